@@ -1,0 +1,246 @@
+//! Variables to configuration: the only reader of variables.
+//!
+//! Closed is the default: a secret that is missing, weak or a placeholder opens nothing, and a routing key that cannot
+//! be one is not sent anywhere. Each variable is read once, because a read can be a call to a vault.
+
+use std::fmt;
+
+use crate::host::{Host, Url};
+use crate::secret::{Rotation, Secret};
+use crate::text;
+
+/// A variable that every deployment has in its `spin.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether its value is a secret.
+    pub secret: bool,
+}
+
+/// The variables that everyone needs, in the order of `spin.toml`.
+///
+/// Beside them, `secret_<source>` and `routing_key_<service>`, each with its `_previous`, are read where a request's
+/// path asks for them, and `events_url` for tests and the dev server.
+pub const VARIABLES: &[Variable] = &[
+    Variable { name: "webhook_secret", secret: true },
+    Variable { name: "webhook_secret_previous", secret: true },
+    Variable { name: "routing_key", secret: true },
+    Variable { name: "region", secret: false },
+    Variable { name: "grouping", secret: false },
+];
+
+/// The shortest secret that opens a source, in bytes.
+pub const SECRET_MIN_BYTES: usize = 16;
+
+/// The length of a routing key (an integration key or an orchestration key), in characters.
+const ROUTING_KEY_CHARS: usize = 32;
+
+/// The length of a REST API key, which is the usual thing to paste by mistake.
+const REST_KEY_CHARS: usize = 20;
+
+/// Where PagerDuty takes alert events, by region.
+/// <https://support.pagerduty.com/main/docs/service-regions>
+const EVENTS_HOST_US: &str = "events.pagerduty.com";
+const EVENTS_HOST_EU: &str = "events.eu.pagerduty.com";
+const EVENTS_PATH: &str = "/v2/enqueue";
+
+/// Words that stand where somebody meant to put a secret later.
+const PLACEHOLDERS: &[&str] =
+    &["changeme", "example", "insert", "password", "placeholder", "replaceme", "secrethere", "yoursecret"];
+
+/// What a request for one source and service needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// The secrets that open the source.
+    pub secrets: Rotation,
+    /// What is needed once the sender is known. A stranger is not told what is wrong with it.
+    pub target: Result<Target, ConfigError>,
+}
+
+/// Where events go, and how many.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The routing key.
+    pub routing_key: Secret,
+    /// The name of the variable that holds it, for a person to look at.
+    pub routing_key_variable: String,
+    /// Where PagerDuty takes alert events.
+    pub events_url: Url,
+    /// How a batch becomes events.
+    pub grouping: Grouping,
+}
+
+/// How a batch becomes events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// An event for each alert.
+    Alert,
+    /// An event for the whole batch, where the vendor batches.
+    Group,
+}
+
+/// A variable that cannot be used as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The variable to look at.
+    pub variable: String,
+    /// What is wrong with it, never what its value is.
+    pub problem: Problem,
+}
+
+/// What is wrong with a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A choice that is not one of these.
+    Choice(&'static str),
+    /// A routing key of another shape.
+    KeyShape,
+    /// A REST API key where a routing key belongs.
+    KeyIsRestKey,
+    /// A URL where a routing key belongs.
+    KeyIsUrl,
+    /// A secret that stands for one to be chosen.
+    SecretPlaceholder,
+    /// A secret that is a routing key.
+    SecretIsRoutingKey,
+    /// A secret that is too short to be one.
+    SecretShort,
+    /// The store failed: the variable may well have a value.
+    Store,
+    /// Unset or blank.
+    Unset,
+    /// A URL that is neither `https` nor on loopback.
+    Url,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "variable `{}` ", self.variable)?;
+        match self.problem {
+            Problem::Choice(choices) => write!(f, "must be one of {choices}"),
+            Problem::KeyShape => write!(f, "is not a routing key: {ROUTING_KEY_CHARS} letters and digits"),
+            Problem::KeyIsRestKey => f.write_str("holds a rest api key: an integration key is needed"),
+            Problem::KeyIsUrl => f.write_str("holds a url: only the integration key is needed"),
+            Problem::SecretPlaceholder => f.write_str("holds a placeholder: choose a random secret"),
+            Problem::SecretIsRoutingKey => f.write_str("holds a routing key: choose a random secret"),
+            Problem::SecretShort => write!(f, "is too short: {SECRET_MIN_BYTES} characters at least"),
+            Problem::Store => f.write_str("could not be read: the variable store failed"),
+            Problem::Unset => f.write_str("is not set"),
+            Problem::Url => f.write_str("must be an https url with a path and nothing after it, or http on loopback"),
+        }
+    }
+}
+
+/// Reads what a request for `source` and `service` needs.
+///
+/// # Errors
+/// The source is closed: it has no usable secret.
+pub fn load(host: &dyn Host, source: &str, service: Option<&str>) -> Result<Config, ConfigError> {
+    let own = format!("secret_{source}");
+    let (name, current) = match read(host, &own)? {
+        Some(secret) => (own, secret),
+        None => ("webhook_secret".to_owned(), required(host, "webhook_secret")?),
+    };
+    let previous_name = format!("{name}_previous");
+    let previous = read(host, &previous_name)?;
+    let target = target(host, service);
+
+    let routing_key = target.as_ref().ok().map(|target| &target.routing_key);
+    let secret = |name: &str, value: String| check_secret(name, value, routing_key);
+    let current = secret(&name, current)?;
+    let previous = previous.map(|value| secret(&previous_name, value)).transpose()?;
+    Ok(Config { secrets: Rotation { current, previous }, target })
+}
+
+/// Reads where events go.
+fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigError> {
+    let routing_key_variable = match service {
+        Some(service) => format!("routing_key_{service}"),
+        None => "routing_key".to_owned(),
+    };
+    let routing_key = check_key(&routing_key_variable, &required(host, &routing_key_variable)?)?;
+    let region = choice(host, "region", "us, eu", &[("us", EVENTS_HOST_US), ("eu", EVENTS_HOST_EU)])?;
+    let grouping =
+        choice(host, "grouping", "alert, group", &[("alert", Grouping::Alert), ("group", Grouping::Group)])?;
+    let events_url = match read(host, "events_url")? {
+        Some(url) => check_url(&url)?,
+        None => Url { https: true, authority: region.to_owned(), path: EVENTS_PATH.to_owned() },
+    };
+    Ok(Target { routing_key, routing_key_variable, events_url, grouping })
+}
+
+fn error<T>(variable: &str, problem: Problem) -> Result<T, ConfigError> {
+    Err(ConfigError { variable: variable.to_owned(), problem })
+}
+
+/// A variable's value, trimmed: a key read from a file ends in a newline. Blank is unset.
+fn read(host: &dyn Host, name: &str) -> Result<Option<String>, ConfigError> {
+    match host.variable(name) {
+        Ok(value) => Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())),
+        Err(_) => error(name, Problem::Store),
+    }
+}
+
+fn required(host: &dyn Host, name: &str) -> Result<String, ConfigError> {
+    read(host, name)?.map_or_else(|| error(name, Problem::Unset), Ok)
+}
+
+/// The first choice is what an unset variable means.
+fn choice<T: Copy>(
+    host: &dyn Host,
+    name: &str,
+    choices: &'static str,
+    table: &[(&str, T)],
+) -> Result<T, ConfigError> {
+    let value = read(host, name)?;
+    let chosen = match value.as_deref() {
+        Some(word) => table.iter().find(|(choice, _)| word.eq_ignore_ascii_case(choice)),
+        None => table.first(),
+    };
+    chosen.map_or_else(|| error(name, Problem::Choice(choices)), |(_, value)| Ok(*value))
+}
+
+fn check_secret(name: &str, value: String, routing_key: Option<&Secret>) -> Result<Secret, ConfigError> {
+    let letters: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+    let letters = letters.to_ascii_lowercase();
+    let monotone = |text: &str| text.chars().all(|c| text.starts_with(c));
+    if monotone(&value) || (!letters.is_empty() && monotone(&letters)) || PLACEHOLDERS.iter().any(|word| text::contains(&letters, word)) {
+        return error(name, Problem::SecretPlaceholder);
+    }
+    if value.len() < SECRET_MIN_BYTES {
+        return error(name, Problem::SecretShort);
+    }
+    if routing_key.is_some_and(|key| key.matches(value.as_bytes())) {
+        return error(name, Problem::SecretIsRoutingKey);
+    }
+    Ok(Secret::new(value))
+}
+
+/// A routing key is 32 letters and digits, in the case given; some hold letters beyond `f`.
+fn check_key(name: &str, value: &str) -> Result<Secret, ConfigError> {
+    if text::contains(value, "://") {
+        return error(name, Problem::KeyIsUrl);
+    }
+    if value.len() == REST_KEY_CHARS {
+        return error(name, Problem::KeyIsRestKey);
+    }
+    if value.len() != ROUTING_KEY_CHARS || !value.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return error(name, Problem::KeyShape);
+    }
+    Ok(Secret::new(value.to_owned()))
+}
+
+/// A key must never cross a network in the clear, so plain `http` is for this machine alone.
+fn check_url(value: &str) -> Result<Url, ConfigError> {
+    let host = text::absolute_url(value).and_then(text::url_host).unwrap_or_default();
+    let Some((scheme, authority, path)) = text::split_url(value).filter(|_| !host.is_empty()) else {
+        return error("events_url", Problem::Url);
+    };
+    let https = scheme.eq_ignore_ascii_case("https");
+    let loopback = matches!(host, "localhost" | "127.0.0.1" | "::1");
+    if !https && !loopback || authority.contains('@') || !path.starts_with('/') || path.contains(['?', '#']) {
+        return error("events_url", Problem::Url);
+    }
+    Ok(Url { https, authority: authority.to_owned(), path: path.to_owned() })
+}

@@ -1,0 +1,159 @@
+//! Everything that can go wrong, and the one table from errors to HTTP statuses.
+
+use std::fmt;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::auth::AuthError;
+use crate::config::{ConfigError, Problem};
+use crate::request::{ReadError, Reply};
+use crate::route::RouteError;
+use crate::sources::MapError;
+
+/// Why a request did not end well. Its text is for the sender's log and ours: it holds no secret and no payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The sender is not known.
+    Auth(AuthError),
+    /// A variable cannot be used as it is.
+    Config(ConfigError),
+    /// PagerDuty has not taken every event, and may do so later.
+    Deliver {
+        /// How many it has not taken.
+        failed: usize,
+        /// Out of how many.
+        of: usize,
+        /// The first answer that says why.
+        why: String,
+    },
+    /// The payload, or an item of it, cannot be mapped.
+    Map(MapError),
+    /// The request could not be read.
+    Read(ReadError),
+    /// PagerDuty will not take an event.
+    Refused {
+        /// How many it will not take.
+        failed: usize,
+        /// Out of how many.
+        of: usize,
+        /// The first answer that says why.
+        why: String,
+    },
+    /// PagerDuty does not take the routing key.
+    RefusedKey {
+        /// The variable that holds it.
+        variable: String,
+        /// PagerDuty's answer.
+        why: String,
+    },
+    /// The path or the method leads nowhere.
+    Route(RouteError),
+}
+
+impl Error {
+    /// The one table from errors to statuses.
+    ///
+    /// What may go well later is `503` with `Retry-After`, because more senders repeat a 5xx than anything else. What
+    /// an operator has to mend is a 5xx too, so that no sender takes it for delivered.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Error::Auth(AuthError) => StatusCode::UNAUTHORIZED,
+            Error::Config(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
+            Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Read(ReadError::Broken) => StatusCode::BAD_REQUEST,
+            Error::Read(ReadError::Timeout) => StatusCode::REQUEST_TIMEOUT,
+            Error::Read(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Refused { .. } | Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
+            Error::Route(RouteError::Method(_)) => StatusCode::METHOD_NOT_ALLOWED,
+            Error::Route(RouteError::Path | RouteError::Service) => StatusCode::NOT_FOUND,
+        }
+    }
+
+    /// How long to wait before the next try, in seconds, where there is any sense in one.
+    fn retry_after(&self) -> Option<&'static str> {
+        match self {
+            // PagerDuty advises tries 30 seconds apart.
+            Error::Deliver { .. } | Error::Config(ConfigError { problem: Problem::Store, .. }) => Some("30"),
+            _ => None,
+        }
+    }
+
+    /// The reply, as RFC 9457 problem details with `facts` beside them.
+    pub fn reply(&self, facts: Value) -> Reply {
+        let status = self.status();
+        let mut problem = json!({
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+        });
+        if let (Some(problem), Value::Object(facts)) = (problem.as_object_mut(), facts) {
+            problem.extend(facts);
+        }
+        let reply = Reply::json(status, "application/problem+json", &problem);
+        let reply = match self.retry_after() {
+            Some(seconds) => reply.header("retry-after", seconds),
+            None => reply,
+        };
+        match self {
+            // Some senders (Amazon SNS) give a password only where they are asked for one.
+            Error::Auth(_) => reply.header("www-authenticate", "Basic realm=\"pagerelay\", charset=\"UTF-8\""),
+            Error::Route(RouteError::Method(allow)) => reply.header("allow", allow),
+            _ => reply,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Auth(AuthError) => f.write_str("credentials are absent or wrong"),
+            Error::Config(error) => error.fmt(f),
+            Error::Deliver { failed, of, why } => {
+                write!(f, "pagerduty has not taken {failed} of {of} events, try again: {why}")
+            }
+            Error::Map(error) => error.fmt(f),
+            Error::Read(ReadError::Broken) => f.write_str("the body broke off"),
+            Error::Read(ReadError::Timeout) => f.write_str("the body did not arrive in time"),
+            Error::Read(ReadError::TooLarge) => f.write_str("the body is larger than 1 mib"),
+            Error::Refused { failed, of, why } => write!(f, "pagerduty refused {failed} of {of} events: {why}"),
+            Error::RefusedKey { variable, why } => {
+                write!(f, "pagerduty refused the routing key in variable `{variable}`: {why}")
+            }
+            Error::Route(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        Error::Auth(error)
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Error::Config(error)
+    }
+}
+
+impl From<MapError> for Error {
+    fn from(error: MapError) -> Self {
+        Error::Map(error)
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        Error::Read(error)
+    }
+}
+
+impl From<RouteError> for Error {
+    fn from(error: RouteError) -> Self {
+        Error::Route(error)
+    }
+}

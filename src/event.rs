@@ -1,0 +1,336 @@
+//! A PagerDuty Events API v2 event. Every limit that PagerDuty documents holds by construction.
+//!
+//! Written from <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/> and the schema beside it. An
+//! [`Event`] has no routing key: [`Event::encode`] adds it on the way out.
+
+use serde_json::{Map, Value, json};
+
+use crate::fit;
+use crate::text;
+
+/// The longest `payload.summary`, in UTF-16 code units.
+pub const SUMMARY_MAX_CHARS: usize = 1024;
+
+/// The longest `dedup_key`, in bytes of UTF-8, which is the strictest reading of "255 characters".
+pub const DEDUP_KEY_MAX_BYTES: usize = 255;
+
+/// The largest event, in bytes of encoded JSON. PagerDuty says 512 KB; Alertmanager and Grafana read it as this.
+pub const EVENT_MAX_BYTES: usize = 512_000;
+
+/// What is added when an event is put together: the routing key (32 characters), three members' names, punctuation.
+const REST_BYTES: usize = 128;
+
+/// Our own bound on texts for which PagerDuty documents none, in UTF-16 code units.
+const FIELD_MAX_CHARS: usize = 1024;
+
+/// Our own bounds on links and images, which PagerDuty does not limit, so that they cannot fill an event.
+const URL_MAX_BYTES: usize = 4096;
+const LINKS_MAX: usize = 16;
+const IMAGES_MAX: usize = 8;
+
+/// What the event does to the alert with its dedup key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Somebody is working on it: stops notifying.
+    Acknowledge,
+    /// It is over. PagerDuty drops it where no alert is open.
+    Resolve,
+    /// Opens an alert, or adds to the open one.
+    Trigger,
+}
+
+impl Action {
+    /// The value of `event_action`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Acknowledge => "acknowledge",
+            Action::Resolve => "resolve",
+            Action::Trigger => "trigger",
+        }
+    }
+}
+
+/// How bad it is, the least first. PagerDuty takes these four words, in lower case, and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nobody needs to get up.
+    Info,
+    /// It may get worse.
+    Warning,
+    /// Something is broken.
+    Error,
+    /// Users are hurt.
+    Critical,
+}
+
+impl Severity {
+    /// The value of `payload.severity`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Critical => "critical",
+            Severity::Error => "error",
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+        }
+    }
+
+    /// The severity that a word stands for where people choose the words themselves (labels, tags), in any case.
+    ///
+    /// A word that is not in the table is nothing: the caller decides and keeps the word in the details.
+    pub fn from_word(word: &str) -> Option<Severity> {
+        Some(match word.trim().to_ascii_lowercase().as_str() {
+            "critical" | "crit" | "disaster" | "emergency" | "fatal" | "p1" | "page" => Severity::Critical,
+            "err" | "error" | "high" | "major" | "p2" => Severity::Error,
+            "medium" | "minor" | "p3" | "warn" | "warning" => Severity::Warning,
+            "debug" | "info" | "information" | "informational" | "low" | "none" | "notice" | "ok" | "p4" | "p5" => {
+                Severity::Info
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// What PagerDuty matches a trigger and its resolve by, together with the routing key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DedupKey(String);
+
+impl DedupKey {
+    /// `<source>:<part>:<part>…` from ids that a trigger and its resolve share; nothing where every part is blank.
+    ///
+    /// Never build one from severity, value, time or status. Over [`DEDUP_KEY_MAX_BYTES`] the tail becomes the
+    /// SHA-256 of the whole, so that long keys that differ anywhere stay different.
+    pub fn new(source: &str, parts: &[&str]) -> Option<DedupKey> {
+        if parts.iter().all(|part| part.trim().is_empty()) {
+            return None;
+        }
+        Some(DedupKey::bounded(format!("{source}:{}", parts.join(":"))))
+    }
+
+    /// A key that the sender chose itself, unchanged but for the length; nothing where it is blank.
+    pub fn verbatim(key: &str) -> Option<DedupKey> {
+        (!key.trim().is_empty()).then(|| DedupKey::bounded(key.to_owned()))
+    }
+
+    fn bounded(key: String) -> DedupKey {
+        if key.len() <= DEDUP_KEY_MAX_BYTES {
+            return DedupKey(key);
+        }
+        let hash = text::sha256_hex(key.as_bytes());
+        let room = DEDUP_KEY_MAX_BYTES - hash.len() - 1;
+        let cut = key.floor_char_boundary(room);
+        DedupKey(format!("{}~{hash}", key.get(..cut).unwrap_or_default()))
+    }
+
+    /// The value of `dedup_key`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One event: an action on the alert with a dedup key, and what a person needs to know about it.
+///
+/// A resolve carries the whole payload too: orchestration rules route by it, and PagerDuty refuses half a payload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event(Box<Parts>);
+
+/// Boxed, because an event is handed from setter to setter and moving it costs code at each.
+#[derive(Clone, Debug, PartialEq)]
+struct Parts {
+    action: Action,
+    dedup_key: DedupKey,
+    /// `payload`, but for `custom_details`; empty for a bare event.
+    payload: Map<String, Value>,
+    details: Map<String, Value>,
+    links: Vec<Value>,
+    images: Vec<Value>,
+    client: Map<String, Value>,
+    severity: Severity,
+}
+
+impl Event {
+    /// An event with all that PagerDuty requires. A blank `summary` or `source` is replaced, never sent.
+    pub fn new(action: Action, dedup_key: DedupKey, severity: Severity, summary: &str, source: &str) -> Event {
+        let summary = text::one_line(summary);
+        let source = text::one_line(source);
+        let summary = if summary.is_empty() { "(no summary)" } else { &summary };
+        let source = if source.is_empty() { "unknown" } else { &source };
+        let mut payload = Map::new();
+        payload.insert("summary".into(), text::truncate(summary, SUMMARY_MAX_CHARS).into());
+        payload.insert("source".into(), text::truncate(source, FIELD_MAX_CHARS).into());
+        payload.insert("severity".into(), severity.as_str().into());
+        let mut details = Map::new();
+        // What the summary had to leave out is still for the person on call to read.
+        if summary.encode_utf16().count() > SUMMARY_MAX_CHARS {
+            details.insert("full_summary".into(), summary.into());
+        }
+        Event(Box::new(Parts {
+            action,
+            dedup_key,
+            payload,
+            details,
+            links: Vec::new(),
+            images: Vec::new(),
+            client: Map::new(),
+            severity,
+        }))
+    }
+
+    /// An acknowledge or a resolve and nothing else, for a sender that says no more: half a payload would be refused.
+    pub fn bare(action: Action, dedup_key: DedupKey) -> Event {
+        let mut event = Event::new(action, dedup_key, Severity::Error, "", "");
+        event.0.payload = Map::new();
+        event
+    }
+
+    /// Sets `payload.component`: the part that is broken. Blank and nothing are left out, here and below.
+    #[must_use]
+    pub fn component(self, component: Option<String>) -> Event {
+        self.field("component", component)
+    }
+
+    /// Sets `payload.group`: what the component belongs to.
+    #[must_use]
+    pub fn group(self, group: Option<String>) -> Event {
+        self.field("group", group)
+    }
+
+    /// Sets `payload.class`: the kind of fault.
+    #[must_use]
+    pub fn class(self, class: Option<String>) -> Event {
+        self.field("class", class)
+    }
+
+    fn field(mut self, name: &str, value: Option<String>) -> Event {
+        let value = value.map(|value| text::one_line(&value)).filter(|value| !value.is_empty());
+        if let Some(value) = value {
+            self.0.payload.insert(name.into(), text::truncate(&value, FIELD_MAX_CHARS).into());
+        }
+        self
+    }
+
+    /// Sets `payload.timestamp` where `time` is an RFC 3339 timestamp; anything else is left out.
+    #[must_use]
+    pub fn timestamp(mut self, time: Option<String>) -> Event {
+        if let Some(time) = time.and_then(|time| text::timestamp(&time)) {
+            self.0.payload.insert("timestamp".into(), time.into());
+        }
+        self
+    }
+
+    /// Adds a member to `payload.custom_details`. `null`, blank and empty values are left out.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: Value) -> Event {
+        let empty = match &value {
+            Value::Null => true,
+            Value::String(text) => text.trim().is_empty(),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            Value::Bool(_) | Value::Number(_) => false,
+        };
+        if !empty {
+            self.0.details.insert(name.into(), value);
+        }
+        self
+    }
+
+    /// Adds a link where `href` is an absolute `http` or `https` URL that is not there yet.
+    #[must_use]
+    pub fn link(mut self, text: &str, href: Option<String>) -> Event {
+        let fits = self.0.links.len() < LINKS_MAX;
+        if let Some(href) = href.as_deref().and_then(bounded_url).filter(|_| fits)
+            && !self.0.links.iter().any(|link| link.get("href").and_then(Value::as_str) == Some(href))
+        {
+            let text = text::one_line(text);
+            let text = text::truncate(if text.is_empty() { href } else { &text }, FIELD_MAX_CHARS);
+            self.0.links.push(json!({ "href": href, "text": text }));
+        }
+        self
+    }
+
+    /// Adds an image where `src` is an absolute `https` URL; PagerDuty shows no other.
+    #[must_use]
+    pub fn image(mut self, src: Option<String>, href: Option<String>, alt: &str) -> Event {
+        let fits = self.0.images.len() < IMAGES_MAX;
+        let https = |src: &&str| src.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+        if let Some(src) = src.as_deref().and_then(bounded_url).filter(https).filter(|_| fits) {
+            let mut image = Map::new();
+            image.insert("src".into(), src.into());
+            if let Some(href) = href.as_deref().and_then(bounded_url) {
+                image.insert("href".into(), href.into());
+            }
+            let alt = text::one_line(alt);
+            if !alt.is_empty() {
+                image.insert("alt".into(), text::truncate(&alt, FIELD_MAX_CHARS).into());
+            }
+            self.0.images.push(Value::Object(image));
+        }
+        self
+    }
+
+    /// Sets `client` and, where it is an absolute URL, `client_url`: the program that saw the fault.
+    #[must_use]
+    pub fn client(mut self, name: &str, url: Option<String>) -> Event {
+        let name = text::one_line(name);
+        if !name.is_empty() {
+            self.0.client.insert("client".into(), text::truncate(&name, FIELD_MAX_CHARS).into());
+        }
+        if let Some(url) = url.as_deref().and_then(bounded_url) {
+            self.0.client.insert("client_url".into(), url.into());
+        }
+        self
+    }
+
+    /// What the event does.
+    pub fn action(&self) -> Action {
+        self.0.action
+    }
+
+    /// The alert that it does it to.
+    pub fn dedup_key(&self) -> &DedupKey {
+        &self.0.dedup_key
+    }
+
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.0.severity
+    }
+
+    /// The event as PagerDuty takes it, but for the routing key, at most [`EVENT_MAX_BYTES`] once that is added.
+    ///
+    /// An event over the limit sheds `custom_details` step by step and says what it shed in their member
+    /// `shortened_to_fit`.
+    pub fn to_json(&self) -> Value {
+        let mut event = self.0.client.clone();
+        event.insert("event_action".into(), self.0.action.as_str().into());
+        event.insert("dedup_key".into(), self.0.dedup_key.as_str().into());
+        for (name, list) in [("links", &self.0.links), ("images", &self.0.images)] {
+            if !list.is_empty() {
+                event.insert(name.into(), Value::Array(list.clone()));
+            }
+        }
+        if self.0.payload.is_empty() {
+            return Value::Object(event);
+        }
+        let mut payload = self.0.payload.clone();
+        let room = EVENT_MAX_BYTES.saturating_sub(fit::size(&event) + fit::size(&payload) + REST_BYTES);
+        let details = fit::fit(&self.0.details, room);
+        if !details.is_empty() {
+            payload.insert("custom_details".into(), Value::Object(details));
+        }
+        event.insert("payload".into(), Value::Object(payload));
+        Value::Object(event)
+    }
+
+    /// The body to send: [`Event::to_json`] with the routing key.
+    pub fn encode(&self, routing_key: &str) -> Vec<u8> {
+        let mut event = self.to_json();
+        if let Some(members) = event.as_object_mut() {
+            members.insert("routing_key".into(), routing_key.into());
+        }
+        text::encode(&event)
+    }
+}
+
+fn bounded_url(url: &str) -> Option<&str> {
+    text::absolute_url(url).filter(|url| url.len() <= URL_MAX_BYTES)
+}

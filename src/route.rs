@@ -1,0 +1,87 @@
+//! Method and path to endpoint.
+
+use std::fmt;
+
+use crate::request::Method;
+use crate::sources::{self, Source};
+
+/// The longest service word, in bytes: it becomes part of a variable's name.
+const SERVICE_MAX_BYTES: usize = 64;
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Endpoint<'a> {
+    /// `POST /<source>` and `POST /<source>/<service>`.
+    Deliver {
+        /// The vendor.
+        source: &'static Source,
+        /// The word of the user's own that names a routing key.
+        service: Option<&'a str>,
+    },
+    /// `GET /health`.
+    Health,
+}
+
+/// Why a request is for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteError {
+    /// The path exists, for the methods in this `Allow` value.
+    Method(&'static str),
+    /// There is no such path.
+    Path,
+    /// The second word of the path is not a service's name.
+    Service,
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RouteError::Method(allow) => write!(f, "this path takes {allow}"),
+            RouteError::Path => {
+                f.write_str("no such path: alerts go to /<source> or /<source>/<service>, and the sources are ")?;
+                for (index, source) in sources::SOURCES.iter().enumerate() {
+                    write!(f, "{}{}", if index > 0 { ", " } else { "" }, source.slug)?;
+                }
+                Ok(())
+            }
+            RouteError::Service => {
+                f.write_str("a service is lower-case words of letters and digits joined by single underscores")
+            }
+        }
+    }
+}
+
+/// Finds the endpoint for a method and a path, which may end in one slash.
+///
+/// # Errors
+/// There is none.
+pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteError> {
+    let path = path.strip_prefix('/').ok_or(RouteError::Path)?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (first, service) = match path.split_once('/') {
+        Some((first, service)) => (first, Some(service)),
+        None => (path, None),
+    };
+    if first == "health" && service.is_none() {
+        let allowed = matches!(method, Method::Get | Method::Head);
+        return if allowed { Ok(Endpoint::Health) } else { Err(RouteError::Method("GET, HEAD")) };
+    }
+    let source = sources::find(first).ok_or(RouteError::Path)?;
+    if service.is_some_and(|service| !is_service(service)) {
+        return Err(RouteError::Service);
+    }
+    // Grafana lets its users choose between the two.
+    if !matches!(method, Method::Post | Method::Put) {
+        return Err(RouteError::Method("POST, PUT"));
+    }
+    Ok(Endpoint::Deliver { source, service })
+}
+
+/// `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`: what Spin takes as part of a variable's name.
+fn is_service(word: &str) -> bool {
+    word.len() <= SERVICE_MAX_BYTES
+        && word.split('_').all(|part| {
+            part.starts_with(|c: char| c.is_ascii_lowercase())
+                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        })
+}

@@ -1,0 +1,100 @@
+//! Prometheus Alertmanager webhook, version 4.
+//!
+//! # Wire format
+//!
+//! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>, read 2026-11. One delivery is one
+//! group: `{version, groupKey, truncatedAlerts, status, receiver, groupLabels, commonLabels, commonAnnotations,
+//! externalURL, alerts: [{status, labels, annotations, startsAt, endsAt, generatorURL, fingerprint}]}`. Version 3
+//! (numeric `groupKey`, no fingerprints) is read the same way, and any field but `alerts` may be missing or null. A
+//! `payload` of the user's own (Alertmanager 0.31 and later) is another shape and is not understood here.
+//!
+//! # Mapping
+//!
+//! One event for each alert, or one for the group where variable `grouping` is `group`.
+//!
+//! | event | alert by alert | whole group |
+//! |---|---|---|
+//! | action | the alert's `status`: `resolved` resolves, anything else triggers | resolve when all alerts are resolved |
+//! | severity | label `severity`, label `priority`, annotation `severity` by [`Severity::from_word`], else error | the worst of the firing alerts |
+//! | summary | annotation `summary`, `title`, `message`, `description`, else `alertname` on instance | `[FIRING:n]`, group labels, other common labels |
+//! | source | label `instance`, `exported_instance`, `host`, `node`, `pod`, `service`, else the host of `externalURL`, else the receiver | the same of the common labels |
+//! | component | label `service`, `job`, `app`, `deployment` | the same of the common labels |
+//! | group | label `cluster`, `namespace`, `env`, `environment` | the same of the common labels |
+//! | class | label `alertname` | the same of the common labels |
+//! | timestamp | `startsAt`; of a resolve `endsAt`, unless that is Go's zero time | the earliest `startsAt` of a firing alert |
+//! | links | `generatorURL`, annotations `runbook_url` and `dashboard_url`, `externalURL`, where absolute | the same |
+//! | client, client URL | Alertmanager, its page of the receiver's alerts | the same |
+//! | details | labels, annotations, group labels, receiver, reason | counts, firing and resolved alerts |
+//!
+//! A group that the sender cut short (`max_alerts`) is reported: `truncatedAlerts` is in the details, the reply and
+//! the log. Leave `max_alerts` at 0.
+//!
+//! # Dedup key
+//!
+//! `alertmanager:<fingerprint>`, a hash of the alert's labels, which do not change while it lives; without one the
+//! SHA-256 of the labels. Highly available peers send the same one, so their duplicates merge, and so do equal alerts
+//! of two clusters that share a routing key: give each its `external_labels`. For a group `alertmanager:<groupKey>`.
+//!
+//! # Not mapped
+//!
+//! * A group without alerts: "no alerts in the group".
+//! * What `truncatedAlerts` counts: "alerts left out by the sender's own limit (max_alerts)".
+//! * In group mode, a resolved group with `truncatedAlerts` above 0: "resolved group not closed", because
+//!   Alertmanager works the status out after the cut.
+//! * An alert with neither fingerprint nor labels is refused: nothing says which alert it is.
+//! * An always firing alert (`severity: none`, Watchdog) pages with severity info: route it elsewhere.
+//!
+//! [`Severity::from_word`]: crate::event::Severity::from_word
+
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{MapError, Mapped, Source, json};
+use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::event::Event;
+use crate::labels::{self, Alert};
+use crate::text::{self, Node};
+
+/// Prometheus Alertmanager.
+pub const SOURCE: Source = Source {
+    slug: "alertmanager",
+    name: "Prometheus Alertmanager",
+    docs: "https://prometheus.io/docs/alerting/latest/configuration/#webhook_config",
+    schemes: SHARED_SECRET,
+    // It waits for as long as a group's interval lasts, and that is at least ten seconds.
+    patience: Duration::from_secs(10),
+    success: http::StatusCode::OK,
+    map,
+    map_group: Some(map_group),
+};
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = json(delivery)?;
+    let payload = Node::root(&payload);
+    labels::each(payload, &|alert| {
+        Ok(finish(alert.event(SOURCE.slug, "Alertmanager", &["alertname"])?, alert, payload))
+    })
+}
+
+fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = json(delivery)?;
+    let payload = Node::root(&payload);
+    labels::whole_group(payload, SOURCE.slug, "Alertmanager", &|event, alert| finish(event, alert, payload))
+}
+
+fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
+    let home = payload.get("externalURL").text();
+    event
+        .link("Source", alert.node.get("generatorURL").text())
+        .link("Alertmanager", home.clone())
+        .client("Alertmanager", home.and_then(|home| receiver_page(&home, payload)))
+}
+
+/// Alertmanager's own page of a receiver's alerts. The receiver's name comes quoted as a regular expression, and that
+/// is how the page wants it.
+fn receiver_page(home: &str, payload: Node<'_>) -> Option<String> {
+    let home = text::absolute_url(home)?.trim_end_matches('/');
+    let receiver = payload.get("receiver").text()?;
+    Some(format!("{home}/#/alerts?receiver={}", utf8_percent_encode(&receiver, NON_ALPHANUMERIC)))
+}

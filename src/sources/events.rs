@@ -1,0 +1,124 @@
+//! PagerDuty Events API v2 itself, for programs that can already page PagerDuty: the relay adds the routing key.
+//!
+//! # Wire format
+//!
+//! <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, read 2026-11: `{event_action, dedup_key,
+//! payload: {summary, source, severity, timestamp, component, group, class, custom_details}, links, images, client,
+//! client_url}`. One delivery is one event. A `routing_key` in the body is not looked at: the relay's own goes out,
+//! and programs that insist on a key can be given any word.
+//!
+//! The reply to an accepted event is PagerDuty's own (`202`, `status`, `message`, `dedup_key`) with the relay's facts
+//! beside it, because the client libraries look for these.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action | `event_action`, in any case; any other word is refused |
+//! | severity | `payload.severity` by [`Severity::from_word`]; unknown or missing is error, and the details say so |
+//! | summary | `payload.summary`; a trigger without one is refused |
+//! | no payload | an acknowledge or a resolve without one goes out without one |
+//! | source | `payload.source`, else `client`, else `events` |
+//! | component, group, class, timestamp | as they are; a timestamp that is not RFC 3339 is left out |
+//! | details | `payload.custom_details`; what is not an object becomes the member `details` |
+//! | links, images | as they are, where absolute; also from inside `payload`, where some clients put them |
+//! | client, client URL | as they are |
+//!
+//! What PagerDuty would refuse for its length is shortened instead, and what it would refuse for its case or its
+//! absence is mended where the meaning is clear.
+//!
+//! # Dedup key
+//!
+//! The sender's own `dedup_key`, unchanged, so that a program moved behind the relay still closes what it opened
+//! before. A trigger without one gets `events:` and the SHA-256 of the event, where PagerDuty would make up a key:
+//! so a repeated delivery does not page twice. The reply tells the key. A sender can name any alert of the same
+//! service this way: give senders who should not reach each other's alerts a service each.
+//!
+//! # Not mapped
+//!
+//! * An acknowledge or a resolve without `dedup_key` is refused: it is about no alert.
+//! * Unknown members are left out, as PagerDuty would.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{MapError, Mapped, Source, json};
+use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{Node, encode, sha256_hex};
+
+/// PagerDuty Events API v2.
+pub const SOURCE: Source = Source {
+    slug: "events",
+    name: "PagerDuty Events API v2",
+    docs: "https://developer.pagerduty.com/docs/events-api-v2/trigger-events/",
+    schemes: SHARED_SECRET,
+    patience: Duration::from_secs(10),
+    success: http::StatusCode::ACCEPTED,
+    map,
+    map_group: None,
+};
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let body = json(delivery)?;
+    let body = Node::root(&body);
+    let payload = body.get("payload");
+    let refuse = |path, problem| MapError::Field { path, problem };
+
+    let action = match body.get("event_action").text().map(|word| word.to_ascii_lowercase()).as_deref() {
+        Some("acknowledge") => Action::Acknowledge,
+        Some("resolve") => Action::Resolve,
+        Some("trigger") => Action::Trigger,
+        Some(_) => return Err(refuse("event_action", "is not trigger, acknowledge or resolve")),
+        None => return Err(refuse("event_action", "is missing")),
+    };
+    let key = key(body, action)?;
+    let summary = payload.get("summary").text();
+    if action == Action::Trigger && summary.is_none() {
+        return Err(refuse("payload.summary", "is missing or blank"));
+    }
+    if payload.value().is_none() {
+        return Ok(Mapped::one(Event::bare(action, key)));
+    }
+    let word = payload.get("severity").text();
+    let severity = word.as_deref().and_then(Severity::from_word);
+    // Its case and its spelling may be mended without a word; a severity that is made up is said to be.
+    let made_up = severity.is_none();
+    let sender = body.get("client").text();
+    let place = payload.get("source").text().or_else(|| sender.clone()).unwrap_or_else(|| "events".to_owned());
+    let summary = summary.unwrap_or_else(|| format!("{} from {place}", action.as_str()));
+
+    let event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, &place)
+        .component(payload.get("component").text())
+        .group(payload.get("group").text())
+        .class(payload.get("class").text())
+        .timestamp(payload.get("timestamp").text())
+        .client(&sender.unwrap_or_default(), body.get("client_url").text());
+    let event = match payload.get("custom_details").value() {
+        Some(Value::Object(details)) => details.iter().fold(event, |e, (name, value)| e.detail(name, value.clone())),
+        Some(other) => event.detail("details", other.clone()),
+        None => event,
+    };
+    let event = if made_up { event.detail("severity_given", word.unwrap_or("none".to_owned()).into()) } else { event };
+    let listed = |name: &str| [body.get(name), payload.get(name)].into_iter().filter_map(Node::items).flatten();
+    let text = |item: &Value, name: &str| Node::root(item).get(name).text();
+    let event = listed("links")
+        .fold(event, |event, link| event.link(&text(link, "text").unwrap_or_default(), text(link, "href")));
+    let event = listed("images").fold(event, |event, image| {
+        event.image(text(image, "src"), text(image, "href"), &text(image, "alt").unwrap_or_default())
+    });
+    Ok(Mapped::one(event))
+}
+
+fn key(body: Node<'_>, action: Action) -> Result<DedupKey, MapError> {
+    if let Some(key) = body.get("dedup_key").text().as_deref().and_then(DedupKey::verbatim) {
+        return Ok(key);
+    }
+    if action != Action::Trigger {
+        return Err(MapError::Field { path: "dedup_key", problem: "is missing" });
+    }
+    let payload = body.get("payload").value().map(encode).unwrap_or_default();
+    DedupKey::new(SOURCE.slug, &[&sha256_hex(&payload)])
+        .ok_or(MapError::NoIdentity { item: String::new(), fields: "`dedup_key`" })
+}

@@ -1,0 +1,154 @@
+//! Grafana alerting webhooks: unified alerting (Grafana 8 and later) and legacy dashboard alerts (before 11).
+//!
+//! # Wire format
+//!
+//! <https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/>,
+//! read 2026-11. Unified: one delivery is one group, Alertmanager's shape with `version` "1", `title`, `message`,
+//! `orgId`, and on each alert `silenceURL`, `dashboardURL`, `panelURL`, `imageURL`, `values`, `valueString`, `ruleUID`.
+//! Rules that go through an outside Alertmanager arrive in that program's own shape (version "4") and are read alike.
+//! Legacy: one delivery is one alert, `{ruleId, ruleName, ruleUrl, state, title, message, evalMatches, tags,
+//! imageUrl}`. A custom payload (Grafana 12 and later) is another shape and is not understood here.
+//!
+//! # Mapping
+//!
+//! Unified: one event for each alert, or one for the group where variable `grouping` is `group`.
+//!
+//! | event | unified alert | whole group | legacy |
+//! |---|---|---|---|
+//! | action | the alert's `status`: `resolved` resolves, anything else triggers | resolve when all alerts are resolved | `ok` resolves, `alerting`, `no_data` and unknown states trigger |
+//! | severity | label `severity`, label `priority`, annotation `severity` by [`Severity::from_word`], else error | the worst of the firing alerts | tag `severity`, else error, for `no_data` warning |
+//! | summary | annotation `summary`, `title`, `message`, `description`, else `rulename` or `alertname` on instance, else the title | `[FIRING:n]`, group labels, other common labels | `ruleName: message` |
+//! | source | label `instance`, `exported_instance`, `host`, `node`, `pod`, `service`, else the host of `externalURL` | the same of the common labels | host of `ruleUrl` |
+//! | component | label `service`, `job`, `app`, `deployment` | the same of the common labels | tag `service` |
+//! | group | `grafana_folder`, else label `cluster`, `namespace`, `env`, `environment` | the same of the common labels | tag `group` |
+//! | class | label `alertname` | the same of the common labels | - |
+//! | timestamp | `startsAt`; of a resolve `endsAt` | the earliest `startsAt` of a firing alert | - |
+//! | links | rule, dashboard, panel, silence, runbook, where absolute | the same | rule |
+//! | images | `imageURL` | the same | `imageUrl` |
+//! | client, client URL | Grafana, `externalURL` | the same | Grafana, `ruleUrl` |
+//! | details | labels, annotations, values, value string, organisation, rule | counts, firing and resolved alerts | matches, tags, state |
+//!
+//! An alert about missing data or a broken query is named `DatasourceNoData` or `DatasourceError`; the rule's own name
+//! is its label `rulename` and goes into the summary.
+//!
+//! # Dedup key
+//!
+//! `grafana:<fingerprint>`, a hash of the labels, the same while the alert lives. `DatasourceNoData` has its own and
+//! opens and closes by itself. For a group `grafana:<groupKey>`; the test button of a contact point puts the time into
+//! that key, so each press is an incident of its own. Legacy: `grafana:<orgId>:<ruleId>`, without an organisation
+//! `grafana::<ruleId>`.
+//!
+//! # Not mapped
+//!
+//! * A group without alerts: "no alerts in the group".
+//! * What `truncatedAlerts` counts: "alerts left out by the sender's own limit (max_alerts)".
+//! * In group mode, a resolved group with `truncatedAlerts` above 0: "resolved group not closed".
+//! * Legacy states `paused` and `pending`: "the rule is paused or pending".
+//! * `state` of the unified shape (`alerting`, `ok`): it can disagree with `status`, which decides.
+//!
+//! [`Severity::from_word`]: crate::event::Severity::from_word
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Source, json};
+use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::labels::{self, Alert};
+use crate::text::{self, Node};
+
+/// Grafana.
+pub const SOURCE: Source = Source {
+    slug: "grafana",
+    name: "Grafana",
+    docs: "https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",
+    schemes: SHARED_SECRET,
+    patience: Duration::from_secs(30),
+    success: http::StatusCode::OK,
+    map,
+    map_group: Some(map_group),
+};
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = json(delivery)?;
+    let payload = Node::root(&payload);
+    if is_legacy(payload)? {
+        return legacy(payload);
+    }
+    labels::each(payload, &|alert| {
+        let event = alert.event(SOURCE.slug, "Grafana", &["rulename", "alertname"])?;
+        let event = event
+            .detail("values", alert.node.get("values").value().cloned().into())
+            .detail("valueString", alert.node.get("valueString").text().into())
+            .detail("orgId", alert.node.get("orgId").value().or(payload.get("orgId").value()).cloned().into())
+            .detail("ruleUID", alert.node.get("ruleUID").text().into())
+            .group(alert.labels.get("grafana_folder").text());
+        Ok(finish(event, alert, payload))
+    })
+}
+
+fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = json(delivery)?;
+    let payload = Node::root(&payload);
+    if is_legacy(payload)? {
+        return legacy(payload);
+    }
+    labels::whole_group(payload, SOURCE.slug, "Grafana", &|event, alert| {
+        finish(event.group(payload.get("commonLabels").get("grafana_folder").text()), alert, payload)
+    })
+}
+
+fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
+    let url = |name: &str| alert.node.get(name).text();
+    event
+        .link("Rule", url("generatorURL"))
+        .link("Dashboard", url("dashboardURL"))
+        .link("Panel", url("panelURL"))
+        .link("Silence", url("silenceURL"))
+        .image(url("imageURL"), url("panelURL"), "Panel")
+        .client("Grafana", payload.get("externalURL").text())
+}
+
+/// Whether this is a legacy alert.
+fn is_legacy(payload: Node<'_>) -> Result<bool, MapError> {
+    let has = |name: &str| payload.get(name).value().is_some();
+    match (has("alerts"), has("ruleId") || has("ruleName")) {
+        (true, _) => Ok(false),
+        (false, true) => Ok(true),
+        (false, false) => Err(MapError::Shape { expected: "`alerts` or, from before Grafana 11, `ruleId`" }),
+    }
+}
+
+fn legacy(payload: Node<'_>) -> Result<Mapped, MapError> {
+    let tags = payload.get("tags");
+    let state = payload.get("state").text().unwrap_or_default();
+    // A state that Grafana does not document triggers: a page too many is the lesser evil.
+    let (action, otherwise) = match state.as_str() {
+        "ok" => (Action::Resolve, Severity::Error),
+        "no_data" => (Action::Trigger, Severity::Warning),
+        "paused" | "pending" => return Ok(Mapped::default().ignore("state", "the rule is paused or pending")),
+        _ => (Action::Trigger, Severity::Error),
+    };
+    let severity = tags.get("severity").text().and_then(|word| Severity::from_word(&word)).unwrap_or(otherwise);
+    let no_identity = || MapError::NoIdentity { item: String::new(), fields: "`ruleId`" };
+    let rule = payload.first_text(&["ruleId", "ruleName"]).ok_or_else(no_identity)?;
+    let organisation = payload.get("orgId").text().unwrap_or_default();
+    let key = DedupKey::new(SOURCE.slug, &[&organisation, &rule]).ok_or_else(no_identity)?;
+    let name = payload.first_text(&["ruleName", "title"]).unwrap_or_else(|| format!("Grafana rule {rule}"));
+    let summary = match payload.get("message").text() {
+        Some(message) => format!("{name}: {message}"),
+        None => name,
+    };
+    let page = payload.get("ruleUrl").text();
+    let place = page.as_deref().and_then(text::url_host).unwrap_or("Grafana");
+    let event = Event::new(action, key, severity, &summary, place)
+        .component(tags.get("service").text())
+        .group(tags.get("group").text())
+        .detail("state", state.into())
+        .detail("title", payload.get("title").text().into())
+        .detail("evalMatches", payload.get("evalMatches").value().cloned().into())
+        .detail("tags", tags.value().cloned().into())
+        .link("Rule", page.clone())
+        .image(payload.get("imageUrl").text(), page.clone(), "Panel")
+        .client("Grafana", page);
+    Ok(Mapped::one(event))
+}

@@ -1,0 +1,223 @@
+//! Text as vendors send it, made fit for PagerDuty: tolerant readers over JSON, cuts on character boundaries,
+//! timestamps, absolute URLs, digests.
+//!
+//! Nothing here knows a vendor or a PagerDuty field.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
+
+/// Cuts `text` to at most `max` UTF-16 code units, the last of them `…` where anything was cut.
+///
+/// PagerDuty does not say whether its limits count code points or UTF-16 units; UTF-16 units are never fewer, so a
+/// text that fits by this count fits by the other too. A character is never split.
+pub fn truncate(text: &str, max: usize) -> Cow<'_, str> {
+    // No text has more UTF-16 units than bytes of UTF-8, and most are far below their limit.
+    if text.len() <= max || text.encode_utf16().count() <= max {
+        return Cow::Borrowed(text);
+    }
+    let mut units = 0;
+    let mut cut: String = text
+        .chars()
+        .take_while(|c| {
+            units += c.len_utf16();
+            units < max
+        })
+        .collect();
+    cut.push('…');
+    Cow::Owned(cut)
+}
+
+/// One line: white space and control characters become single spaces, none at either end.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        if !word.is_empty() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    line
+}
+
+/// A value as JSON text, without white space. Members are sorted by name, so equal values are equal text.
+pub fn encode(value: &Value) -> Vec<u8> {
+    // The members' names are strings, which is the one thing that could go wrong.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// The lower-case hex SHA-256 of `bytes`: 64 characters.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        for nibble in [byte >> 4, byte & 15] {
+            // A nibble is below 16, so the table always has it.
+            hex.extend(HEX.get(usize::from(nibble)).map(|&digit| char::from(digit)));
+        }
+    }
+    hex
+}
+
+/// A timestamp as RFC 3339 in UTC (`…Z`), or nothing where `text` is not one or stands for "no time".
+///
+/// Reads RFC 3339 and what senders make of it: a space for the `T`, an offset without its colon, `UTC` for `Z`, up to
+/// nine digits of a second. A time without an offset is not a point in time and reads as nothing, and so do Go's zero
+/// time (`0001-01-01T00:00:00Z`) and the epoch, which programs send where they mean none.
+pub fn timestamp(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (day, rest) = text.split_at_checked(10)?;
+    let rest = rest.strip_prefix(['T', 't', ' '])?;
+    let (clock, rest) = rest.split_at_checked(8)?;
+    let fraction_len = match rest.strip_prefix('.') {
+        Some(digits) => 1 + digits.bytes().take_while(u8::is_ascii_digit).count(),
+        None => 0,
+    };
+    let (fraction, zone) = rest.split_at_checked(fraction_len)?;
+
+    let year = number(day.get(..4)?)?;
+    let month = Month::try_from(u8::try_from(number(day.get(4..)?.strip_prefix('-')?.get(..2)?)?).ok()?).ok()?;
+    let date = Date::from_calendar_date(year, month, small(day.get(7..)?.strip_prefix('-')?)?).ok()?;
+    let minute = clock.get(2..)?.strip_prefix(':')?.get(..2)?;
+    // A leap second has no place of its own in Unix time.
+    let second = small(clock.get(5..)?.strip_prefix(':')?)?.min(59);
+    // Scaled to nine digits; what is beyond them is below a nanosecond.
+    let nanos = fraction.bytes().skip(1).chain([b'0'; 9]).take(9).fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
+    let time = Time::from_hms_nano(small(clock.get(..2)?)?, small(minute)?, second, nanos).ok()?;
+
+    let instant = OffsetDateTime::new_in_offset(date, time, offset(zone.trim_start())?);
+    let since = Duration::new(u64::try_from(instant.unix_timestamp()).ok()?, nanos);
+    if since.as_secs() == 0 { None } else { epoch(since) }
+}
+
+/// `Z`, `UTC` or `±hh[:]mm`.
+fn offset(zone: &str) -> Option<UtcOffset> {
+    if matches!(zone, "Z" | "z" | "UTC" | "GMT") {
+        return Some(UtcOffset::UTC);
+    }
+    let sign = if zone.starts_with('-') { -1 } else { 1 };
+    let digits = zone.strip_prefix(['+', '-'])?;
+    let (hours, minutes) = digits.split_at_checked(2)?;
+    let minutes = minutes.strip_prefix(':').unwrap_or(minutes);
+    let part = |text: &str| Some(sign * i8::try_from(small(text)?).ok()?);
+    UtcOffset::from_hms(part(hours)?, part(minutes)?, 0).ok()
+}
+
+/// Two digits.
+fn small(text: &str) -> Option<u8> {
+    if text.len() == 2 { number(text)?.try_into().ok() } else { None }
+}
+
+/// Digits and nothing else: `parse` would take a sign.
+fn number(text: &str) -> Option<i32> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// The time since the Unix epoch as an RFC 3339 timestamp in UTC, with as many digits of a second as it has.
+pub fn epoch(since: Duration) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp(i64::try_from(since.as_secs()).ok()?).ok()?;
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.to_hms();
+    let month = u8::from(month);
+    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    if since.subsec_nanos() > 0 {
+        let fraction = format!(".{:09}", since.subsec_nanos());
+        text.push_str(fraction.trim_end_matches('0'));
+    }
+    text.push('Z');
+    Some(text)
+}
+
+/// Whether `needle` is in `text`. The standard library's search is made for long texts and is 3 KB larger.
+pub fn contains(text: &str, needle: &str) -> bool {
+    !needle.is_empty() && text.as_bytes().windows(needle.len()).any(|window| window == needle.as_bytes())
+}
+
+/// `text` where it is an absolute `http` or `https` URL with a host and nothing that would break a link.
+pub fn absolute_url(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    (clean && url_host(text).is_some()).then_some(text)
+}
+
+/// An absolute `http` or `https` URL as its scheme, its authority and the rest, which begins with the path.
+pub fn split_url(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.trim().split_once(':')?;
+    let rest = rest.strip_prefix("//")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let (authority, path) = rest.split_at_checked(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()))?;
+    Some((scheme, authority, path))
+}
+
+/// The host of an absolute `http` or `https` URL, without port or user information.
+pub fn url_host(url: &str) -> Option<&str> {
+    let (_, authority, _) = split_url(url)?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+/// A place in a payload that may hold nothing.
+///
+/// Reading never fails: what is absent, `null` or of another kind reads as nothing, so that a mapping says once, at
+/// the top, what it cannot do without.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a>(Option<&'a Value>);
+
+impl<'a> Node<'a> {
+    /// The whole payload.
+    pub fn root(value: &'a Value) -> Self {
+        Node(Some(value))
+    }
+
+    /// The member `key` of an object.
+    pub fn get(self, key: &str) -> Node<'a> {
+        Node(self.0.and_then(|value| value.get(key)))
+    }
+
+    /// The elements of an array, or nothing where this is not one.
+    pub fn items(self) -> Option<&'a [Value]> {
+        self.0?.as_array().map(Vec::as_slice)
+    }
+
+    /// The members of an object, or nothing where this is not one.
+    pub fn members(self) -> Option<&'a Map<String, Value>> {
+        self.0?.as_object()
+    }
+
+    /// The value itself; absent and `null` are the same nothing.
+    pub fn value(self) -> Option<&'a Value> {
+        self.0.filter(|value| !value.is_null())
+    }
+
+    /// A scalar as text, trimmed: strings as they are, numbers to the last digit, booleans as words. Blank is nothing.
+    pub fn text(self) -> Option<String> {
+        let text = match self.0? {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Null | Value::Array(_) | Value::Object(_) => return None,
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The first of the members `keys` that has text.
+    pub fn first_text(self, keys: &[&str]) -> Option<String> {
+        keys.iter().find_map(|key| self.get(key).text())
+    }
+
+    /// A count: a non-negative integer, as a number or as text.
+    pub fn count(self) -> Option<u64> {
+        self.text()?.parse().ok()
+    }
+}

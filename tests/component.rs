@@ -1,0 +1,300 @@
+//! The compiled component under wasmtime, end to end: a request in, PagerDuty's double at the other end.
+
+mod harness;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use harness::build::{self, Flavour};
+use harness::fixtures;
+use harness::pagerduty::PagerDuty;
+use harness::runtime::{Call, Egress, Reply, World, relay};
+use harness::{ROUTING_KEY, SECRET, contract, run};
+use http_body_util::BodyExt;
+use pagerelay::sources;
+use serde_json::{Value, json};
+use wasmparser::{Parser, Payload};
+
+const FLAVOURS: [Flavour; 2] = [Flavour::Spin, Flavour::Wasmtime];
+
+/// How large the component that ships may be, in bytes.
+const SIZE_MAX: u64 = 200_000;
+
+/// Sends a call through the component that ships.
+fn call(world: &World, call: Call) -> Reply {
+    run(relay(Flavour::Spin).call(world, call)).expect("the component answers")
+}
+
+#[test]
+fn the_imports_are_exactly_those_of_the_golden_file() {
+    for flavour in FLAVOURS {
+        let bytes = std::fs::read(build::component(flavour)).expect("the component is readable");
+        let mut names = Vec::new();
+        let mut depth = 0;
+        for payload in Parser::new(0).parse_all(&bytes) {
+            match payload.expect("a valid component") {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth -= 1,
+                Payload::ComponentImportSection(imports) if depth == 0 => {
+                    names.extend(imports.into_iter().map(|import| format!("import {}", import.unwrap().name.name)));
+                }
+                Payload::ComponentExportSection(exports) if depth == 0 => {
+                    names.extend(exports.into_iter().map(|export| format!("export {}", export.unwrap().name.name)));
+                }
+                _ => {}
+            }
+        }
+        names.sort();
+        let golden = include_str!("fixtures/imports.txt");
+        let golden = match flavour {
+            Flavour::Spin => golden.to_owned(),
+            Flavour::Wasmtime => golden.replace("0.2.0-draft-2024-09-27", "0.2.0-rc.1"),
+        };
+        assert_eq!(names.join("\n") + "\n", golden, "{flavour:?}");
+    }
+}
+
+#[test]
+fn the_component_stays_small() {
+    let size = std::fs::metadata(build::component(Flavour::Spin)).expect("it is built").len();
+    assert!(size <= SIZE_MAX, "{size} bytes are more than {SIZE_MAX}");
+}
+
+#[test]
+fn every_fixture_goes_through_the_component() {
+    run(async {
+        for flavour in FLAVOURS {
+            for fixture in fixtures::all() {
+                for group in [false, true] {
+                    if group && !fixture.can_group() {
+                        continue;
+                    }
+                    let what = format!("{} ({flavour:?}, grouped: {group})", fixture.name());
+                    let pagerduty = PagerDuty::start().await;
+                    let grouping = if group { "group" } else { "alert" };
+                    let world = World::new(&pagerduty.url()).with("grouping", grouping);
+                    let mut call = Call::post(&format!("/{}", fixture.source.slug), fixture.body.clone());
+                    for (name, value) in &fixture.headers {
+                        call = call.header(name, value);
+                    }
+                    let reply = relay(flavour).call(&world, call).await.expect("the component answers");
+
+                    let expected = fixture.expected(group);
+                    let events = fixture.expected_events(group);
+                    let mut sent: Vec<Value> = pagerduty.received().into_iter().map(|received| received.event).collect();
+                    let mut wanted: Vec<Value> =
+                        events.iter().map(|event| contract::with_key(event, ROUTING_KEY)).collect();
+                    // Events of one delivery go out together, so they arrive in any order.
+                    sent.sort_by_key(Value::to_string);
+                    wanted.sort_by_key(Value::to_string);
+                    assert_eq!(sent, wanted, "{what}");
+                    assert!(pagerduty.received().iter().all(|received| received.status == 202), "{what}");
+
+                    let success = u16::from(fixture.source.success);
+                    match &expected.error {
+                        None => assert_eq!(reply.status, success, "{what}: {}", reply.json()),
+                        Some(error) => {
+                            assert!((400..500).contains(&reply.status), "{what}: {}", reply.json());
+                            let first = error.lines().next().expect("an error has a line");
+                            assert_eq!(reply.json()["detail"], first, "{what}");
+                        }
+                    }
+                    let said = reply.json();
+                    let listed = said["ignored"].as_array().map_or(0, Vec::len);
+                    assert_eq!(listed, expected.ignored.map_or(0, |lines| lines.lines().count()), "{what}");
+                    assert_eq!(said["events"].as_array().map_or(0, Vec::len), events.len(), "{what}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn the_reply_and_the_log_tell_what_came_of_each_event() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url());
+        let body = include_bytes!("fixtures/events/01-firing-trigger.json").as_slice();
+        let reply = relay(Flavour::Spin).call(&world, Call::post("/events/", body)).await.expect("an answer");
+        let received = pagerduty.received().pop().expect("one event");
+        let event = json!({
+            "event_action": "trigger",
+            "dedup_key": "backup/nightly/db-4",
+            "sha256": pagerelay::text::sha256_hex(&received.bytes),
+            "attempts": 1,
+            "pagerduty": "202 Event processed",
+        });
+        let reply_json = json!({
+            "status": "success",
+            "message": "1 event accepted by pagerduty",
+            "dedup_key": "backup/nightly/db-4",
+            "auth": "bearer, current secret",
+            "events": [event.clone()],
+        });
+        assert_eq!((reply.status, reply.json()), (202, reply_json));
+        assert_eq!(reply.headers["content-type"], "application/json");
+        assert_eq!(reply.headers["content-length"], reply.body.len().to_string());
+
+        let mut log = reply.log_json();
+        let log = log.as_object_mut().expect("the log is one line of json");
+        let time = log.remove("time").expect("a time");
+        assert_eq!(pagerelay::text::timestamp(time.as_str().expect("text")), Some(time.as_str().unwrap().to_owned()));
+        assert!(log.remove("ms").is_some_and(|ms| ms.is_u64()));
+        let rest = json!({
+            "level": "info", "status": 202, "source": "events", "service": null,
+            "auth": "bearer, current secret", "events": [event],
+        });
+        assert_eq!(Value::Object(log.clone()), rest);
+        assert_eq!(received.headers["content-type"], "application/json");
+        assert_eq!(received.headers["content-length"], received.bytes.len().to_string());
+        assert_eq!(received.headers["user-agent"], concat!("pagerelay/", env!("CARGO_PKG_VERSION")));
+    });
+}
+
+#[test]
+fn a_service_has_a_routing_key_of_its_own() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let own = "a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6";
+        let world = World::new(&pagerduty.url()).with("routing_key_data_platform", own);
+        let body = include_bytes!("fixtures/events/01-firing-trigger.json").as_slice();
+        let relay = relay(Flavour::Spin);
+        let reply = relay.call(&world, Call::post("/events/data_platform", body)).await.expect("an answer");
+        assert_eq!(reply.status, 202);
+        assert_eq!(reply.log_json()["service"], "data_platform");
+        assert_eq!(pagerduty.received()[0].event["routing_key"], own);
+        let reply = relay.call(&world, Call::post("/events/web", body)).await.expect("an answer");
+        assert_eq!(reply.status, 503);
+        assert_eq!(reply.json()["detail"], "variable `routing_key_web` is not set");
+    });
+}
+
+#[test]
+fn paths_and_methods_lead_where_they_should() {
+    let world = World::new("http://127.0.0.1:1/v2/enqueue");
+    let ask = |method, path: &str| {
+        let reply = call(&world, Call::stranger(method, path, "{}"));
+        (reply.status, reply.headers.get("allow").cloned(), reply.log.is_empty())
+    };
+    assert_eq!(ask("GET", "/health"), (200, None, true));
+    assert_eq!(ask("HEAD", "/health"), (200, None, true));
+    assert_eq!(ask("POST", "/health"), (405, Some("GET, HEAD".to_owned()), false));
+    assert_eq!(ask("POST", "/alertmanager"), (401, None, false));
+    assert_eq!(ask("PUT", "/grafana?from=here"), (401, None, false));
+    assert_eq!(ask("GET", "/alertmanager"), (405, Some("POST, PUT".to_owned()), false));
+    assert_eq!(ask("BREW", "/alertmanager"), (405, Some("POST, PUT".to_owned()), false));
+    for path in ["/", "//alertmanager", "/nagios", "/alertmanager/a/b", "/alertmanager/A", "/alertmanager/a__b",
+        "/alertmanager/_a", "/alertmanager/1a", "/alertmanager/%61", "/Alertmanager"]
+    {
+        assert_eq!(ask("POST", path), (404, None, false), "{path}");
+    }
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_whatever_its_length_says() {
+    run(async {
+        let world = World::new("http://127.0.0.1:1/v2/enqueue");
+        let relay = relay(Flavour::Spin);
+        let large = vec![b' '; 1024 * 1024 + 1];
+        let reply = relay.call(&world, Call::post("/events", large)).await.expect("an answer");
+        assert_eq!((reply.status, reply.json()["detail"].clone()), (413, "the body is larger than 1 mib".into()));
+        let whole = vec![b' '; 1024 * 1024];
+        let reply = relay.call(&world, Call::post("/events", whole)).await.expect("an answer");
+        assert_eq!(reply.status, 400, "a body at the limit is read");
+    });
+}
+
+#[test]
+fn a_body_that_breaks_off_is_refused() {
+    run(async {
+        let frames = [
+            Ok(hyper::body::Frame::data(Bytes::from_static(b"{\"event_action\":"))),
+            Err(wasmtime_wasi_http::Error::ConnectionTerminated),
+        ];
+        let body = http_body_util::StreamBody::new(Frames(frames.into_iter().collect())).boxed_unsync();
+        let request = hyper::Request::post("http://relay.test/events").body(body).expect("a request");
+        let world = World::new("http://127.0.0.1:1/v2/enqueue");
+        let reply = relay(Flavour::Spin).handle(&world, request).await.expect("an answer");
+        assert_eq!((reply.status, reply.json()["detail"].clone()), (400, "the body broke off".into()));
+    });
+}
+
+/// A body in pieces.
+struct Frames<F>(std::collections::VecDeque<F>);
+
+impl<F: Unpin> futures_core::Stream for Frames<F> {
+    type Item = F;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<F>> {
+        std::task::Poll::Ready(self.0.pop_front())
+    }
+}
+
+#[test]
+fn events_go_to_the_region_over_https_with_a_bound_on_every_wait() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let hosts = [
+            (None, "https://events.pagerduty.com/v2/enqueue"),
+            (Some("us"), "https://events.pagerduty.com/v2/enqueue"),
+            (Some("EU"), "https://events.eu.pagerduty.com/v2/enqueue"),
+        ];
+        for (region, url) in hosts {
+            let mut world = World::new("").without("events_url");
+            if let Some(region) = region {
+                world = world.with("region", region);
+            }
+            world.egress = Egress::Double(pagerduty.address());
+            let body = include_bytes!("fixtures/events/01-firing-trigger.json").as_slice();
+            let reply = relay(Flavour::Spin).call(&world, Call::post("/events", body)).await.expect("an answer");
+            assert_eq!(reply.status, 202);
+            assert_eq!(reply.sent[0].url, url);
+            for timeout in reply.sent[0].timeouts {
+                let timeout = timeout.expect("every time-out is set");
+                assert!(timeout > Duration::ZERO && timeout < sources::find("events").unwrap().patience, "{timeout:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_variable_store_that_is_down_is_trouble_that_passes() {
+    for broken in ["webhook_secret", "secret_events", "routing_key", "region"] {
+        let mut world = World::new("http://127.0.0.1:1/v2/enqueue");
+        world.broken.insert(broken.to_owned());
+        let reply = call(&world, Call::post("/events", "{}"));
+        assert_eq!(reply.status, 503, "{broken}");
+        assert_eq!(reply.headers["retry-after"], "30");
+        let detail = format!("variable `{broken}` could not be read: the variable store failed");
+        assert_eq!(reply.json()["detail"], detail);
+    }
+}
+
+#[test]
+fn secrets_show_nowhere() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url()).with("webhook_secret_previous", "an-older-secret-of-some-length");
+        for fixture in fixtures::all() {
+            for credentials in [SECRET, "wrong-secret-wrong-secret"] {
+                let path = format!("/{}", fixture.source.slug);
+                let call = Call::stranger("POST", &path, fixture.body.clone());
+                let call = call.header("authorization", &format!("Bearer {credentials}"));
+                let reply = relay(Flavour::Spin).call(&world, call).await.expect("an answer");
+                let said = format!("{:?} {} {}", reply.headers, String::from_utf8_lossy(&reply.body), reply.log);
+                for hidden in world.variables.values().filter(|value| !value.starts_with("http")) {
+                    assert!(!said.contains(hidden.as_str()), "{}: {said}", fixture.name());
+                }
+                assert!(!said.contains(credentials), "{}: {said}", fixture.name());
+            }
+        }
+        for received in pagerduty.received() {
+            let text = format!("{:?} {}", received.headers, String::from_utf8_lossy(&received.bytes));
+            assert!(!text.contains(SECRET), "the webhook secret went to pagerduty");
+            assert_eq!(text.matches(ROUTING_KEY).count(), 1, "the routing key is in one place");
+        }
+    });
+}

@@ -1,0 +1,188 @@
+//! `cargo dev`: the component on loopback, with a PagerDuty double beside it, shown in the terminal.
+//!
+//! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
+//! resolved, and ends. `--port N` listens on that port instead of one that the system picks. A variable `NAME` is taken
+//! from `SPIN_VARIABLE_NAME`, as `spin up` does; with a routing key among them events go to the real PagerDuty.
+
+#[path = "mod.rs"]
+mod harness;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use harness::build::Flavour;
+use harness::fixtures;
+use harness::pagerduty::{PagerDuty, Received};
+use harness::runtime::{Call, Reply, World, relay};
+use harness::server::Server;
+use harness::{ROUTING_KEY, run};
+use pagerelay::sources;
+
+const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]]";
+
+fn main() -> ExitCode {
+    let mut demo = false;
+    let mut port = 0;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--demo" => demo = true,
+            "--port" => match arguments.next().and_then(|port| port.parse().ok()) {
+                Some(number) => port = number,
+                None => return fail(USAGE),
+            },
+            _ => return fail(USAGE),
+        }
+    }
+    let relay = relay(Flavour::Spin);
+    let mut world = World::default();
+    for (name, value) in std::env::vars() {
+        if let Some(name) = name.strip_prefix("SPIN_VARIABLE_") {
+            world = world.with(&name.to_ascii_lowercase(), &value);
+        }
+    }
+    let has = |world: &World, prefix: &str| world.variables.keys().any(|name| name.starts_with(prefix));
+    let real = has(&world, "routing_key") || has(&world, "events_url");
+    if demo && real {
+        return fail("--demo is for the double: unset SPIN_VARIABLE_ROUTING_KEY… so that it pages nobody");
+    }
+    let made_up = !has(&world, "webhook_secret") && !has(&world, "secret_");
+    if made_up {
+        world = world.with("webhook_secret", &secret_of_the_day());
+    }
+    run(async {
+        let double = if real { None } else { Some(PagerDuty::showing(Some(Box::new(show_event))).await) };
+        if let Some(double) = &double {
+            world = world.clone().with("events_url", &double.url()).with("routing_key", ROUTING_KEY);
+        }
+        if demo {
+            return play(&world).await;
+        }
+        let show = Arc::new(|reply: &Reply| show_reply(reply));
+        match Server::start(relay, world.clone(), port, Some(show)).await {
+            Ok(server) => greet(&server, &world, real, made_up),
+            Err(error) => return fail(&format!("127.0.0.1:{port}: {error}")),
+        }
+    })
+}
+
+/// Says what to try, and serves until the process is ended.
+fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode {
+    // A secret of the user's own stays in the environment that it came from.
+    let secret = if made_up { world.variables["webhook_secret"].as_str() } else { "$SPIN_VARIABLE_WEBHOOK_SECRET" };
+    say(&format!("{} on {}", bold("pagerelay"), server.url("/")));
+    match real {
+        true => say(&format!("{} events go to the real PagerDuty", bold("careful:"))),
+        false => say("PagerDuty is played by a double: every event is checked and shown here, and nobody is paged"),
+    }
+    say("\nTry it in another terminal:\n");
+    for (fixture, what) in [("01-firing-two-alerts", "two alerts fire"), ("02-resolved-two-alerts", "and are over")] {
+        say(&format!("  # {what}"));
+        say(&format!(
+            "  curl -H \"Authorization: Bearer {secret}\" -d @tests/fixtures/alertmanager/{fixture}.json {}\n",
+            server.url("/alertmanager")
+        ));
+    }
+    let slugs: Vec<&str> = sources::SOURCES.iter().map(|source| source.slug).collect();
+    say(&format!("Sources: {}. End with Ctrl-C.\n", slugs.join(", ")));
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A secret for this run alone, so that none of the README's or the terminal's can end up in a deployment.
+fn secret_of_the_day() -> String {
+    let seed = format!("{:?} {}", std::time::SystemTime::now(), std::process::id());
+    format!("dev-{}", &pagerelay::text::sha256_hex(seed.as_bytes())[..24])
+}
+
+/// Posts the first two fixtures of every source: one that fires, and its own resolve.
+async fn play(world: &World) -> ExitCode {
+    let mut failed = false;
+    for source in sources::SOURCES {
+        for fixture in fixtures::of(source).into_iter().take(2) {
+            say(&format!("\n{} {}", bold(source.name), fixture.name()));
+            let secret = &world.variables["webhook_secret"];
+            let mut call = Call::stranger("POST", &format!("/{}", source.slug), fixture.body.clone());
+            call = call.header("authorization", &format!("Bearer {secret}"));
+            for (name, value) in &fixture.headers {
+                call = call.header(name, value);
+            }
+            match relay(Flavour::Spin).call(world, call).await {
+                Ok(reply) => {
+                    show_reply(&reply);
+                    failed |= reply.status >= 300;
+                }
+                Err(error) => {
+                    say(&format!("  the component failed: {error:#}"));
+                    failed = true;
+                }
+            }
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// An event, as the person on call would see it.
+fn show_event(received: &Received) {
+    let text = |pointer: &str| received.event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("-");
+    let severity = text("/payload/severity");
+    let mut lines =
+        vec![format!("{} {} {}", bold(&text("/event_action").to_uppercase()), paint(severity), text("/payload/summary"))];
+    for name in ["source", "component", "group", "class", "timestamp"] {
+        if let Some(value) = received.event["payload"][name].as_str() {
+            lines.push(format!("{name:<10} {value}"));
+        }
+    }
+    lines.push(format!("dedup key  {}", text("/dedup_key")));
+    for (list, address, title) in [("links", "href", "text"), ("images", "src", "alt")] {
+        for item in received.event[list].as_array().into_iter().flatten() {
+            let title = item[title].as_str().unwrap_or_default();
+            lines.push(format!("{:<10} {title} {}", list.trim_end_matches('s'), item[address].as_str().unwrap_or("-")));
+        }
+    }
+    lines.push(format!("pagerduty  {} {}", received.status, received.effect));
+    say(&format!("  {}", lines.join("\n    ")));
+}
+
+/// What the sender was told, in a line.
+fn show_reply(reply: &Reply) {
+    let said = reply.json();
+    let words = said["detail"].as_str().or(said["message"].as_str()).unwrap_or_default();
+    say(&format!("  {} {} {words}", bold("reply"), reply.status));
+    for ignored in said["ignored"].as_array().into_iter().flatten() {
+        let part = |name: &str| ignored[name].as_str().unwrap_or_default().to_owned();
+        say(&format!("    ignored {}: {}", part("item"), part("reason")));
+    }
+}
+
+fn bold(text: &str) -> String {
+    styled("1", text)
+}
+
+/// A severity in the colour that PagerDuty gives it.
+fn paint(severity: &str) -> String {
+    let colour = match severity {
+        "critical" => "1;31",
+        "error" => "31",
+        "warning" => "33",
+        _ => "36",
+    };
+    styled(colour, severity)
+}
+
+fn styled(code: &str, text: &str) -> String {
+    let plain = !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some();
+    if plain { text.to_owned() } else { format!("\u{1b}[{code}m{text}\u{1b}[0m") }
+}
+
+fn say(line: &str) {
+    // Where nobody reads any more there is nobody to tell.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn fail(line: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{line}");
+    ExitCode::FAILURE
+}

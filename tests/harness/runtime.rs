@@ -1,0 +1,313 @@
+//! The component under wasmtime: what a runtime that runs it provides, and no more.
+//!
+//! Linked are the interfaces of the `wasi:http/proxy` world and the variable store, as `wasmtime serve` without
+//! `-Scli` does it. Each request has an instance of its own, as on Spin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
+use wasmtime::{Config, Engine, Result, Store};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::{
+    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    default_send_request,
+};
+
+use super::build::{self, Flavour};
+use super::{ROUTING_KEY, SECRET};
+
+/// The component, loaded once.
+pub struct Relay {
+    pre: ProxyPre<Context>,
+    engine: Engine,
+    flavour: Flavour,
+}
+
+/// What the world looks like to one request.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub variables: BTreeMap<String, String>,
+    /// Variables whose provider is down.
+    pub broken: BTreeSet<String>,
+    pub egress: Egress,
+}
+
+/// Where the component may send.
+#[derive(Clone, Debug, Default)]
+pub enum Egress {
+    /// Anywhere.
+    #[default]
+    Open,
+    /// Nowhere, as where `allowed_outbound_hosts` is empty.
+    Denied,
+    /// PagerDuty's own hosts are answered by this address.
+    Double(SocketAddr),
+}
+
+/// A request for the component.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub method: &'static str,
+    pub path: String,
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Bytes,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: Bytes,
+    /// What the component wrote to its log.
+    pub log: String,
+    /// How much work it was, in units of wasmtime's fuel.
+    pub fuel: u64,
+    /// The outbound requests: where to, with which time-outs.
+    pub sent: Vec<Sent>,
+}
+
+/// An outbound request as the runtime saw it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub url: String,
+    pub timeouts: [Option<Duration>; 3],
+}
+
+impl World {
+    /// Variables that make every source work: the shared secret, a routing key, and PagerDuty at `events_url`.
+    pub fn new(events_url: &str) -> World {
+        World::default().with("webhook_secret", SECRET).with("routing_key", ROUTING_KEY).with("events_url", events_url)
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> World {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub fn without(mut self, name: &str) -> World {
+        self.variables.remove(name);
+        self
+    }
+}
+
+impl Call {
+    /// A webhook with the right secret.
+    pub fn post(path: &str, body: impl Into<Bytes>) -> Call {
+        Call::stranger("POST", path, body).header("authorization", &format!("Bearer {SECRET}"))
+    }
+
+    /// A request without credentials.
+    pub fn stranger(method: &'static str, path: &str, body: impl Into<Bytes>) -> Call {
+        let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
+        Call { method, path: path.to_owned(), headers, body: body.into() }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Call {
+        self.headers.push((name.to_owned(), value.as_bytes().to_vec()));
+        self
+    }
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The log as JSON, where it is one line.
+    pub fn log_json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.log).unwrap_or_default()
+    }
+}
+
+/// The component as it ships, or with the other variable store.
+pub fn relay(flavour: Flavour) -> &'static Relay {
+    static SPIN: OnceLock<Relay> = OnceLock::new();
+    static WASMTIME: OnceLock<Relay> = OnceLock::new();
+    let relay = match flavour {
+        Flavour::Spin => &SPIN,
+        Flavour::Wasmtime => &WASMTIME,
+    };
+    relay.get_or_init(|| Relay::load(flavour).expect("the component loads"))
+}
+
+impl Relay {
+    fn load(flavour: Flavour) -> Result<Relay> {
+        let mut config = Config::new();
+        config.consume_fuel(true);
+        let engine = Engine::new(&config)?;
+        let component = Component::from_file(&engine, build::component(flavour))?;
+        let mut linker = Linker::<Context>::new(&engine);
+        wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
+        match flavour {
+            Flavour::Spin => add_spin_config(&mut linker)?,
+            Flavour::Wasmtime => {
+                wasmtime_wasi_config::add_to_linker(&mut linker, |context: &mut Context| {
+                    WasiConfig::from(&context.variables)
+                })?;
+            }
+        }
+        let pre = ProxyPre::new(linker.instantiate_pre(&component)?)?;
+        Ok(Relay { pre, engine, flavour })
+    }
+
+    /// Sends a request through the component.
+    pub async fn call(&self, world: &World, call: Call) -> Result<Reply> {
+        let mut request = hyper::Request::builder().method(call.method).uri(format!("http://relay.test{}", call.path));
+        for (name, value) in &call.headers {
+            request = request.header(name.as_str(), value.as_slice());
+        }
+        let body = Full::new(call.body).map_err(|never| match never {});
+        self.handle(world, request.body(body)?).await
+    }
+
+    /// The same with any body, such as one that does not end.
+    pub async fn handle<B>(&self, world: &World, request: hyper::Request<B>) -> Result<Reply>
+    where
+        B: http_body_util::BodyExt + hyper::body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
+    {
+        const FUEL: u64 = u64::MAX / 2;
+        let log = MemoryOutputPipe::new(16 << 20);
+        let hooks = Outside { egress: world.egress.clone(), sent: Arc::default() };
+        let sent = Arc::clone(&hooks.sent);
+        let context = Context {
+            table: ResourceTable::new(),
+            wasi: WasiCtx::builder().stderr(log.clone()).build(),
+            http: WasiHttpCtx::new(),
+            hooks,
+            variables: WasiConfigVariables::from_iter(world.variables.clone()),
+            world: world.clone(),
+        };
+        let mut store = Store::new(&self.engine, context);
+        store.set_fuel(FUEL)?;
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
+        let out = store.data_mut().http().new_response_outparam(sender)?;
+        let pre = self.pre.clone();
+        let task = tokio::spawn(async move {
+            let proxy = pre.instantiate_async(&mut store).await?;
+            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
+            Ok::<u64, wasmtime::Error>(FUEL - store.get_fuel()?)
+        });
+        let response = match receiver.await {
+            Ok(response) => response?,
+            Err(_) => {
+                task.await??;
+                return Err(wasmtime::Error::msg("the component did not answer"));
+            }
+        };
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let fuel = task.await??;
+        let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Ok(Reply {
+            status: head.status.as_u16(),
+            headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            body,
+            log: String::from_utf8_lossy(&log.contents()).into_owned(),
+            fuel,
+            sent: sent.lock().unwrap().clone(),
+        })
+    }
+
+    pub fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+}
+
+/// What the component sees as the runtime.
+struct Context {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Outside,
+    variables: WasiConfigVariables,
+    world: World,
+}
+
+impl WasiView for Context {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Context {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+/// The error of Spin's variable store.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+enum StoreError {
+    #[component(name = "upstream")]
+    Upstream(String),
+    #[component(name = "io")]
+    #[expect(dead_code, reason = "a part of the interface that nothing here needs")]
+    Io(String),
+}
+
+/// The variable store as Spin has it: an undeclared variable is nothing, a provider that is down is an error.
+fn add_spin_config(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    let mut store = linker.instance("wasi:config/store@0.2.0-draft-2024-09-27")?;
+    store.func_wrap("get", |context: wasmtime::StoreContextMut<'_, Context>, (name,): (String,)| {
+        let world = &context.data().world;
+        let value = if world.broken.contains(&name) {
+            Err(StoreError::Upstream("the provider is down".to_owned()))
+        } else {
+            Ok(world.variables.get(&name).cloned())
+        };
+        Ok((value,))
+    })
+}
+
+/// The network as the runtime offers it.
+struct Outside {
+    egress: Egress,
+    sent: Arc<std::sync::Mutex<Vec<Sent>>>,
+}
+
+type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
+type Answered = Result<(hyper::Response<WasiBody>, Finished), HttpError>;
+
+impl WasiHttpHooks for Outside {
+    fn send_request(
+        &mut self,
+        mut request: hyper::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _finished: Finished,
+    ) -> Box<dyn Future<Output = Answered> + Send> {
+        let timeouts = options.map_or([None; 3], |options| {
+            [options.connect_timeout, options.first_byte_timeout, options.between_bytes_timeout]
+        });
+        self.sent.lock().unwrap().push(Sent { url: request.uri().to_string(), timeouts });
+        match &self.egress {
+            Egress::Open => {}
+            Egress::Denied => return Box::new(async { Err(HttpError::HttpRequestDenied) }),
+            Egress::Double(address) => {
+                if request.uri().host().is_some_and(|host| host.ends_with(".pagerduty.com")) {
+                    let uri = format!("http://{address}{}", request.uri().path());
+                    *request.uri_mut() = uri.parse().expect("an address and a path make a uri");
+                }
+            }
+        }
+        Box::new(async move {
+            let (response, finished) = default_send_request(request, options).await?;
+            Ok((response.map(BodyExt::boxed_unsync), Box::new(finished) as Finished))
+        })
+    }
+}
