@@ -6,9 +6,9 @@
 
 use std::fmt;
 
-use base64ct::{Base64, Encoding};
 use crate::request::{Headers, Request};
 use crate::secret::{Rotation, Secret};
+use base64ct::{Base64, Encoding};
 
 /// The longest header that is looked at for a credential, in bytes.
 const CREDENTIAL_MAX_BYTES: usize = 4096;

@@ -22,12 +22,7 @@ use crate::host::{Host, INBOUND_MAX_BYTES, Inbound, Outbound, SendError, Variabl
 use crate::relay;
 use crate::request::{BODY_MAX_BYTES, BODY_TIMEOUT, Headers, Method, ReadError, Reply, Request};
 
-#[expect(
-    unsafe_code,
-    clippy::missing_safety_doc,
-    clippy::indexing_slicing,
-    reason = "generated from wit/world.wit"
-)]
+#[expect(unsafe_code, reason = "generated from wit/world.wit")]
 mod bindings {
     #[cfg(not(feature = "wasmtime"))]
     wit_bindgen::generate!({ path: "wit", world: "spin", generate_all });

@@ -161,8 +161,7 @@ fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigError>
     };
     let routing_key = check_key(&routing_key_variable, &required(host, &routing_key_variable)?)?;
     let region = choice(host, "region", "us, eu", &[("us", EVENTS_HOST_US), ("eu", EVENTS_HOST_EU)])?;
-    let grouping =
-        choice(host, "grouping", "alert, group", &[("alert", Grouping::Alert), ("group", Grouping::Group)])?;
+    let grouping = choice(host, "grouping", "alert, group", &[("alert", Grouping::Alert), ("group", Grouping::Group)])?;
     let events_url = match read(host, "events_url")? {
         Some(url) => check_url(&url)?,
         None => Url { https: true, authority: region.to_owned(), path: EVENTS_PATH.to_owned() },
@@ -187,12 +186,7 @@ fn required(host: &dyn Host, name: &str) -> Result<String, ConfigError> {
 }
 
 /// The first choice is what an unset variable means.
-fn choice<T: Copy>(
-    host: &dyn Host,
-    name: &str,
-    choices: &'static str,
-    table: &[(&str, T)],
-) -> Result<T, ConfigError> {
+fn choice<T: Copy>(host: &dyn Host, name: &str, choices: &'static str, table: &[(&str, T)]) -> Result<T, ConfigError> {
     let value = read(host, name)?;
     let chosen = match value.as_deref() {
         Some(word) => table.iter().find(|(choice, _)| word.eq_ignore_ascii_case(choice)),
@@ -205,7 +199,10 @@ fn check_secret(name: &str, value: String, routing_key: Option<&Secret>) -> Resu
     let letters: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
     let letters = letters.to_ascii_lowercase();
     let monotone = |text: &str| text.chars().all(|c| text.starts_with(c));
-    if monotone(&value) || (!letters.is_empty() && monotone(&letters)) || PLACEHOLDERS.iter().any(|word| text::contains(&letters, word)) {
+    if monotone(&value)
+        || (!letters.is_empty() && monotone(&letters))
+        || PLACEHOLDERS.iter().any(|word| text::contains(&letters, word))
+    {
         return error(name, Problem::SecretPlaceholder);
     }
     if value.len() < SECRET_MIN_BYTES {

@@ -25,7 +25,8 @@ const SUMMARY_ANNOTATIONS: &[&str] = &["summary", "title", "message", "descripti
 pub const TRUNCATED: &str = "alerts left out by the sender's own limit (max_alerts): they are not in this delivery";
 
 /// The reason for [`Mapped::ignore`] where a group cannot be trusted to be over.
-pub const TRUNCATED_RESOLVE: &str = "resolved group not closed: it was truncated (max_alerts) and may hide firing alerts";
+pub const TRUNCATED_RESOLVE: &str =
+    "resolved group not closed: it was truncated (max_alerts) and may hide firing alerts";
 
 /// The reason for [`Mapped::ignore`] where there is nothing in the group.
 pub const NO_ALERTS: &str = "no alerts in the group";
@@ -63,10 +64,7 @@ pub fn alerts(payload: Node<'_>) -> Result<Vec<Alert<'_>>, MapError> {
 ///
 /// # Errors
 /// There is no list of alerts. An alert that cannot be mapped is among [`Mapped::rejected`] and holds up no other.
-pub fn each(
-    payload: Node<'_>,
-    map: &dyn Fn(&Alert<'_>) -> Result<Event, MapError>,
-) -> Result<Mapped, MapError> {
+pub fn each(payload: Node<'_>, map: &dyn Fn(&Alert<'_>) -> Result<Event, MapError>) -> Result<Mapped, MapError> {
     let mut mapped = Mapped::default();
     let alerts = alerts(payload)?;
     if alerts.is_empty() {

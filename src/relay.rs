@@ -48,11 +48,7 @@ struct Facts {
     quiet: bool,
 }
 
-fn stages(
-    host: &mut dyn Host,
-    request: Result<Request, ReadError>,
-    facts: &mut Facts,
-) -> Result<StatusCode, Error> {
+fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut Facts) -> Result<StatusCode, Error> {
     let request = request?;
     let (source, service) = match route::route(request.method, &request.path)? {
         Endpoint::Deliver { source, service } => (source, service),
@@ -76,8 +72,7 @@ fn stages(
     facts.mapped = map(&delivery)?;
 
     let deadline = source.patience.saturating_sub(MARGIN).min(TOTAL_MAX);
-    facts.outcomes =
-        deliver::deliver(host, &facts.mapped.events, &target.routing_key, &target.events_url, deadline);
+    facts.outcomes = deliver::deliver(host, &facts.mapped.events, &target.routing_key, &target.events_url, deadline);
     judge(source, &target, facts)
 }
 
@@ -87,10 +82,9 @@ fn judge(source: &Source, target: &Target, facts: &Facts) -> Result<StatusCode, 
     let with = |verdict: Verdict| facts.outcomes.iter().filter(move |outcome| outcome.verdict() == verdict);
     let why = |verdict: Verdict| with(verdict).next().map(Outcome::to_string).unwrap_or_default();
     match facts.outcomes.iter().map(Outcome::verdict).max() {
-        Some(Verdict::RefusedKey) => Err(Error::RefusedKey {
-            variable: target.routing_key_variable.clone(),
-            why: why(Verdict::RefusedKey),
-        }),
+        Some(Verdict::RefusedKey) => {
+            Err(Error::RefusedKey { variable: target.routing_key_variable.clone(), why: why(Verdict::RefusedKey) })
+        }
         // A sender that tries again may bring the others through, so trouble that passes goes before refusals.
         _ if with(Verdict::Retry).next().is_some() => {
             Err(Error::Deliver { failed: with(Verdict::Retry).count(), of, why: why(Verdict::Retry) })

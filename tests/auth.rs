@@ -22,7 +22,10 @@ fn world() -> World {
 }
 
 fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", <base64ct::Base64 as base64ct::Encoding>::encode_string(format!("{user}:{password}").as_bytes()))
+    format!(
+        "Basic {}",
+        <base64ct::Base64 as base64ct::Encoding>::encode_string(format!("{user}:{password}").as_bytes())
+    )
 }
 
 #[test]
@@ -114,10 +117,22 @@ fn a_secret_that_is_none_closes_the_source() {
         ("webhook_secret", "short", "variable `webhook_secret` is too short: 16 characters at least"),
         ("webhook_secret", "15-characters-x", "variable `webhook_secret` is too short: 16 characters at least"),
         ("webhook_secret", "changeme", "variable `webhook_secret` holds a placeholder: choose a random secret"),
-        ("webhook_secret", "Change-Me-Please!", "variable `webhook_secret` holds a placeholder: choose a random secret"),
-        ("webhook_secret", "xxxx-xxxx-xxxx-xxxx", "variable `webhook_secret` holds a placeholder: choose a random secret"),
+        (
+            "webhook_secret",
+            "Change-Me-Please!",
+            "variable `webhook_secret` holds a placeholder: choose a random secret",
+        ),
+        (
+            "webhook_secret",
+            "xxxx-xxxx-xxxx-xxxx",
+            "variable `webhook_secret` holds a placeholder: choose a random secret",
+        ),
         ("webhook_secret", "****************", "variable `webhook_secret` holds a placeholder: choose a random secret"),
-        ("webhook_secret", "<your-secret-here>", "variable `webhook_secret` holds a placeholder: choose a random secret"),
+        (
+            "webhook_secret",
+            "<your-secret-here>",
+            "variable `webhook_secret` holds a placeholder: choose a random secret",
+        ),
         ("webhook_secret", ROUTING_KEY, "variable `webhook_secret` holds a routing key: choose a random secret"),
         ("secret_alertmanager", "short", "variable `secret_alertmanager` is too short: 16 characters at least"),
         ("webhook_secret_previous", "short", "variable `webhook_secret_previous` is too short: 16 characters at least"),
@@ -136,14 +151,22 @@ fn a_secret_that_is_none_closes_the_source() {
 fn a_wrong_variable_is_named_to_a_known_sender_and_to_no_stranger() {
     let cases = [
         ("routing_key", "", "variable `routing_key` is not set"),
-        ("routing_key", "u+AbCdEfGhIjKlMnOp12", "variable `routing_key` holds a rest api key: an integration key is needed"),
+        (
+            "routing_key",
+            "u+AbCdEfGhIjKlMnOp12",
+            "variable `routing_key` holds a rest api key: an integration key is needed",
+        ),
         (
             "routing_key",
             "https://events.pagerduty.com/integration/a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6/enqueue",
             "variable `routing_key` holds a url: only the integration key is needed",
         ),
         ("routing_key", "a1b2", "variable `routing_key` is not a routing key: 32 letters and digits"),
-        ("routing_key", "a1b2c3d4-5f6a7b8c9d0e1f2a3b4c5d6", "variable `routing_key` is not a routing key: 32 letters and digits"),
+        (
+            "routing_key",
+            "a1b2c3d4-5f6a7b8c9d0e1f2a3b4c5d6",
+            "variable `routing_key` is not a routing key: 32 letters and digits",
+        ),
         ("region", "apac", "variable `region` must be one of us, eu"),
         ("grouping", "team", "variable `grouping` must be one of alert, group"),
         ("events_url", "http://events.example/v2/enqueue", EVENTS_URL),

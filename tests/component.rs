@@ -81,7 +81,8 @@ fn every_fixture_goes_through_the_component() {
 
                     let expected = fixture.expected(group);
                     let events = fixture.expected_events(group);
-                    let mut sent: Vec<Value> = pagerduty.received().into_iter().map(|received| received.event).collect();
+                    let mut sent: Vec<Value> =
+                        pagerduty.received().into_iter().map(|received| received.event).collect();
                     let mut wanted: Vec<Value> =
                         events.iter().map(|event| contract::with_key(event, ROUTING_KEY)).collect();
                     // Events of one delivery go out together, so they arrive in any order.
@@ -183,9 +184,18 @@ fn paths_and_methods_lead_where_they_should() {
     assert_eq!(ask("PUT", "/grafana?from=here"), (401, None, false));
     assert_eq!(ask("GET", "/alertmanager"), (405, Some("POST, PUT".to_owned()), false));
     assert_eq!(ask("BREW", "/alertmanager"), (405, Some("POST, PUT".to_owned()), false));
-    for path in ["/", "//alertmanager", "/nagios", "/alertmanager/a/b", "/alertmanager/A", "/alertmanager/a__b",
-        "/alertmanager/_a", "/alertmanager/1a", "/alertmanager/%61", "/Alertmanager"]
-    {
+    for path in [
+        "/",
+        "//alertmanager",
+        "/nagios",
+        "/alertmanager/a/b",
+        "/alertmanager/A",
+        "/alertmanager/a__b",
+        "/alertmanager/_a",
+        "/alertmanager/1a",
+        "/alertmanager/%61",
+        "/Alertmanager",
+    ] {
         assert_eq!(ask("POST", path), (404, None, false), "{path}");
     }
 }
@@ -225,10 +235,7 @@ struct Frames<F>(std::collections::VecDeque<F>);
 impl<F: Unpin> futures_core::Stream for Frames<F> {
     type Item = F;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<F>> {
+    fn poll_next(mut self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<F>> {
         std::task::Poll::Ready(self.0.pop_front())
     }
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 /// A group of `n` alerts.
 fn group(n: usize) -> String {
-    let alert = |i: usize| json!({"status": "firing", "labels": {"alertname": "A"}, "fingerprint": format!("{i:016x}")});
+    let alert =
+        |i: usize| json!({"status": "firing", "labels": {"alertname": "A"}, "fingerprint": format!("{i:016x}")});
     json!({"version": "4", "status": "firing", "alerts": (0..n).map(alert).collect::<Vec<Value>>()}).to_string()
 }
 
@@ -37,15 +38,31 @@ fn the_sender_hears_what_pagerduty_said() {
         (Answer::say(202, own), 200, None, ""),
         (Answer::say(200, own), 200, None, ""),
         (Answer::say(202, ""), 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: 202"),
-        (Answer::say(202, "<html>login</html>"), 503, Some("30"),
-            "pagerduty has not taken 1 of 1 events, try again: 202 <html>login</html>"),
-        (Answer::say(202, r#"{"status":"queued"}"#), 503, Some("30"),
-            "pagerduty has not taken 1 of 1 events, try again: 202"),
+        (
+            Answer::say(202, "<html>login</html>"),
+            503,
+            Some("30"),
+            "pagerduty has not taken 1 of 1 events, try again: 202 <html>login</html>",
+        ),
+        (
+            Answer::say(202, r#"{"status":"queued"}"#),
+            503,
+            Some("30"),
+            "pagerduty has not taken 1 of 1 events, try again: 202",
+        ),
         (Answer::say(302, own), 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: 302"),
-        (Answer::say(400, invalid), 502, None,
-            "pagerduty refused 1 of 1 events: 400 Event object is invalid: one; two"),
-        (Answer::say(400, "Invalid routing key"), 502, None,
-            "pagerduty refused the routing key in variable `routing_key`: 400 Invalid routing key"),
+        (
+            Answer::say(400, invalid),
+            502,
+            None,
+            "pagerduty refused 1 of 1 events: 400 Event object is invalid: one; two",
+        ),
+        (
+            Answer::say(400, "Invalid routing key"),
+            502,
+            None,
+            "pagerduty refused the routing key in variable `routing_key`: 400 Invalid routing key",
+        ),
         (Answer::say(400, &key), 502, None, "pagerduty refused 1 of 1 events: 400 [redacted]"),
         (Answer::say(401, ""), 502, None, "pagerduty refused the routing key in variable `routing_key`: 401"),
         (Answer::say(403, "no"), 502, None, "pagerduty refused the routing key in variable `routing_key`: 403 no"),
@@ -121,10 +138,7 @@ fn a_pagerduty_that_does_not_answer_is_given_up_in_time() {
     let started = Instant::now();
     let (reply, _) = deliver(2, vec![never.clone(), never]);
     assert_eq!(reply.status, 503);
-    assert_eq!(
-        reply.json()["detail"],
-        "pagerduty has not taken 2 of 2 events, try again: no answer in time"
-    );
+    assert_eq!(reply.json()["detail"], "pagerduty has not taken 2 of 2 events, try again: no answer in time");
     let patience = pagerelay::sources::find("alertmanager").expect("it exists").patience;
     assert!(started.elapsed() < patience, "the sender still listens after {:?}", started.elapsed());
 }

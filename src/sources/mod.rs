@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::auth::{Authenticated, Scheme};
 use crate::event::Event;
 
-mod alertmanager;
-mod events;
-mod grafana;
+pub mod alertmanager;
+pub mod events;
+pub mod grafana;
 
 /// Every source, by slug.
 pub const SOURCES: &[&Source] = &[&alertmanager::SOURCE, &events::SOURCE, &grafana::SOURCE];

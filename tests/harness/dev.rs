@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         let show = Arc::new(|reply: &Reply| show_reply(reply));
         match Server::start(relay, world.clone(), port, Some(show)).await {
             Ok(server) => greet(&server, &world, real, made_up),
-            Err(error) => return fail(&format!("127.0.0.1:{port}: {error}")),
+            Err(error) => fail(&format!("127.0.0.1:{port}: {error}")),
         }
     })
 }
@@ -128,8 +128,12 @@ async fn play(world: &World) -> ExitCode {
 fn show_event(received: &Received) {
     let text = |pointer: &str| received.event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("-");
     let severity = text("/payload/severity");
-    let mut lines =
-        vec![format!("{} {} {}", bold(&text("/event_action").to_uppercase()), paint(severity), text("/payload/summary"))];
+    let mut lines = vec![format!(
+        "{} {} {}",
+        bold(&text("/event_action").to_uppercase()),
+        paint(severity),
+        text("/payload/summary")
+    )];
     for name in ["source", "component", "group", "class", "timestamp"] {
         if let Some(value) = received.event["payload"][name].as_str() {
             lines.push(format!("{name:<10} {value}"));

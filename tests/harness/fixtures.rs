@@ -133,12 +133,7 @@ impl Fixture {
 }
 
 /// Maps any body as this source, natively, past an authentication with the right secret.
-pub fn map(
-    source: &Source,
-    body: &[u8],
-    headers: &[(String, String)],
-    group: bool,
-) -> Result<Mapped, MapError> {
+pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bool) -> Result<Mapped, MapError> {
     let mut all = vec![("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())];
     all.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
     let request = Request {

@@ -27,8 +27,11 @@ pub struct PagerDuty {
 struct Shared {
     state: Mutex<State>,
     arrived: Notify,
-    show: Option<Box<dyn Fn(&Received) + Send + Sync>>,
+    show: Option<Show>,
 }
+
+/// Something to do for every request.
+pub type Show = Box<dyn Fn(&Received) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -84,7 +87,7 @@ impl PagerDuty {
     }
 
     /// The same, with something to do for every request.
-    pub async fn showing(show: Option<Box<dyn Fn(&Received) + Send + Sync>>) -> PagerDuty {
+    pub async fn showing(show: Option<Show>) -> PagerDuty {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared { state: Mutex::default(), arrived: Notify::new(), show });
@@ -141,9 +144,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
             // A connection that breaks is the client's business, or the script's.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -186,7 +187,7 @@ async fn answer(
     shared.note(received);
     let response = Response::builder().status(StatusCode::from_u16(status).expect("a status"));
     let response = response.header("content-type", "application/json").body(Full::new(Bytes::from(body)));
-    Ok(response.unwrap_or_else(|_: hyper::http::Error| unreachable!("status and headers are fixed")))
+    Ok(response.expect("status and headers are valid"))
 }
 
 impl Shared {

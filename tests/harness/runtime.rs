@@ -177,7 +177,7 @@ impl Relay {
     /// The same with any body, such as one that does not end.
     pub async fn handle<B>(&self, world: &World, request: hyper::Request<B>) -> Result<Reply>
     where
-        B: http_body_util::BodyExt + hyper::body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
+        B: hyper::body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
     {
         const FUEL: u64 = u64::MAX / 2;
         let log = MemoryOutputPipe::new(16 << 20);
@@ -262,7 +262,7 @@ enum StoreError {
 }
 
 /// The variable store as Spin has it: an undeclared variable is nothing, a provider that is down is an error.
-fn add_spin_config(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
     let mut store = linker.instance("wasi:config/store@0.2.0-draft-2024-09-27")?;
     store.func_wrap("get", |context: wasmtime::StoreContextMut<'_, Context>, (name,): (String,)| {
         let world = &context.data().world;

@@ -52,9 +52,7 @@ async fn accept(listener: TcpListener, relay: &'static Relay, world: World, show
                 async move { Ok::<_, std::convert::Infallible>(answer(relay, &world, request, show).await) }
             });
             // A connection that breaks is its client's business.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }

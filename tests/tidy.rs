@@ -1,0 +1,208 @@
+//! What must agree, agrees: registry, files, fixtures, README, `spin.toml`, and who may use whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use pagerelay::config::VARIABLES;
+use pagerelay::sources::SOURCES;
+
+/// The most lines of code in a source, and the most in half of them.
+const SOURCE_MAX_LINES: usize = 250;
+const SOURCE_MEDIAN_LINES: usize = 120;
+
+/// The headings of a source's docs, in order.
+const HEADINGS: [&str; 4] = ["# Wire format", "# Mapping", "# Dedup key", "# Not mapped"];
+
+/// Which modules of the crate a module may use. `sources/mod` is the contract, `sources/*` every vendor.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("auth", &["request", "secret"]),
+    ("component", &["host", "relay", "request"]),
+    ("config", &["host", "secret", "text"]),
+    ("deliver", &["event", "host", "secret", "text"]),
+    ("error", &["auth", "config", "request", "route", "sources"]),
+    ("event", &["fit", "text"]),
+    ("fit", &["text"]),
+    ("host", &[]),
+    ("labels", &["event", "sources", "text"]),
+    ("lib", &[]),
+    ("relay", &["auth", "config", "deliver", "error", "host", "request", "route", "sources", "text"]),
+    ("request", &["text"]),
+    ("route", &["request", "sources"]),
+    ("secret", &[]),
+    ("sources/mod", &["auth", "event"]),
+    ("sources/*", &["auth", "event", "labels", "text"]),
+    ("text", &[]),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn names_in(folder: &str) -> BTreeSet<String> {
+    let entries = root().join(folder).read_dir().expect("the folder is there");
+    entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Every module with its text: `auth`, `sources/mod`, `sources/grafana`.
+fn modules() -> BTreeMap<String, String> {
+    let mut modules = BTreeMap::new();
+    for folder in ["src", "src/sources"] {
+        for name in names_in(folder) {
+            if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "bindings") {
+                let prefix = folder.strip_prefix("src/").map(|folder| format!("{folder}/")).unwrap_or_default();
+                modules.insert(format!("{prefix}{stem}"), read(format!("{folder}/{name}")));
+            }
+        }
+    }
+    modules
+}
+
+fn vendors() -> BTreeMap<String, String> {
+    let vendor = |(name, text): (String, String)| Some((name.strip_prefix("sources/")?.to_owned(), text));
+    modules().into_iter().filter_map(vendor).filter(|(name, _)| name != "mod").collect()
+}
+
+/// Lines that are neither blank nor comment.
+fn code_lines(text: &str) -> usize {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+}
+
+/// The first cells of the rows of the table under a heading of the README.
+fn readme_rows(heading: &str) -> Vec<String> {
+    let readme = read("README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with(heading)).expect("the heading is there");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| "));
+    rows.skip(1).map(|row| row.split(" | ").next().unwrap_or_default().trim().to_owned()).collect()
+}
+
+#[test]
+fn registry_files_fixtures_and_readme_name_the_same_sources() {
+    let slugs: Vec<&str> = SOURCES.iter().map(|source| source.slug).collect();
+    let registry: BTreeSet<String> = slugs.iter().map(|slug| (*slug).to_owned()).collect();
+    assert!(slugs.is_sorted(), "the registry is in order");
+    assert_eq!(registry.len(), slugs.len(), "no slug twice");
+    assert_eq!(registry, vendors().into_keys().collect(), "files");
+    let mut fixtures = names_in("tests/fixtures");
+    fixtures.remove("imports.txt");
+    assert_eq!(registry, fixtures, "fixtures");
+    let rows: BTreeSet<String> =
+        readme_rows("Sources").iter().map(|cell| cell.replace("`/", "").replace('`', "")).collect();
+    assert_eq!(registry, rows, "README");
+    let readme = read("README.md");
+    for source in SOURCES {
+        assert!(readme.contains(&format!("[{}]({})", source.name, source.docs)), "{} and its page", source.slug);
+    }
+}
+
+#[test]
+fn every_source_has_its_headings_and_fits_in_one_sitting() {
+    let mut sizes = Vec::new();
+    for (slug, text) in vendors() {
+        let docs: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
+        let headings: Vec<&str> = docs.iter().copied().filter(|line| line.starts_with("# ")).collect();
+        assert_eq!(headings, HEADINGS, "{slug}");
+        let docs_page = SOURCES.iter().find(|source| source.slug == slug).expect("registered").docs;
+        assert!(text.matches(docs_page).count() >= 2, "{slug}: the page it was written from stands in its docs");
+        let lines = code_lines(&text);
+        assert!(lines <= SOURCE_MAX_LINES, "{slug} has {lines} lines of code");
+        sizes.push(lines);
+    }
+    sizes.sort_unstable();
+    assert!(sizes[(sizes.len() - 1) / 2] <= SOURCE_MEDIAN_LINES, "half of the sources are short: {sizes:?}");
+}
+
+#[test]
+fn modules_use_only_what_they_may() {
+    for (name, text) in modules() {
+        let rule = if name.starts_with("sources/") && name != "sources/mod" { "sources/*" } else { name.as_str() };
+        let (_, allowed) =
+            MAY_USE.iter().find(|(module, _)| *module == rule).unwrap_or_else(|| panic!("no rule for {name}"));
+        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for rest in code.split("crate::").skip(1) {
+            let used: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            assert!(allowed.contains(&used.as_str()), "{name} uses {used}");
+        }
+        let siblings =
+            code.split("super::").skip(1).filter(|rest| !rest.starts_with('{') && !rest.starts_with("Component"));
+        assert_eq!(siblings.count(), 0, "{name} reaches into a sibling");
+        assert!(name == "component" || !code.contains("bindings"), "{name} names the bindings");
+        assert!(
+            matches!(name.as_str(), "deliver" | "secret") || !code.contains(".expose()"),
+            "{name} exposes a secret"
+        );
+        assert!(name == "component" || !code.contains("unsafe_code"), "{name} allows unsafe code");
+    }
+}
+
+#[test]
+fn spin_toml_declares_the_variables_that_everyone_needs() {
+    let manifest = read("spin.toml");
+    let with_examples: String = manifest
+        .lines()
+        .map(|line| {
+            match line.strip_prefix("# ").filter(|rest| rest.starts_with("secret_") || rest.starts_with("routing_key_"))
+            {
+                Some(example) => format!("{example}\n"),
+                None => format!("{line}\n"),
+            }
+        })
+        .collect();
+    let parse = |text: &str| text.parse::<toml::Table>().expect("spin.toml is toml");
+    let check = |table: &toml::Table, wanted: &BTreeMap<String, bool>| {
+        let declared: BTreeMap<String, bool> = table["variables"]
+            .as_table()
+            .expect("a table")
+            .iter()
+            .map(|(name, variable)| {
+                assert_eq!(variable["default"].as_str(), Some(""), "{name} has an empty default");
+                (name.clone(), variable.get("secret").is_some_and(|secret| secret.as_bool() == Some(true)))
+            })
+            .collect();
+        assert_eq!(&declared, wanted);
+        let handed = table["component"]["pagerelay"]["variables"].as_table().expect("a table");
+        let template = |name: &String| (name.clone(), toml::Value::from(format!("{{{{ {name} }}}}")));
+        assert_eq!(handed, &wanted.keys().map(template).collect::<toml::Table>());
+    };
+    let mut wanted: BTreeMap<String, bool> = VARIABLES.iter().map(|v| (v.name.to_owned(), v.secret)).collect();
+    check(&parse(&manifest), &wanted);
+    wanted.extend([("secret_grafana".to_owned(), true), ("routing_key_payments".to_owned(), true)]);
+    check(&parse(&with_examples), &wanted);
+
+    let component = &parse(&manifest)["component"]["pagerelay"];
+    let hosts: Vec<&str> = component["allowed_outbound_hosts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(toml::Value::as_str)
+        .collect();
+    assert_eq!(hosts, ["https://events.pagerduty.com", "https://events.eu.pagerduty.com"]);
+    let config = read("src/config.rs");
+    assert!(hosts.iter().all(|host| config.contains(host.trim_start_matches("https://"))), "the code sends to these");
+    assert_eq!(component["build"]["command"].as_str(), Some("cargo build --release --target wasm32-unknown-unknown"));
+    assert_eq!(component["source"].as_str(), Some("target/wasm32-unknown-unknown/release/pagerelay.wasm"));
+}
+
+#[test]
+fn the_readme_lists_every_variable_that_is_read() {
+    let rows: BTreeSet<String> = readme_rows("Configure")
+        .iter()
+        .flat_map(|cell| cell.split(", ").map(|name| name.replace('`', "")).collect::<Vec<_>>())
+        .collect();
+    let mut wanted: BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
+    wanted.extend(["secret_<source>", "secret_<source>_previous", "routing_key_<service>"].map(str::to_owned));
+    assert_eq!(rows, wanted);
+}
+
+#[test]
+fn the_top_level_is_as_designed() {
+    let known = ["Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "spin.toml", "src", "target", "tests", "wit"];
+    let extra: Vec<String> =
+        names_in(".").into_iter().filter(|name| !name.starts_with('.') && !known.contains(&name.as_str())).collect();
+    assert_eq!(extra, Vec::<String>::new());
+    assert!(read("README.md").lines().count() <= 220, "the README is short");
+}
