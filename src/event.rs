@@ -103,7 +103,12 @@ impl DedupKey {
         if parts.iter().all(|part| part.trim().is_empty()) {
             return None;
         }
-        Some(DedupKey::bounded(format!("{source}:{}", parts.join(":"))))
+        let mut key = source.to_owned();
+        for part in parts {
+            key.push(':');
+            key.push_str(part);
+        }
+        Some(DedupKey::bounded(key))
     }
 
     /// A key that the sender chose itself, unchanged but for the length; nothing where it is blank.

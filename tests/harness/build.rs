@@ -6,8 +6,9 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
@@ -59,24 +60,37 @@ fn build(flavour: Flavour) -> Result<PathBuf> {
     let toolchain = Toolchain::find(root)?;
     let copy = folder.join(format!("pagerelay-{}.wasm", flavour.name()));
     if !copy.exists() {
-        eprintln!("building the component ({}) with {} …", flavour.name(), toolchain.says);
+        say(&format!("building the component ({}) with {} …", flavour.name(), toolchain.says));
     }
     let mut cargo = toolchain.command(&toolchain.cargo);
     cargo.current_dir(root).args(["build", "--release", "--lib", "--target", TARGET, "--target-dir"]).arg(&folder);
-    if copy.exists() {
-        cargo.arg("--quiet");
-    }
     if flavour == Flavour::Wasmtime {
         cargo.args(["--features", "wasmtime"]);
     }
-    let status = cargo.status().with_context(|| format!("{} does not start", toolchain.cargo.display()))?;
-    if !status.success() {
-        bail!("cargo build --target {TARGET} failed");
-    }
+    run_quietly_when_there_is_nothing_to_do(cargo)?;
     let built = folder.join(TARGET).join("release/pagerelay.wasm");
     // Both flavours come out under one name.
     std::fs::copy(&built, &copy).with_context(|| format!("{} is missing", built.display()))?;
     Ok(copy)
+}
+
+/// Runs cargo and passes on what it says, but for the line that only says that it has finished.
+fn run_quietly_when_there_is_nothing_to_do(mut cargo: Command) -> Result<()> {
+    if std::io::stderr().is_terminal() {
+        cargo.env("CARGO_TERM_COLOR", "always");
+    }
+    let mut child = cargo.stderr(Stdio::piped()).spawn().with_context(|| format!("{cargo:?} does not start"))?;
+    let said = child.stderr.take().context("standard error is piped")?;
+    for line in BufReader::new(said).lines() {
+        let line = line?;
+        if !line.contains("Finished") {
+            say(&line);
+        }
+    }
+    if !child.wait()?.success() {
+        bail!("cargo build --target {TARGET} failed");
+    }
+    Ok(())
 }
 
 /// A cargo and a rustc that can build for the target.
@@ -98,7 +112,7 @@ impl Toolchain {
             return Ok(ready);
         }
         if on_path("rustup") {
-            eprintln!("installing the target: rustup target add {TARGET} …");
+            say(&format!("installing the target: rustup target add {TARGET} …"));
             let mut rustup = Command::new("rustup");
             let added = rustup.current_dir(root).args(["target", "add", TARGET]).status();
             if let Some(ready) = added.is_ok_and(|status| status.success()).then(|| here.as_is()).flatten() {
@@ -196,7 +210,7 @@ impl Toolchain {
 }
 
 fn apt_get(packages: &[&str]) -> Result<()> {
-    eprintln!("installing {} …", packages.join(" "));
+    say(&format!("installing {} …", packages.join(" ")));
     for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends"]] {
         let mut command = Command::new("apt-get");
         command.arg("-qq").args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
@@ -210,6 +224,12 @@ fn apt_get(packages: &[&str]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A line for whoever waits. Unlike `eprintln!`, the test runner does not hold it back.
+fn say(line: &str) {
+    // Where nobody reads any more there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn is_root() -> bool {
