@@ -217,8 +217,8 @@ fn apt_get(packages: &[&str]) -> Result<()> {
         if arguments.len() > 1 {
             command.args(packages);
         }
-        // What it prints goes where progress goes: standard output is for the program's own.
-        command.stdout(std::io::stderr());
+        // The line above says enough; what goes wrong is on standard error.
+        command.stdout(Stdio::null());
         if !command.status()?.success() {
             bail!("apt-get {} failed", arguments.join(" "));
         }
