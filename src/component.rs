@@ -1,6 +1,7 @@
 //! The component: a request in, [`Host`] by way of WASI, a reply out. The one file that names bindings.
 //!
-//! Every wait in here ends: bodies are read and sent without blocking, and each poll has a clock in it.
+//! Every wait for a sender's body or for PagerDuty ends: both are read without blocking, and each poll has a clock in it.
+//! Only the log and a reply too large for the runtime's buffer are written as the runtime has it.
 
 use std::time::Duration;
 
@@ -316,10 +317,11 @@ fn read_request(request: &IncomingRequest, end: u64) -> Result<Request, ReadErro
         _ => Method::Other,
     };
     let target = request.path_with_query().unwrap_or_default();
-    let path = target.split('?').next().unwrap_or_default().to_owned();
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let (path, query) = (path.to_owned(), query.to_owned());
     let headers = Headers::new(request.headers().entries());
     let body = read_body(request, end)?;
-    Ok(Request { method, path, headers, body })
+    Ok(Request { method, path, query, headers, body })
 }
 
 fn read_body(request: &IncomingRequest, end: u64) -> Result<Vec<u8>, ReadError> {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::auth::{self, Policy, Query, Scheme, Signature};
 use crate::host::{Host, Url};
 use crate::secret::{Rotation, Secret};
 use crate::text;
@@ -20,14 +21,15 @@ pub struct Variable {
 
 /// The variables that everyone needs, in the order of `spin.toml`.
 ///
-/// Beside them, `secret_<source>` and `routing_key_<service>`, each with its `_previous`, are read where a request's
-/// path asks for them, and `events_url` for tests and the dev server.
+/// Beside them, `secret_<source>` with its `_previous`, `require_signature_<source>` and `routing_key_<service>` are read
+/// where a request's path asks for them, and `events_url` for tests and the dev server.
 pub const VARIABLES: &[Variable] = &[
     Variable { name: "webhook_secret", secret: true },
     Variable { name: "webhook_secret_previous", secret: true },
     Variable { name: "routing_key", secret: true },
     Variable { name: "region", secret: false },
     Variable { name: "grouping", secret: false },
+    Variable { name: "query_token", secret: false },
 ];
 
 /// The shortest secret that opens a source, in bytes.
@@ -54,7 +56,10 @@ const PLACEHOLDERS: &[&str] =
 pub struct Config {
     /// The secrets that open the source.
     pub secrets: Rotation,
-    /// What is needed once the sender is known. A stranger is not told what is wrong with it.
+    /// What is asked of senders beyond knowing one.
+    pub policy: Policy,
+    /// What is needed once the sender is known. A stranger is not told what is wrong with it; of the secrets everybody
+    /// is, because nobody can get in to be told.
     pub target: Result<Target, ConfigError>,
 }
 
@@ -100,12 +105,16 @@ pub enum Problem {
     KeyIsRestKey,
     /// A URL where a routing key belongs.
     KeyIsUrl,
+    /// A secret whose prefix promises a key that does not follow.
+    SecretMalformed,
     /// A secret that stands for one to be chosen.
     SecretPlaceholder,
-    /// A secret that is a routing key.
+    /// A secret in the shape of a routing key.
     SecretIsRoutingKey,
     /// A secret that is too short to be one.
     SecretShort,
+    /// A signature is asked for, and this source's senders cannot sign.
+    SignatureUnknown,
     /// The store failed: the variable may well have a value.
     Store,
     /// Unset or blank.
@@ -122,9 +131,13 @@ impl fmt::Display for ConfigError {
             Problem::KeyShape => write!(f, "is not a routing key: {ROUTING_KEY_CHARS} letters and digits"),
             Problem::KeyIsRestKey => f.write_str("holds a rest api key: an integration key is needed"),
             Problem::KeyIsUrl => f.write_str("holds a url: only the integration key is needed"),
+            Problem::SecretMalformed => f.write_str("is malformed: after whsec_ or whpk_ comes a key in base64"),
             Problem::SecretPlaceholder => f.write_str("holds a placeholder: choose a random secret"),
-            Problem::SecretIsRoutingKey => f.write_str("holds a routing key: choose a random secret"),
+            Problem::SecretIsRoutingKey => {
+                write!(f, "looks like a routing key, {ROUTING_KEY_CHARS} letters and digits: choose a longer secret")
+            }
             Problem::SecretShort => write!(f, "is too short: {SECRET_MIN_BYTES} characters at least"),
+            Problem::SignatureUnknown => f.write_str("asks for a signature that this source's senders do not have"),
             Problem::Store => f.write_str("could not be read: the variable store failed"),
             Problem::Unset => f.write_str("is not set"),
             Problem::Url => f.write_str("must be an https url with a path and nothing after it, or http on loopback"),
@@ -132,11 +145,11 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Reads what a request for `source` and `service` needs.
+/// Reads what a request for `source`, with these schemes, and `service` needs.
 ///
 /// # Errors
-/// The source is closed: it has no usable secret.
-pub fn load(host: &dyn Host, source: &str, service: Option<&str>) -> Result<Config, ConfigError> {
+/// The source is closed: it has no usable secret, or it is not clear what opens it.
+pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme], service: Option<&str>) -> Result<Config, ConfigError> {
     let own = format!("secret_{source}");
     let (name, current) = match read(host, &own)? {
         Some(secret) => (own, secret),
@@ -146,11 +159,24 @@ pub fn load(host: &dyn Host, source: &str, service: Option<&str>) -> Result<Conf
     let previous = read(host, &previous_name)?;
     let target = target(host, service);
 
-    let routing_key = target.as_ref().ok().map(|target| &target.routing_key);
-    let secret = |name: &str, value: String| check_secret(name, value, routing_key);
-    let current = secret(&name, current)?;
-    let previous = previous.map(|value| secret(&previous_name, value)).transpose()?;
-    Ok(Config { secrets: Rotation { current, previous }, target })
+    let current = check_secret(&name, current)?;
+    let previous = previous.map(|value| check_secret(&previous_name, value)).transpose()?;
+    let policy = policy(host, source, schemes)?;
+    Ok(Config { secrets: Rotation { current, previous }, policy, target })
+}
+
+/// Reads what is asked of senders.
+fn policy(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Policy, ConfigError> {
+    let name = format!("require_signature_{source}");
+    let signatures =
+        [("off", Signature::Optional), ("on", Signature::Required), ("timestamped", Signature::Timestamped)];
+    let signature = choice(host, &name, "off, on, timestamped", &signatures)?;
+    if signature != Signature::Optional && !schemes.iter().any(|scheme| scheme.is_signature()) {
+        return error(&name, Problem::SignatureUnknown);
+    }
+    let queries = [("auto", Query::Listed), ("on", Query::Any), ("off", Query::None)];
+    let query = choice(host, "query_token", "auto, on, off", &queries)?;
+    Ok(Policy { signature, query })
 }
 
 /// Reads where events go.
@@ -195,7 +221,7 @@ fn choice<T: Copy>(host: &dyn Host, name: &str, choices: &'static str, table: &[
     chosen.map_or_else(|| error(name, Problem::Choice(choices)), |(_, value)| Ok(*value))
 }
 
-fn check_secret(name: &str, value: String, routing_key: Option<&Secret>) -> Result<Secret, ConfigError> {
+fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
     let letters: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
     let letters = letters.to_ascii_lowercase();
     let monotone = |text: &str| text.chars().all(|c| text.starts_with(c));
@@ -208,8 +234,12 @@ fn check_secret(name: &str, value: String, routing_key: Option<&Secret>) -> Resu
     if value.len() < SECRET_MIN_BYTES {
         return error(name, Problem::SecretShort);
     }
-    if routing_key.is_some_and(|key| key.matches(value.as_bytes())) {
+    // Any key, not only this service's: another service's key would page somebody.
+    if is_routing_key(&value) {
         return error(name, Problem::SecretIsRoutingKey);
+    }
+    if auth::check_key(&value).is_err() {
+        return error(name, Problem::SecretMalformed);
     }
     Ok(Secret::new(value))
 }
@@ -222,10 +252,14 @@ fn check_key(name: &str, value: &str) -> Result<Secret, ConfigError> {
     if value.len() == REST_KEY_CHARS {
         return error(name, Problem::KeyIsRestKey);
     }
-    if value.len() != ROUTING_KEY_CHARS || !value.chars().all(|c| c.is_ascii_alphanumeric()) {
+    if !is_routing_key(value) {
         return error(name, Problem::KeyShape);
     }
     Ok(Secret::new(value.to_owned()))
+}
+
+fn is_routing_key(value: &str) -> bool {
+    value.len() == ROUTING_KEY_CHARS && value.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 /// A key must never cross a network in the clear, so plain `http` is for this machine alone.

@@ -141,7 +141,7 @@ fn waves(events: &[Event]) -> Vec<Vec<usize>> {
 
 /// Reads an answer. Its wording varies and holds typing errors, so nothing but `status` is relied on for success.
 ///
-/// An answer that repeats the routing key is not repeated: its words go to the sender and into the log.
+/// What an answer repeats of the routing key is taken out: its words go to the sender and into the log.
 fn read_answer(inbound: Inbound, routing_key: &Secret) -> Answer {
     let body: Option<Value> = serde_json::from_slice(&inbound.body).ok();
     let confirmed = body.as_ref().is_some_and(|body| body.get("status").and_then(Value::as_str) == Some("success"));
@@ -157,7 +157,7 @@ fn read_answer(inbound: Inbound, routing_key: &Secret) -> Answer {
         }
         None => str::from_utf8(&inbound.body).unwrap_or("an answer that is not text").to_owned(),
     };
-    let words = if text::contains(&words, routing_key.expose()) { "[redacted]" } else { &words };
-    let words = text::truncate(&text::one_line(words), WORDS_MAX_CHARS).into_owned();
+    let words = text::one_line(&text::without(&words, routing_key.expose()));
+    let words = text::truncate(&words, WORDS_MAX_CHARS).into_owned();
     Answer { status: inbound.status, confirmed, words }
 }

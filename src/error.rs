@@ -55,7 +55,8 @@ impl Error {
     /// The one table from errors to statuses.
     ///
     /// What may go well later is `503` with `Retry-After`, because more senders repeat a 5xx than anything else. What
-    /// an operator has to mend is a 5xx too, so that no sender takes it for delivered.
+    /// an operator has to mend is a 5xx too. What no try can mend is a 4xx: a sender that repeats a whole batch for the
+    /// sake of one event would use up the rate at which PagerDuty takes the others.
     pub fn status(&self) -> StatusCode {
         match self {
             Error::Auth(AuthError) => StatusCode::UNAUTHORIZED,
@@ -63,10 +64,10 @@ impl Error {
             Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::Read(ReadError::Broken) => StatusCode::BAD_REQUEST,
-            Error::Read(ReadError::Timeout) => StatusCode::REQUEST_TIMEOUT,
+            Error::Read(ReadError::Broken | ReadError::Timeout) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Read(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Refused { .. } | Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
+            Error::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
             Error::Route(RouteError::Method(_)) => StatusCode::METHOD_NOT_ALLOWED,
             Error::Route(RouteError::Path | RouteError::Service) => StatusCode::NOT_FOUND,
         }
@@ -77,6 +78,7 @@ impl Error {
         match self {
             // PagerDuty advises tries 30 seconds apart.
             Error::Deliver { .. } | Error::Config(ConfigError { problem: Problem::Store, .. }) => Some("30"),
+            Error::Read(ReadError::Broken | ReadError::Timeout) => Some("30"),
             _ => None,
         }
     }

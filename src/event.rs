@@ -11,7 +11,10 @@ use crate::text;
 /// The longest `payload.summary`, in UTF-16 code units.
 pub const SUMMARY_MAX_CHARS: usize = 1024;
 
-/// The longest `dedup_key`, in bytes of UTF-8, which is the strictest reading of "255 characters".
+/// The longest `dedup_key`, in UTF-16 code units.
+pub const DEDUP_KEY_MAX_CHARS: usize = 255;
+
+/// The longest key that we make ourselves, in bytes of UTF-8, which is the strictest reading of "255 characters".
 pub const DEDUP_KEY_MAX_BYTES: usize = 255;
 
 /// The largest event, in bytes of encoded JSON. PagerDuty says 512 KB; Alertmanager and Grafana read it as this.
@@ -111,9 +114,12 @@ impl DedupKey {
         Some(DedupKey::bounded(key))
     }
 
-    /// A key that the sender chose itself, unchanged but for the length; nothing where it is blank.
+    /// A key that the sender chose itself, unchanged where PagerDuty would have taken it; nothing where it is blank.
     pub fn verbatim(key: &str) -> Option<DedupKey> {
-        (!key.trim().is_empty()).then(|| DedupKey::bounded(key.to_owned()))
+        if key.encode_utf16().count() <= DEDUP_KEY_MAX_CHARS {
+            return (!key.trim().is_empty()).then(|| DedupKey(key.to_owned()));
+        }
+        Some(DedupKey::bounded(key.to_owned()))
     }
 
     fn bounded(key: String) -> DedupKey {

@@ -44,8 +44,8 @@ pub struct Url {
     pub path: String,
 }
 
-/// A `POST` of a JSON body.
-#[derive(Clone, Debug)]
+/// A `POST` of a JSON body. It holds a routing key, so it has no `Debug`.
+#[derive(Clone)]
 pub struct Outbound {
     /// Where to.
     pub url: Url,

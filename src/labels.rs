@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::event::{Action, DedupKey, Event, Severity};
+use crate::fit;
 use crate::sources::{MapError, Mapped};
 use crate::text::{self, Node};
 
@@ -30,6 +31,19 @@ pub const TRUNCATED_RESOLVE: &str =
 
 /// The reason for [`Mapped::ignore`] where there is nothing in the group.
 pub const NO_ALERTS: &str = "no alerts in the group";
+
+/// What a vendor adds to the shared reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Vendor {
+    /// The source's slug, for dedup keys.
+    pub slug: &'static str,
+    /// The name that stands in where nothing else is known.
+    pub name: &'static str,
+    /// The labels that name an alert, the most telling first.
+    pub names: &'static [&'static str],
+    /// What goes before the summary of an alert that stands for something else.
+    pub prefix: fn(&Alert<'_>) -> &'static str,
+}
 
 /// One alert of a group.
 #[derive(Clone, Debug)]
@@ -133,31 +147,33 @@ impl Alert<'_> {
         words.iter().find_map(known).unwrap_or(Severity::Error)
     }
 
-    /// What a person wrote about it, else the alert's name (the first of `names` among the labels) and where.
-    pub fn summary(&self, names: &[&str]) -> Option<String> {
-        self.annotations.first_text(SUMMARY_ANNOTATIONS).or_else(|| {
-            let name = self.labels.first_text(names)?;
+    /// What a person wrote about it, else the alert's name and where, else the title of its group.
+    pub fn summary(&self, vendor: Vendor) -> String {
+        let summary = self.annotations.first_text(SUMMARY_ANNOTATIONS).or_else(|| {
+            let name = self.labels.first_text(vendor.names)?;
             Some(match self.labels.first_text(SOURCE_LABELS) {
                 Some(place) => format!("{name} on {place}"),
                 None => name,
             })
-        })
+        });
+        let summary = summary.or_else(|| self.payload.get("title").text());
+        let summary = summary.unwrap_or_else(|| format!("{} alert without a name", vendor.name));
+        format!("{}{summary}", (vendor.prefix)(self))
     }
 
-    /// An event with all that the labels tell. `vendor` stands in where neither a label nor the group has it.
+    /// An event with all that the labels tell.
     ///
     /// # Errors
     /// As [`Alert::dedup_key`].
-    pub fn event(&self, source: &str, vendor: &str, names: &[&str]) -> Result<Event, MapError> {
+    pub fn event(&self, vendor: Vendor) -> Result<Event, MapError> {
         let action = self.action();
-        let summary = self.summary(names).or_else(|| self.payload.get("title").text());
         let place = self.labels.first_text(SOURCE_LABELS).or_else(|| place(self.payload));
         let ends = || self.node.get("endsAt").text().filter(|time| text::timestamp(time).is_some());
         let starts = self.node.get("startsAt").text();
         let time = if action == Action::Resolve { ends().or(starts) } else { starts };
-        let key = self.dedup_key(source)?;
-        let summary = summary.unwrap_or_else(|| format!("{vendor} alert without a name"));
-        Ok(Event::new(action, key, self.severity(), &summary, &place.unwrap_or_else(|| vendor.to_owned()))
+        let key = self.dedup_key(vendor.slug)?;
+        let place = place.unwrap_or_else(|| vendor.name.to_owned());
+        Ok(Event::new(action, key, self.severity(), &self.summary(vendor), &place)
             .component(self.labels.first_text(COMPONENT_LABELS))
             .group(self.labels.first_text(GROUP_LABELS))
             .class(self.labels.get("alertname").text())
@@ -167,9 +183,9 @@ impl Alert<'_> {
             .detail("annotations", shown(self.annotations))
             .detail("fingerprint", self.node.get("fingerprint").text().into())
             .detail("startsAt", self.node.get("startsAt").text().into())
-            .detail("groupLabels", shown(self.payload.get("groupLabels")))
-            .detail("receiver", self.payload.get("receiver").text().into())
-            .detail("notification_reason", self.payload.get("notification_reason").text().into())
+            .detail("groupLabels", brief(shown(self.payload.get("groupLabels"))))
+            .detail("receiver", brief(self.payload.get("receiver").text().into()))
+            .detail("notification_reason", brief(self.payload.get("notification_reason").text().into()))
             .detail("truncatedAlerts", left_out(self.payload))
             .link("Runbook", self.annotations.get("runbook_url").text())
             .link("Dashboard", self.annotations.get("dashboard_url").text()))
@@ -181,6 +197,18 @@ fn place(payload: Node<'_>) -> Option<String> {
     let url = payload.get("externalURL").text();
     url.as_deref().and_then(text::url_host).map(str::to_owned).or_else(|| payload.get("receiver").text())
 }
+
+/// A fact about the group in little room: each of its alerts repeats it.
+fn brief(value: Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(fit::fit(&members, BRIEF_MAX_BYTES)),
+        Value::String(text) => text::truncate(&text, BRIEF_MAX_BYTES).into(),
+        other => other,
+    }
+}
+
+/// How much of a fact about the group each alert's event repeats, in bytes.
+const BRIEF_MAX_BYTES: usize = 512;
 
 /// Labels or annotations without the private ones (`__alert_rule_uid__`), which mean nothing to a person.
 fn shown(labels: Node<'_>) -> Value {
@@ -202,8 +230,7 @@ fn shown(labels: Node<'_>) -> Value {
 /// There is no list of alerts, or nothing names the group.
 pub fn whole_group(
     payload: Node<'_>,
-    source: &str,
-    vendor: &str,
+    vendor: Vendor,
     finish: &dyn Fn(Event, &Alert<'_>) -> Event,
 ) -> Result<Mapped, MapError> {
     let alerts = alerts(payload)?;
@@ -219,17 +246,16 @@ pub fn whole_group(
     let severity = worst.iter().map(|alert| alert.severity()).max().unwrap_or(Severity::Error);
 
     let common = payload.get("commonLabels");
-    let title = group_title(payload, firing.len()).or_else(|| first.summary(&["alertname"]));
-    let title = title.unwrap_or_else(|| format!("{vendor} group without a name"));
-    let place = common.first_text(SOURCE_LABELS).or_else(|| place(payload)).unwrap_or_else(|| vendor.to_owned());
+    let title = group_title(payload, firing.len(), &first.summary(vendor), worst.len());
+    let place = common.first_text(SOURCE_LABELS).or_else(|| place(payload)).unwrap_or_else(|| vendor.name.to_owned());
     let starts = firing.iter().filter_map(|alert| text::timestamp(&alert.node.get("startsAt").text()?));
     let list = |alerts: &[&Alert<'_>]| Value::Array(alerts.iter().map(|alert| in_brief(alert)).collect());
 
-    let event = Event::new(action, group_key(payload, source)?, severity, &title, &place)
+    let event = Event::new(action, group_key(payload, vendor.slug)?, severity, &title, &place)
         .component(common.first_text(COMPONENT_LABELS))
         .group(common.first_text(GROUP_LABELS))
         .class(common.get("alertname").text())
-        .timestamp(starts.min())
+        .timestamp(starts.min_by_key(|time| time.trim_end_matches('Z').to_owned()))
         .detail("num_firing", firing.len().into())
         .detail("num_resolved", resolved.len().into())
         .detail("firing", list(&firing))
@@ -238,9 +264,11 @@ pub fn whole_group(
         .detail("commonAnnotations", shown(payload.get("commonAnnotations")))
         .detail("receiver", payload.get("receiver").text().into())
         .detail("notification_reason", payload.get("notification_reason").text().into())
-        .detail("truncatedAlerts", left_out(payload))
-        .link("Runbook", payload.get("commonAnnotations").get("runbook_url").text());
-    let event = worst.iter().fold(event, |event, alert| finish(event, alert));
+        .detail("truncatedAlerts", left_out(payload));
+    let event = worst.iter().fold(event, |event, alert| {
+        let url = |name: &str| alert.annotations.get(name).text();
+        finish(event.link("Runbook", url("runbook_url")).link("Dashboard", url("dashboard_url")), alert)
+    });
     Ok(note_truncation(payload, Mapped::one(event)))
 }
 
@@ -256,8 +284,9 @@ fn group_key(payload: Node<'_>, source: &str) -> Result<DedupKey, MapError> {
         .ok_or(MapError::NoIdentity { item: String::new(), fields: "`groupKey` or `groupLabels`" })
 }
 
-/// `[FIRING:2] <what it is grouped by> (<what else its alerts share>)`, or nothing where that would be empty.
-fn group_title(payload: Node<'_>, firing: usize) -> Option<String> {
+/// `[FIRING:2] <what it is grouped by> (<what else its alerts share>)`; of a group that shares nothing, what its first
+/// alert says, and how many more there are.
+fn group_title(payload: Node<'_>, firing: usize, first: &str, of: usize) -> String {
     let values = |labels: &Value, but: &Value| {
         let members = labels.as_object().into_iter().flatten().filter(|(name, _)| but.get(name).is_none());
         members.filter_map(|(_, value)| Node::root(value).text()).collect::<Vec<String>>().join(" ")
@@ -267,10 +296,11 @@ fn group_title(payload: Node<'_>, firing: usize) -> Option<String> {
     let common = values(&shown(payload.get("commonLabels")), &groups);
     let state = if firing > 0 { format!("[FIRING:{firing}]") } else { "[RESOLVED]".to_owned() };
     match (grouped.is_empty(), common.is_empty()) {
-        (true, true) => None,
-        (false, true) => Some(format!("{state} {grouped}")),
-        (true, false) => Some(format!("{state} ({common})")),
-        (false, false) => Some(format!("{state} {grouped} ({common})")),
+        (true, true) if of > 1 => format!("{state} {first} and {} more", of - 1),
+        (true, true) => format!("{state} {first}"),
+        (false, true) => format!("{state} {grouped}"),
+        (true, false) => format!("{state} ({common})"),
+        (false, false) => format!("{state} {grouped} ({common})"),
     }
 }
 

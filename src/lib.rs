@@ -27,13 +27,14 @@
 //!    gives the same events, so PagerDuty's own de-duplication absorbs every repetition.
 //! 3. Nothing is mapped before its sender is known: [`auth::verify`] alone makes an [`auth::Authenticated`].
 //! 4. Mapping never sees a secret, and no secret is in a log, a reply or an error. [`secret::Secret::expose`] is called
-//!    where the value is sent and where an answer is searched for it.
+//!    where the value signs, where it is sent, and where an answer is searched for it.
 //! 5. Every event satisfies PagerDuty's documented limits by construction ([`event::Event`]).
 //! 6. A vendor's unknown states and severities are decided in an arm of their own, with the reason beside it.
 //! 7. A trigger and its resolve share a dedup key, built from ids and never from severity, value, time or status.
 //! 8. Nothing that the network can reach panics, indexes or unwraps; lints hold that.
 //! 9. Errors become statuses in one table ([`error::Error::status`]), and 2xx means that PagerDuty has every event.
-//! 10. Every wait has an end: [`host::Host::send`] takes a deadline, and bodies are read under a clock.
+//! 10. Every wait for a sender or for PagerDuty has an end: [`host::Host::send`] takes a deadline, and bodies are read
+//!     under a clock.
 //!
 //! # Glossary
 //!

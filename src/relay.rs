@@ -21,7 +21,10 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// The longest a request may take. The clouds that run Spin end a handler after 30 seconds.
 const TOTAL_MAX: Duration = Duration::from_secs(25);
 
-/// Takes a request through the pipeline and gives the reply. Writes one line to the log.
+/// How many entries of each kind the reply and the log list; what is beyond them is counted.
+const LISTED_MAX: usize = 1000;
+
+/// Takes a request through the pipeline and gives the reply. Writes one line to the log, but for `/health`.
 ///
 /// The reply is 2xx only where PagerDuty has accepted every event, or where there was nothing to send.
 pub fn handle(host: &mut dyn Host, request: Result<Request, ReadError>) -> Reply {
@@ -60,8 +63,8 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
     facts.source = Some(source.slug);
     facts.service = service.map(str::to_owned);
 
-    let config = config::load(host, source.slug, service)?;
-    let delivery = auth::verify(&request, source.schemes, &config.secrets)?;
+    let config = config::load(host, source.slug, source.schemes, service)?;
+    let delivery = auth::verify(&request, source.schemes, &config.secrets, config.policy, host.now())?;
     facts.proof = Some(delivery.proof());
     let target = config.target?;
 
@@ -140,9 +143,14 @@ impl Facts {
             ("rejected", self.mapped.rejected.iter().map(|error| Value::from(error.to_string())).collect()),
         ];
         for (name, list) in lists {
-            let list: Vec<Value> = list;
+            let mut list: Vec<Value> = list;
+            let more = list.len().saturating_sub(LISTED_MAX);
+            list.truncate(LISTED_MAX);
             if !list.is_empty() {
                 facts.insert(name.into(), list.into());
+            }
+            if more > 0 {
+                facts.insert(format!("{name}_not_listed"), more.into());
             }
         }
         Value::Object(facts)

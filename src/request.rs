@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::text;
 
-/// How much of a body is read, in bytes; more is refused. The largest payload a vendor documents is far below it.
+/// How much of a body is read, in bytes; more is refused. It is some thousand alerts in one delivery; vendors' own limits
+/// differ widely, up to GitHub's 25 MB.
 pub const BODY_MAX_BYTES: usize = 1024 * 1024;
 
 /// How long a sender may take to send its body.
@@ -28,13 +29,15 @@ pub enum Method {
     Put,
 }
 
-/// A request, read whole.
-#[derive(Clone, Debug)]
+/// A request, read whole. It holds credentials, so it has no `Debug`.
+#[derive(Clone)]
 pub struct Request {
     /// The method.
     pub method: Method,
     /// The path, still percent-encoded, without the query.
     pub path: String,
+    /// The query, still percent-encoded, without its question mark; empty where there is none.
+    pub query: String,
     /// The headers. The runtime takes `Host` and the hop-by-hop ones away.
     pub headers: Headers,
     /// The bytes of the body, exactly as they came.
@@ -44,7 +47,7 @@ pub struct Request {
 /// The headers of a request, in the order they came.
 ///
 /// A plain list: the map of the `http` crate costs 40 KB of component, and this is read a few times only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {
@@ -52,6 +55,11 @@ impl Headers {
     pub fn new(headers: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         let lower = |(name, value): (String, Vec<u8>)| (name.to_ascii_lowercase(), value);
         Headers(headers.into_iter().map(lower).collect())
+    }
+
+    /// Whether a header (its name in lower case) came at all.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(given, _)| given == name)
     }
 
     /// The value of a header (its name in lower case) that came exactly once.

@@ -45,7 +45,9 @@ impl fmt::Display for RouteError {
                 Ok(())
             }
             RouteError::Service => {
-                f.write_str("a service is lower-case words of letters and digits joined by single underscores")
+                f.write_str(
+                "a service is lower-case words of letters and digits joined by single underscores, the last not previous",
+            )
             }
         }
     }
@@ -77,9 +79,11 @@ pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteErr
     Ok(Endpoint::Deliver { source, service })
 }
 
-/// `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`: what Spin takes as part of a variable's name.
+/// `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`: what Spin takes as part of a variable's name. Not `previous` at its end: the
+/// variable of such a service would be another's key before the one in use.
 fn is_service(word: &str) -> bool {
     word.len() <= SERVICE_MAX_BYTES
+        && word.rsplit('_').next() != Some("previous")
         && word.split('_').all(|part| {
             part.starts_with(|c: char| c.is_ascii_lowercase())
                 && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())

@@ -53,12 +53,17 @@ pub fn encode(value: &Value) -> Vec<u8> {
 
 /// The lower-case hex SHA-256 of `bytes`: 64 characters.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         for nibble in [byte >> 4, byte & 15] {
             // A nibble is below 16, so the table always has it.
-            hex.extend(HEX.get(usize::from(nibble)).map(|&digit| char::from(digit)));
+            hex.extend(DIGITS.get(usize::from(nibble)).map(|&digit| char::from(digit)));
         }
     }
     hex
@@ -66,8 +71,8 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// A timestamp as RFC 3339 in UTC (`…Z`), or nothing where `text` is not one or stands for "no time".
 ///
-/// Reads RFC 3339 and what senders make of it: a space for the `T`, an offset without its colon, `UTC` for `Z`, up to
-/// nine digits of a second. A time without an offset is not a point in time and reads as nothing, and so do Go's zero
+/// Reads RFC 3339 and what senders make of it: a space for the `T`, an offset without its colon or its minutes, `UTC`
+/// for `Z`, any number of digits of a second. A time without an offset is not a point in time and reads as nothing, and so do Go's zero
 /// time (`0001-01-01T00:00:00Z`) and the epoch, which programs send where they mean none.
 pub fn timestamp(text: &str) -> Option<String> {
     let text = text.trim();
@@ -85,7 +90,10 @@ pub fn timestamp(text: &str) -> Option<String> {
     let date = Date::from_calendar_date(year, month, small(day.get(7..)?.strip_prefix('-')?)?).ok()?;
     let minute = clock.get(2..)?.strip_prefix(':')?.get(..2)?;
     // A leap second has no place of its own in Unix time.
-    let second = small(clock.get(5..)?.strip_prefix(':')?)?.min(59);
+    let second = match small(clock.get(5..)?.strip_prefix(':')?)? {
+        60 => 59,
+        second => second,
+    };
     // Scaled to nine digits; what is beyond them is below a nanosecond.
     let nanos = fraction.bytes().skip(1).chain([b'0'; 9]).take(9).fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
     let time = Time::from_hms_nano(small(clock.get(..2)?)?, small(minute)?, second, nanos).ok()?;
@@ -95,7 +103,7 @@ pub fn timestamp(text: &str) -> Option<String> {
     if since.as_secs() == 0 { None } else { epoch(since) }
 }
 
-/// `Z`, `UTC` or `±hh[:]mm`.
+/// `Z`, `UTC` or `±hh[[:]mm]`.
 fn offset(zone: &str) -> Option<UtcOffset> {
     if matches!(zone, "Z" | "z" | "UTC" | "GMT") {
         return Some(UtcOffset::UTC);
@@ -104,6 +112,7 @@ fn offset(zone: &str) -> Option<UtcOffset> {
     let digits = zone.strip_prefix(['+', '-'])?;
     let (hours, minutes) = digits.split_at_checked(2)?;
     let minutes = minutes.strip_prefix(':').unwrap_or(minutes);
+    let minutes = if minutes.is_empty() { "00" } else { minutes };
     let part = |text: &str| Some(sign * i8::try_from(small(text)?).ok()?);
     UtcOffset::from_hms(part(hours)?, part(minutes)?, 0).ok()
 }
@@ -133,9 +142,29 @@ pub fn epoch(since: Duration) -> Option<String> {
     Some(text)
 }
 
-/// Whether `needle` is in `text`. The standard library's search is made for long texts and is 3 KB larger.
+/// Whether `needle` is in `text`.
 pub fn contains(text: &str, needle: &str) -> bool {
-    !needle.is_empty() && text.as_bytes().windows(needle.len()).any(|window| window == needle.as_bytes())
+    find(text, needle).is_some()
+}
+
+/// `text` without `secret`, wherever it stands.
+pub fn without(text: &str, secret: &str) -> String {
+    let mut rest = text;
+    let mut shown = String::new();
+    while let Some((before, after)) = find(rest, secret).and_then(|at| rest.split_at_checked(at)) {
+        shown.push_str(before);
+        shown.push_str("[redacted]");
+        rest = after.get(secret.len()..).unwrap_or_default();
+    }
+    shown + rest
+}
+
+/// Where `needle` begins. The standard library's search is made for long texts and is 3 KB larger.
+fn find(text: &str, needle: &str) -> Option<usize> {
+    if needle.is_empty() {
+        return None;
+    }
+    text.as_bytes().windows(needle.len()).position(|window| window == needle.as_bytes())
 }
 
 /// `text` where it is an absolute `http` or `https` URL with a host and nothing that would break a link.

@@ -2,6 +2,7 @@
 
 mod harness;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use harness::pagerduty::PagerDuty;
 use harness::runtime::{Call, Egress, Reply, World, relay};
 use harness::{ROUTING_KEY, SECRET, contract, run};
 use http_body_util::BodyExt;
+use pagerelay::config::VARIABLES;
 use pagerelay::sources;
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
@@ -18,7 +20,7 @@ use wasmparser::{Parser, Payload};
 const FLAVOURS: [Flavour; 2] = [Flavour::Spin, Flavour::Wasmtime];
 
 /// How large the component that ships may be, in bytes.
-const SIZE_MAX: u64 = 200_000;
+const SIZE_MAX: u64 = 260_000;
 
 /// Sends a call through the component that ships.
 fn call(world: &World, call: Call) -> Reply {
@@ -191,6 +193,8 @@ fn paths_and_methods_lead_where_they_should() {
         "/alertmanager/a/b",
         "/alertmanager/A",
         "/alertmanager/a__b",
+        "/alertmanager/previous",
+        "/alertmanager/web_previous",
         "/alertmanager/_a",
         "/alertmanager/1a",
         "/alertmanager/%61",
@@ -225,8 +229,54 @@ fn a_body_that_breaks_off_is_refused() {
         let request = hyper::Request::post("http://relay.test/events").body(body).expect("a request");
         let world = World::new("http://127.0.0.1:1/v2/enqueue");
         let reply = relay(Flavour::Spin).handle(&world, request).await.expect("an answer");
-        assert_eq!((reply.status, reply.json()["detail"].clone()), (400, "the body broke off".into()));
+        assert_eq!((reply.status, reply.json()["detail"].clone()), (503, "the body broke off".into()));
+        assert_eq!(reply.headers["retry-after"], "30");
     });
+}
+
+#[test]
+fn a_body_that_does_not_end_is_given_up() {
+    run(async {
+        let body = http_body_util::StreamBody::new(Endless).boxed_unsync();
+        let request = hyper::Request::post("http://relay.test/events").body(body).expect("a request");
+        let world = World::new("http://127.0.0.1:1/v2/enqueue");
+        let reply = relay(Flavour::Spin).handle(&world, request).await.expect("an answer");
+        assert_eq!((reply.status, reply.json()["detail"].clone()), (503, "the body did not arrive in time".into()));
+        assert_eq!(reply.headers["retry-after"], "30");
+    });
+}
+
+/// A body that never comes.
+struct Endless;
+
+impl futures_core::Stream for Endless {
+    type Item = Result<hyper::body::Frame<Bytes>, wasmtime_wasi_http::Error>;
+
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[test]
+fn each_variable_is_read_once_and_every_one_is_known() {
+    let mut asked = BTreeSet::new();
+    for path in ["/grafana", "/grafana/web"] {
+        let world = World::new("http://127.0.0.1:1/v2/enqueue").with("routing_key_web", ROUTING_KEY);
+        let reply = call(&world, Call::post(path, "{}"));
+        let once: BTreeSet<String> = reply.asked.iter().cloned().collect();
+        assert_eq!(once.len(), reply.asked.len(), "{:?}", reply.asked);
+        asked.extend(once);
+    }
+    let mut known: BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
+    let others = ["secret_grafana", "require_signature_grafana", "routing_key_web", "events_url"];
+    known.extend(others.map(str::to_owned));
+    // A source's own secret has one before it too, which is read where there is a current one.
+    assert_eq!(asked, known);
+    let world = World::default().with("secret_grafana", SECRET);
+    assert!(call(&world, Call::post("/grafana", "{}")).asked.contains(&"secret_grafana_previous".to_owned()));
 }
 
 /// A body in pieces.

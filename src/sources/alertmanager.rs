@@ -27,13 +27,15 @@
 //! | details | labels, annotations, group labels, receiver, reason | counts, firing and resolved alerts |
 //!
 //! A group that the sender cut short (`max_alerts`) is reported: `truncatedAlerts` is in the details, the reply and
-//! the log. Leave `max_alerts` at 0.
+//! the log. Leave `max_alerts` at 0, and group so that a group stays below 1 MiB (some thousand alerts): a larger body is
+//! refused with `413`.
 //!
 //! # Dedup key
 //!
 //! `alertmanager:<fingerprint>`, a hash of the alert's labels, which do not change while it lives; without one the
 //! SHA-256 of the labels. Highly available peers send the same one, so their duplicates merge, and so do equal alerts
-//! of two clusters that share a routing key: give each its `external_labels`. For a group `alertmanager:<groupKey>`.
+//! of two clusters that share a routing key: give each its `external_labels`. For a group `alertmanager:<groupKey>`, which
+//! two clusters share where they are configured alike: put the cluster's label into `group_by`, or give each a service.
 //!
 //! # Not mapped
 //!
@@ -53,7 +55,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{MapError, Mapped, Source, json};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::event::Event;
-use crate::labels::{self, Alert};
+use crate::labels::{self, Alert, Vendor};
 use crate::text::{self, Node};
 
 /// Prometheus Alertmanager.
@@ -69,18 +71,18 @@ pub const SOURCE: Source = Source {
     map_group: Some(map_group),
 };
 
+const VENDOR: Vendor = Vendor { slug: "alertmanager", name: "Alertmanager", names: &["alertname"], prefix: |_| "" };
+
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
-    labels::each(payload, &|alert| {
-        Ok(finish(alert.event(SOURCE.slug, "Alertmanager", &["alertname"])?, alert, payload))
-    })
+    labels::each(payload, &|alert| Ok(finish(alert.event(VENDOR)?, alert, payload)))
 }
 
 fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
-    labels::whole_group(payload, SOURCE.slug, "Alertmanager", &|event, alert| finish(event, alert, payload))
+    labels::whole_group(payload, VENDOR, &|event, alert| finish(event, alert, payload))
 }
 
 fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
@@ -91,10 +93,13 @@ fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
         .client("Alertmanager", home.and_then(|home| receiver_page(&home, payload)))
 }
 
+/// The longest receiver's name that makes a link, in bytes.
+const RECEIVER_MAX_BYTES: usize = 512;
+
 /// Alertmanager's own page of a receiver's alerts. The receiver's name comes quoted as a regular expression, and that
 /// is how the page wants it.
 fn receiver_page(home: &str, payload: Node<'_>) -> Option<String> {
     let home = text::absolute_url(home)?.trim_end_matches('/');
-    let receiver = payload.get("receiver").text()?;
+    let receiver = payload.get("receiver").text().filter(|receiver| receiver.len() <= RECEIVER_MAX_BYTES)?;
     Some(format!("{home}/#/alerts?receiver={}", utf8_percent_encode(&receiver, NON_ALPHANUMERIC)))
 }

@@ -20,8 +20,8 @@
 //! | no payload | an acknowledge or a resolve without one goes out without one |
 //! | source | `payload.source`, else `client`, else `events` |
 //! | component, group, class, timestamp | as they are; a timestamp that is not RFC 3339 is left out |
-//! | details | `payload.custom_details`; what is not an object becomes the member `details` |
-//! | links, images | as they are, where absolute; also from inside `payload`, where some clients put them |
+//! | details | `payload.custom_details` but for empty members; what is not an object becomes the member `details` |
+//! | links, images | the first 16 and 8 that are absolute (images: `https`); also from inside `payload`, where some clients put them |
 //! | client, client URL | as they are |
 //!
 //! What PagerDuty would refuse for its length is shortened instead, and what it would refuse for its case or its
@@ -30,7 +30,7 @@
 //! # Dedup key
 //!
 //! The sender's own `dedup_key`, unchanged, so that a program moved behind the relay still closes what it opened
-//! before. A trigger without one gets `events:` and the SHA-256 of the event, where PagerDuty would make up a key:
+//! before. A trigger without one gets `events:` and the SHA-256 of the whole event, where PagerDuty would make up a key:
 //! so a repeated delivery does not page twice. The reply tells the key. A sender can name any alert of the same
 //! service this way: give senders who should not reach each other's alerts a service each.
 //!
@@ -41,7 +41,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{MapError, Mapped, Source, json};
 use crate::auth::{Authenticated, SHARED_SECRET};
@@ -100,7 +100,8 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         Some(other) => event.detail("details", other.clone()),
         None => event,
     };
-    let event = if made_up { event.detail("severity_given", word.unwrap_or("none".to_owned()).into()) } else { event };
+    let event =
+        if made_up { event.detail("severity_given", word.unwrap_or("(missing)".to_owned()).into()) } else { event };
     let listed = |name: &str| [body.get(name), payload.get(name)].into_iter().filter_map(Node::items).flatten();
     let text = |item: &Value, name: &str| Node::root(item).get(name).text();
     let event = listed("links")
@@ -112,13 +113,19 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 }
 
 fn key(body: Node<'_>, action: Action) -> Result<DedupKey, MapError> {
-    if let Some(key) = body.get("dedup_key").text().as_deref().and_then(DedupKey::verbatim) {
+    let given = body.get("dedup_key");
+    // A string as it is, white space included: it may have opened an alert before the relay was there.
+    let own = given.value().and_then(Value::as_str).map(str::to_owned).or_else(|| given.text());
+    if let Some(key) = own.as_deref().and_then(DedupKey::verbatim) {
         return Ok(key);
     }
     if action != Action::Trigger {
         return Err(MapError::Field { path: "dedup_key", problem: "is missing" });
     }
-    let payload = body.get("payload").value().map(encode).unwrap_or_default();
-    DedupKey::new(SOURCE.slug, &[&sha256_hex(&payload)])
+    let mut event = Map::new();
+    for (name, value) in body.members().into_iter().flatten().filter(|(name, _)| *name != "routing_key") {
+        event.insert(name.clone(), value.clone());
+    }
+    DedupKey::new(SOURCE.slug, &[&sha256_hex(&encode(&Value::Object(event)))])
         .ok_or(MapError::NoIdentity { item: String::new(), fields: "`dedup_key`" })
 }

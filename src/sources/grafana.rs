@@ -17,8 +17,8 @@
 //! |---|---|---|---|
 //! | action | the alert's `status`: `resolved` resolves, anything else triggers | resolve when all alerts are resolved | `ok` resolves, `alerting`, `no_data` and unknown states trigger |
 //! | severity | label `severity`, label `priority`, annotation `severity` by [`Severity::from_word`], else error | the worst of the firing alerts | tag `severity`, else error, for `no_data` warning |
-//! | summary | annotation `summary`, `title`, `message`, `description`, else `rulename` or `alertname` on instance, else the title | `[FIRING:n]`, group labels, other common labels | `ruleName: message` |
-//! | source | label `instance`, `exported_instance`, `host`, `node`, `pod`, `service`, else the host of `externalURL` | the same of the common labels | host of `ruleUrl` |
+//! | summary | annotation `summary`, `title`, `message`, `description`, else `rulename` or `alertname` on instance, else the title; before it "No data: " or "Query error: " where that is what fires | `[FIRING:n]`, group labels, other common labels | `ruleName: message` |
+//! | source | label `instance`, `exported_instance`, `host`, `node`, `pod`, `service`, else the host of `externalURL`, the receiver, `Grafana` | the same of the common labels | host of `ruleUrl`, else `Grafana` |
 //! | component | label `service`, `job`, `app`, `deployment` | the same of the common labels | tag `service` |
 //! | group | `grafana_folder`, else label `cluster`, `namespace`, `env`, `environment` | the same of the common labels | tag `group` |
 //! | class | label `alertname` | the same of the common labels | - |
@@ -29,7 +29,7 @@
 //! | details | labels, annotations, values, value string, organisation, rule | counts, firing and resolved alerts | matches, tags, state |
 //!
 //! An alert about missing data or a broken query is named `DatasourceNoData` or `DatasourceError`; the rule's own name
-//! is its label `rulename` and goes into the summary.
+//! is its label `rulename` and goes into the summary, after words that say what fires.
 //!
 //! # Dedup key
 //!
@@ -51,9 +51,9 @@
 use std::time::Duration;
 
 use super::{MapError, Mapped, Source, json};
-use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
 use crate::event::{Action, DedupKey, Event, Severity};
-use crate::labels::{self, Alert};
+use crate::labels::{self, Alert, Vendor};
 use crate::text::{self, Node};
 
 /// Grafana.
@@ -61,11 +61,32 @@ pub const SOURCE: Source = Source {
     slug: "grafana",
     name: "Grafana",
     docs: "https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",
-    schemes: SHARED_SECRET,
+    schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
     patience: Duration::from_secs(30),
     success: http::StatusCode::OK,
     map,
     map_group: Some(map_group),
+};
+
+const VENDOR: Vendor = Vendor { slug: "grafana", name: "Grafana", names: &["rulename", "alertname"], prefix };
+
+/// What fires where it is not the rule itself.
+fn prefix(alert: &Alert<'_>) -> &'static str {
+    match alert.labels.get("alertname").text().as_deref() {
+        Some("DatasourceError") => "Query error: ",
+        Some("DatasourceNoData") => "No data: ",
+        _ => "",
+    }
+}
+
+/// Grafana 12 and later. The name of the signature's header is Grafana's own suggestion; the timestamp's has none, and
+/// this is what to enter there.
+const SIGNATURE: Hmac = Hmac {
+    header: "x-grafana-alerting-signature",
+    hash: Hash::Sha256,
+    encoding: SignatureEncoding::Hex,
+    form: Form::One(""),
+    stamp: Stamp::Header { name: "x-grafana-alerting-timestamp", before: "", required: false },
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
@@ -75,7 +96,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         return legacy(payload);
     }
     labels::each(payload, &|alert| {
-        let event = alert.event(SOURCE.slug, "Grafana", &["rulename", "alertname"])?;
+        let event = alert.event(VENDOR)?;
         let event = event
             .detail("values", alert.node.get("values").value().cloned().into())
             .detail("valueString", alert.node.get("valueString").text().into())
@@ -92,7 +113,7 @@ fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if is_legacy(payload)? {
         return legacy(payload);
     }
-    labels::whole_group(payload, SOURCE.slug, "Grafana", &|event, alert| {
+    labels::whole_group(payload, VENDOR, &|event, alert| {
         finish(event.group(payload.get("commonLabels").get("grafana_folder").text()), alert, payload)
     })
 }

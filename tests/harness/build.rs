@@ -1,8 +1,8 @@
 //! Builds the component, and first gets what that takes: a Rust compiler with a standard library for
 //! `wasm32-unknown-unknown`.
 //!
-//! In this order: a compiler that has it; a compiler whose library source is at hand (Debian's `rustc-web` with
-//! `rust-web-src`, or rustup's `rust-src`); `rustup target add`; as root on Debian, the packages; else a word on what to do.
+//! In this order: a compiler that has it; `rustup target add`; a compiler whose library source is at hand (rustup's
+//! `rust-src`, or Debian's `rustc-web` with `rust-web-src`); as root on Debian, the packages; else a word on what to do.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -69,8 +69,10 @@ fn build(flavour: Flavour) -> Result<PathBuf> {
     }
     run_quietly_when_there_is_nothing_to_do(cargo)?;
     let built = folder.join(TARGET).join("release/pagerelay.wasm");
-    // Both flavours come out under one name.
-    std::fs::copy(&built, &copy).with_context(|| format!("{} is missing", built.display()))?;
+    // Both flavours come out under one name. Another process may be reading the copy, so it is replaced in one go.
+    let fresh = copy.with_extension("new");
+    std::fs::copy(&built, &fresh).with_context(|| format!("{} is missing", built.display()))?;
+    std::fs::rename(&fresh, &copy)?;
     Ok(copy)
 }
 
@@ -108,16 +110,22 @@ impl Toolchain {
     fn find(root: &Path) -> Result<Toolchain> {
         let here = Toolchain::new("cargo".into(), "rustc".into());
         let debian = Toolchain::new("/usr/bin/cargo".into(), "/usr/bin/rustc".into());
-        if let Some(ready) = here.as_is().or_else(|| here.with_source()).or_else(|| debian.with_source()) {
+        if let Some(ready) = here.as_is() {
             return Ok(ready);
         }
-        if on_path("rustup") {
+        // A machine whose rustup cannot reach its server is not to wait for it each time.
+        let unreachable = root.join("target/component/rustup-cannot-add-the-target");
+        if on_path("rustup") && !unreachable.exists() {
             say(&format!("installing the target: rustup target add {TARGET} …"));
             let mut rustup = Command::new("rustup");
             let added = rustup.current_dir(root).args(["target", "add", TARGET]).status();
             if let Some(ready) = added.is_ok_and(|status| status.success()).then(|| here.as_is()).flatten() {
                 return Ok(ready);
             }
+            File::create(unreachable)?;
+        }
+        if let Some(ready) = here.with_source().or_else(|| debian.with_source()) {
+            return Ok(ready);
         }
         if is_root() && on_path("apt-get") {
             apt_get(DEBIAN)?;

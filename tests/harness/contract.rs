@@ -11,8 +11,8 @@ const EVENT_MAX_BYTES: usize = 512_000;
 /// The longest summary, in UTF-16 code units, the stricter way to count.
 const SUMMARY_MAX_UNITS: usize = 1024;
 
-/// The longest dedup key, in bytes, the strictest way to count.
-const DEDUP_KEY_MAX_BYTES: usize = 255;
+/// The longest dedup key, in UTF-16 code units.
+const DEDUP_KEY_MAX_UNITS: usize = 255;
 
 /// Everything that is wrong with a body for `/v2/enqueue`, in PagerDuty's manner; nothing where all is well.
 pub fn violations(body: &[u8]) -> Vec<String> {
@@ -31,8 +31,8 @@ pub fn violations(body: &[u8]) -> Vec<String> {
     if text("/payload/summary").encode_utf16().count() > SUMMARY_MAX_UNITS {
         wrong.push(format!("'summary' is too long (maximum is {SUMMARY_MAX_UNITS} characters)"));
     }
-    if text("/dedup_key").len() > DEDUP_KEY_MAX_BYTES {
-        wrong.push(format!("'dedup_key' is too long (maximum is {DEDUP_KEY_MAX_BYTES} characters)"));
+    if text("/dedup_key").encode_utf16().count() > DEDUP_KEY_MAX_UNITS {
+        wrong.push(format!("'dedup_key' is too long (maximum is {DEDUP_KEY_MAX_UNITS} characters)"));
     }
     wrong
 }

@@ -37,17 +37,16 @@ fn main() -> ExitCode {
     }
     let relay = relay(Flavour::Spin);
     let mut world = World::default();
-    for (name, value) in std::env::vars() {
+    for (name, value) in std::env::vars().filter(|(_, value)| !value.is_empty()) {
         if let Some(name) = name.strip_prefix("SPIN_VARIABLE_") {
             world = world.with(&name.to_ascii_lowercase(), &value);
         }
     }
-    let has = |world: &World, prefix: &str| world.variables.keys().any(|name| name.starts_with(prefix));
-    let real = has(&world, "routing_key") || has(&world, "events_url");
-    if demo && real {
-        return fail("--demo is for the double: unset SPIN_VARIABLE_ROUTING_KEY… so that it pages nobody");
+    let real = world.variables.keys().any(|name| name.starts_with("routing_key") || name == "events_url");
+    if demo && !world.variables.is_empty() {
+        return fail("--demo sets everything itself: unset SPIN_VARIABLE_…, so that it pages nobody");
     }
-    let made_up = !has(&world, "webhook_secret") && !has(&world, "secret_");
+    let made_up = !world.variables.contains_key("webhook_secret");
     if made_up {
         world = world.with("webhook_secret", &secret_of_the_day());
     }
@@ -73,7 +72,7 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
     let secret = if made_up { world.variables["webhook_secret"].as_str() } else { "$SPIN_VARIABLE_WEBHOOK_SECRET" };
     say(&format!("{} on {}", bold("pagerelay"), server.url("/")));
     match real {
-        true => say(&format!("{} events go to the real PagerDuty", bold("careful:"))),
+        true => say(&format!("{} events go to PagerDuty as your variables say", bold("careful:"))),
         false => say("PagerDuty is played by a double: every event is checked and shown here, and nobody is paged"),
     }
     say("\nTry it in another terminal:\n");

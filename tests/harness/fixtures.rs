@@ -8,13 +8,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use pagerelay::auth::{self, Authenticated};
+use pagerelay::auth::{self, Authenticated, Policy, Query, Signature};
 use pagerelay::request::{Headers, Method, Request};
 use pagerelay::secret::{Rotation, Secret};
 use pagerelay::sources::{self, MapError, Mapped, Source};
 use serde_json::Value;
 
 use super::SECRET;
+
+/// The clock of native mapping. It matters to signatures only.
+const NOW: std::time::Duration = std::time::Duration::from_secs(1_780_000_000);
 
 /// A body and what it must come to.
 #[derive(Clone, Debug)]
@@ -72,7 +75,11 @@ impl Fixture {
                 let headers = headers.as_object().expect("headers are an object");
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 // Credentials are the harness's: what a recorded delivery had is a placeholder, or somebody's.
-                let others = headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+                let credential = |name: &str| {
+                    let name = name.to_ascii_lowercase();
+                    ["authorization", "signature", "token"].iter().any(|word| name.contains(word))
+                };
+                let others = headers.iter().filter(|(name, _)| !credential(name));
                 others.map(|(name, value)| (name.clone(), text(value))).collect()
             }
             Err(_) => Vec::new(),
@@ -139,12 +146,14 @@ pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bo
     let request = Request {
         method: Method::Post,
         path: format!("/{}", source.slug),
+        query: String::new(),
         headers: Headers::new(all),
         body: body.to_vec(),
     };
     let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
+    let policy = Policy { signature: Signature::Optional, query: Query::Listed };
     let delivery: Authenticated<'_> =
-        auth::verify(&request, source.schemes, &secrets).expect("the right secret opens a source");
+        auth::verify(&request, source.schemes, &secrets, policy, NOW).expect("the right secret opens a source");
     let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
     map(&delivery)
 }

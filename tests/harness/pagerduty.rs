@@ -206,6 +206,12 @@ impl State {
         if method != hyper::Method::POST || received.path != "/v2/enqueue" {
             return (404, String::new(), "no such path".to_owned());
         }
+        if received.event.is_null() {
+            let body = json!({
+                "status": "Unrecognized object", "message": "Event object format is unrecognized", "errors": ["JSON parse error"],
+            });
+            return (400, body.to_string(), "refused: not json".to_owned());
+        }
         let wrong = contract::violations(&received.bytes);
         if !wrong.is_empty() {
             let effect = format!("refused: {}", wrong.join("; "));

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,7 +29,6 @@ use super::{ROUTING_KEY, SECRET};
 pub struct Relay {
     pre: ProxyPre<Context>,
     engine: Engine,
-    flavour: Flavour,
 }
 
 /// What the world looks like to one request.
@@ -72,6 +71,8 @@ pub struct Reply {
     pub log: String,
     /// How much work it was, in units of wasmtime's fuel.
     pub fuel: u64,
+    /// The variables that the component asked for, in order; of Spin's store only.
+    pub asked: Vec<String>,
     /// The outbound requests: where to, with which time-outs.
     pub sent: Vec<Sent>,
 }
@@ -146,6 +147,8 @@ pub fn relay(flavour: Flavour) -> &'static Relay {
 
 impl Relay {
     fn load(flavour: Flavour) -> Result<Relay> {
+        // It may be there already, chosen for the other flavour.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = Config::new();
         config.consume_fuel(true);
         let engine = Engine::new(&config)?;
@@ -161,7 +164,7 @@ impl Relay {
             }
         }
         let pre = ProxyPre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Relay { pre, engine, flavour })
+        Ok(Relay { pre, engine })
     }
 
     /// Sends a request through the component.
@@ -183,6 +186,7 @@ impl Relay {
         let log = MemoryOutputPipe::new(16 << 20);
         let hooks = Outside { egress: world.egress.clone(), sent: Arc::default() };
         let sent = Arc::clone(&hooks.sent);
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let context = Context {
             table: ResourceTable::new(),
             wasi: WasiCtx::builder().stderr(log.clone()).build(),
@@ -190,6 +194,7 @@ impl Relay {
             hooks,
             variables: WasiConfigVariables::from_iter(world.variables.clone()),
             world: world.clone(),
+            asked: Arc::clone(&asked),
         };
         let mut store = Store::new(&self.engine, context);
         store.set_fuel(FUEL)?;
@@ -219,12 +224,9 @@ impl Relay {
             body,
             log: String::from_utf8_lossy(&log.contents()).into_owned(),
             fuel,
+            asked: asked.lock().unwrap().clone(),
             sent: sent.lock().unwrap().clone(),
         })
-    }
-
-    pub fn flavour(&self) -> Flavour {
-        self.flavour
     }
 }
 
@@ -236,6 +238,7 @@ struct Context {
     hooks: Outside,
     variables: WasiConfigVariables,
     world: World,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl WasiView for Context {
@@ -266,6 +269,7 @@ fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
     let mut store = linker.instance("wasi:config/store@0.2.0-draft-2024-09-27")?;
     store.func_wrap("get", |context: wasmtime::StoreContextMut<'_, Context>, (name,): (String,)| {
         let world = &context.data().world;
+        context.data().asked.lock().unwrap().push(name.clone());
         let value = if world.broken.contains(&name) {
             Err(StoreError::Upstream("the provider is down".to_owned()))
         } else {
@@ -278,7 +282,7 @@ fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
 /// The network as the runtime offers it.
 struct Outside {
     egress: Egress,
-    sent: Arc<std::sync::Mutex<Vec<Sent>>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
 }
 
 type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;

@@ -72,7 +72,10 @@ async fn answer(
             (reply.status, reply.headers, reply.body)
         }
         // What Spin does where a component traps.
-        Err(_) => (500, Default::default(), Bytes::new()),
+        Err(error) => {
+            eprintln!("the component failed: {error:?}");
+            (500, Default::default(), Bytes::new())
+        }
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();

@@ -1,0 +1,155 @@
+//! Signatures by HMAC over the raw body, with or without a timestamp that is signed too.
+//!
+//! One verifier for a family: what differs between vendors is data. Signatures are computed, written out as the vendor
+//! writes them, and compared as text in constant time, so a wrong case or a missing padding is a wrong signature.
+
+use base64ct::{Base64, Encoding as _};
+use hmac::{Hmac as Mac, KeyInit};
+use sha1::Sha1;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use super::{Moment, credential};
+use crate::request::Headers;
+use crate::secret::Secret;
+use crate::text;
+
+/// How a vendor signs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hmac {
+    /// The header that holds the signature, in lower case.
+    pub header: &'static str,
+    /// The hash under the HMAC.
+    pub hash: Hash,
+    /// How the signature is written.
+    pub encoding: Encoding,
+    /// What stands in the header around it.
+    pub form: Form,
+    /// What is signed beside the body.
+    pub stamp: Stamp,
+}
+
+/// The hash under an HMAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// SHA-1, which is sound inside an HMAC and all that some vendors have.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+/// How a signature is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// The standard alphabet, padded.
+    Base64,
+    /// Lower-case digits.
+    Hex,
+}
+
+/// What stands in the header around a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `key=value` pairs with commas between them: `t=1700000000,v1=…`. The timestamp, a separator and the body are signed.
+    Fields {
+        /// The timestamp's key, which comes once.
+        timestamp: &'static str,
+        /// The signatures' key, which may come more than once.
+        signature: &'static str,
+        /// What is signed between the timestamp and the body.
+        separator: &'static str,
+    },
+    /// Several, with commas between them, each after this prefix; others are left alone.
+    List(&'static str),
+    /// One, after this prefix.
+    One(&'static str),
+}
+
+/// What is signed beside the body, where the header itself does not hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// `before`, the timestamp from a header of its own, a colon, the body.
+    Header {
+        /// The timestamp's header, in lower case.
+        name: &'static str,
+        /// What is signed before it.
+        before: &'static str,
+        /// Whether a delivery without a timestamp is refused. Where it is not, the body alone is signed without one.
+        required: bool,
+    },
+    /// Nothing: the signature holds for ever, and a recorded delivery can be sent again.
+    None,
+}
+
+/// What a header offers.
+struct Offer<'a> {
+    signatures: Vec<&'a str>,
+    /// What is signed before the body: a word, a timestamp, a separator.
+    stamp: [&'a str; 3],
+}
+
+impl Hmac {
+    /// Whether one of the signatures is right, and the timestamp, where there is one, near `moment`.
+    pub(super) fn verify(&self, headers: &Headers, body: &[u8], secret: &Secret, moment: Moment) -> bool {
+        let Some(offer) = self.offer(headers, body, moment) else { return false };
+        let right = self.sign(secret, &offer.stamp, body);
+        // All of them are looked at, so that the time does not tell which one was right.
+        let equal = |signature: &&str| bool::from(right.as_bytes().ct_eq(signature.as_bytes()));
+        offer.signatures.iter().filter(|signature| equal(signature)).count() > 0
+    }
+
+    /// The signatures that the header offers, and what they sign before the body.
+    fn offer<'a>(&self, headers: &'a Headers, body: &[u8], moment: Moment) -> Option<Offer<'a>> {
+        let value = credential(headers, self.header)?;
+        let signatures = match self.form {
+            Form::Fields { timestamp, signature, separator } => {
+                let fields: Vec<(&str, &str)> = value.split(',').filter_map(|field| field.split_once('=')).collect();
+                let named =
+                    |name: &str| fields.iter().filter(|(key, _)| *key == name).map(|(_, value)| *value).collect();
+                let times: Vec<&str> = named(timestamp);
+                let [time] = times.as_slice() else { return None };
+                return moment
+                    .is_near(time)
+                    .then(|| Offer { signatures: named(signature), stamp: ["", time, separator] });
+            }
+            Form::List(prefix) => {
+                let entries = value.split(',').map(|entry| entry.trim_matches(' '));
+                entries.filter_map(|entry| entry.strip_prefix(prefix)).collect()
+            }
+            Form::One(prefix) => vec![value.strip_prefix(prefix)?],
+        };
+        match self.stamp {
+            Stamp::Header { name, before, required } if required || moment.timestamped || headers.has(name) => {
+                let time = credential(headers, name).filter(|time| moment.is_near(time))?;
+                Some(Offer { signatures, stamp: [before, time, ":"] })
+            }
+            // A recorded delivery could be passed off as one without a timestamp by moving that into the body.
+            Stamp::Header { .. } if body.first().is_some_and(u8::is_ascii_digit) => None,
+            Stamp::Header { .. } => Some(Offer { signatures, stamp: [""; 3] }),
+            Stamp::None if moment.timestamped => None,
+            Stamp::None => Some(Offer { signatures, stamp: [""; 3] }),
+        }
+    }
+
+    fn sign(&self, secret: &Secret, stamp: &[&str; 3], body: &[u8]) -> String {
+        let key = secret.expose().as_bytes();
+        let code = match self.hash {
+            Hash::Sha1 => Mac::<Sha1>::new_from_slice(key).map(|mac| code(mac, stamp, body)),
+            Hash::Sha256 => Mac::<Sha256>::new_from_slice(key).map(|mac| code(mac, stamp, body)),
+        };
+        // An HMAC takes a key of any length.
+        let code = code.unwrap_or_default();
+        match self.encoding {
+            Encoding::Base64 => Base64::encode_string(&code),
+            Encoding::Hex => text::hex(&code),
+        }
+    }
+}
+
+fn code(mut mac: impl hmac::Mac, stamp: &[&str; 3], body: &[u8]) -> Vec<u8> {
+    for piece in stamp {
+        mac.update(piece.as_bytes());
+    }
+    mac.update(body);
+    mac.finalize().into_bytes().to_vec()
+}
