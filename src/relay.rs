@@ -61,11 +61,11 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
         }
     };
     facts.source = Some(source.slug);
-    facts.service = service.map(str::to_owned);
-
     let config = config::load(host, source.slug, source.schemes, service)?;
     let delivery = auth::verify(&request, source.schemes, &config.secrets, config.policy, host.now())?;
     facts.proof = Some(delivery.proof());
+    // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
+    facts.service = service.map(str::to_owned);
     let target = config.target?;
 
     let map = match target.grouping {

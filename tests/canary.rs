@@ -1,0 +1,245 @@
+//! Secrets never leave: every variable holds a canary, every path through the component is taken, and no canary is seen
+//! anywhere but where it belongs, in any of the shapes that programs give to text.
+
+mod harness;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base64ct::{Base64, Base64Url, Encoding};
+use harness::build::Flavour;
+use harness::fixtures;
+use harness::pagerduty::{Answer, PagerDuty};
+use harness::run;
+use harness::runtime::{Call, Egress, Reply, World, relay};
+use serde_json::Value;
+
+/// Every status that the status table and the sources can produce.
+const STATUSES: [u16; 10] = [200, 202, 400, 401, 404, 405, 413, 422, 502, 503];
+
+/// Canaries and what has been seen of them.
+struct Aviary {
+    pagerduty: PagerDuty,
+    world: World,
+    /// A value and where it came from.
+    canaries: Vec<(String, String)>,
+    statuses: BTreeSet<u16>,
+}
+
+impl Aviary {
+    async fn new() -> Aviary {
+        let pagerduty = PagerDuty::start().await;
+        let mut aviary = Aviary {
+            world: World::default().with("events_url", &pagerduty.url()),
+            pagerduty,
+            canaries: Vec::new(),
+            statuses: BTreeSet::new(),
+        };
+        for name in ["webhook_secret", "webhook_secret_previous", "secret_grafana", "secret_grafana_previous"] {
+            aviary.set(name, "", 40);
+        }
+        for name in ["routing_key", "routing_key_web", "api_token", "custom_mine"] {
+            aviary.set(name, "", 32);
+        }
+        aviary
+    }
+
+    /// Puts a fresh canary into a variable.
+    fn set(&mut self, name: &str, around: &str, length: usize) {
+        let canary = canary(length);
+        self.world = self.world.clone().with(name, &format!("{around}{canary}"));
+        self.canaries.push((canary, name.to_owned()));
+    }
+
+    fn secret(&self, name: &str) -> &str {
+        &self.world.variables[name]
+    }
+
+    /// Sends a call through the component and looks for canaries in all that comes of it.
+    async fn fly(&mut self, world: &World, call: Call, what: &str) -> Reply {
+        let before = self.pagerduty.received().len();
+        let reply = relay(Flavour::Spin).call(world, call).await.expect("the component answers");
+        self.statuses.insert(reply.status);
+        let mut seen = format!("{:?}\n{}\n{}\n", reply.headers, String::from_utf8_lossy(&reply.body), reply.log);
+        let own = world.variables.get("events_url").cloned().unwrap_or_default();
+        for sent in &reply.sent {
+            // A canary in the address that the operator set is where it belongs.
+            assert!(sent.url == own || !own.contains("127.0.0.1"), "{what}: {}", sent.url);
+            seen += &sent.url;
+        }
+        for received in &self.pagerduty.received()[before..] {
+            let mut event = received.event.clone();
+            let key = event.as_object_mut().and_then(|event| event.remove("routing_key"));
+            let name = if received.event["routing_key"] == self.secret("routing_key_web") {
+                "routing_key_web"
+            } else {
+                "routing_key"
+            };
+            assert_eq!(key, Some(Value::from(self.secret(name))), "{what}: the routing key is where it belongs");
+            seen += &format!("{:?} {event}", received.headers);
+        }
+        for (canary, name) in &self.canaries {
+            for shape in shapes(canary) {
+                assert!(!seen.contains(&shape), "{what}: {name} shows as {shape} in {seen}");
+            }
+        }
+        reply
+    }
+}
+
+/// A value that nothing else has: letters and digits, so that it is a secret and a routing key as well.
+fn canary(length: usize) -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let mut text = String::from("Q");
+    while text.len() < length {
+        // The standard library's only source of randomness that needs no crate.
+        text += &format!("{:x}", RandomState::new().build_hasher().finish());
+    }
+    text.truncate(length);
+    text
+}
+
+/// A canary as programs may write it. Base64 has three alignments; of each the part that does not depend on neighbours.
+fn shapes(canary: &str) -> Vec<String> {
+    let hex = pagerelay::text::hex(canary.as_bytes());
+    let percent: String = canary.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let mut shapes = vec![canary.to_owned(), canary.to_lowercase(), hex.to_uppercase(), hex, percent];
+    for pad in 0..3 {
+        let shifted = format!("{}{canary}", &"xx"[..pad]);
+        for encoded in [Base64::encode_string(shifted.as_bytes()), Base64Url::encode_string(shifted.as_bytes())] {
+            shapes.push(encoded[4..encoded.len() - 4].to_owned());
+        }
+    }
+    shapes
+}
+
+fn post(path: &str, secret: &str, body: impl Into<bytes::Bytes>) -> Call {
+    Call::stranger("POST", path, body).header("authorization", &format!("Bearer {secret}"))
+}
+
+#[test]
+fn no_canary_is_seen_on_any_path() {
+    run(async {
+        let mut aviary = Aviary::new().await;
+        let world = aviary.world.clone();
+
+        // Every fixture: with the secrets in use and before, with a routing key for a secret, without any.
+        for fixture in fixtures::all() {
+            let own = if fixture.source.slug == "grafana" { "secret_grafana" } else { "webhook_secret" };
+            let previous = format!("{own}_previous");
+            for secret in [own, &previous, "routing_key", "api_token"] {
+                for path in [format!("/{}", fixture.source.slug), format!("/{}/web", fixture.source.slug)] {
+                    let call = post(&path, aviary.secret(secret), fixture.body.clone());
+                    aviary.fly(&world, call, &fixture.name()).await;
+                }
+            }
+        }
+
+        // Every vector's headers, and canaries in the places where secrets go.
+        let table: Value = serde_json::from_str(include_str!("vectors/auth.json")).expect("the vectors are json");
+        for case in table["cases"].as_array().expect("a list") {
+            let body = Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64");
+            for path in ["/grafana", "/events"] {
+                let mut call = Call::stranger("POST", path, body.clone());
+                for pair in case["headers"].as_array().expect("a list") {
+                    let (name, value) = (pair[0].as_str().expect("text"), pair[1].as_str().expect("text"));
+                    if !value.contains('\t') {
+                        call = call.header(name, value);
+                    }
+                }
+                aviary.fly(&world, call, case["name"].as_str().expect("text")).await;
+            }
+        }
+        let secret = aviary.secret("webhook_secret").to_owned();
+        for header in ["x-webhook-secret", "x-grafana-alerting-signature", "cookie", "webhook-signature", "user-agent"]
+        {
+            for path in [format!("/events?token={secret}"), format!("/{secret}")] {
+                let call = Call::stranger("POST", &path, "{}").header(header, &secret);
+                aviary.fly(&world, call, header).await;
+            }
+        }
+        let misplaced = format!("/events/{}", secret.to_lowercase());
+        aviary.fly(&world, Call::stranger("POST", &misplaced, "{}"), "a secret for a service").await;
+
+        // Every other error: routes, sizes, PagerDuty's refusals, the network's, the store's.
+        let trigger = include_str!("fixtures/events/01-firing-trigger.json");
+        for (method, path) in
+            [("GET", "/health"), ("POST", "/health"), ("GET", "/events"), ("POST", "/"), ("BREW", "/x")]
+        {
+            aviary.fly(&world, Call::stranger(method, path, ""), path).await;
+        }
+        aviary.fly(&world, post("/events", &secret, vec![b' '; 1_100_000]), "a large body").await;
+        let key = aviary.secret("routing_key").to_owned();
+        let answers = [
+            Answer::say(400, &format!("Invalid routing key {key}")),
+            Answer::say(400, &format!(r#"{{"message":"no {key}","errors":["{key}","routing_key {key}{key}"]}}"#)),
+            Answer::say(413, &key),
+            Answer::say(429, ""),
+            Answer::say(500, &format!("<html>{key}</html>")),
+            Answer::say(302, ""),
+            Answer::Close,
+            Answer::Say(202, key.clone(), Duration::from_millis(1)),
+        ];
+        for answer in answers {
+            let what = format!("{answer:?}");
+            aviary.pagerduty.script([answer]);
+            aviary.fly(&world, post("/events", &secret, trigger), &what).await;
+        }
+        let mut denied = world.clone();
+        denied.egress = Egress::Denied;
+        aviary.fly(&denied, post("/events", &secret, trigger), "egress").await;
+        for name in ["webhook_secret", "secret_events", "routing_key", "region", "query_token", "events_url"] {
+            let mut broken = world.clone();
+            broken.broken.insert(name.to_owned());
+            aviary.fly(&broken, post("/events", &secret, trigger), name).await;
+        }
+
+        // Every variable with a value that will not do, and that is a canary too.
+        let wrong = [
+            ("region", "", 12),
+            ("grouping", "", 12),
+            ("query_token", "", 12),
+            ("require_signature_events", "", 12),
+            ("events_url", "http://events.test/", 12),
+            ("events_url", "https://user@127.0.0.1/", 12),
+            ("webhook_secret", "", 12),
+            ("webhook_secret", "changeme", 20),
+            ("webhook_secret", "whsec_!", 20),
+            ("webhook_secret", "whpk_", 20),
+            ("webhook_secret", "", 32),
+            ("webhook_secret_previous", "", 9),
+            ("routing_key", "", 20),
+            ("routing_key", "https://", 30),
+            ("routing_key", "", 31),
+        ];
+        for (name, around, length) in wrong {
+            let canary = canary(length);
+            let value = format!("{around}{canary}");
+            aviary.canaries.push((canary, name.to_owned()));
+            let call = post("/events", if name == "webhook_secret" { &value } else { &secret }, trigger);
+            let reply = aviary.fly(&world.clone().with(name, &value), call, name).await;
+            assert!(matches!(reply.status, 401 | 503), "{name}: {}", reply.status);
+        }
+
+        assert_eq!(aviary.statuses, BTreeSet::from(STATUSES), "every status was seen");
+        let all = aviary.world.variables.len();
+        assert!(aviary.canaries.len() > all, "every variable had a canary");
+    });
+}
+
+#[test]
+fn a_canary_would_be_seen() {
+    let canary = canary(40);
+    let percent = shapes(&canary)[4].clone();
+    let leaks = [
+        format!("key={canary};"),
+        format!("key={percent};"),
+        pagerelay::text::hex(format!("a{canary}").as_bytes()),
+        Base64::encode_string(format!("user:{canary}").as_bytes()),
+        Base64::encode_string(format!("user2:{canary}").as_bytes()),
+        Base64::encode_string(format!("user12:{canary}").as_bytes()),
+    ];
+    for leak in leaks {
+        assert!(shapes(&canary).iter().any(|shape| leak.contains(shape)), "{leak}");
+    }
+}
