@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 
+use crate::host::Url;
 use crate::request::{Headers, Request};
 use crate::secret::{Rotation, Secret};
 
 mod hmac;
+#[cfg(feature = "sns")]
+mod sns;
 mod standard;
 
 pub use self::hmac::{Encoding as SignatureEncoding, Form, Hash, Hmac, Stamp};
@@ -39,6 +42,9 @@ pub enum Scheme {
     /// The secret itself as a query parameter of this name. It ends up in other people's logs, so it is for senders that
     /// can set nothing else.
     Query(&'static str),
+    /// Amazon SNS: a signature whose key is in a certificate of Amazon's, about a topic of [`Access::topics`]. Where no
+    /// topic is listed, or without cargo feature `sns`, no signature of SNS is looked at.
+    Sns,
     /// Standard Webhooks (<https://www.standardwebhooks.com>): `v1` with a `whsec_` secret, `v1a` with a `whpk_` key.
     StandardWebhooks,
 }
@@ -58,19 +64,27 @@ impl Scheme {
             Scheme::Header(name) => name,
             Scheme::Hmac(hmac) => hmac.header,
             Scheme::Query(name) => name,
+            Scheme::Sns => "sns",
             Scheme::StandardWebhooks => "standard webhooks",
         }
     }
 
     /// Whether it is a signature rather than the secret itself.
     pub fn is_signature(self) -> bool {
-        matches!(self, Scheme::Hmac(_) | Scheme::StandardWebhooks)
+        matches!(self, Scheme::Hmac(_) | Scheme::Sns | Scheme::StandardWebhooks)
     }
 
     /// Whether the request has a signature under this scheme, right or wrong.
-    fn is_presented(self, headers: &Headers) -> bool {
+    fn is_presented(self, headers: &Headers, topics: &[String]) -> bool {
         match self {
             Scheme::Hmac(hmac) => headers.has(hmac.header),
+            #[cfg(feature = "sns")]
+            Scheme::Sns => !topics.is_empty() && headers.has(sns::MESSAGE_TYPE) && !headers.has(sns::RAW_DELIVERY),
+            #[cfg(not(feature = "sns"))]
+            Scheme::Sns => {
+                let _ = topics;
+                false
+            }
             Scheme::StandardWebhooks => headers.has(standard::SIGNATURE),
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => false,
         }
@@ -84,6 +98,8 @@ impl Scheme {
             _ if secret.expose().is_empty() => false,
             Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, moment),
             Scheme::StandardWebhooks => standard::verify(headers, &request.body, secret, moment),
+            // Nobody shares a secret with SNS.
+            Scheme::Sns => false,
             // A public key is no secret.
             _ if secret.expose().starts_with(standard::PUBLIC_KEY) => false,
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => {
@@ -113,7 +129,7 @@ impl Scheme {
                 let well_formed = fits && value.split('%').skip(1).all(escape);
                 well_formed.then(|| percent_encoding::percent_decode_str(value).collect())
             }
-            Scheme::Hmac(_) | Scheme::StandardWebhooks => None,
+            Scheme::Hmac(_) | Scheme::Sns | Scheme::StandardWebhooks => None,
         }
     }
 }
@@ -183,6 +199,20 @@ pub enum Query {
     None,
 }
 
+/// What opens a source.
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'a> {
+    /// The secrets.
+    pub secrets: &'a Rotation,
+    /// What is asked of senders beyond knowing one.
+    pub policy: Policy,
+    /// The topics (ARNs) whose messages open a source with [`Scheme::Sns`].
+    pub topics: &'a [String],
+}
+
+/// Fetches a certificate from an address that [`verify`] has checked; nothing where that fails.
+pub type Fetch<'a> = &'a mut dyn FnMut(&Url) -> Option<Vec<u8>>;
+
 /// A delivery whose sender is known. [`verify`] alone can make one, so nothing can be mapped without it.
 #[derive(Clone, Debug)]
 pub struct Authenticated<'a> {
@@ -201,8 +231,12 @@ pub struct Proof {
 
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let which = if self.previous { "previous" } else { "current" };
-        write!(f, "{}, {which} secret", self.scheme.name())
+        let name = self.scheme.name();
+        match self.scheme {
+            Scheme::Sns => write!(f, "{name}, certificate"),
+            _ if self.previous => write!(f, "{name}, previous secret"),
+            _ => write!(f, "{name}, current secret"),
+        }
     }
 }
 
@@ -218,9 +252,14 @@ impl<'a> Authenticated<'a> {
     }
 }
 
-/// The credentials are absent or wrong. Which of the two is nobody's business.
+/// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AuthError;
+pub enum AuthError {
+    /// The certificate that a signature is to be checked with cannot be had now.
+    Certificate,
+    /// The credentials are absent or wrong. Which of the two is nobody's business.
+    Refused,
+}
 
 /// Lets a request in where one of `schemes` holds with the current secret or the one before it. `now` is the time since
 /// the Unix epoch.
@@ -228,38 +267,57 @@ pub struct AuthError;
 /// The first signature scheme that the request makes use of decides alone, for or against.
 ///
 /// # Errors
-/// None holds.
+/// None holds, or it cannot be known now.
 pub fn verify<'a>(
     request: &'a Request,
     schemes: &[Scheme],
-    secrets: &Rotation,
-    policy: Policy,
+    access: Access<'_>,
     now: Duration,
+    fetch: Fetch<'_>,
 ) -> Result<Authenticated<'a>, AuthError> {
+    let Access { secrets, policy, topics } = access;
     let moment = Moment { now: now.as_secs(), timestamped: policy.signature == Signature::Timestamped };
+    let known = |scheme, previous| Authenticated { body: &request.body, proof: Proof { scheme, previous } };
     let prove = |scheme: Scheme| {
         let previous = secrets.previous.as_ref().is_some_and(|secret| scheme.holds(request, secret, moment));
         let current = scheme.holds(request, &secrets.current, moment);
-        let proof = Proof { scheme, previous: !current };
-        (current || previous).then_some(Authenticated { body: &request.body, proof })
+        (current || previous).then(|| known(scheme, !current))
     };
-    let presented = |scheme: &Scheme| scheme.is_presented(&request.headers);
-    if let Some(scheme) = schemes.iter().copied().find(presented) {
-        return prove(scheme).ok_or(AuthError);
-    }
-    if policy.signature != Signature::Optional {
-        return Err(AuthError);
+    match schemes.iter().copied().find(|scheme| scheme.is_presented(&request.headers, topics)) {
+        Some(Scheme::Sns) => {
+            return signed_by_amazon(request, topics, moment, fetch).map(|()| known(Scheme::Sns, false));
+        }
+        Some(scheme) => return prove(scheme).ok_or(AuthError::Refused),
+        None if policy.signature != Signature::Optional => return Err(AuthError::Refused),
+        None => {}
     }
     let in_query = |scheme: &Scheme| matches!(scheme, Scheme::Query(_));
     let listed = schemes.iter().copied().filter(|scheme| policy.query != Query::None || !in_query(scheme));
     let any = (policy.query == Query::Any).then_some(QUERY);
-    listed.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError)
+    listed.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
 }
+
+/// Whether the body is a message of Amazon SNS about one of `topics`.
+#[cfg(feature = "sns")]
+fn signed_by_amazon(request: &Request, topics: &[String], moment: Moment, fetch: Fetch<'_>) -> Result<(), AuthError> {
+    let claim = sns::Claim::read(&request.body, topics).ok_or(AuthError::Refused)?;
+    let certificate = fetch(&claim.certificate).ok_or(AuthError::Certificate)?;
+    claim.holds(&certificate, moment.now).then_some(()).ok_or(AuthError::Refused)
+}
+
+#[cfg(not(feature = "sns"))]
+fn signed_by_amazon(_: &Request, _: &[String], _: Moment, _: Fetch<'_>) -> Result<(), AuthError> {
+    Err(AuthError::Refused)
+}
+
+/// A secret begins with `whsec_` or `whpk_`, and what follows is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedKey;
 
 /// Whether a secret with a prefix that promises a key holds one.
 ///
 /// # Errors
-/// It does not: `whsec_` or `whpk_` is followed by something else.
-pub fn check_key(secret: &str) -> Result<(), AuthError> {
+/// It does not.
+pub fn check_key(secret: &str) -> Result<(), MalformedKey> {
     standard::check_key(secret)
 }

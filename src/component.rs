@@ -178,18 +178,19 @@ impl Exchange {
     /// Starts a request that may take `left` nanoseconds, which is not zero.
     fn start(outbound: Outbound, left: u64) -> Result<Exchange, SendError> {
         let malformed = |()| SendError::Protocol;
-        let headers = [
-            ("content-type", "application/json"),
-            ("accept", "application/json"),
-            ("user-agent", concat!("pagerelay/", env!("CARGO_PKG_VERSION"))),
-            ("content-length", &outbound.body.len().to_string()),
-        ];
-        let headers: Vec<(String, Vec<u8>)> =
-            headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+        let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut header = |name: &str, value: &str| headers.push((name.to_owned(), value.as_bytes().to_vec()));
+        header("user-agent", concat!("pagerelay/", env!("CARGO_PKG_VERSION")));
+        if let Some(body) = &outbound.body {
+            header("content-type", "application/json");
+            header("accept", "application/json");
+            header("content-length", &body.len().to_string());
+        }
         let request = OutgoingRequest::new(Fields::from_list(&headers).map_err(|_| SendError::Protocol)?);
         let url = &outbound.url;
         let scheme = if url.https { Scheme::Https } else { Scheme::Http };
-        request.set_method(&WasiMethod::Post).map_err(malformed)?;
+        let method = if outbound.body.is_some() { WasiMethod::Post } else { WasiMethod::Get };
+        request.set_method(&method).map_err(malformed)?;
         request.set_scheme(Some(&scheme)).map_err(malformed)?;
         request.set_authority(Some(&url.authority)).map_err(malformed)?;
         request.set_path_with_query(Some(&url.path)).map_err(malformed)?;
@@ -204,7 +205,7 @@ impl Exchange {
         // The body is written after `handle`: before it, nobody would take more than the first piece.
         let response = outgoing_handler::handle(request, Some(options)).map_err(send_error)?;
         let stream = body.write().map_err(malformed)?;
-        let upload = Upload { stream, body, bytes: outbound.body, sent: 0 };
+        let upload = Upload { stream, body, bytes: outbound.body.unwrap_or_default(), sent: 0 };
         Ok(Exchange { upload: Some(upload), download: None, response })
     }
 

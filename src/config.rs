@@ -58,6 +58,8 @@ pub struct Config {
     pub secrets: Rotation,
     /// What is asked of senders beyond knowing one.
     pub policy: Policy,
+    /// The topics of Amazon SNS that open the source, where its senders sign as SNS does.
+    pub topics: Vec<String>,
     /// What is needed once the sender is known. A stranger is not told what is wrong with it; of the secrets everybody
     /// is, because nobody can get in to be told.
     pub target: Result<Target, ConfigError>,
@@ -162,7 +164,10 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme], service: Option<&
     let current = check_secret(&name, current)?;
     let previous = previous.map(|value| check_secret(&previous_name, value)).transpose()?;
     let policy = policy(host, source, schemes)?;
-    Ok(Config { secrets: Rotation { current, previous }, policy, target })
+    let topics = if schemes.contains(&Scheme::Sns) { read(host, "sns_topics")? } else { None };
+    let topics = topics.iter().flat_map(|list| list.split(',')).map(str::trim);
+    let topics = topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
+    Ok(Config { secrets: Rotation { current, previous }, policy, topics, target })
 }
 
 /// Reads what is asked of senders.

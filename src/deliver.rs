@@ -102,7 +102,7 @@ pub fn deliver(
         if host.elapsed() >= deadline {
             break;
         }
-        let request = |body: &Vec<u8>| Outbound { url: events_url.clone(), body: body.clone() };
+        let request = |body: &Vec<u8>| Outbound { url: events_url.clone(), body: Some(body.clone()) };
         let batch = wave.iter().filter_map(|&index| bodies.get(index)).map(request).collect();
         for (index, result) in wave.into_iter().zip(host.send(batch, deadline)) {
             if let (Some(answer), Some(attempts)) = (answers.get_mut(index), attempts.get_mut(index)) {

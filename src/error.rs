@@ -59,7 +59,8 @@ impl Error {
     /// sake of one event would use up the rate at which PagerDuty takes the others.
     pub fn status(&self) -> StatusCode {
         match self {
-            Error::Auth(AuthError) => StatusCode::UNAUTHORIZED,
+            Error::Auth(AuthError::Certificate) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Auth(AuthError::Refused) => StatusCode::UNAUTHORIZED,
             Error::Config(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
@@ -78,7 +79,7 @@ impl Error {
         match self {
             // PagerDuty advises tries 30 seconds apart.
             Error::Deliver { .. } | Error::Config(ConfigError { problem: Problem::Store, .. }) => Some("30"),
-            Error::Read(ReadError::Broken | ReadError::Timeout) => Some("30"),
+            Error::Auth(AuthError::Certificate) | Error::Read(ReadError::Broken | ReadError::Timeout) => Some("30"),
             _ => None,
         }
     }
@@ -100,7 +101,9 @@ impl Error {
         };
         match self {
             // Some senders (Amazon SNS) give a password only where they are asked for one.
-            Error::Auth(_) => reply.header("www-authenticate", "Basic realm=\"pagerelay\", charset=\"UTF-8\""),
+            Error::Auth(AuthError::Refused) => {
+                reply.header("www-authenticate", "Basic realm=\"pagerelay\", charset=\"UTF-8\"")
+            }
             Error::Route(RouteError::Method(allow)) => reply.header("allow", allow),
             _ => reply,
         }
@@ -110,7 +113,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Auth(AuthError) => f.write_str("credentials are absent or wrong"),
+            Error::Auth(AuthError::Certificate) => f.write_str(
+                "the signature's certificate could not be fetched: allow https://sns.<region>.amazonaws.com",
+            ),
+            Error::Auth(AuthError::Refused) => f.write_str("credentials are absent or wrong"),
             Error::Config(error) => error.fmt(f),
             Error::Deliver { failed, of, why } => {
                 write!(f, "pagerduty has not taken {failed} of {of} events, try again: {why}")

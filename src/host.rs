@@ -44,13 +44,13 @@ pub struct Url {
     pub path: String,
 }
 
-/// A `POST` of a JSON body. It holds a routing key, so it has no `Debug`.
+/// A `POST` of a JSON body, or a `GET`. It can hold a routing key, so it has no `Debug`.
 #[derive(Clone)]
 pub struct Outbound {
     /// Where to.
     pub url: Url,
-    /// The body, sent with its length.
-    pub body: Vec<u8>,
+    /// The body of a `POST`, sent with its length; a `GET` has none.
+    pub body: Option<Vec<u8>>,
 }
 
 /// An answer, read to its end or to [`INBOUND_MAX_BYTES`].

@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::auth::{self, Proof};
+use crate::auth::{self, Access, Proof};
 use crate::config::{self, Grouping, Target};
 use crate::deliver::{self, Outcome, Verdict};
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{Host, Outbound, Url};
 use crate::request::{ReadError, Reply, Request};
 use crate::route::{self, Endpoint};
 use crate::sources::{Mapped, Source};
@@ -17,6 +17,9 @@ use crate::text;
 
 /// What is kept of a sender's patience for the way back.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// When a document that is needed to know the sender must be there, from the request's arrival on.
+const FETCH_MAX: Duration = Duration::from_secs(5);
 
 /// The longest a request may take. The clouds that run Spin end a handler after 30 seconds.
 const TOTAL_MAX: Duration = Duration::from_secs(25);
@@ -62,7 +65,9 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
     };
     facts.source = Some(source.slug);
     let config = config::load(host, source.slug, source.schemes, service)?;
-    let delivery = auth::verify(&request, source.schemes, &config.secrets, config.policy, host.now())?;
+    let access = Access { secrets: &config.secrets, policy: config.policy, topics: &config.topics };
+    let now = host.now();
+    let delivery = auth::verify(&request, source.schemes, access, now, &mut |url| fetch(host, url))?;
     facts.proof = Some(delivery.proof());
     // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
     facts.service = service.map(str::to_owned);
@@ -77,6 +82,12 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
     let deadline = source.patience.saturating_sub(MARGIN).min(TOTAL_MAX);
     facts.outcomes = deliver::deliver(host, &facts.mapped.events, &target.routing_key, &target.events_url, deadline);
     judge(source, &target, facts)
+}
+
+/// Fetches a document, whole; nothing where it is not there, or not in time.
+fn fetch(host: &mut dyn Host, url: &Url) -> Option<Vec<u8>> {
+    let answer = host.send(vec![Outbound { url: url.clone(), body: None }], FETCH_MAX).pop()?.ok()?;
+    (answer.status == 200).then_some(answer.body)
 }
 
 /// What all outcomes together mean for the sender: the worst of them decides.

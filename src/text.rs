@@ -75,6 +75,16 @@ pub fn hex(bytes: &[u8]) -> String {
 /// for `Z`, any number of digits of a second. A time without an offset is not a point in time and reads as nothing, and so do Go's zero
 /// time (`0001-01-01T00:00:00Z`) and the epoch, which programs send where they mean none.
 pub fn timestamp(text: &str) -> Option<String> {
+    instant(text).and_then(epoch)
+}
+
+/// The same in whole seconds since the Unix epoch.
+pub fn unix_seconds(text: &str) -> Option<u64> {
+    instant(text).map(|since| since.as_secs())
+}
+
+/// A timestamp as the time since the Unix epoch, which is not zero.
+fn instant(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (day, rest) = text.split_at_checked(10)?;
     let rest = rest.strip_prefix(['T', 't', ' '])?;
@@ -100,7 +110,7 @@ pub fn timestamp(text: &str) -> Option<String> {
 
     let instant = OffsetDateTime::new_in_offset(date, time, offset(zone.trim_start())?);
     let since = Duration::new(u64::try_from(instant.unix_timestamp()).ok()?, nanos);
-    if since.as_secs() == 0 { None } else { epoch(since) }
+    (since.as_secs() > 0).then_some(since)
 }
 
 /// `Z`, `UTC` or `±hh[[:]mm]`.

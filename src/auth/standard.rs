@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::{AuthError, Moment, credential};
+use super::{MalformedKey, Moment, credential};
 use crate::request::Headers;
 use crate::secret::Secret;
 
@@ -67,11 +67,11 @@ fn public_key(key: &str) -> Option<VerifyingKey> {
 }
 
 /// Whether what follows a prefix that promises a key is one.
-pub(super) fn check_key(secret: &str) -> Result<(), AuthError> {
+pub(super) fn check_key(secret: &str) -> Result<(), MalformedKey> {
     let good = match (secret.strip_prefix(SHARED_KEY), secret.strip_prefix(PUBLIC_KEY)) {
         (Some(key), _) => Base64::decode_vec(key).is_ok_and(|key| key.len() >= SHARED_KEY_MIN_BYTES),
         (None, Some(key)) => public_key(key).is_some(),
         (None, None) => true,
     };
-    if good { Ok(()) } else { Err(AuthError) }
+    if good { Ok(()) } else { Err(MalformedKey) }
 }
