@@ -2,8 +2,9 @@
 //! or nothing does.
 //!
 //! A scheme is data: a source lists those its vendor can use. Signatures go before the secret itself, and a signature
-//! that is there and wrong is the end: nothing else is tried. Every comparison is in constant time. A header that comes
-//! twice, is empty, too long, not plain ASCII or has space around it proves nothing.
+//! that is there and wrong is the end: nothing else is tried. Every comparison with a secret, or with what a secret has
+//! signed, is in constant time. A header that comes twice, is empty, too long, not plain ASCII or has space around it
+//! proves nothing.
 
 use std::fmt;
 use std::time::Duration;
@@ -74,6 +75,15 @@ impl Scheme {
         matches!(self, Scheme::Hmac(_) | Scheme::Sns | Scheme::StandardWebhooks)
     }
 
+    /// Whether a signature under this scheme is over a timestamp too, or can be.
+    pub fn signs_time(self) -> bool {
+        match self {
+            Scheme::Hmac(hmac) => hmac.stamp != Stamp::None || matches!(hmac.form, Form::Fields { .. }),
+            Scheme::Sns | Scheme::StandardWebhooks => true,
+            Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => false,
+        }
+    }
+
     /// Whether the request has a signature under this scheme, right or wrong.
     fn is_presented(self, headers: &Headers, topics: &[String]) -> bool {
         match self {
@@ -96,12 +106,12 @@ impl Scheme {
         match self {
             // An empty key signs what anybody can sign.
             _ if secret.expose().is_empty() => false,
-            Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, moment),
             Scheme::StandardWebhooks => standard::verify(headers, &request.body, secret, moment),
+            // A public key is no secret: whoever has it could sign with it, or show it.
+            _ if is_public_key(secret) => false,
+            Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, moment),
             // Nobody shares a secret with SNS.
             Scheme::Sns => false,
-            // A public key is no secret.
-            _ if secret.expose().starts_with(standard::PUBLIC_KEY) => false,
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => {
                 self.offered(request).is_some_and(|offered| secret.matches(&offered))
             }
@@ -132,6 +142,11 @@ impl Scheme {
             Scheme::Hmac(_) | Scheme::Sns | Scheme::StandardWebhooks => None,
         }
     }
+}
+
+/// Whether what is set as a secret is a public key, which only [`Scheme::StandardWebhooks`] can use.
+pub fn is_public_key(secret: &Secret) -> bool {
+    secret.expose().starts_with(standard::PUBLIC_KEY)
 }
 
 /// The one value of a header, where it can be a credential at all.
@@ -210,8 +225,17 @@ pub struct Access<'a> {
     pub topics: &'a [String],
 }
 
-/// Fetches a certificate from an address that [`verify`] has checked; nothing where that fails.
-pub type Fetch<'a> = &'a mut dyn FnMut(&Url) -> Option<Vec<u8>>;
+/// Fetches a certificate from an address that [`verify`] has checked.
+pub type Fetch<'a> = &'a mut dyn FnMut(&Url) -> Result<Vec<u8>, FetchError>;
+
+/// Why there is no certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchError {
+    /// There is none at that address.
+    Absent,
+    /// It cannot be had now.
+    Trouble,
+}
 
 /// A delivery whose sender is known. [`verify`] alone can make one, so nothing can be mapped without it.
 #[derive(Clone, Debug)]
@@ -300,9 +324,14 @@ pub fn verify<'a>(
 /// Whether the body is a message of Amazon SNS about one of `topics`.
 #[cfg(feature = "sns")]
 fn signed_by_amazon(request: &Request, topics: &[String], moment: Moment, fetch: Fetch<'_>) -> Result<(), AuthError> {
-    let claim = sns::Claim::read(&request.body, topics).ok_or(AuthError::Refused)?;
-    let certificate = fetch(&claim.certificate).ok_or(AuthError::Certificate)?;
-    claim.holds(&certificate, moment.now).then_some(()).ok_or(AuthError::Refused)
+    let claim = sns::Claim::read(&request.body, topics, moment.now).ok_or(AuthError::Refused)?;
+    let certificate = fetch(&claim.certificate).map_err(|error| match error {
+        FetchError::Absent => AuthError::Refused,
+        FetchError::Trouble => AuthError::Certificate,
+    })?;
+    // What came in its place may be a proxy's page.
+    let key = sns::Key::read(&certificate).ok_or(AuthError::Certificate)?;
+    claim.holds(&key, moment.now).then_some(()).ok_or(AuthError::Refused)
 }
 
 #[cfg(not(feature = "sns"))]

@@ -48,10 +48,19 @@ const EVENTS_HOST_EU: &str = "events.eu.pagerduty.com";
 const EVENTS_PATH: &str = "/v2/enqueue";
 
 /// Words that stand where somebody meant to put a secret later.
-const PLACEHOLDERS: &[&str] =
-    &["changeme", "example", "insert", "password", "placeholder", "replaceme", "secrethere", "yoursecret"];
+const PLACEHOLDERS: &[&str] = &[
+    "changeme",
+    "correcthorse",
+    "example",
+    "insert",
+    "password",
+    "placeholder",
+    "replaceme",
+    "secrethere",
+    "yoursecret",
+];
 
-/// What a request for one source and service needs to know.
+/// What opens a source.
 #[derive(Debug)]
 pub struct Config {
     /// The secrets that open the source.
@@ -60,9 +69,6 @@ pub struct Config {
     pub policy: Policy,
     /// The topics of Amazon SNS that open the source, where its senders sign as SNS does.
     pub topics: Vec<String>,
-    /// What is needed once the sender is known. A stranger is not told what is wrong with it; of the secrets everybody
-    /// is, because nobody can get in to be told.
-    pub target: Result<Target, ConfigError>,
 }
 
 /// Where events go, and how many.
@@ -107,6 +113,8 @@ pub enum Problem {
     KeyIsRestKey,
     /// A URL where a routing key belongs.
     KeyIsUrl,
+    /// A public key where senders sign with a shared secret, or show one.
+    SecretIsPublicKey,
     /// A secret whose prefix promises a key that does not follow.
     SecretMalformed,
     /// A secret that stands for one to be chosen.
@@ -133,13 +141,14 @@ impl fmt::Display for ConfigError {
             Problem::KeyShape => write!(f, "is not a routing key: {ROUTING_KEY_CHARS} letters and digits"),
             Problem::KeyIsRestKey => f.write_str("holds a rest api key: an integration key is needed"),
             Problem::KeyIsUrl => f.write_str("holds a url: only the integration key is needed"),
+            Problem::SecretIsPublicKey => f.write_str("holds a public key, and this source's senders need a secret"),
             Problem::SecretMalformed => f.write_str("is malformed: after whsec_ or whpk_ comes a key in base64"),
             Problem::SecretPlaceholder => f.write_str("holds a placeholder: choose a random secret"),
             Problem::SecretIsRoutingKey => {
                 write!(f, "looks like a routing key, {ROUTING_KEY_CHARS} letters and digits: choose a longer secret")
             }
             Problem::SecretShort => write!(f, "is too short: {SECRET_MIN_BYTES} characters at least"),
-            Problem::SignatureUnknown => f.write_str("asks for a signature that this source's senders do not have"),
+            Problem::SignatureUnknown => f.write_str("asks for a signature that this source's senders cannot make"),
             Problem::Store => f.write_str("could not be read: the variable store failed"),
             Problem::Unset => f.write_str("is not set"),
             Problem::Url => f.write_str("must be an https url with a path and nothing after it, or http on loopback"),
@@ -147,11 +156,12 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Reads what a request for `source`, with these schemes, and `service` needs.
+/// Reads what opens `source`, whose senders have these schemes.
 ///
 /// # Errors
-/// The source is closed: it has no usable secret, or it is not clear what opens it.
-pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme], service: Option<&str>) -> Result<Config, ConfigError> {
+/// The source is closed: it has no usable secret, or it is not clear what opens it. Everybody is told which variable to
+/// look at, because nobody can get in to be told.
+pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Config, ConfigError> {
     let own = format!("secret_{source}");
     let (name, current) = match read(host, &own)? {
         Some(secret) => (own, secret),
@@ -159,15 +169,18 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme], service: Option<&
     };
     let previous_name = format!("{name}_previous");
     let previous = read(host, &previous_name)?;
-    let target = target(host, service);
-
-    let current = check_secret(&name, current)?;
-    let previous = previous.map(|value| check_secret(&previous_name, value)).transpose()?;
+    let check = |name: &str, value: String| {
+        let secret = check_secret(name, value)?;
+        let useless = auth::is_public_key(&secret) && !schemes.contains(&Scheme::StandardWebhooks);
+        if useless { error(name, Problem::SecretIsPublicKey) } else { Ok(secret) }
+    };
+    let current = check(&name, current)?;
+    let previous = previous.map(|value| check(&previous_name, value)).transpose()?;
     let policy = policy(host, source, schemes)?;
     let topics = if schemes.contains(&Scheme::Sns) { read(host, "sns_topics")? } else { None };
     let topics = topics.iter().flat_map(|list| list.split(',')).map(str::trim);
     let topics = topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
-    Ok(Config { secrets: Rotation { current, previous }, policy, topics, target })
+    Ok(Config { secrets: Rotation { current, previous }, policy, topics })
 }
 
 /// Reads what is asked of senders.
@@ -176,7 +189,12 @@ fn policy(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Policy, C
     let signatures =
         [("off", Signature::Optional), ("on", Signature::Required), ("timestamped", Signature::Timestamped)];
     let signature = choice(host, &name, "off, on, timestamped", &signatures)?;
-    if signature != Signature::Optional && !schemes.iter().any(|scheme| scheme.is_signature()) {
+    let able = |scheme: &Scheme| match signature {
+        Signature::Optional => true,
+        Signature::Required => scheme.is_signature(),
+        Signature::Timestamped => scheme.signs_time(),
+    };
+    if !schemes.iter().any(able) {
         return error(&name, Problem::SignatureUnknown);
     }
     let queries = [("auto", Query::Listed), ("on", Query::Any), ("off", Query::None)];
@@ -184,8 +202,12 @@ fn policy(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Policy, C
     Ok(Policy { signature, query })
 }
 
-/// Reads where events go.
-fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigError> {
+/// Reads where events go. This is for known senders only: it reads variables that the path names, which can mean a call
+/// to a vault for each.
+///
+/// # Errors
+/// There is no usable routing key, or another variable holds what it cannot.
+pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigError> {
     let routing_key_variable = match service {
         Some(service) => format!("routing_key_{service}"),
         None => "routing_key".to_owned(),
@@ -227,13 +249,11 @@ fn choice<T: Copy>(host: &dyn Host, name: &str, choices: &'static str, table: &[
 }
 
 fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
-    let letters: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+    let key = value.strip_prefix("whsec_").or_else(|| value.strip_prefix("whpk_")).unwrap_or(&value);
+    let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let letters = letters.to_ascii_lowercase();
-    let monotone = |text: &str| text.chars().all(|c| text.starts_with(c));
-    if monotone(&value)
-        || (!letters.is_empty() && monotone(&letters))
-        || PLACEHOLDERS.iter().any(|word| text::contains(&letters, word))
-    {
+    let listed = PLACEHOLDERS.iter().any(|word| text::contains(&letters, word));
+    if listed || repeats(key.as_bytes()) || repeats(letters.as_bytes()) {
         return error(name, Problem::SecretPlaceholder);
     }
     if value.len() < SECRET_MIN_BYTES {
@@ -247,6 +267,12 @@ fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
         return error(name, Problem::SecretMalformed);
     }
     Ok(Secret::new(value))
+}
+
+/// Whether a text is one short word over and over: `xxxx`, `secretsecretsecret`.
+fn repeats(text: &[u8]) -> bool {
+    let again = |length: usize| text.get(length..).is_some_and(|rest| !rest.is_empty() && text.starts_with(rest));
+    (1..=8).filter(|length| 2 * length <= text.len()).any(again)
 }
 
 /// A routing key is 32 letters and digits, in the case given; some hold letters beyond `f`.

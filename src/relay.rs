@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::auth::{self, Access, Proof};
+use crate::auth::{self, Access, FetchError, Proof};
 use crate::config::{self, Grouping, Target};
 use crate::deliver::{self, Outcome, Verdict};
 use crate::error::Error;
@@ -64,14 +64,14 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
         }
     };
     facts.source = Some(source.slug);
-    let config = config::load(host, source.slug, source.schemes, service)?;
+    let config = config::load(host, source.slug, source.schemes)?;
     let access = Access { secrets: &config.secrets, policy: config.policy, topics: &config.topics };
     let now = host.now();
     let delivery = auth::verify(&request, source.schemes, access, now, &mut |url| fetch(host, url))?;
     facts.proof = Some(delivery.proof());
     // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
     facts.service = service.map(str::to_owned);
-    let target = config.target?;
+    let target = config::target(host, service)?;
 
     let map = match target.grouping {
         Grouping::Alert => source.map,
@@ -84,10 +84,13 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
     judge(source, &target, facts)
 }
 
-/// Fetches a document, whole; nothing where it is not there, or not in time.
-fn fetch(host: &mut dyn Host, url: &Url) -> Option<Vec<u8>> {
-    let answer = host.send(vec![Outbound { url: url.clone(), body: None }], FETCH_MAX).pop()?.ok()?;
-    (answer.status == 200).then_some(answer.body)
+/// Fetches a document.
+fn fetch(host: &mut dyn Host, url: &Url) -> Result<Vec<u8>, FetchError> {
+    match host.send(vec![Outbound { url: url.clone(), body: None }], FETCH_MAX).pop() {
+        Some(Ok(answer)) if answer.status == 200 => Ok(answer.body),
+        Some(Ok(answer)) if (400..500).contains(&answer.status) => Err(FetchError::Absent),
+        _ => Err(FetchError::Trouble),
+    }
 }
 
 /// What all outcomes together mean for the sender: the worst of them decides.

@@ -275,6 +275,9 @@ fn each_variable_is_read_once_and_every_one_is_known() {
     known.extend(others.map(str::to_owned));
     // A source's own secret has one before it too, which is read where there is a current one.
     assert_eq!(asked, known);
+    let stranger =
+        call(&World::new("http://127.0.0.1:1/v2/enqueue"), Call::stranger("POST", "/grafana/any_word", "{}"));
+    assert!(!stranger.asked.iter().any(|name| name.starts_with("routing_key")), "{:?}", stranger.asked);
     let world = World::default().with("secret_grafana", SECRET);
     assert!(call(&world, Call::post("/grafana", "{}")).asked.contains(&"secret_grafana_previous".to_owned()));
 }

@@ -124,7 +124,7 @@ impl Hmac {
                 Some(Offer { signatures, stamp: [before, time, ":"] })
             }
             // A recorded delivery could be passed off as one without a timestamp by moving that into the body.
-            Stamp::Header { .. } if body.first().is_some_and(u8::is_ascii_digit) => None,
+            Stamp::Header { before, .. } if begins_with_timestamp(body, before) => None,
             Stamp::Header { .. } => Some(Offer { signatures, stamp: [""; 3] }),
             Stamp::None if moment.timestamped => None,
             Stamp::None => Some(Offer { signatures, stamp: [""; 3] }),
@@ -144,6 +144,12 @@ impl Hmac {
             Encoding::Hex => text::hex(&code),
         }
     }
+}
+
+/// Whether a body begins as what is signed before it does.
+fn begins_with_timestamp(body: &[u8], before: &str) -> bool {
+    let rest = body.strip_prefix(before.as_bytes());
+    rest.and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)
 }
 
 fn code(mut mac: impl hmac::Mac, stamp: &[&str; 3], body: &[u8]) -> Vec<u8> {

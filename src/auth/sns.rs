@@ -4,11 +4,10 @@
 //!
 //! # What a signature proves
 //!
-//! That Amazon SNS signed the message: the certificate is fetched over TLS from a host of Amazon's, by a name pinned
-//! here, and that TLS connection, checked by the runtime, is the whole chain of trust. The certificate's own issuers
-//! are not looked at, because whoever could put another certificate at that address could pass that check as well; its
-//! dates are. It does not prove *whose* topic it was: any AWS account can have its messages signed. So a topic that the
-//! operator has not listed proves nothing, and that list is the real authorisation.
+//! That Amazon SNS signed the message: the certificate is fetched over TLS from Amazon SNS in the topic's own region, and
+//! that TLS connection, checked by the runtime, is the whole chain of trust. The certificate's own issuers are not looked
+//! at; its dates are. It does not prove *whose* topic it was: any AWS account can have its messages signed. So a topic
+//! that the operator has not listed proves nothing, and that list is the real authorisation.
 
 use base64ct::{Base64, Encoding};
 use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
@@ -31,32 +30,34 @@ pub(super) const RAW_DELIVERY: &str = "x-amz-sns-rawdelivery";
 /// How old a message may be, in seconds: SNS gives up on an HTTP endpoint after an hour.
 const AGE_MAX_SECS: u64 = 3600 + TIMESTAMP_TOLERANCE_SECS;
 
-/// The smallest key that is taken, in bytes: 2048 bits.
+/// The smallest and the largest key that is taken, in bytes: 2048 and 4096 bits.
 const KEY_MIN_BYTES: usize = 256;
+const KEY_MAX_BYTES: usize = 512;
 
 /// The members that are signed, in order. `Subject` alone may be missing.
 const NOTIFICATION: &[&str] = &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
 const CONFIRMATION: &[&str] = &["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
 
 /// What a message claims, before anything about it is proven.
+///
+/// Only the members that are signed can be relied on afterwards, and `Message` alone may hold line ends: with them in
+/// another member, the same signed text could be read as other members.
 pub(super) struct Claim {
     /// Where the certificate is.
     pub(super) certificate: Url,
     signed: String,
     signature: Vec<u8>,
     version_2: bool,
-    time: u64,
 }
 
 impl Claim {
-    /// Reads a message that is about one of `topics`; nothing where it is not, or not a message that can be verified.
-    pub(super) fn read(body: &[u8], topics: &[String]) -> Option<Claim> {
+    /// Reads a message that is about one of `topics` and not too far from `now`; nothing where it is not, or not a message
+    /// that can be verified. All that can be checked without the certificate is, so that strangers cannot have it
+    /// fetched at will.
+    pub(super) fn read(body: &[u8], topics: &[String], now: u64) -> Option<Claim> {
         let message: Value = serde_json::from_slice(body).ok()?;
         let member = |name: &str| message.get(name).and_then(Value::as_str);
-        let topic = member("TopicArn")?;
-        if !topics.iter().any(|listed| listed == topic) {
-            return None;
-        }
+        let topic = topics.iter().find(|listed| Some(listed.as_str()) == member("TopicArn"))?;
         let names = match member("Type")? {
             "Notification" => NOTIFICATION,
             "SubscriptionConfirmation" | "UnsubscribeConfirmation" => CONFIRMATION,
@@ -65,9 +66,9 @@ impl Claim {
         let mut signed = String::new();
         for name in names {
             match member(name) {
-                Some(value) => signed.extend([name, "\n", value, "\n"]),
+                Some(value) if *name == "Message" || !value.contains('\n') => signed.extend([name, "\n", value, "\n"]),
                 None if *name == "Subject" && message.get(name).is_none_or(Value::is_null) => {}
-                None => return None,
+                _ => return None,
             }
         }
         let version_2 = match member("SignatureVersion")? {
@@ -75,50 +76,55 @@ impl Claim {
             "2" => true,
             _ => return None,
         };
-        Some(Claim {
-            certificate: certificate_url(member("SigningCertURL")?)?,
-            signed,
-            signature: Base64::decode_vec(member("Signature")?).ok()?,
-            version_2,
-            time: text::unix_seconds(member("Timestamp")?)?,
-        })
+        let time = text::unix_seconds(member("Timestamp")?)?;
+        let early = time > now.saturating_add(TIMESTAMP_TOLERANCE_SECS);
+        let late = now > time.saturating_add(AGE_MAX_SECS);
+        let signature = Base64::decode_vec(member("Signature")?)
+            .ok()
+            .filter(|signature| (KEY_MIN_BYTES..=KEY_MAX_BYTES).contains(&signature.len()) && !early && !late)?;
+        Some(Claim { certificate: certificate_url(member("SigningCertURL")?, topic)?, signed, signature, version_2 })
     }
 
-    /// Whether the message was signed by the key in this certificate (PEM), and not too long before `now`.
-    pub(super) fn holds(&self, certificate: &[u8], now: u64) -> bool {
-        let fresh =
-            self.time <= now.saturating_add(TIMESTAMP_TOLERANCE_SECS) && now <= self.time.saturating_add(AGE_MAX_SECS);
-        let Some(key) = public_key(certificate, now).filter(|key| fresh && key.size() >= KEY_MIN_BYTES) else {
+    /// Whether the message was signed with this key, which is valid at `now`.
+    pub(super) fn holds(&self, key: &Key, now: u64) -> bool {
+        if !(key.from..=key.until).contains(&now) || key.key.size() < KEY_MIN_BYTES {
             return false;
-        };
+        }
         let signed = self.signed.as_bytes();
         let verified = if self.version_2 {
-            key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(signed), &self.signature)
+            key.key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(signed), &self.signature)
         } else {
-            key.verify(Pkcs1v15Sign::new::<Sha1>(), &Sha1::digest(signed), &self.signature)
+            key.key.verify(Pkcs1v15Sign::new::<Sha1>(), &Sha1::digest(signed), &self.signature)
         };
         verified.is_ok()
     }
 }
 
-/// The key in a certificate that is valid at `now`.
-///
-/// The certificate's first part (RFC 5280 section 4.1) is read up to the key, and nothing beyond it: a crate that reads
-/// all of X.509 costs 42 KB more.
-fn public_key(pem: &[u8], now: u64) -> Option<PublicKey> {
-    let (_, certificate) = der::pem::decode_vec(pem).ok()?;
-    let mut reader = SliceReader::new(&certificate).ok()?;
-    for _ in ["certificate", "body"] {
+/// The key in a certificate, and the time between which it is valid, in seconds since the Unix epoch.
+pub(super) struct Key {
+    key: PublicKey,
+    from: u64,
+    until: u64,
+}
+
+impl Key {
+    /// Reads the first part of a certificate in PEM (RFC 5280 section 4.1) up to the key, and nothing beyond it: a crate
+    /// that reads all of X.509 costs 42 KB more.
+    pub(super) fn read(pem: &[u8]) -> Option<Key> {
+        let (_, certificate) = der::pem::decode_vec(pem).ok()?;
+        let mut reader = SliceReader::new(&certificate).ok()?;
+        for _ in ["certificate", "body"] {
+            Header::decode(&mut reader).ok().filter(|header| header.tag() == Tag::Sequence)?;
+        }
+        for _ in ["version", "serial number", "signature", "issuer"] {
+            AnyRef::decode(&mut reader).ok()?;
+        }
         Header::decode(&mut reader).ok().filter(|header| header.tag() == Tag::Sequence)?;
+        let (from, until) = (date(&mut reader)?, date(&mut reader)?);
+        AnyRef::decode(&mut reader).ok()?; // The subject.
+        let key = PublicKey::from_public_key_der(reader.tlv_bytes().ok()?).ok()?;
+        Some(Key { key, from, until })
     }
-    for _ in ["version", "serial number", "signature", "issuer"] {
-        AnyRef::decode(&mut reader).ok()?;
-    }
-    Header::decode(&mut reader).ok().filter(|header| header.tag() == Tag::Sequence)?;
-    let (from, until) = (date(&mut reader)?, date(&mut reader)?);
-    AnyRef::decode(&mut reader).ok()?; // The subject.
-    let key = reader.tlv_bytes().ok().filter(|_| (from..=until).contains(&now))?;
-    PublicKey::from_public_key_der(key).ok()
 }
 
 /// A date of a certificate's, in seconds since the Unix epoch.
@@ -130,17 +136,23 @@ fn date(reader: &mut SliceReader<'_>) -> Option<u64> {
     }
 }
 
-/// The address of a certificate: `https://sns.<region>.amazonaws.com[.cn]/SimpleNotificationService-<id>.pem` and not a
-/// character else, because the address comes from a message that nothing has been proven of.
-fn certificate_url(url: &str) -> Option<Url> {
-    let (authority, file) = url.strip_prefix("https://sns.")?.split_once('/')?;
-    let region = authority.strip_suffix(".amazonaws.com").or_else(|| authority.strip_suffix(".amazonaws.com.cn"))?;
+/// The address of a certificate: `https://sns.<region>.amazonaws.com[.cn]/SimpleNotificationService-<id>.pem`, with the
+/// region of the topic, and not a character else.
+///
+/// The address comes from a message that nothing has been proven of, and a pattern for regions would let in hosts of
+/// other services (`s3-us-west-2` is a bucket's), so the operator's own list of topics says which host it has to be.
+fn certificate_url(url: &str, topic: &str) -> Option<Url> {
+    let mut parts = topic.split(':');
+    let (Some("arn"), Some(partition), Some("sns"), Some(region)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let country = if partition == "aws-cn" { ".cn" } else { "" };
+    let authority = format!("sns.{region}.amazonaws.com{country}");
+    let file = url.strip_prefix("https://")?.strip_prefix(authority.as_str())?.strip_prefix('/')?;
     let id = file.strip_prefix("SimpleNotificationService-")?.strip_suffix(".pem")?;
     let region_only = region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     let id_only = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (region.len() >= 3 && region_only && id_only).then(|| Url {
-        https: true,
-        authority: format!("sns.{authority}"),
-        path: format!("/{file}"),
-    })
+    (region_only && id_only).then(|| Url { https: true, authority, path: format!("/{file}") })
 }

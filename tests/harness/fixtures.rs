@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use pagerelay::auth::{self, Access, Authenticated, Policy, Query, Signature};
+use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Signature};
 use pagerelay::request::{Headers, Method, Request};
 use pagerelay::secret::{Rotation, Secret};
 use pagerelay::sources::{self, MapError, Mapped, Source};
@@ -154,7 +154,8 @@ pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bo
     let policy = Policy { signature: Signature::Optional, query: Query::Listed };
     let access = Access { secrets: &secrets, policy, topics: &[] };
     let delivery: Authenticated<'_> =
-        auth::verify(&request, source.schemes, access, NOW, &mut |_| None).expect("the right secret opens a source");
+        auth::verify(&request, source.schemes, access, NOW, &mut |_| Err(FetchError::Trouble))
+            .expect("the right secret opens a source");
     let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
     map(&delivery)
 }

@@ -12,7 +12,7 @@ pub mod server;
 use std::sync::OnceLock;
 
 /// A secret that opens every source in tests.
-pub const SECRET: &str = "correct-horse-battery-staple";
+pub const SECRET: &str = "the-harness-opens-with-this-7f3a";
 
 /// A routing key of the right shape.
 pub const ROUTING_KEY: &str = "R0pageRelayTestKey0000000000000u";
