@@ -38,7 +38,7 @@ const libraries = [
     },
     knows: () => true,
     verify: (test, body, headers) => github.verify(test.secret, body, headers['x-hub-signature-256']),
-    otherwise: {},
+    otherwise: { 'github-public-key': 'It does not tell public keys from secrets.' },
     // It takes no empty body.
     smallest: '{}',
     async sign(number, timestamp, body) {
@@ -104,6 +104,16 @@ const libraries = [
       ...because('It sees no header.', 'sns-message-type-header-absent', 'sns-raw-delivery'),
       ...because('It knows no topics.', 'sns-topic-not-listed', 'sns-topic-other-case'),
       ...because('It knows no topics.', 'sns-topic-prefix', 'sns-topics-none'),
+      ...because('It knows no topics.', 'sns-topic-not-an-arn', 'sns-topic-of-another-service'),
+      ...because('It takes line ends in any member.', 'sns-message-id-with-line-end', 'sns-subject-with-line-end'),
+      ...because(
+        "It takes any region for the topic's, buckets named sns among them.",
+        'sns-certificate-url-bucket-accelerated',
+        'sns-certificate-url-bucket-external',
+        'sns-certificate-url-bucket-with-a-dash',
+        'sns-certificate-url-of-china-elsewhere',
+        'sns-certificate-url-other-region',
+      ),
       ...because('It reads no timestamp.', 'sns-future', 'sns-timestamp-not-a-time', 'sns-too-old'),
       ...because('It reads no dates of a certificate.', 'sns-certificate-expired', 'sns-certificate-not-yet-valid'),
       ...because('It takes a key of any size, and a bare one.', 'sns-certificate-a-bare-key', 'sns-key-too-short'),
