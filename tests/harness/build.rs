@@ -122,6 +122,7 @@ impl Toolchain {
             if let Some(ready) = added.is_ok_and(|status| status.success()).then(|| here.as_is()).flatten() {
                 return Ok(ready);
             }
+            say("rustup cannot add it: looking for the standard library's source …");
             File::create(unreachable)?;
         }
         if let Some(ready) = here.with_source().or_else(|| debian.with_source()) {
