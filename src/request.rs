@@ -46,7 +46,7 @@ pub struct Request {
 
 /// The headers of a request, in the order they came.
 ///
-/// A plain list: the map of the `http` crate costs 40 KB of component, and this is read a few times only.
+/// A plain list: the map of the `http` crate costs tens of kilobytes of component, and this is read a few times only.
 #[derive(Clone, Default)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
