@@ -72,8 +72,8 @@ pub fn hex(bytes: &[u8]) -> String {
 /// A timestamp as RFC 3339 in UTC (`…Z`), or nothing where `text` is not one or stands for "no time".
 ///
 /// Reads RFC 3339 and what senders make of it: a space for the `T`, an offset without its colon or its minutes, `UTC`
-/// for `Z`, any number of digits of a second. A time without an offset is not a point in time and reads as nothing, and so do Go's zero
-/// time (`0001-01-01T00:00:00Z`) and the epoch, which programs send where they mean none.
+/// for `Z`, any number of digits of a second. A time without an offset is not a point in time and reads as nothing, and
+/// so do Go's zero time (`0001-01-01T00:00:00Z`) and the epoch, which programs send where they mean none.
 pub fn timestamp(text: &str) -> Option<String> {
     instant(text).and_then(epoch)
 }

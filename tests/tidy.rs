@@ -137,7 +137,7 @@ fn modules_use_only_what_they_may() {
         }
         assert!(name == "component" || !code.contains("bindings"), "{name} names the bindings");
         assert!(
-            matches!(name.as_str(), "auth" | "auth/hmac" | "auth/standard" | "deliver" | "secret")
+            matches!(name.as_str(), "auth/hmac" | "auth/scheme" | "auth/standard" | "deliver" | "secret")
                 || !code.contains(".expose()"),
             "{name} exposes a secret"
         );

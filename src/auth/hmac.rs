@@ -9,7 +9,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::{Moment, credential};
+use super::scheme::{Moment, credential};
 use crate::request::Headers;
 use crate::secret::Secret;
 use crate::text;

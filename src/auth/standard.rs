@@ -9,7 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::{MalformedKey, Moment, credential};
+use super::MalformedKey;
+use super::scheme::{Moment, credential};
 use crate::request::Headers;
 use crate::secret::Secret;
 

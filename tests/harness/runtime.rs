@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
-use wasmtime::{Config, Engine, Result, Store};
+use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
@@ -69,8 +69,6 @@ pub struct Reply {
     pub body: Bytes,
     /// What the component wrote to its log.
     pub log: String,
-    /// How much work it was, in units of wasmtime's fuel.
-    pub fuel: u64,
     /// The variables that the component asked for, in order; of Spin's store only.
     pub asked: Vec<String>,
     /// The outbound requests: where to, with which time-outs.
@@ -149,9 +147,7 @@ impl Relay {
     fn load(flavour: Flavour) -> Result<Relay> {
         // It may be there already, chosen for the other flavour.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut config = Config::new();
-        config.consume_fuel(true);
-        let engine = Engine::new(&config)?;
+        let engine = Engine::default();
         let component = Component::from_file(&engine, build::component(flavour))?;
         let mut linker = Linker::<Context>::new(&engine);
         wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
@@ -182,7 +178,6 @@ impl Relay {
     where
         B: hyper::body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
     {
-        const FUEL: u64 = u64::MAX / 2;
         let log = MemoryOutputPipe::new(16 << 20);
         let hooks = Outside { egress: world.egress.clone(), sent: Arc::default() };
         let sent = Arc::clone(&hooks.sent);
@@ -197,7 +192,6 @@ impl Relay {
             asked: Arc::clone(&asked),
         };
         let mut store = Store::new(&self.engine, context);
-        store.set_fuel(FUEL)?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
         let out = store.data_mut().http().new_response_outparam(sender)?;
@@ -205,7 +199,7 @@ impl Relay {
         let task = tokio::spawn(async move {
             let proxy = pre.instantiate_async(&mut store).await?;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
-            Ok::<u64, wasmtime::Error>(FUEL - store.get_fuel()?)
+            Ok::<(), wasmtime::Error>(())
         });
         let response = match receiver.await {
             Ok(response) => response?,
@@ -216,14 +210,13 @@ impl Relay {
         };
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        let fuel = task.await??;
+        task.await??;
         let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Ok(Reply {
             status: head.status.as_u16(),
             headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
             body,
             log: String::from_utf8_lossy(&log.contents()).into_owned(),
-            fuel,
             asked: asked.lock().unwrap().clone(),
             sent: sent.lock().unwrap().clone(),
         })
