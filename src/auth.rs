@@ -14,6 +14,8 @@ use crate::request::Request;
 use crate::secret::Rotation;
 
 mod hmac;
+#[cfg(feature = "sns")]
+mod rsa;
 mod scheme;
 #[cfg(feature = "sns")]
 mod sns;

@@ -19,7 +19,7 @@ use self::bindings::wasi::http::types::{
 };
 use self::bindings::wasi::io::poll::{Pollable, poll};
 use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
-use crate::host::{Host, INBOUND_MAX_BYTES, Inbound, Outbound, SendError, VariableError};
+use crate::host::{Host, INBOUND_MAX_BYTES, Inbound, Next, Outbound, SendError, Step, VariableError};
 use crate::relay;
 use crate::request::{BODY_MAX_BYTES, BODY_TIMEOUT, Headers, Method, ReadError, Reply, Request};
 
@@ -91,52 +91,68 @@ impl Host for Wasi {
         store::get(name).map_err(|_| VariableError)
     }
 
-    fn send(&mut self, batch: Vec<Outbound>, deadline: Duration) -> Vec<Result<Inbound, SendError>> {
+    fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>) {
         let end = self.at(deadline);
         let clock = monotonic_clock::subscribe_instant(end);
-        let mut results: Vec<Result<Inbound, SendError>> = batch.iter().map(|_| Err(SendError::Deadline)).collect();
-        let mut waiting = batch.into_iter().enumerate();
+        let mut waiting = 0..lanes;
         let mut running: Vec<(usize, Exchange)> = Vec::new();
-        let mut done = |index: usize, result| {
-            if let Some(slot) = results.get_mut(index) {
-                *slot = result;
-            }
-        };
+        let mut paused: Vec<(usize, Next)> = Vec::new();
+        let mut answers: Vec<(usize, Option<Result<Inbound, SendError>>)> = Vec::new();
         loop {
-            let left = end.saturating_sub(monotonic_clock::now());
+            let elapsed = self.elapsed();
+            let left = nanos(deadline.saturating_sub(elapsed));
             if left == 0 {
                 break;
             }
-            while running.len() < IN_FLIGHT_MAX {
-                let Some((index, outbound)) = waiting.next() else { break };
-                match Exchange::start(outbound, left) {
-                    Ok(exchange) => running.push((index, exchange)),
-                    Err(error) => done(index, Err(error)),
+            while running.len() + paused.len() + answers.len() < IN_FLIGHT_MAX {
+                let Some(lane) = waiting.next() else { break };
+                answers.push((lane, None));
+            }
+            for (lane, answer) in std::mem::take(&mut answers) {
+                if let Some(next) = step(lane, elapsed, answer) {
+                    paused.push((lane, next));
                 }
             }
-            running.retain_mut(|(index, exchange)| match exchange.step() {
+            let mut index = 0;
+            while let Some((_, next)) = paused.get(index) {
+                if next.not_before > elapsed {
+                    index += 1;
+                    continue;
+                }
+                let (lane, next) = paused.swap_remove(index);
+                match Exchange::start(next.outbound, left) {
+                    Ok(exchange) => running.push((lane, exchange)),
+                    Err(error) => answers.push((lane, Some(Err(error)))),
+                }
+            }
+            running.retain_mut(|(lane, exchange)| match exchange.step() {
                 Some(result) => {
-                    done(*index, result);
+                    answers.push((*lane, Some(result)));
                     false
                 }
                 None => true,
             });
-            if running.len() < IN_FLIGHT_MAX && waiting.len() > 0 {
+            if !answers.is_empty() {
                 continue;
             }
-            if running.is_empty() {
-                break;
+            if running.is_empty() && paused.is_empty() {
+                return;
             }
             let mut pollables: Vec<Pollable> = Vec::new();
             for (_, exchange) in &running {
                 exchange.subscribe(&mut pollables);
             }
+            let soonest = paused.iter().map(|(_, next)| next.not_before).min();
+            pollables.extend(soonest.map(|instant| monotonic_clock::subscribe_instant(self.at(instant))));
             let mut awaited: Vec<&Pollable> = vec![&clock];
             awaited.extend(&pollables);
             poll(&awaited);
         }
-        // What is still running is dropped, and the runtime ends it.
-        results
+        // What is still running is dropped with its answer not known, and the runtime ends it.
+        let late = running.into_iter().map(|(lane, _)| (lane, Some(Err(SendError::Deadline))));
+        for (lane, answer) in answers.into_iter().chain(late) {
+            step(lane, deadline, answer);
+        }
     }
 
     fn log(&mut self, line: &str) {
@@ -171,6 +187,7 @@ struct Download {
     _body: IncomingBody,
     _response: IncomingResponse,
     status: u16,
+    retry_after: Option<u64>,
     bytes: Vec<u8>,
 }
 
@@ -268,9 +285,10 @@ impl Upload {
 impl Download {
     fn start(response: IncomingResponse) -> Result<Download, SendError> {
         let status = response.status();
+        let retry_after = retry_after(&response);
         let body = response.consume().map_err(|()| SendError::Protocol)?;
         let stream = body.stream().map_err(|()| SendError::Protocol)?;
-        Ok(Download { stream, _body: body, _response: response, status, bytes: Vec::new() })
+        Ok(Download { stream, _body: body, _response: response, status, retry_after, bytes: Vec::new() })
     }
 
     fn step(&mut self) -> Option<Result<Inbound, SendError>> {
@@ -286,8 +304,17 @@ impl Download {
                 break Ok(());
             }
         };
-        Some(ended.map(|()| Inbound { status: self.status, body: std::mem::take(&mut self.bytes) }))
+        let bytes = std::mem::take(&mut self.bytes);
+        Some(ended.map(|()| Inbound { status: self.status, retry_after: self.retry_after, body: bytes }))
     }
+}
+
+/// How long an answer asks to wait, in seconds. A date (RFC 9110 section 10.2.3 allows one) is not looked at.
+fn retry_after(response: &IncomingResponse) -> Option<u64> {
+    let headers = response.headers().entries();
+    let value = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    let (_, value) = value("retry-after").or_else(|| value("ratelimit-reset"))?;
+    str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
 fn send_error(code: ErrorCode) -> SendError {

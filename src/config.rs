@@ -21,15 +21,17 @@ pub struct Variable {
 
 /// The variables that everyone needs, in the order of `spin.toml`.
 ///
-/// Beside them, `secret_<source>` with its `_previous`, `require_signature_<source>` and `routing_key_<service>` are read
-/// where a request's path asks for them, and `events_url` for tests and the dev server.
+/// Beside them, `secret_<source>` and `routing_key_<service>`, each with its `_previous`, and `require_signature_<source>`
+/// are read where a request's path asks for them, and `events_url` for tests and the dev server.
 pub const VARIABLES: &[Variable] = &[
     Variable { name: "webhook_secret", secret: true },
     Variable { name: "webhook_secret_previous", secret: true },
     Variable { name: "routing_key", secret: true },
+    Variable { name: "routing_key_previous", secret: true },
     Variable { name: "region", secret: false },
     Variable { name: "grouping", secret: false },
     Variable { name: "query_token", secret: false },
+    Variable { name: "unmapped", secret: false },
 ];
 
 /// The shortest secret that opens a source, in bytes.
@@ -46,6 +48,10 @@ const REST_KEY_CHARS: usize = 20;
 const EVENTS_HOST_US: &str = "events.pagerduty.com";
 const EVENTS_HOST_EU: &str = "events.eu.pagerduty.com";
 const EVENTS_PATH: &str = "/v2/enqueue";
+
+/// The end of the path of alert events, and what stands there for change events.
+const ALERTS_END: &str = "/enqueue";
+const CHANGES_END: &str = "/change/enqueue";
 
 /// Words that stand where somebody meant to put a secret later.
 const PLACEHOLDERS: &[&str] = &[
@@ -74,14 +80,31 @@ pub struct Config {
 /// Where events go, and how many.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The routing key.
-    pub routing_key: Secret,
-    /// The name of the variable that holds it, for a person to look at.
+    /// The routing key, and the one before it.
+    pub routing_keys: Rotation,
+    /// The name of the variable that holds the first, for a person to look at; the other's ends in `_previous`.
     pub routing_key_variable: String,
     /// Where PagerDuty takes alert events.
-    pub events_url: Url,
+    pub alerts_url: Url,
+    /// Where PagerDuty takes change events.
+    pub changes_url: Url,
+    /// The variable that says where these are.
+    pub address_variable: &'static str,
     /// How a batch becomes events.
     pub grouping: Grouping,
+    /// What becomes of a delivery that cannot be mapped, or that PagerDuty refuses.
+    pub unmapped: Unmapped,
+    /// A variable that cannot be used and can be done without for now.
+    pub warning: Option<ConfigError>,
+}
+
+/// What becomes of a delivery that cannot be mapped, or that PagerDuty refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmapped {
+    /// A page says so.
+    Page,
+    /// The sender is told, and nobody else.
+    Reject,
 }
 
 /// How a batch becomes events.
@@ -129,7 +152,7 @@ pub enum Problem {
     Store,
     /// Unset or blank.
     Unset,
-    /// A URL that is neither `https` nor on loopback.
+    /// A URL that is neither `https` nor on loopback, or does not end as PagerDuty's do.
     Url,
 }
 
@@ -151,7 +174,7 @@ impl fmt::Display for ConfigError {
             Problem::SignatureUnknown => f.write_str("asks for a signature that this source's senders cannot make"),
             Problem::Store => f.write_str("could not be read: the variable store failed"),
             Problem::Unset => f.write_str("is not set"),
-            Problem::Url => f.write_str("must be an https url with a path and nothing after it, or http on loopback"),
+            Problem::Url => write!(f, "must be an https url that ends in {ALERTS_END}, or http on loopback"),
         }
     }
 }
@@ -212,14 +235,34 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
         Some(service) => format!("routing_key_{service}"),
         None => "routing_key".to_owned(),
     };
-    let routing_key = check_key(&routing_key_variable, &required(host, &routing_key_variable)?)?;
+    let current = check_key(&routing_key_variable, &required(host, &routing_key_variable)?)?;
+    let previous_name = format!("{routing_key_variable}_previous");
+    let previous = read(host, &previous_name)?.filter(|value| !current.matches(value.as_bytes()));
+    // It is needed for old alerts only. What is wrong with it must not stop new ones.
+    let (previous, warning) = match previous.map(|value| check_key(&previous_name, &value)).transpose() {
+        Ok(previous) => (previous, None),
+        Err(error) => (None, Some(error)),
+    };
     let region = choice(host, "region", "us, eu", &[("us", EVENTS_HOST_US), ("eu", EVENTS_HOST_EU)])?;
     let grouping = choice(host, "grouping", "alert, group", &[("alert", Grouping::Alert), ("group", Grouping::Group)])?;
-    let events_url = match read(host, "events_url")? {
-        Some(url) => check_url(&url)?,
-        None => Url { https: true, authority: region.to_owned(), path: EVENTS_PATH.to_owned() },
+    let unmapped = choice(host, "unmapped", "page, reject", &[("page", Unmapped::Page), ("reject", Unmapped::Reject)])?;
+    let (alerts_url, address_variable) = match read(host, "events_url")? {
+        Some(url) => (check_url(&url)?, "events_url"),
+        None => (Url { https: true, authority: region.to_owned(), path: EVENTS_PATH.to_owned() }, "region"),
     };
-    Ok(Target { routing_key, routing_key_variable, events_url, grouping })
+    let base = alerts_url.path.strip_suffix(ALERTS_END).unwrap_or_default();
+    let changes_url = Url { path: format!("{base}{CHANGES_END}"), ..alerts_url.clone() };
+    let routing_keys = Rotation { current, previous };
+    Ok(Target {
+        routing_keys,
+        routing_key_variable,
+        alerts_url,
+        changes_url,
+        address_variable,
+        grouping,
+        unmapped,
+        warning,
+    })
 }
 
 fn error<T>(variable: &str, problem: Problem) -> Result<T, ConfigError> {
@@ -301,7 +344,7 @@ fn check_url(value: &str) -> Result<Url, ConfigError> {
     };
     let https = scheme.eq_ignore_ascii_case("https");
     let loopback = matches!(host, "localhost" | "127.0.0.1" | "::1");
-    if !https && !loopback || authority.contains('@') || !path.starts_with('/') || path.contains(['?', '#']) {
+    if !https && !loopback || authority.contains('@') || !path.ends_with(ALERTS_END) || path.contains(['?', '#']) {
         return error("events_url", Problem::Url);
     }
     Ok(Url { https, authority: authority.to_owned(), path: path.to_owned() })

@@ -2,6 +2,11 @@
 //!
 //! An event counts as accepted only where PagerDuty said so in words that can be read. Everything else is trouble, and
 //! the outcome says whose: another try may help, or a person has to.
+//!
+//! Events of one alert make a lane and go out one after the other: a resolve that overtakes its trigger would be
+//! dropped and leave the alert open. Lanes go out together. Within its lane an event is sent, and sent once more where
+//! that may help and there is time; then with the routing key before the one in use, where it can only be done with
+//! that; and where PagerDuty will not have it as it is, in its least form.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,26 +14,56 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::event::{Action, Event};
-use crate::host::{Host, Inbound, Outbound, SendError, Url};
-use crate::secret::Secret;
+use crate::host::{Host, Inbound, Next, Outbound, SendError, Url};
+use crate::secret::Rotation;
 use crate::text;
 
 /// How much of PagerDuty's own words is repeated, in UTF-16 code units.
 const WORDS_MAX_CHARS: usize = 300;
+
+/// The shortest pause before the second try. What is added to it differs from event to event and is no longer.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A try that would have less time than this is not worth making.
+const TRY_MIN: Duration = Duration::from_millis(100);
+
+/// Where events go, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel<'a> {
+    /// The routing key, and the one before it.
+    pub keys: &'a Rotation,
+    /// Where PagerDuty takes alert events.
+    pub alerts: &'a Url,
+    /// Where PagerDuty takes change events.
+    pub changes: &'a Url,
+    /// Whether an event that PagerDuty refuses as invalid is tried in its least form.
+    pub minimal: bool,
+}
 
 /// What came of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// What the event was to do.
     pub action: Action,
-    /// The alert that it was to do it to.
-    pub dedup_key: String,
-    /// The SHA-256 of the body that was sent, in hex.
+    /// The alert that it was to do it to; a change has none.
+    pub dedup_key: Option<String>,
+    /// What came of it with the routing key in use.
+    pub current: Sent,
+    /// What came of it with the routing key before that, where it was sent with it.
+    pub previous: Option<Sent>,
+    /// Whether it went out in its least form in the end.
+    pub minimal: bool,
+}
+
+/// What came of an event with one routing key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The SHA-256 of the body that was sent last, in hex; empty where none was.
     pub sha256: String,
     /// How often it was sent.
     pub attempts: u8,
     /// PagerDuty's last answer, or why there was none.
-    pub answer: Result<Answer, SendError>,
+    pub answer: Result<Answer, Failure>,
 }
 
 /// PagerDuty's answer to one event.
@@ -40,109 +75,276 @@ pub struct Answer {
     pub confirmed: bool,
     /// PagerDuty's own words, bounded.
     pub words: String,
+    /// The seconds that PagerDuty asks to wait.
+    pub retry_after: Option<u64>,
 }
 
-/// What an outcome means for the sender.
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// An orchestration's routing key takes no change events, so it was not sent.
+    ChangeKey,
+    /// The request failed, or was not sent for want of time.
+    Send(SendError),
+    /// It was not sent, because PagerDuty was turning others away.
+    Throttled,
+}
+
+/// What an outcome means for the sender; of several the last in this order counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// PagerDuty has it.
     Accepted,
-    /// The same event may be taken later.
-    Retry,
     /// PagerDuty will not take this event, ever.
     Refused,
-    /// PagerDuty does not know the routing key.
+    /// The same event may be taken later. A sender that tries again may bring it through, so this goes before refusals.
+    Retry,
+    /// The runtime does not let it out.
+    Blocked,
+    /// What answers there is not PagerDuty's Events API.
+    Misdirected,
+    /// PagerDuty does not take the routing key.
     RefusedKey,
 }
 
 impl Outcome {
+    /// What it means: the worse of the two keys' results, but for a key that PagerDuty does not know. No alert can be
+    /// open with that, so the other key's result is all there is.
+    pub fn verdict(&self) -> Verdict {
+        let current = self.current.verdict();
+        match self.previous.as_ref().map(Sent::verdict) {
+            None | Some(Verdict::RefusedKey) => current,
+            Some(previous) if current == Verdict::RefusedKey => previous,
+            Some(previous) => current.max(previous),
+        }
+    }
+
+    /// The result that the verdict comes from.
+    pub fn deciding(&self) -> &Sent {
+        let verdict = self.verdict();
+        self.previous.as_ref().filter(|sent| sent.verdict() == verdict).unwrap_or(&self.current)
+    }
+}
+
+impl Sent {
     /// What it means.
     pub fn verdict(&self) -> Verdict {
-        let Ok(answer) = &self.answer else { return Verdict::Retry };
+        let answer = match &self.answer {
+            Ok(answer) => answer,
+            Err(Failure::ChangeKey) => return Verdict::RefusedKey,
+            Err(Failure::Send(SendError::Denied)) => return Verdict::Blocked,
+            Err(Failure::Send(_) | Failure::Throttled) => return Verdict::Retry,
+        };
         match answer.status {
             200..=299 if answer.confirmed => Verdict::Accepted,
             // The only refusal whose cause is elsewhere than in the event; seen as plain text and inside JSON. Where
             // the wording changes, the answer is still a refusal and still repeated to the sender.
             400 if text::contains(&answer.words.to_ascii_lowercase(), "routing key") => Verdict::RefusedKey,
             400 if text::contains(&answer.words, "routing_key") => Verdict::RefusedKey,
-            401 | 403 => Verdict::RefusedKey,
-            408 | 429 => Verdict::Retry,
+            401..=403 => Verdict::RefusedKey,
+            // PagerDuty has these paths and redirects nobody.
+            300..=399 | 404 | 405 | 407 | 410 | 421 => Verdict::Misdirected,
+            408 | 425 | 429 => Verdict::Retry,
             400..=499 => Verdict::Refused,
-            // Unconfirmed success, redirects (PagerDuty sends none, so this is not PagerDuty) and server faults.
+            // Server faults, and success that nobody confirms.
             _ => Verdict::Retry,
+        }
+    }
+
+    fn unsent() -> Sent {
+        Sent { sha256: String::new(), attempts: 0, answer: Err(Failure::Send(SendError::Deadline)) }
+    }
+
+    /// How long to wait before the second try of what may be taken later; nothing where one makes no sense.
+    fn pause(&self) -> Option<Duration> {
+        match &self.answer {
+            // The rate is counted over a minute, so without a word how soon there is room, it is not soon.
+            Ok(answer) if answer.status == 429 => answer.retry_after.map(Duration::from_secs),
+            Ok(Answer { retry_after: Some(seconds), .. }) => Some(Duration::from_secs(*seconds)),
+            // Events that failed together are not to come again together: the body's hash tells them apart.
+            _ => {
+                let spread = self.sha256.get(..2).and_then(|byte| u64::from_str_radix(byte, 16).ok());
+                Some(PAUSE + Duration::from_micros(spread.unwrap_or_default() * 390))
+            }
         }
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.answer {
             Ok(answer) if answer.words.is_empty() => write!(f, "{}", answer.status),
             Ok(answer) => write!(f, "{} {}", answer.status, answer.words),
-            Err(error) => error.fmt(f),
+            Err(Failure::ChangeKey) => f.write_str(
+                "a key that begins with R is an orchestration's and takes no change events: use a service's",
+            ),
+            Err(Failure::Send(error)) => error.fmt(f),
+            Err(Failure::Throttled) => f.write_str("not sent, because pagerduty turned others away"),
         }
     }
 }
 
 /// Sends events and waits for every answer, until `deadline` at the latest. One outcome for each event, in order.
-///
-/// Events go out together, but for those with the same dedup key, which keep their order: a resolve that overtakes its
-/// trigger would be dropped and leave the alert open.
-pub fn deliver(
-    host: &mut dyn Host,
-    events: &[Event],
-    routing_key: &Secret,
-    events_url: &Url,
-    deadline: Duration,
-) -> Vec<Outcome> {
-    let bodies: Vec<Vec<u8>> = events.iter().map(|event| event.encode(routing_key.expose())).collect();
-    let mut answers: Vec<Result<Answer, SendError>> = events.iter().map(|_| Err(SendError::Deadline)).collect();
-    let mut attempts = vec![0; events.len()];
-    for wave in waves(events) {
-        if host.elapsed() >= deadline {
-            break;
-        }
-        let request = |body: &Vec<u8>| Outbound { url: events_url.clone(), body: Some(body.clone()) };
-        let batch = wave.iter().filter_map(|&index| bodies.get(index)).map(request).collect();
-        for (index, result) in wave.into_iter().zip(host.send(batch, deadline)) {
-            if let (Some(answer), Some(attempts)) = (answers.get_mut(index), attempts.get_mut(index)) {
-                *answer = result.map(|inbound| read_answer(inbound, routing_key));
-                *attempts += 1;
+pub fn deliver(host: &mut dyn Host, events: &[Event], channel: Channel<'_>, deadline: Duration) -> Vec<Outcome> {
+    let lanes = lanes(events);
+    let mut run = Run { events, channel, deadline, throttled: false, outcomes: Vec::new() };
+    run.outcomes.extend(events.iter().map(|event| Outcome {
+        action: event.action(),
+        dedup_key: event.dedup_key().map(|key| key.as_str().to_owned()),
+        current: Sent::unsent(),
+        previous: (event.action().closes() && channel.keys.previous.is_some()).then(Sent::unsent),
+        minimal: false,
+    }));
+    let mut places: Vec<Place> = lanes.iter().map(|_| Place::default()).collect();
+    host.exchange(lanes.len(), deadline, &mut |lane, elapsed, answer| {
+        let (lane, place) = (lanes.get(lane)?, places.get_mut(lane)?);
+        run.step(lane, place, elapsed, answer)
+    });
+    run.outcomes
+}
+
+/// The indices of events by dedup key: the events of a key in order, the keys in the order of their first event.
+fn lanes(events: &[Event]) -> Vec<Vec<usize>> {
+    // JSON's map is in the component already; another would cost 5 KB.
+    let mut seen = Map::new();
+    let mut lanes: Vec<Vec<usize>> = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        let known = event.dedup_key().and_then(|key| seen.get(key.as_str())).and_then(Value::as_u64);
+        match known.and_then(|lane| usize::try_from(lane).ok()).and_then(|lane| lanes.get_mut(lane)) {
+            Some(lane) => lane.push(index),
+            None => {
+                if let Some(key) = event.dedup_key() {
+                    seen.insert(key.as_str().to_owned(), lanes.len().into());
+                }
+                lanes.push(vec![index]);
             }
         }
     }
-    let outcome = |(((event, body), answer), attempts): (((&Event, &Vec<u8>), _), u8)| Outcome {
-        action: event.action(),
-        dedup_key: event.dedup_key().as_str().to_owned(),
-        sha256: text::sha256_hex(body),
-        attempts,
-        answer,
-    };
-    events.iter().zip(&bodies).zip(answers).zip(attempts).map(outcome).collect()
+    lanes
 }
 
-/// The indices of events that may go out at the same time: the nth event of a dedup key is in the nth wave.
-fn waves(events: &[Event]) -> Vec<Vec<usize>> {
-    // JSON's map is in the component already; another would cost 5 KB.
-    let mut seen = Map::new();
-    let mut waves: Vec<Vec<usize>> = Vec::new();
-    for (index, event) in events.iter().enumerate() {
-        let key = event.dedup_key().as_str();
-        let nth = seen.get(key).and_then(Value::as_u64).unwrap_or_default();
-        seen.insert(key.to_owned(), (nth + 1).into());
-        match usize::try_from(nth).ok().and_then(|nth| waves.get_mut(nth)) {
-            Some(wave) => wave.push(index),
-            // Waves are made one after the other, so the missing one is always the next.
-            None => waves.push(vec![index]),
+/// How far a lane is.
+#[derive(Default)]
+struct Place {
+    /// Which of the lane's events is being sent.
+    at: usize,
+    /// Whether it goes with the previous routing key.
+    previous: bool,
+    /// Its least form, once that is what is sent.
+    minimal: Option<Event>,
+    /// The body that is under way.
+    body: Vec<u8>,
+}
+
+struct Run<'a> {
+    events: &'a [Event],
+    channel: Channel<'a>,
+    deadline: Duration,
+    /// Whether PagerDuty has turned an event away for the rate, so that more of them would only make it worse.
+    throttled: bool,
+    outcomes: Vec<Outcome>,
+}
+
+impl Run<'_> {
+    /// What a lane sends next.
+    fn step(
+        &mut self,
+        lane: &[usize],
+        place: &mut Place,
+        elapsed: Duration,
+        answer: Option<Result<Inbound, SendError>>,
+    ) -> Option<Next> {
+        if let Some(answer) = answer {
+            let index = *lane.get(place.at)?;
+            if let Some(wait) = self.follow(index, place, elapsed, answer) {
+                return self.request(index, place, elapsed + wait);
+            }
+            *place = Place { at: place.at + 1, ..Place::default() };
         }
+        while elapsed < self.deadline {
+            let index = *lane.get(place.at)?;
+            let action = self.events.get(index)?.action();
+            let key = self.channel.keys.current.expose();
+            let failure = if action == Action::Change && key.starts_with('R') {
+                Failure::ChangeKey
+            } else if self.throttled {
+                Failure::Throttled
+            } else {
+                self.encode(index, place);
+                return self.request(index, place, elapsed);
+            };
+            self.outcomes.get_mut(index)?.current.answer = Err(failure);
+            place.at += 1;
+        }
+        None
     }
-    waves
+
+    /// Takes an answer in; how long to wait with the next request for the same event, where there is one to make.
+    fn follow(
+        &mut self,
+        index: usize,
+        place: &mut Place,
+        elapsed: Duration,
+        answer: Result<Inbound, SendError>,
+    ) -> Option<Duration> {
+        let keys = self.channel.keys;
+        let answer = answer.map(|inbound| read_answer(inbound, keys)).map_err(Failure::Send);
+        let outcome = self.outcomes.get_mut(index)?;
+        let sent = if place.previous { outcome.previous.as_mut()? } else { &mut outcome.current };
+        sent.answer = answer;
+        let verdict = sent.verdict();
+        if elapsed >= self.deadline {
+            return None;
+        }
+        if verdict == Verdict::Retry {
+            let fits = |wait: &Duration| elapsed + *wait + TRY_MIN <= self.deadline;
+            match sent.pause().filter(fits) {
+                Some(wait) if sent.attempts == 1 => return Some(wait),
+                _ => self.throttled |= sent.answer.as_ref().is_ok_and(|answer| answer.status == 429),
+            }
+        }
+        if verdict == Verdict::Refused && self.channel.minimal && place.minimal.is_none() {
+            place.minimal = self.events.get(index)?.minimal(&sent.to_string());
+            if place.minimal.is_some() {
+                outcome.minimal = true;
+                // The least form is an event of its own: whatever comes of it is final.
+                self.encode(index, place);
+                return Some(Duration::ZERO);
+            }
+        }
+        // PagerDuty knows an alert by routing key and dedup key: what the previous key opened, only that key closes.
+        if !place.previous && keys.previous.is_some() && (outcome.action.closes() || verdict == Verdict::RefusedKey) {
+            place.previous = true;
+            outcome.previous = Some(Sent::unsent());
+            self.encode(index, place);
+            return Some(Duration::ZERO);
+        }
+        None
+    }
+
+    /// Puts the body together that goes out now.
+    fn encode(&self, index: usize, place: &mut Place) {
+        let previous = self.channel.keys.previous.as_ref().filter(|_| place.previous);
+        let key = previous.unwrap_or(&self.channel.keys.current);
+        let event = place.minimal.as_ref().or_else(|| self.events.get(index));
+        place.body = event.map(|event| event.encode(key.expose())).unwrap_or_default();
+    }
+
+    fn request(&mut self, index: usize, place: &Place, not_before: Duration) -> Option<Next> {
+        let outcome = self.outcomes.get_mut(index)?;
+        let sent = if place.previous { outcome.previous.as_mut()? } else { &mut outcome.current };
+        sent.sha256 = text::sha256_hex(&place.body);
+        sent.attempts += 1;
+        let url = if outcome.action == Action::Change { self.channel.changes } else { self.channel.alerts };
+        let outbound = Outbound { url: url.clone(), body: Some(place.body.clone()) };
+        Some(Next { outbound, not_before })
+    }
 }
 
 /// Reads an answer. Its wording varies and holds typing errors, so nothing but `status` is relied on for success.
 ///
-/// What an answer repeats of the routing key is taken out: its words go to the sender and into the log.
-fn read_answer(inbound: Inbound, routing_key: &Secret) -> Answer {
+/// What an answer repeats of the routing keys is taken out: its words go to the sender and into the log.
+fn read_answer(inbound: Inbound, keys: &Rotation) -> Answer {
     let body: Option<Value> = serde_json::from_slice(&inbound.body).ok();
     let confirmed = body.as_ref().is_some_and(|body| body.get("status").and_then(Value::as_str) == Some("success"));
     let words = match &body {
@@ -157,7 +359,7 @@ fn read_answer(inbound: Inbound, routing_key: &Secret) -> Answer {
         }
         None => str::from_utf8(&inbound.body).unwrap_or("an answer that is not text").to_owned(),
     };
-    let words = text::one_line(&text::without(&words, routing_key.expose()));
+    let words = text::one_line(&keys.redact(&words));
     let words = text::truncate(&words, WORDS_MAX_CHARS).into_owned();
-    Answer { status: inbound.status, confirmed, words }
+    Answer { status: inbound.status, confirmed, words, retry_after: inbound.retry_after }
 }

@@ -11,6 +11,12 @@ use crate::request::{ReadError, Reply};
 use crate::route::RouteError;
 use crate::sources::MapError;
 
+/// When a sender is to come again, in seconds. PagerDuty advises tries 30 seconds apart.
+const RETRY_AFTER_SECS: u64 = 30;
+
+/// The longest that PagerDuty's own wish is passed on, in seconds.
+const RETRY_AFTER_MAX_SECS: u64 = 300;
+
 /// Why a request did not end well. Its text is for the sender's log and ours: it holds no secret and no payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -18,6 +24,11 @@ pub enum Error {
     Auth(AuthError),
     /// A variable cannot be used as it is.
     Config(ConfigError),
+    /// The runtime does not let events out.
+    Blocked {
+        /// What it says.
+        why: String,
+    },
     /// PagerDuty has not taken every event, and may do so later.
     Deliver {
         /// How many it has not taken.
@@ -26,9 +37,18 @@ pub enum Error {
         of: usize,
         /// The first answer that says why.
         why: String,
+        /// The seconds that PagerDuty asks to wait, where it does.
+        retry_after: Option<u64>,
     },
     /// The payload, or an item of it, cannot be mapped.
     Map(MapError),
+    /// What answers in PagerDuty's place is not its Events API.
+    Misdirected {
+        /// The variable that says where that is.
+        variable: &'static str,
+        /// The answer.
+        why: String,
+    },
     /// The request could not be read.
     Read(ReadError),
     /// PagerDuty will not take an event.
@@ -61,6 +81,7 @@ impl Error {
         match self {
             Error::Auth(AuthError::Certificate) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Auth(AuthError::Refused) => StatusCode::UNAUTHORIZED,
+            Error::Blocked { .. } | Error::Misdirected { .. } => StatusCode::BAD_GATEWAY,
             Error::Config(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
@@ -75,11 +96,14 @@ impl Error {
     }
 
     /// How long to wait before the next try, in seconds, where there is any sense in one.
-    fn retry_after(&self) -> Option<&'static str> {
+    fn retry_after(&self) -> Option<u64> {
         match self {
-            // PagerDuty advises tries 30 seconds apart.
-            Error::Deliver { .. } | Error::Config(ConfigError { problem: Problem::Store, .. }) => Some("30"),
-            Error::Auth(AuthError::Certificate) | Error::Read(ReadError::Broken | ReadError::Timeout) => Some("30"),
+            Error::Deliver { retry_after, .. } => {
+                Some(retry_after.unwrap_or_default().clamp(RETRY_AFTER_SECS, RETRY_AFTER_MAX_SECS))
+            }
+            Error::Config(ConfigError { problem: Problem::Store, .. }) => Some(RETRY_AFTER_SECS),
+            Error::Auth(AuthError::Certificate) => Some(RETRY_AFTER_SECS),
+            Error::Read(ReadError::Broken | ReadError::Timeout) => Some(RETRY_AFTER_SECS),
             _ => None,
         }
     }
@@ -96,7 +120,7 @@ impl Error {
         }
         let reply = Reply::json(status, "application/problem+json", &problem);
         let reply = match self.retry_after() {
-            Some(seconds) => reply.header("retry-after", seconds),
+            Some(seconds) => reply.header("retry-after", &seconds.to_string()),
             None => reply,
         };
         match self {
@@ -118,10 +142,14 @@ impl fmt::Display for Error {
             ),
             Error::Auth(AuthError::Refused) => f.write_str("credentials are absent or wrong"),
             Error::Config(error) => error.fmt(f),
-            Error::Deliver { failed, of, why } => {
+            Error::Blocked { why } => write!(f, "the runtime does not let events out to pagerduty: {why}"),
+            Error::Deliver { failed, of, why, .. } => {
                 write!(f, "pagerduty has not taken {failed} of {of} events, try again: {why}")
             }
             Error::Map(error) => error.fmt(f),
+            Error::Misdirected { variable, why } => {
+                write!(f, "what answers is not pagerduty's events api, look at variable `{variable}`: {why}")
+            }
             Error::Read(ReadError::Broken) => f.write_str("the body broke off"),
             Error::Read(ReadError::Timeout) => f.write_str("the body did not arrive in time"),
             Error::Read(ReadError::TooLarge) => f.write_str("the body is larger than 1 mib"),

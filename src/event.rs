@@ -1,21 +1,19 @@
 //! A PagerDuty Events API v2 event. Every limit that PagerDuty documents holds by construction.
 //!
-//! Written from <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/> and the schema beside it. An
-//! [`Event`] has no routing key: [`Event::encode`] adds it on the way out.
+//! Written from <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, its page of change events and the
+//! schema beside them. An [`Event`] has no routing key: [`Event::encode`] adds it on the way out.
 
 use serde_json::{Map, Value, json};
 
 use crate::fit;
 use crate::text;
 
+mod key;
+
+pub use self::key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey};
+
 /// The longest `payload.summary`, in UTF-16 code units.
 pub const SUMMARY_MAX_CHARS: usize = 1024;
-
-/// The longest `dedup_key`, in UTF-16 code units.
-pub const DEDUP_KEY_MAX_CHARS: usize = 255;
-
-/// The longest key that we make ourselves, in bytes of UTF-8, which is the strictest reading of "255 characters".
-pub const DEDUP_KEY_MAX_BYTES: usize = 255;
 
 /// The largest event, in bytes of encoded JSON. PagerDuty says 512 KB; Alertmanager and Grafana read it as this.
 pub const EVENT_MAX_BYTES: usize = 512_000;
@@ -36,6 +34,8 @@ const IMAGES_MAX: usize = 8;
 pub enum Action {
     /// Somebody is working on it: stops notifying.
     Acknowledge,
+    /// None: something was changed (deployed, say), and whoever looks at an alert later may want to know.
+    Change,
     /// It is over. PagerDuty drops it where no alert is open.
     Resolve,
     /// Opens an alert, or adds to the open one.
@@ -43,13 +43,19 @@ pub enum Action {
 }
 
 impl Action {
-    /// The value of `event_action`.
+    /// The value of `event_action`, or `change`, which goes to an address of its own.
     pub fn as_str(self) -> &'static str {
         match self {
             Action::Acknowledge => "acknowledge",
+            Action::Change => "change",
             Action::Resolve => "resolve",
             Action::Trigger => "trigger",
         }
+    }
+
+    /// Whether it is about an alert that has to be open already.
+    pub fn closes(self) -> bool {
+        matches!(self, Action::Acknowledge | Action::Resolve)
     }
 }
 
@@ -93,52 +99,7 @@ impl Severity {
     }
 }
 
-/// What PagerDuty matches a trigger and its resolve by, together with the routing key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DedupKey(String);
-
-impl DedupKey {
-    /// `<source>:<part>:<part>…` from ids that a trigger and its resolve share; nothing where every part is blank.
-    ///
-    /// Never build one from severity, value, time or status. Over [`DEDUP_KEY_MAX_BYTES`] the tail becomes the
-    /// SHA-256 of the whole, so that long keys that differ anywhere stay different.
-    pub fn new(source: &str, parts: &[&str]) -> Option<DedupKey> {
-        if parts.iter().all(|part| part.trim().is_empty()) {
-            return None;
-        }
-        let mut key = source.to_owned();
-        for part in parts {
-            key.push(':');
-            key.push_str(part);
-        }
-        Some(DedupKey::bounded(key))
-    }
-
-    /// A key that the sender chose itself, unchanged where PagerDuty would have taken it; nothing where it is blank.
-    pub fn verbatim(key: &str) -> Option<DedupKey> {
-        if key.encode_utf16().count() <= DEDUP_KEY_MAX_CHARS {
-            return (!key.trim().is_empty()).then(|| DedupKey(key.to_owned()));
-        }
-        Some(DedupKey::bounded(key.to_owned()))
-    }
-
-    fn bounded(key: String) -> DedupKey {
-        if key.len() <= DEDUP_KEY_MAX_BYTES {
-            return DedupKey(key);
-        }
-        let hash = text::sha256_hex(key.as_bytes());
-        let room = DEDUP_KEY_MAX_BYTES - hash.len() - 1;
-        let cut = key.floor_char_boundary(room);
-        DedupKey(format!("{}~{hash}", key.get(..cut).unwrap_or_default()))
-    }
-
-    /// The value of `dedup_key`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// One event: an action on the alert with a dedup key, and what a person needs to know about it.
+/// One event: an action on the alert with a dedup key, and what a person needs to know about it; or a change.
 ///
 /// A resolve carries the whole payload too: orchestration rules route by it, and PagerDuty refuses half a payload.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,7 +109,8 @@ pub struct Event(Box<Parts>);
 #[derive(Clone, Debug, PartialEq)]
 struct Parts {
     action: Action,
-    dedup_key: DedupKey,
+    /// Changes have none.
+    dedup_key: Option<DedupKey>,
     /// `payload`, but for `custom_details`; empty for a bare event.
     payload: Map<String, Value>,
     details: Map<String, Value>,
@@ -161,6 +123,20 @@ struct Parts {
 impl Event {
     /// An event with all that PagerDuty requires. A blank `summary` or `source` is replaced, never sent.
     pub fn new(action: Action, dedup_key: DedupKey, severity: Severity, summary: &str, source: &str) -> Event {
+        let mut event = Event::build(action, severity, summary, source);
+        event.0.dedup_key = Some(dedup_key);
+        event.0.payload.insert("severity".into(), severity.as_str().into());
+        event
+    }
+
+    /// A change event: something was deployed or configured. It notifies nobody.
+    ///
+    /// Of the rest it takes a timestamp, details and links.
+    pub fn change(summary: &str, source: &str) -> Event {
+        Event::build(Action::Change, Severity::Info, summary, source)
+    }
+
+    fn build(action: Action, severity: Severity, summary: &str, source: &str) -> Event {
         let summary = text::one_line(summary);
         let source = text::one_line(source);
         let summary = if summary.is_empty() { "(no summary)" } else { &summary };
@@ -168,7 +144,6 @@ impl Event {
         let mut payload = Map::new();
         payload.insert("summary".into(), text::truncate(summary, SUMMARY_MAX_CHARS).into());
         payload.insert("source".into(), text::truncate(source, FIELD_MAX_CHARS).into());
-        payload.insert("severity".into(), severity.as_str().into());
         let mut details = Map::new();
         // What the summary had to leave out is still for the person on call to read.
         if summary.encode_utf16().count() > SUMMARY_MAX_CHARS {
@@ -176,7 +151,7 @@ impl Event {
         }
         Event(Box::new(Parts {
             action,
-            dedup_key,
+            dedup_key: None,
             payload,
             details,
             links: Vec::new(),
@@ -191,6 +166,18 @@ impl Event {
         let mut event = Event::new(action, dedup_key, Severity::Error, "", "");
         event.0.payload = Map::new();
         event
+    }
+
+    /// The least that says the same, for where PagerDuty refuses the whole: action, key, summary, source, severity, and
+    /// `why` the rest is missing. A bare event has no less.
+    pub fn minimal(&self, why: &str) -> Option<Event> {
+        let text = |name: &str| self.0.payload.get(name).and_then(Value::as_str);
+        let mut least = Event::build(self.0.action, self.0.severity, text("summary")?, text("source")?);
+        least.0.dedup_key = self.0.dedup_key.clone();
+        if let Some(severity) = text("severity") {
+            least.0.payload.insert("severity".into(), severity.into());
+        }
+        Some(least.detail("refused_by_pagerduty", why.into()))
     }
 
     /// Sets `payload.component`: the part that is broken. Blank and nothing are left out, here and below.
@@ -214,7 +201,10 @@ impl Event {
     fn field(mut self, name: &str, value: Option<String>) -> Event {
         let value = value.map(|value| text::one_line(&value)).filter(|value| !value.is_empty());
         if let Some(value) = value {
-            self.0.payload.insert(name.into(), text::truncate(&value, FIELD_MAX_CHARS).into());
+            let value = text::truncate(&value, FIELD_MAX_CHARS).into();
+            // A change event has no such fields.
+            let place = if self.0.action == Action::Change { &mut self.0.details } else { &mut self.0.payload };
+            place.insert(name.into(), value);
         }
         self
     }
@@ -296,9 +286,19 @@ impl Event {
         self.0.action
     }
 
-    /// The alert that it does it to.
-    pub fn dedup_key(&self) -> &DedupKey {
-        &self.0.dedup_key
+    /// The alert that it does it to; nothing for a change.
+    pub fn dedup_key(&self) -> Option<&DedupKey> {
+        self.0.dedup_key.as_ref()
+    }
+
+    /// What a person reads first; empty for a bare event.
+    pub fn summary(&self) -> &str {
+        self.0.payload.get("summary").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// When it happened, as an RFC 3339 timestamp in UTC, where the sender said so.
+    pub fn time(&self) -> Option<&str> {
+        self.0.payload.get("timestamp").and_then(Value::as_str)
     }
 
     /// How bad it is.
@@ -311,11 +311,15 @@ impl Event {
     /// An event over the limit sheds `custom_details` step by step and says what it shed in their member
     /// `shortened_to_fit`.
     pub fn to_json(&self) -> Value {
-        let mut event = self.0.client.clone();
-        event.insert("event_action".into(), self.0.action.as_str().into());
-        event.insert("dedup_key".into(), self.0.dedup_key.as_str().into());
+        let mut event = Map::new();
+        if let Some(dedup_key) = &self.0.dedup_key {
+            event = self.0.client.clone();
+            event.insert("event_action".into(), self.0.action.as_str().into());
+            event.insert("dedup_key".into(), dedup_key.as_str().into());
+        }
         for (name, list) in [("links", &self.0.links), ("images", &self.0.images)] {
-            if !list.is_empty() {
+            // PagerDuty's guide to change events knows links and no images.
+            if !list.is_empty() && (name == "links" || self.0.action != Action::Change) {
                 event.insert(name.into(), Value::Array(list.clone()));
             }
         }

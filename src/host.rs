@@ -19,14 +19,28 @@ pub trait Host {
     /// The store could not be asked (its provider is down, say): the variable may well have a value.
     fn variable(&self, name: &str) -> Result<Option<String>, VariableError>;
 
-    /// Sends all of `batch` at the same time and gives an answer or a reason for each, in the same order.
+    /// Runs `lanes` rows of requests at the same time, the requests of one lane one after the other.
     ///
-    /// Returns when all are answered or when [`Host::elapsed`] reaches `deadline`; what has no answer by then is
-    /// [`SendError::Deadline`]. Redirects are not followed.
-    fn send(&mut self, batch: Vec<Outbound>, deadline: Duration) -> Vec<Result<Inbound, SendError>>;
+    /// `step` is asked for a lane's first request with no answer, and with each answer for the one that follows it; a
+    /// lane for which it gives none has ended. Returns when all lanes have, or when [`Host::elapsed`] reaches
+    /// `deadline`: what is under way then is answered with [`SendError::Deadline`], and nothing follows. Lanes start in
+    /// order where the runtime does not take all at once. Redirects are not followed.
+    fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>);
 
     /// Writes one line to the log. The caller has kept secrets out of it.
     fn log(&mut self, line: &str);
+}
+
+/// What follows in a lane: called with the lane's number, the time since this request arrived, and the answer to the
+/// lane's last request, where there was one.
+pub type Step<'a> = &'a mut dyn FnMut(usize, Duration, Option<Result<Inbound, SendError>>) -> Option<Next>;
+
+/// The next request of a lane.
+pub struct Next {
+    /// The request.
+    pub outbound: Outbound,
+    /// When to send it, by [`Host::elapsed`].
+    pub not_before: Duration,
 }
 
 /// The variable store failed.
@@ -58,6 +72,8 @@ pub struct Outbound {
 pub struct Inbound {
     /// The HTTP status.
     pub status: u16,
+    /// The seconds to wait before another try, where header `retry-after` or `ratelimit-reset` tells them.
+    pub retry_after: Option<u64>,
     /// The body, cut at [`INBOUND_MAX_BYTES`].
     pub body: Vec<u8>,
 }
@@ -87,7 +103,7 @@ impl fmt::Display for SendError {
         f.write_str(match self {
             SendError::Connect => "connection failed",
             SendError::Deadline => "no answer in time",
-            SendError::Denied => "the runtime does not allow this host: add it to allowed_outbound_hosts",
+            SendError::Denied => "add its host to allowed_outbound_hosts",
             SendError::Dns => "host name not resolved",
             SendError::Protocol => "the answer broke off",
             SendError::Tls => "tls failed",

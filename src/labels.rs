@@ -74,11 +74,16 @@ pub fn alerts(payload: Node<'_>) -> Result<Vec<Alert<'_>>, MapError> {
     Ok(items.iter().enumerate().map(alert).collect())
 }
 
-/// One event for each alert of a group, and a word on those that the sender left out.
+/// One event for each alert of a group, and a word on those that the sender left out. When all of a group is over, one
+/// more closes the digest that may stand for alerts of it.
 ///
 /// # Errors
 /// There is no list of alerts. An alert that cannot be mapped is among [`Mapped::rejected`] and holds up no other.
-pub fn each(payload: Node<'_>, map: &dyn Fn(&Alert<'_>) -> Result<Event, MapError>) -> Result<Mapped, MapError> {
+pub fn each(
+    payload: Node<'_>,
+    vendor: Vendor,
+    map: &dyn Fn(&Alert<'_>) -> Result<Event, MapError>,
+) -> Result<Mapped, MapError> {
     let mut mapped = Mapped::default();
     let alerts = alerts(payload)?;
     if alerts.is_empty() {
@@ -89,6 +94,15 @@ pub fn each(payload: Node<'_>, map: &dyn Fn(&Alert<'_>) -> Result<Event, MapErro
             Ok(event) => mapped.events.push(event),
             Err(error) => mapped.rejected.push(error),
         }
+    }
+    // A group that nothing names has no digest that could be found again.
+    mapped.group = group_key(payload, vendor.slug).ok();
+    let over = mapped.rejected.is_empty() && truncated(payload) == 0;
+    let worst = mapped.events.iter().map(Event::severity).max();
+    let resolved = mapped.events.iter().all(|event| event.action() == Action::Resolve);
+    if let (Some(key), Some(worst), true) = (&mapped.group, worst, over && resolved) {
+        let closes = Event::new(Action::Resolve, key.clone(), worst, "All alerts of the group are over", vendor.name);
+        mapped.events.push(closes.class(Some("digest".to_owned())));
     }
     Ok(note_truncation(payload, mapped))
 }

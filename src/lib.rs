@@ -13,7 +13,7 @@
 //!    Request ──route──▶ source, service ──config──▶ Config ──auth──▶ Authenticated
 //!                                                                        │ source.map   (pure)
 //!                                                                        ▼       │
-//!                                              Mapped { events, ignored, rejected } ──deliver──▶ Outcomes
+//!                              Mapped { events, ignored, rejected } ──storm──▶ Plan ──deliver──▶ Outcomes
 //!                                                                                │
 //!                       Error ──one status table──▶ Reply ◀──────────────────────┘
 //! ```
@@ -33,7 +33,9 @@
 //! 7. A trigger and its resolve share a dedup key, built from ids and never from severity, value, time or status.
 //! 8. Nothing that the network can reach panics, indexes or unwraps; lints hold that.
 //! 9. Errors become statuses in one table ([`error::Error::status`]), and 2xx means that PagerDuty has every event.
-//! 10. Every wait for a sender or for PagerDuty has an end: [`host::Host::send`] takes a deadline, and bodies are read
+//! 10. A known sender is never met with silence: what cannot be mapped or is refused pages in short ([`unmapped`],
+//!     [`event::Event::minimal`]), and what is too much at once is named in a digest ([`storm`]).
+//! 11. Every wait for a sender or for PagerDuty has an end: [`host::Host::exchange`] takes a deadline, and bodies are read
 //!     under a clock.
 //!
 //! # Glossary
@@ -47,6 +49,8 @@
 //! | scheme | a way for a sender to prove itself |
 //! | variable | one value from the runtime's store |
 //! | service | the user's name for a routing key of its own |
+//! | lane | the events of one alert, which go out one after the other |
+//! | digest | one alert that stands for many of a delivery |
 //! | outcome | what came of one event |
 //! | reply | our HTTP answer |
 //! | host | the runtime as the pipeline sees it |
@@ -91,4 +95,6 @@ pub mod request;
 pub mod route;
 pub mod secret;
 pub mod sources;
+pub mod storm;
 pub mod text;
+pub mod unmapped;

@@ -6,23 +6,30 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::auth::{self, Access, FetchError, Proof};
-use crate::config::{self, Grouping, Target};
-use crate::deliver::{self, Outcome, Verdict};
+use crate::config::{self, Config, Grouping, Target, Unmapped};
+use crate::deliver::{self, Channel, Outcome, Sent, Verdict};
 use crate::error::Error;
-use crate::host::{Host, Outbound, Url};
+use crate::event::Event;
+use crate::host::{Host, Next, Outbound, Url};
 use crate::request::{ReadError, Reply, Request};
 use crate::route::{self, Endpoint};
 use crate::sources::{Mapped, Source};
+use crate::storm;
 use crate::text;
+use crate::unmapped;
 
-/// What is kept of a sender's patience for the way back.
+/// What is kept of a sender's patience for the way back: this much, or a quarter where it has little.
 const MARGIN: Duration = Duration::from_millis(500);
+const MARGIN_SHARE: u32 = 4;
 
 /// When a document that is needed to know the sender must be there, from the request's arrival on.
 const FETCH_MAX: Duration = Duration::from_secs(5);
 
 /// The longest a request may take. The clouds that run Spin end a handler after 30 seconds.
 const TOTAL_MAX: Duration = Duration::from_secs(25);
+
+/// How much of a body is looked at for the page that says that it cannot be mapped, in bytes.
+const EXCERPT_BYTES: usize = 64 * 1024;
 
 /// How many entries of each kind the reply and the log list; what is beyond them is counted.
 const LISTED_MAX: usize = 1000;
@@ -51,10 +58,15 @@ struct Facts {
     proof: Option<Proof>,
     mapped: Mapped,
     outcomes: Vec<Outcome>,
+    /// What went well in the end, and somebody should still look at.
+    warnings: Vec<String>,
+    /// The stages that have ended, and when.
+    stages: Vec<(&'static str, Duration)>,
     quiet: bool,
 }
 
 fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut Facts) -> Result<StatusCode, Error> {
+    facts.ended("read", host);
     let request = request?;
     let (source, service) = match route::route(request.method, &request.path)? {
         Endpoint::Deliver { source, service } => (source, service),
@@ -64,54 +76,122 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
         }
     };
     facts.source = Some(source.slug);
+    let deadline = source.patience.saturating_sub(MARGIN.min(source.patience / MARGIN_SHARE)).min(TOTAL_MAX);
     let config = config::load(host, source.slug, source.schemes)?;
     let access = Access { secrets: &config.secrets, policy: config.policy, topics: &config.topics };
     let now = host.now();
-    let delivery = auth::verify(&request, source.schemes, access, now, &mut |url| fetch(host, url))?;
+    let delivery = auth::verify(&request, source.schemes, access, now, &mut |url| fetch(host, url, deadline))?;
     facts.proof = Some(delivery.proof());
     // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
     facts.service = service.map(str::to_owned);
     let target = config::target(host, service)?;
+    facts.warnings.extend(target.warning.as_ref().map(|error| format!("{error}: old alerts stay open")));
+    facts.ended("auth", host);
 
     let map = match target.grouping {
         Grouping::Alert => source.map,
         Grouping::Group => source.map_group.unwrap_or(source.map),
     };
-    facts.mapped = map(&delivery)?;
+    match map(&delivery) {
+        Ok(mapped) => facts.mapped = mapped,
+        Err(error) => facts.mapped.rejected.push(error),
+    }
+    let mut events = std::mem::take(&mut facts.mapped.events);
+    if target.unmapped == Unmapped::Page {
+        events.extend(page(source, &config, &target, delivery.body(), facts));
+    }
+    let plan = storm::plan(events, facts.mapped.group.as_ref(), source.name, host.now());
+    if plan.digested > 0 {
+        facts.warnings.push(format!("{} events are only named in a digest: they are too many at once", plan.digested));
+    }
+    facts.ended("map", host);
 
-    let deadline = source.patience.saturating_sub(MARGIN).min(TOTAL_MAX);
-    facts.outcomes = deliver::deliver(host, &facts.mapped.events, &target.routing_key, &target.events_url, deadline);
+    let channel = Channel {
+        keys: &target.routing_keys,
+        alerts: &target.alerts_url,
+        changes: &target.changes_url,
+        minimal: target.unmapped == Unmapped::Page,
+    };
+    facts.outcomes = deliver::deliver(host, &plan.events, channel, deadline);
+    facts.ended("deliver", host);
+    facts.warnings.extend(warnings(&target, &facts.outcomes));
     judge(source, &target, facts)
 }
 
-/// Fetches a document.
-fn fetch(host: &mut dyn Host, url: &Url) -> Result<Vec<u8>, FetchError> {
-    match host.send(vec![Outbound { url: url.clone(), body: None }], FETCH_MAX).pop() {
-        Some(Ok(answer)) if answer.status == 200 => Ok(answer.body),
-        Some(Ok(answer)) if (400..500).contains(&answer.status) => Err(FetchError::Absent),
-        _ => Err(FetchError::Trouble),
+/// The page that stands for what could not be mapped, where anything could not.
+fn page(source: &Source, config: &Config, target: &Target, body: &[u8], facts: &mut Facts) -> Option<Event> {
+    let reasons: Vec<String> = facts.mapped.rejected.iter().map(ToString::to_string).collect();
+    // A sender may put anywhere what it was given as a secret.
+    let shown = body.get(..EXCERPT_BYTES).unwrap_or(body);
+    let shown = target.routing_keys.redact(&config.secrets.redact(&String::from_utf8_lossy(shown)));
+    let page = unmapped::page(source.slug, source.name, &reasons, &shown);
+    if page.is_some() {
+        facts.warnings.push(format!("{} items could not be mapped: a page says so", reasons.len()));
     }
+    page
+}
+
+/// Fetches a document.
+fn fetch(host: &mut dyn Host, url: &Url, deadline: Duration) -> Result<Vec<u8>, FetchError> {
+    let mut fetched = Err(FetchError::Trouble);
+    host.exchange(1, deadline.min(FETCH_MAX), &mut |_, elapsed, answer| match answer {
+        None => Some(Next { outbound: Outbound { url: url.clone(), body: None }, not_before: elapsed }),
+        Some(answer) => {
+            fetched = match answer {
+                Ok(answer) if answer.status == 200 => Ok(answer.body),
+                Ok(answer) if (400..500).contains(&answer.status) => Err(FetchError::Absent),
+                _ => Err(FetchError::Trouble),
+            };
+            None
+        }
+    });
+    fetched
+}
+
+/// What went well in the end, and somebody should still look at.
+fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
+    let accepted = |outcome: &&Outcome| outcome.verdict() == Verdict::Accepted;
+    let unknown = |sent: &Sent| sent.verdict() == Verdict::RefusedKey;
+    let with =
+        |test: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(accepted).filter(|outcome| test(outcome)).count();
+    let variable = &target.routing_key_variable;
+    let notes = [
+        (
+            with(&|outcome| unknown(&outcome.current)),
+            format!("events went out with variable `{variable}_previous`: pagerduty refuses the key in `{variable}`"),
+        ),
+        (
+            with(&|outcome| outcome.previous.as_ref().is_some_and(unknown)),
+            format!("events could not go to `{variable}_previous` as well: pagerduty refuses that key, remove it"),
+        ),
+        (
+            with(&|outcome| outcome.minimal),
+            "events went out without their details: pagerduty refused the whole".to_owned(),
+        ),
+    ];
+    notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, note)| format!("{count} {note}")).collect()
 }
 
 /// What all outcomes together mean for the sender: the worst of them decides.
 fn judge(source: &Source, target: &Target, facts: &Facts) -> Result<StatusCode, Error> {
-    let of = facts.outcomes.len();
-    let with = |verdict: Verdict| facts.outcomes.iter().filter(move |outcome| outcome.verdict() == verdict);
-    let why = |verdict: Verdict| with(verdict).next().map(Outcome::to_string).unwrap_or_default();
-    match facts.outcomes.iter().map(Outcome::verdict).max() {
-        Some(Verdict::RefusedKey) => {
-            Err(Error::RefusedKey { variable: target.routing_key_variable.clone(), why: why(Verdict::RefusedKey) })
+    let outcomes = &facts.outcomes;
+    let of = outcomes.len();
+    let verdict = outcomes.iter().map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
+    let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict).map(Outcome::deciding);
+    let why = decisive.map(Sent::to_string).unwrap_or_default();
+    let failed = outcomes.iter().filter(|outcome| outcome.verdict() == verdict).count();
+    match verdict {
+        Verdict::RefusedKey => Err(Error::RefusedKey { variable: target.routing_key_variable.clone(), why }),
+        Verdict::Misdirected => Err(Error::Misdirected { variable: target.address_variable, why }),
+        Verdict::Blocked => Err(Error::Blocked { why }),
+        Verdict::Retry => {
+            let waits = outcomes.iter().filter_map(|outcome| outcome.deciding().answer.as_ref().ok()?.retry_after);
+            Err(Error::Deliver { failed, of, why, retry_after: waits.max() })
         }
-        // A sender that tries again may bring the others through, so trouble that passes goes before refusals.
-        _ if with(Verdict::Retry).next().is_some() => {
-            Err(Error::Deliver { failed: with(Verdict::Retry).count(), of, why: why(Verdict::Retry) })
-        }
-        Some(Verdict::Refused) => {
-            Err(Error::Refused { failed: with(Verdict::Refused).count(), of, why: why(Verdict::Refused) })
-        }
-        Some(Verdict::Accepted | Verdict::Retry) | None => match facts.mapped.rejected.first() {
-            Some(error) => Err(error.clone().into()),
-            None => Ok(source.success),
+        Verdict::Refused => Err(Error::Refused { failed, of, why }),
+        Verdict::Accepted => match facts.mapped.rejected.first() {
+            Some(error) if target.unmapped == Unmapped::Reject => Err(error.clone().into()),
+            _ => Ok(source.success),
         },
     }
 }
@@ -130,31 +210,49 @@ fn success(status: StatusCode, facts: &Facts) -> Reply {
         members.insert("status".into(), "success".into());
         members.insert("message".into(), message.into());
         if let [only] = facts.outcomes.as_slice() {
-            members.insert("dedup_key".into(), only.dedup_key.as_str().into());
+            members.insert("dedup_key".into(), only.dedup_key.clone().into());
         }
     }
     Reply::json(status, "application/json", &body)
 }
 
+/// What came of an event with one routing key, for the reply and the log.
+fn sent(sent: &Sent) -> Map<String, Value> {
+    let mut members = Map::new();
+    members.insert("sha256".into(), sent.sha256.as_str().into());
+    members.insert("attempts".into(), sent.attempts.into());
+    members.insert("pagerduty".into(), sent.to_string().into());
+    members
+}
+
 impl Facts {
+    /// Notes that a stage has ended.
+    fn ended(&mut self, stage: &'static str, host: &dyn Host) {
+        self.stages.push((stage, host.elapsed()));
+    }
+
     fn to_json(&self) -> Value {
         let mut facts = Map::new();
         if let Some(proof) = self.proof {
             facts.insert("auth".into(), proof.to_string().into());
         }
         let event = |outcome: &Outcome| {
-            json!({
-                "event_action": outcome.action.as_str(),
-                "dedup_key": outcome.dedup_key,
-                "sha256": outcome.sha256,
-                "attempts": outcome.attempts,
-                "pagerduty": outcome.to_string(),
-            })
+            let mut event = sent(&outcome.current);
+            event.insert("event_action".into(), outcome.action.as_str().into());
+            event.insert("dedup_key".into(), outcome.dedup_key.clone().into());
+            if outcome.minimal {
+                event.insert("without_details".into(), true.into());
+            }
+            if let Some(previous) = &outcome.previous {
+                event.insert("with_previous_key".into(), Value::Object(sent(previous)));
+            }
+            Value::Object(event)
         };
         let lists = [
             ("events", self.outcomes.iter().map(event).collect()),
             ("ignored", self.mapped.ignored.iter().map(|i| json!({"item": i.item, "reason": i.reason})).collect()),
             ("rejected", self.mapped.rejected.iter().map(|error| Value::from(error.to_string())).collect()),
+            ("warnings", self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect()),
         ];
         for (name, list) in lists {
             let mut list: Vec<Value> = list;
@@ -176,11 +274,22 @@ fn log(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Error>) 
     let mut line = facts.to_json();
     if let Some(members) = line.as_object_mut() {
         members.insert("time".into(), text::epoch(host.now()).into());
-        members.insert("level".into(), if error.is_some() { "error" } else { "info" }.into());
+        let level = match (&error, facts.warnings.is_empty()) {
+            (Some(_), _) => "error",
+            (None, false) => "warning",
+            (None, true) => "info",
+        };
+        members.insert("level".into(), level.into());
         members.insert("source".into(), facts.source.into());
         members.insert("service".into(), facts.service.clone().into());
         members.insert("status".into(), reply.status.as_u16().into());
-        members.insert("ms".into(), u64::try_from(host.elapsed().as_millis()).unwrap_or(u64::MAX).into());
+        let millis = |duration: Duration| Value::from(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        members.insert("ms".into(), millis(host.elapsed()));
+        let mut since = Duration::ZERO;
+        for (stage, end) in &facts.stages {
+            members.insert(format!("ms_{stage}"), millis(end.saturating_sub(since)));
+            since = *end;
+        }
         if let Some(error) = error {
             members.insert("error".into(), error.to_string().into());
         }

@@ -87,7 +87,7 @@ pub struct Reply {
     /// The status.
     pub status: StatusCode,
     /// The headers, but for `content-length`, which follows from the body.
-    pub headers: Vec<(&'static str, &'static str)>,
+    pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -97,13 +97,13 @@ impl Reply {
     pub fn json(status: StatusCode, media_type: &'static str, body: &Value) -> Self {
         let mut body = text::encode(body);
         body.push(b'\n');
-        Reply { status, headers: vec![("content-type", media_type)], body }
+        Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
     }
 
     /// The same reply with one more header.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.push((name, value));
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
         self
     }
 }

@@ -7,6 +7,8 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::text;
+
 /// A secret value. It is written out in one place only, where [`Secret::expose`] is called.
 #[derive(Clone)]
 pub struct Secret(String);
@@ -22,6 +24,11 @@ impl Secret {
     /// Digests are compared rather than the values, so that not even the secret's length shows.
     pub fn matches(&self, offered: &[u8]) -> bool {
         Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(offered)).into()
+    }
+
+    /// `text` without this secret, wherever it stands.
+    pub fn redact(&self, text: &str) -> String {
+        text::without(text, &self.0)
     }
 
     /// The value itself, for the one place that has to send it or compute with it.
@@ -43,4 +50,12 @@ pub struct Rotation {
     pub current: Secret,
     /// The value before it, where the operator still allows it.
     pub previous: Option<Secret>,
+}
+
+impl Rotation {
+    /// `text` without either value.
+    pub fn redact(&self, text: &str) -> String {
+        let text = self.current.redact(text);
+        self.previous.as_ref().map(|previous| previous.redact(&text)).unwrap_or(text)
+    }
 }

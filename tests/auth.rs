@@ -34,7 +34,8 @@ fn knock(world: &World, headers: &[(&str, &str)]) -> Reply {
     for (name, value) in headers {
         call = call.header(name, value);
     }
-    run(relay(Flavour::Spin).call(world, call)).expect("the component answers")
+    let world = world.clone().with("unmapped", "reject");
+    run(relay(Flavour::Spin).call(&world, call)).expect("the component answers")
 }
 
 fn world() -> World {
@@ -207,7 +208,7 @@ fn a_wrong_variable_is_named_to_a_known_sender_and_to_no_stranger() {
 }
 
 const EVENTS_URL: &str =
-    "variable `events_url` must be an https url with a path and nothing after it, or http on loopback";
+    "variable `events_url` must be an https url that ends in /enqueue, or http on loopback";
 
 #[test]
 fn a_routing_key_may_end_in_a_newline_and_keeps_its_case() {
@@ -545,7 +546,8 @@ fn signed(secret: &str, body: &str, timestamp: Option<&str>) -> Vec<(String, Str
 fn knock_signed(world: &World, path: &str, headers: &[(String, String)]) -> Reply {
     let call =
         headers.iter().fold(Call::stranger("POST", path, "not json"), |call, (name, value)| call.header(name, value));
-    run(relay(Flavour::Spin).call(world, call)).expect("the component answers")
+    let world = world.clone().with("unmapped", "reject");
+    run(relay(Flavour::Spin).call(&world, call)).expect("the component answers")
 }
 
 fn now() -> u64 {

@@ -47,6 +47,8 @@ fn the_first_two_fixtures_of_a_source_are_a_trigger_and_its_resolve() {
             let keys = |number: &str, action: &str| -> BTreeSet<String> {
                 let fixture = fixtures::of(source).into_iter().find(|fixture| fixture.number() == number);
                 let events = fixture.map(|fixture| fixture.expected_events(group)).unwrap_or_default();
+                // A resolve may also close what stands for the whole batch.
+                let events: Vec<Value> = events.into_iter().filter(|e| e["payload"]["class"] != "digest").collect();
                 assert!(events.iter().all(|event| event["event_action"] == action), "{} {number}", source.slug);
                 events.iter().map(|event| event["dedup_key"].to_string()).collect()
             };
@@ -196,8 +198,7 @@ fn docs_of(slug: &str) -> String {
 }
 
 fn assert_contract(event: &Value, what: &str) {
-    let body = contract::with_key(event, ROUTING_KEY).to_string();
-    assert_eq!(contract::violations(body.as_bytes()), Vec::<String>::new(), "{what}");
+    assert_eq!(contract::wrong_with(&contract::with_key(event, ROUTING_KEY)), Vec::<String>::new(), "{what}");
 }
 
 /// A line that the test runner shows even where the test passes.

@@ -1,7 +1,12 @@
 //! What the sender is told, for what PagerDuty does: 2xx only where PagerDuty has every event.
+//!
+//! The matrix crosses every fault that a server can have with deliveries of one event and of ten. `cargo test --test
+//! delivery -- --nocapture` prints it.
 
 mod harness;
 
+use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use harness::build::Flavour;
@@ -9,12 +14,29 @@ use harness::pagerduty::{Answer, PagerDuty};
 use harness::runtime::{Call, Egress, Reply, World, relay};
 use harness::{ROUTING_KEY, run};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+/// A key that could be the one before [`ROUTING_KEY`].
+const PREVIOUS_KEY: &str = "R0pageRelayTestKey0000000000000p";
+
+/// A key of a service's own integration, which also takes change events.
+const SERVICE_KEY: &str = "e0pageRelayTestKey0000000000000u";
+
+fn alert(i: usize, status: &str) -> Value {
+    json!({"status": status, "labels": {"alertname": "A"}, "fingerprint": format!("{i:016x}")})
+}
+
+fn key(i: usize) -> String {
+    format!("alertmanager:{i:016x}")
+}
+
+fn delivery(alerts: Vec<Value>) -> String {
+    json!({"version": "4", "groupKey": "g", "alerts": alerts}).to_string()
+}
 
 /// A group of `n` alerts.
 fn group(n: usize) -> String {
-    let alert =
-        |i: usize| json!({"status": "firing", "labels": {"alertname": "A"}, "fingerprint": format!("{i:016x}")});
-    json!({"version": "4", "status": "firing", "alerts": (0..n).map(alert).collect::<Vec<Value>>()}).to_string()
+    delivery((0..n).map(|i| alert(i, "firing")).collect())
 }
 
 /// How long the component says that a request took.
@@ -22,161 +44,614 @@ fn millis(reply: &Reply) -> u64 {
     reply.log_json()["ms"].as_u64().expect("the log tells the time")
 }
 
+async fn post(world: &World, body: impl Into<bytes::Bytes>) -> Reply {
+    relay(Flavour::Spin).call(world, Call::post("/alertmanager", body)).await.expect("the component answers")
+}
+
 /// Sends a group of `n` alerts to a PagerDuty that follows a script.
 fn deliver(n: usize, script: Vec<Answer>) -> (Reply, PagerDuty) {
     run(async {
         let pagerduty = PagerDuty::start().await;
         pagerduty.script(script);
-        let world = World::new(&pagerduty.url());
-        let call = Call::post("/alertmanager", group(n));
-        let reply = relay(Flavour::Spin).call(&world, call).await.expect("the component answers");
+        let reply = post(&World::new(&pagerduty.url()), group(n)).await;
         (reply, pagerduty)
     })
 }
 
-#[test]
-fn the_sender_hears_what_pagerduty_said() {
-    let invalid = r#"{"status":"invalid event","message":"Event object is invalid","errors":["one","two"]}"#;
-    let key = format!("Invalid routing key {ROUTING_KEY}");
-    let own = r#"{"status":"success"}"#;
-    let cases = [
-        (Answer::say(202, own), 200, None, ""),
-        (Answer::say(200, own), 200, None, ""),
-        (Answer::say(202, ""), 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: 202"),
+/// What is wrong at the other end.
+#[derive(Clone)]
+enum Fault {
+    /// PagerDuty answers like this, every time.
+    Says(Answer),
+    /// PagerDuty answers like this once, and is itself again.
+    Once(Answer),
+    /// The runtime's rules do not let events out.
+    Denied,
+    /// Nothing listens.
+    Refused,
+    /// Connections never stand.
+    Unreachable,
+    /// The server speaks no TLS.
+    NoTls,
+}
+
+/// What a fault means where one event meets it: status, `Retry-After`, tries of that event, the reply's detail.
+type Cell = (u16, &'static str, u64, &'static str);
+
+/// Every fault, and what comes of one event. `…` stands for the count of events.
+fn faults() -> Vec<(&'static str, Fault, Cell)> {
+    const OWN: &str = r#"{"status":"success"}"#;
+    const INVALID: &str = r#"{"status":"invalid event","message":"Event object is invalid","errors":["one","two"]}"#;
+    const UNRECOGNISED: &str = r#"{"status":"Unrecognized object","message":"Event object format is unrecognized","errors":["JSON parse error"]}"#;
+    let says = |status, body: &str| Fault::Says(Answer::say(status, body));
+    let once = |status, body: &str| Fault::Once(Answer::say(status, body));
+    let with = |status, header| Fault::Says(Answer::With(status, header));
+    let long = || "long ".repeat(200_000);
+    let spaced = || format!("{{\"status\":\"success\"{}}}", " ".repeat(70_000));
+    vec![
+        ("takes it, 202", says(202, OWN), (200, "", 1, "")),
+        ("takes it, 200", says(200, OWN), (200, "", 1, "")),
+        ("takes it, 201", says(201, OWN), (200, "", 1, "")),
+        ("202 and nothing", says(202, ""), (503, "30", 2, "not taken: 202")),
+        ("202 and a page", says(202, "<html>login</html>"), (503, "30", 2, "not taken: 202 <html>login</html>")),
+        ("202 and another status", says(202, r#"{"status":"queued"}"#), (503, "30", 2, "not taken: 202")),
+        ("202 and 70 kB", says(202, &spaced()), (503, "30", 2, "")),
+        ("204", says(204, ""), (503, "30", 2, "not taken: 204")),
+        ("302", with(302, "location: http://127.0.0.1:1/"), (502, "", 1, "elsewhere: 302")),
+        ("304", says(304, ""), (502, "", 1, "elsewhere: 304")),
+        ("400 invalid event", says(400, INVALID), (422, "", 2, "refused: 400 Event object is invalid: one; two")),
         (
-            Answer::say(202, "<html>login</html>"),
-            503,
-            Some("30"),
-            "pagerduty has not taken 1 of 1 events, try again: 202 <html>login</html>",
+            "400 unrecognised",
+            says(400, UNRECOGNISED),
+            (422, "", 2, "refused: 400 Event object format is unrecognized: JSON parse error"),
         ),
+        ("400 object of another kind", says(400, r#"{"odd":[1]}"#), (422, "", 2, "refused: 400")),
+        ("400 list", says(400, "[]"), (422, "", 2, "refused: 400")),
+        ("400 unknown key", says(400, "Invalid routing key"), (502, "", 1, "key: 400 Invalid routing key")),
         (
-            Answer::say(202, r#"{"status":"queued"}"#),
-            503,
-            Some("30"),
-            "pagerduty has not taken 1 of 1 events, try again: 202",
+            "400 key by its field",
+            says(400, r#"{"message":"no","errors":["'routing_key' is bad"]}"#),
+            (502, "", 1, "key: 400 no: 'routing_key' is bad"),
         ),
-        (Answer::say(302, own), 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: 302"),
-        (
-            Answer::say(400, invalid),
-            422,
-            None,
-            "pagerduty refused 1 of 1 events: 400 Event object is invalid: one; two",
-        ),
-        (
-            Answer::say(400, "Invalid routing key"),
-            502,
-            None,
-            "pagerduty refused the routing key in variable `routing_key`: 400 Invalid routing key",
-        ),
-        (
-            Answer::say(400, &key),
-            502,
-            None,
-            "pagerduty refused the routing key in variable `routing_key`: 400 Invalid routing key [redacted]",
-        ),
-        (Answer::say(401, ""), 502, None, "pagerduty refused the routing key in variable `routing_key`: 401"),
-        (Answer::say(403, "no"), 502, None, "pagerduty refused the routing key in variable `routing_key`: 403 no"),
-        (Answer::say(404, ""), 422, None, "pagerduty refused 1 of 1 events: 404"),
-        (Answer::say(408, ""), 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: 408"),
-        (Answer::say(413, ""), 422, None, "pagerduty refused 1 of 1 events: 413"),
-        (Answer::say(429, ""), 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: 429"),
-        (Answer::say(500, ""), 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: 500"),
-        (Answer::say(503, "x\u{0}\ny"), 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: 503 x y"),
-        (Answer::Close, 503, Some("30"), "pagerduty has not taken 1 of 1 events, try again: the answer broke off"),
-    ];
-    for (answer, status, retry_after, detail) in cases {
-        let what = format!("{answer:?}");
-        let (reply, _) = deliver(1, vec![answer]);
-        assert_eq!(reply.status, status, "{what}: {}", reply.json());
-        assert_eq!(reply.headers.get("retry-after").map(String::as_str), retry_after, "{what}");
-        assert_eq!(reply.json()["detail"].as_str().unwrap_or_default(), detail, "{what}");
-        assert!(!String::from_utf8_lossy(&reply.body).contains(ROUTING_KEY), "{what}");
+        ("400 and 1 MB", says(400, &long()), (422, "", 2, "")),
+        ("400 once", once(400, INVALID), (200, "", 2, "")),
+        ("401", says(401, ""), (502, "", 1, "key: 401")),
+        ("402", says(402, "pay"), (502, "", 1, "key: 402 pay")),
+        ("403", says(403, "no"), (502, "", 1, "key: 403 no")),
+        ("404", says(404, ""), (502, "", 1, "elsewhere: 404")),
+        ("405", says(405, ""), (502, "", 1, "elsewhere: 405")),
+        ("408", says(408, ""), (503, "30", 2, "not taken: 408")),
+        ("408 once", once(408, ""), (200, "", 2, "")),
+        ("413", says(413, ""), (422, "", 2, "refused: 413")),
+        ("429", says(429, ""), (503, "30", 1, "not taken: 429")),
+        ("429, again in 0 s", with(429, "retry-after: 0"), (503, "30", 2, "not taken: 429")),
+        ("429, again in 0 s, once", Fault::Once(Answer::With(429, "Retry-After: 0")), (200, "", 2, "")),
+        ("429, reset in 0 s, once", Fault::Once(Answer::With(429, "ratelimit-reset: 0")), (200, "", 2, "")),
+        ("429, again in 45 s", with(429, "retry-after: 45"), (503, "45", 1, "not taken: 429")),
+        ("429, again in a day", with(429, "retry-after: 86400"), (503, "300", 1, "not taken: 429")),
+        ("429, again at a date", with(429, "retry-after: Fri, 31 Dec 1999 23:59:59 GMT"), (503, "30", 1, "")),
+        ("429, again after -1", with(429, "retry-after: -1"), (503, "30", 1, "not taken: 429")),
+        ("500", says(500, ""), (503, "30", 2, "not taken: 500")),
+        ("500 once", once(500, ""), (200, "", 2, "")),
+        ("502", says(502, "bad"), (503, "30", 2, "not taken: 502 bad")),
+        ("503", says(503, "x\u{0}\ny"), (503, "30", 2, "not taken: 503 x y")),
+        ("503, again in 60 s", with(503, "retry-after: 60"), (503, "60", 1, "not taken: 503")),
+        ("504", says(504, ""), (503, "30", 2, "not taken: 504")),
+        ("599", says(599, ""), (503, "30", 2, "not taken: 599")),
+        ("slow, 500 ms", Fault::Says(Answer::Say(202, OWN.to_owned(), Duration::from_millis(500))), (200, "", 1, "")),
+        ("no first byte", Fault::Says(Answer::Stall), (503, "30", 1, "not taken: no answer in time")),
+        ("no second half", Fault::Says(Answer::StallInside), (503, "30", 2, "not taken: no answer in time")),
+        ("closes unread", Fault::Says(Answer::CloseUnread), (503, "30", 2, "not taken: the answer broke off")),
+        ("closes unread, once", Fault::Once(Answer::CloseUnread), (200, "", 2, "")),
+        ("closes without a word", Fault::Says(Answer::Close), (503, "30", 2, "not taken: the answer broke off")),
+        ("closes without a word, once", Fault::Once(Answer::Close), (200, "", 2, "")),
+        ("takes it and closes", Fault::Says(Answer::Lose), (503, "30", 2, "not taken: the answer broke off")),
+        ("takes it and closes, once", Fault::Once(Answer::Lose), (200, "", 2, "")),
+        ("closes inside", Fault::Says(Answer::CloseInside), (503, "30", 2, "not taken: the answer broke off")),
+        ("closes inside, once", Fault::Once(Answer::CloseInside), (200, "", 2, "")),
+        ("no http", Fault::Says(Answer::Garbage), (503, "30", 2, "not taken: the answer broke off")),
+        ("202 before it read", Fault::Says(Answer::Early(202, OWN.to_owned())), (200, "", 1, "")),
+        ("413 before it read", Fault::Says(Answer::Early(413, String::new())), (422, "", 2, "refused: 413")),
+        ("429 before it read", Fault::Says(Answer::Early(429, String::new())), (503, "30", 1, "not taken: 429")),
+        ("egress denied", Fault::Denied, (502, "", 1, "blocked: add its host to allowed_outbound_hosts")),
+        ("nothing listens", Fault::Refused, (503, "30", 2, "not taken: connection failed")),
+        ("connections hang", Fault::Unreachable, (503, "30", 2, "not taken: connection failed")),
+        ("no tls", Fault::NoTls, (503, "30", 2, "not taken: tls failed")),
+    ]
+}
+
+/// The detail of the whole reply, from the short form of the table.
+fn detail(short: &str, failed: usize, of: usize) -> String {
+    let (kind, why) = short.split_once(": ").unwrap_or((short, ""));
+    match kind {
+        "not taken" => format!("pagerduty has not taken {failed} of {of} events, try again: {why}"),
+        "refused" => format!("pagerduty refused {failed} of {of} events: {why}"),
+        "key" => format!("pagerduty refused the routing key in variable `routing_key`: {why}"),
+        "elsewhere" => format!("what answers is not pagerduty's events api, look at variable `events_url`: {why}"),
+        "blocked" => format!("the runtime does not let events out to pagerduty: {why}"),
+        _ => panic!("no such kind: {kind}"),
     }
 }
 
+/// A port on loopback whose queue of connections is full, so that no other one ever stands.
+struct FullPort {
+    _listener: socket2::Socket,
+    _queue: Vec<socket2::Socket>,
+    port: u16,
+}
+
+impl FullPort {
+    fn new() -> FullPort {
+        let socket = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        let listener = socket();
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        listener.bind(&any.into()).expect("a free port on loopback");
+        listener.listen(0).expect("a listening socket");
+        let address = listener.local_addr().expect("bound");
+        let queue = std::iter::repeat_with(|| {
+            let client = socket();
+            client.set_nonblocking(true).expect("a socket that does not block");
+            // It stands, or hangs as those after it will.
+            let _ = client.connect(&address);
+            client
+        });
+        let queue = queue.take(4).collect();
+        FullPort { _queue: queue, port: address.as_socket().expect("an address").port(), _listener: listener }
+    }
+}
+
+/// One cell: the fault, how many events there are, and how many of them meet it.
+async fn cell(fault: &Fault, of: usize, failing: usize) -> (Reply, PagerDuty) {
+    let pagerduty = PagerDuty::start().await;
+    let mut world = World::new(&pagerduty.url());
+    let mut full = None;
+    match fault {
+        Fault::Says(answer) if failing == of => pagerduty.fault(None, answer.clone()),
+        Fault::Says(answer) => pagerduty.fault(Some(&key(4)), answer.clone()),
+        Fault::Once(answer) => pagerduty.script((0..failing).map(|_| answer.clone())),
+        Fault::Denied => world.egress = Egress::Denied,
+        // Port 1 of loopback: nothing listens there, and nothing unprivileged can.
+        Fault::Refused => world = World::new("http://127.0.0.1:1/v2/enqueue"),
+        Fault::Unreachable => {
+            let port = full.insert(FullPort::new()).port;
+            world = World::new(&format!("http://127.0.0.1:{port}/v2/enqueue"));
+        }
+        Fault::NoTls => world = World::new(&pagerduty.url().replace("http://", "https://")),
+    }
+    let reply = post(&world, group(of)).await;
+    (reply, pagerduty)
+}
+
 #[test]
-fn a_large_answer_is_read_to_its_bound_and_repeated_in_part() {
-    let (reply, _) = deliver(1, vec![Answer::say(400, &"long ".repeat(200_000))]);
+fn the_fault_matrix() {
+    let _ = relay(Flavour::Spin);
+    let mut rows: Vec<Vec<String>> = run(async {
+        // Some cells wait for as long as the sender would, so all wait together.
+        let mut rows = JoinSet::new();
+        for (row, (name, fault, cell_of_one)) in faults().into_iter().enumerate() {
+            rows.spawn(async move {
+                let column = |of: usize, failing: usize| {
+                    let fault = fault.clone();
+                    async move {
+                        // What is wrong with the way is wrong for all.
+                        let way = !matches!(fault, Fault::Says(_) | Fault::Once(_));
+                        if way && failing < of {
+                            return "-".to_owned();
+                        }
+                        check(name, &fault, cell_of_one, of, failing).await
+                    }
+                };
+                let (one, part, all) = tokio::join!(column(1, 1), column(10, 1), column(10, 10));
+                vec![format!("{row:02}"), name.to_owned(), one, part, all]
+            });
+        }
+        rows.join_all().await
+    });
+    rows.sort();
+    let cells = rows.iter().flat_map(|row| &row[2..]).filter(|cell| *cell != "-").count();
+    let mut out = std::io::stderr().lock();
+    writeln!(out, "{:28} {:24} {:24} {:24}", "PagerDuty", "1 event", "10 events, 1 of them", "10 events, all").unwrap();
+    for row in &rows {
+        writeln!(out, "{:28} {:24} {:24} {:24}", row[1], row[2], row[3], row[4]).unwrap();
+    }
+    writeln!(out, "{cells} cells").unwrap();
+}
+
+/// Runs a cell and holds it against the table, and against what every cell has to keep.
+async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing: usize) -> String {
+    let (status, retry_after, tries, short) = cell_of_one;
+    let (reply, pagerduty) = cell(fault, of, failing).await;
+    let what = format!("{name}, {failing} of {of}");
+    let said = reply.json();
+    assert_eq!(reply.status, status, "{what}: {said}");
+    assert_eq!(reply.headers.get("retry-after").map_or("", String::as_str), retry_after, "{what}");
+    if !short.is_empty() {
+        assert_eq!(said["detail"], detail(short, failing, of), "{what}");
+    }
+    let patience = pagerelay::sources::find("alertmanager").expect("it exists").patience.as_millis();
+    assert!(u128::from(millis(&reply)) < patience, "{what}: the sender has gone after {} ms", millis(&reply));
+    assert!(reply.body.len() < 1500 + 700 * of, "{what}: {} bytes", reply.body.len());
+
+    let events = said["events"].as_array().expect("a list of events");
+    assert_eq!(events.len(), of, "{what}: each event is accounted for");
+    let log = reply.log_json();
+    assert_eq!(log["events"], said["events"], "{what}: the log tells the same");
+    assert_eq!(log["level"] == "error", status >= 400, "{what}: {}", log["level"]);
+    let fails = |event: &Value| failing == of || event["dedup_key"] == json!(key(4));
+    let failed: Vec<&Value> = events.iter().filter(|event| fails(event)).collect();
+    if !matches!(fault, Fault::Once(_)) {
+        assert!(failed.iter().all(|event| event["attempts"] == tries), "{what}: {failed:?}");
+    }
+
+    // The one thing that must never happen.
+    let alerts = pagerduty.alerts();
+    let present = (0..of).filter(|i| alerts.contains_key(&key(*i))).count();
+    let own_words = matches!(fault, Fault::Says(Answer::Say(..)));
+    if reply.status < 300 && !own_words {
+        assert_eq!(present, of, "{what}: the sender was told that all is well");
+    }
+    let others = if own_words || failing < of { of - failing } else { 0 };
+    assert!(present >= others, "{what}: the others are sent all the same");
+    // Whatever is sent again is sent whole.
+    for received in pagerduty.received().iter().filter(|received| received.event.is_object()) {
+        assert_eq!(received.bytes.len().to_string(), received.headers["content-length"], "{what}");
+    }
+    format!("{} {retry_after:>3} x{tries} in {:4} ms", reply.status, millis(&reply))
+}
+
+#[test]
+fn a_large_answer_is_repeated_in_part_and_a_key_in_it_not_at_all() {
+    let (reply, _) = deliver(1, vec![Answer::say(413, &"long ".repeat(200_000)); 2]);
     assert_eq!(reply.status, 422);
     assert!(reply.body.len() < 2000, "{} bytes", reply.body.len());
-    let (reply, _) = deliver(1, vec![Answer::say(202, &format!("{{\"status\":\"success\"{}}}", " ".repeat(70_000)))]);
-    assert_eq!(reply.status, 503, "an answer that was not read to its end confirms nothing");
+    let (reply, _) = deliver(1, vec![Answer::say(400, &format!("Invalid routing key {ROUTING_KEY}"))]);
+    let detail = "pagerduty refused the routing key in variable `routing_key`: 400 Invalid routing key [redacted]";
+    assert_eq!(reply.json()["detail"], detail);
+    assert!(!reply.log.contains(ROUTING_KEY));
 }
 
 #[test]
-fn one_event_that_fails_fails_the_delivery_and_the_reply_says_which() {
-    for (answer, status) in [(Answer::say(500, ""), 503), (Answer::say(413, ""), 422), (Answer::Close, 503)] {
-        let script = vec![Answer::Own, Answer::Own, answer, Answer::Own];
-        let (reply, pagerduty) = deliver(10, script);
-        assert_eq!(reply.status, status);
-        assert_eq!(pagerduty.received().len(), 10, "the others are sent all the same");
-        assert_eq!(pagerduty.alerts().len(), 9);
-        let said = reply.json();
-        let events = said["events"].as_array().expect("a list of events");
-        assert_eq!(events.len(), 10);
-        assert_eq!(events.iter().filter(|event| event["pagerduty"] == "202 Event processed").count(), 9);
-    }
+fn the_answer_decides_where_the_event_could_not_be_written_to_its_end() {
+    run(async {
+        let details = json!({"log": "0123456789".repeat(50_000)});
+        let event = json!({
+            "event_action": "trigger", "dedup_key": "large",
+            "payload": {"summary": "s", "source": "h", "severity": "error", "custom_details": details},
+        });
+        let own = r#"{"status":"success"}"#.to_owned();
+        let cases = [
+            (Answer::Early(202, own.clone()), vec![202]),
+            (Answer::Early(413, String::new()), vec![422]),
+            (Answer::Early(429, String::new()), vec![503]),
+            // The reset may overtake the answer, and then nobody knows it.
+            (Answer::EarlyClose(202, own), vec![202, 503]),
+            (Answer::EarlyClose(429, String::new()), vec![503]),
+        ];
+        for (answer, statuses) in cases {
+            let pagerduty = PagerDuty::start().await;
+            pagerduty.fault(None, answer.clone());
+            let world = World::new(&pagerduty.url());
+            let call = Call::post("/events", event.to_string());
+            let reply = relay(Flavour::Spin).call(&world, call).await.expect("an answer");
+            assert!(statuses.contains(&reply.status), "{answer:?}: {}", reply.json());
+            assert!(millis(&reply) < 5000, "{answer:?} took {} ms", millis(&reply));
+        }
+    });
 }
 
 #[test]
 fn events_go_out_together_and_those_of_one_alert_in_order() {
     run(async {
         let pagerduty = PagerDuty::start().await;
-        let slow = |_| Answer::Say(202, r#"{"status":"success"}"#.to_owned(), Duration::from_millis(100));
-        pagerduty.script((0..50).map(slow));
-        let world = World::new(&pagerduty.url());
-        let reply = relay(Flavour::Spin).call(&world, Call::post("/alertmanager", group(50))).await.expect("an answer");
+        pagerduty.fault(None, Answer::Say(202, r#"{"status":"success"}"#.to_owned(), Duration::from_millis(100)));
+        let reply = post(&World::new(&pagerduty.url()), group(50)).await;
         assert_eq!(reply.status, 200);
-        // One after the other they would take five seconds.
+        // One after the other they would take five seconds. What it takes here is in the table of the benchmark.
         assert!(millis(&reply) < 3000, "{} ms", millis(&reply));
+        writeln!(std::io::stderr(), "50 events at 100 ms each: {} ms", millis(&reply)).unwrap();
 
-        let alert = |status: &str| json!({"status": status, "labels": {"alertname": "A"}, "fingerprint": "f"});
-        let both = json!({"version": "4", "alerts": [alert("firing"), alert("resolved")]}).to_string();
         let pagerduty = PagerDuty::start().await;
-        pagerduty.script([Answer::Say(202, r#"{"status":"success"}"#.to_owned(), Duration::from_millis(50))]);
-        let world = World::new(&pagerduty.url());
-        relay(Flavour::Spin).call(&world, Call::post("/alertmanager", both)).await.expect("an answer");
-        let actions: Vec<Value> = pagerduty.received().iter().map(|r| r.event["event_action"].clone()).collect();
-        assert_eq!(actions, ["trigger", "resolve"]);
+        let slow = Answer::Say(202, r#"{"status":"success"}"#.to_owned(), Duration::from_millis(50));
+        pagerduty.script([slow, Answer::Close]);
+        let body = delivery(vec![alert(1, "firing"), alert(1, "resolved"), alert(1, "firing"), alert(2, "firing")]);
+        let reply = post(&World::new(&pagerduty.url()), body).await;
+        assert_eq!(reply.status, 200);
+        let of_one = pagerduty.received().into_iter().filter(|r| r.event["dedup_key"] == key(1).as_str());
+        let actions: Vec<Value> = of_one.filter(|r| r.status == 202).map(|r| r.event["event_action"].clone()).collect();
+        assert_eq!(actions, ["trigger", "resolve", "trigger"]);
     });
 }
 
 #[test]
-fn a_pagerduty_that_does_not_answer_is_given_up_in_time() {
-    let never = Answer::Say(202, String::new(), Duration::from_secs(3600));
-    let (reply, _) = deliver(2, vec![never.clone(), never]);
-    assert_eq!(reply.status, 503);
-    assert_eq!(reply.json()["detail"], "pagerduty has not taken 2 of 2 events, try again: no answer in time");
-    let patience = pagerelay::sources::find("alertmanager").expect("it exists").patience.as_millis();
-    assert!(u128::from(millis(&reply)) < patience, "the sender has gone after {} ms", millis(&reply));
+fn what_is_tried_again_is_the_same_to_the_last_byte() {
+    let (reply, pagerduty) = deliver(1, vec![Answer::say(500, "")]);
+    let received = pagerduty.received();
+    assert_eq!(received.len(), 2);
+    assert_eq!(received[0].bytes, received[1].bytes);
+    let said = reply.json();
+    assert_eq!(said["events"][0]["sha256"], pagerelay::text::sha256_hex(&received[1].bytes));
+    assert_eq!(said["events"][0]["attempts"], 2);
 }
 
 #[test]
-fn a_host_that_refuses_or_denies_is_trouble_that_is_named() {
-    let mut denied = World::new("http://127.0.0.1:1/v2/enqueue");
-    denied.egress = Egress::Denied;
-    // Port 1 of loopback: nothing listens there, and nothing unprivileged can.
-    let refused = World::new("http://127.0.0.1:1/v2/enqueue");
-    // A server that speaks no TLS.
-    let plain = run(PagerDuty::start());
-    let tls = World::new(&plain.url().replace("http://", "https://"));
-    let cases = [
-        (tls, "tls failed"),
-        (denied, "the runtime does not allow this host: add it to allowed_outbound_hosts"),
-        (refused, "connection failed"),
-    ];
-    for (world, why) in cases {
-        let reply = run(relay(Flavour::Spin).call(&world, Call::post("/alertmanager", group(1)))).expect("an answer");
-        assert_eq!(reply.status, 503);
-        assert_eq!(reply.json()["detail"], format!("pagerduty has not taken 1 of 1 events, try again: {why}"));
+fn a_second_try_that_cannot_end_in_time_is_not_made() {
+    // Sent again after five seconds, there is time; after nine there is none.
+    for (seconds, tries) in [(5, 2), (9, 1)] {
+        let pagerduty = run(PagerDuty::start());
+        pagerduty.fault(None, Answer::With(429, if seconds == 5 { "retry-after: 5" } else { "retry-after: 10" }));
+        let reply = run(post(&World::new(&pagerduty.url()), group(1)));
+        assert_eq!((reply.status, pagerduty.received().len()), (503, tries));
+        assert!(millis(&reply) < 9600, "{} ms", millis(&reply));
     }
 }
 
 #[test]
+fn while_keys_are_changed_over_triggers_go_with_the_new_one_and_resolves_with_both() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let before = World::new(&pagerduty.url()).with("routing_key", PREVIOUS_KEY);
+        let after = World::new(&pagerduty.url()).with("routing_key_previous", PREVIOUS_KEY);
+        assert_eq!(post(&before, group(1)).await.status, 200);
+        assert_eq!(post(&after, delivery(vec![alert(1, "firing")])).await.status, 200);
+        let status = |key: &str, i: usize| {
+            pagerduty.alerts_by_key().get(&(key.to_owned(), self::key(i))).map(|alert| alert.status)
+        };
+        assert_eq!((status(PREVIOUS_KEY, 1), status(ROUTING_KEY, 1)), (None, Some("triggered")));
+        let reply = post(&after, delivery(vec![alert(0, "resolved"), alert(1, "resolved")])).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!((status(PREVIOUS_KEY, 0), status(ROUTING_KEY, 1)), (Some("resolved"), Some("resolved")));
+        let said = reply.json();
+        assert_eq!(said["events"][0]["with_previous_key"]["pagerduty"], "202 Event processed");
+        assert_eq!(said["warnings"], Value::Null);
+
+        // Where one of the two is not told, the resolve has not been taken.
+        let pagerduty = PagerDuty::start().await;
+        let after = World::new(&pagerduty.url()).with("routing_key_previous", PREVIOUS_KEY);
+        pagerduty.script([Answer::Own, Answer::say(500, ""), Answer::say(500, "")]);
+        let reply = post(&after, json!({"alerts": [alert(0, "resolved")]}).to_string()).await;
+        assert_eq!(reply.status, 503, "{}", reply.json());
+
+        // Once the old integration is gone, there is nothing that it could close.
+        let pagerduty = PagerDuty::start().await;
+        pagerduty.revoke(PREVIOUS_KEY);
+        let after = World::new(&pagerduty.url()).with("routing_key_previous", PREVIOUS_KEY);
+        let reply = post(&after, json!({"alerts": [alert(0, "resolved")]}).to_string()).await;
+        assert_eq!((reply.status, reply.log_json()["level"].clone()), (200, "warning".into()));
+        let warning = "1 events could not go to `routing_key_previous` as well: pagerduty refuses that key, remove it";
+        assert_eq!(reply.json()["warnings"], json!([warning]));
+    });
+}
+
+#[test]
+fn a_page_goes_out_with_the_previous_key_where_pagerduty_refuses_the_current_one() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        pagerduty.revoke(ROUTING_KEY);
+        let world = World::new(&pagerduty.url()).with("routing_key_previous", PREVIOUS_KEY);
+        let reply = post(&world, group(2)).await;
+        assert_eq!((reply.status, reply.log_json()["level"].clone()), (200, "warning".into()));
+        let warning =
+            "2 events went out with variable `routing_key_previous`: pagerduty refuses the key in `routing_key`";
+        assert_eq!(reply.log_json()["warnings"], json!([warning]));
+        assert_eq!(pagerduty.alerts_by_key().len(), 2);
+        pagerduty.revoke(PREVIOUS_KEY);
+        let reply = post(&world, group(2)).await;
+        assert_eq!(reply.status, 502);
+        let detail = "pagerduty refused the routing key in variable `routing_key`: 400 Invalid routing key";
+        assert_eq!(reply.json()["detail"], detail);
+
+        // A previous key that is none must not stop a page.
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url()).with("routing_key_previous", "u+REST-key_of_20char");
+        let reply = post(&world, group(1)).await;
+        assert_eq!((reply.status, pagerduty.alerts().len()), (200, 1));
+        let warning = "variable `routing_key_previous` holds a rest api key: an integration key is needed: \
+                       old alerts stay open";
+        assert_eq!(reply.json()["warnings"], json!([warning]));
+    });
+}
+
+#[test]
+fn an_event_that_pagerduty_refuses_goes_out_in_its_least_form() {
+    run(async {
+        let refused = r#"{"status":"invalid event","message":"Event object is invalid","errors":["'links' is odd"]}"#;
+        let alert = json!({
+            "status": "firing", "fingerprint": "f", "generatorURL": "http://p.test/",
+            "labels": {"alertname": "A", "severity": "critical", "instance": "web-1"},
+        });
+        let body = json!({"alerts": [alert]}).to_string();
+        let pagerduty = PagerDuty::start().await;
+        pagerduty.script([Answer::say(400, refused)]);
+        let reply = post(&World::new(&pagerduty.url()), body.clone()).await;
+        assert_eq!((reply.status, reply.log_json()["level"].clone()), (200, "warning".into()));
+        assert_eq!(reply.json()["events"][0]["without_details"], true);
+        let received = pagerduty.received();
+        assert_eq!(
+            received[1].event,
+            json!({
+                "routing_key": ROUTING_KEY, "event_action": "trigger", "dedup_key": "alertmanager:f",
+                "payload": {
+                    "summary": "A on web-1", "source": "web-1", "severity": "critical",
+                    "custom_details": {"refused_by_pagerduty": "400 Event object is invalid: 'links' is odd"},
+                },
+            })
+        );
+        let sha256 = pagerelay::text::sha256_hex(&received[1].bytes);
+        assert_eq!(reply.json()["events"][0]["sha256"], sha256);
+
+        // Not where the operator wants none of it.
+        let pagerduty = PagerDuty::start().await;
+        pagerduty.script([Answer::say(400, refused)]);
+        let reply = post(&World::new(&pagerduty.url()).with("unmapped", "reject"), body).await;
+        assert_eq!((reply.status, pagerduty.received().len()), (422, 1));
+    });
+}
+
+#[test]
+fn what_cannot_be_mapped_pages_and_a_flood_of_it_is_one_incident() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url());
+        let long = "x".repeat(5000);
+        let bodies = [
+            "not json",
+            "{}",
+            "[1,2",
+            r#"{"alerts": 3}"#,
+            "\u{0}\u{1}",
+            "",
+            &long,
+            "🚒 \u{feff}",
+            r#"{"alerts":[{}]}"#,
+        ];
+        for body in bodies {
+            let reply = post(&world, body.to_owned()).await;
+            assert_eq!((reply.status, reply.log_json()["level"].clone()), (200, "warning".into()), "{body:.40}");
+            assert_eq!(reply.json()["warnings"][0], "1 items could not be mapped: a page says so");
+            assert_eq!(reply.json()["rejected"].as_array().map(Vec::len), Some(1), "{body:.40}");
+        }
+        assert!(pagerduty.received().iter().all(|received| received.status == 202));
+        let alerts = pagerduty.alerts();
+        assert_eq!(alerts.keys().collect::<Vec<_>>(), ["alertmanager:unmapped"]);
+        assert_eq!(alerts["alertmanager:unmapped"].opened, 1);
+        let first = &pagerduty.received()[0].event["payload"];
+        let said = "Prometheus Alertmanager sent what cannot be mapped, it may be an alert: \
+                    body is not json: line 1, column 2";
+        assert_eq!(first["summary"], said);
+        let excerpt = json!({"reasons": ["body is not json: line 1, column 2"], "excerpt": "not json"});
+        assert_eq!(first["custom_details"], excerpt);
+
+        // What can be mapped beside it goes out as always.
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url());
+        let reply = post(&world, json!({"alerts": [alert(1, "firing"), {}, {}]}).to_string()).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(pagerduty.alerts().into_keys().collect::<Vec<_>>(), [key(1), "alertmanager:unmapped".to_owned()]);
+
+        // Strangers page nobody, and where PagerDuty does not take the page, the sender comes again.
+        let stranger = Call::stranger("POST", "/alertmanager", "not json");
+        let reply = relay(Flavour::Spin).call(&world, stranger).await.expect("an answer");
+        assert_eq!((reply.status, pagerduty.received().len()), (401, 2));
+        pagerduty.fault(None, Answer::say(500, ""));
+        assert_eq!(post(&world, "not json").await.status, 503);
+
+        // What a sender was given as a secret is not shown, wherever it puts it.
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url());
+        let body = format!("{} {ROUTING_KEY} {}", harness::SECRET, "y".repeat(70_000));
+        assert_eq!(post(&world, body).await.status, 200);
+        let received = pagerduty.received()[0].event["payload"].to_string();
+        assert!(!received.contains(harness::SECRET) && !received.contains(ROUTING_KEY), "{received}");
+    });
+}
+
+#[test]
+fn of_a_storm_the_most_severe_page_one_by_one_and_a_digest_names_the_others() {
+    run(async {
+        let severity = |i: usize| if i.is_multiple_of(50) { "critical" } else { "warning" };
+        let storm = |status: &str, n: usize| {
+            let alert = |i: usize| {
+                json!({
+                    "status": status, "fingerprint": format!("{i:016x}"), "startsAt": "2026-03-04T05:06:07Z",
+                    "endsAt": "2026-03-04T06:06:07Z", "labels": {"alertname": "A", "severity": severity(i)},
+                })
+            };
+            json!({"version": "4", "groupKey": "g", "alerts": (0..n).map(alert).collect::<Vec<Value>>()}).to_string()
+        };
+        let pagerduty = PagerDuty::start().await;
+        pagerduty.minute(120);
+        let world = World::new(&pagerduty.url());
+        let reply = post(&world, storm("firing", 500)).await;
+        assert_eq!((reply.status, reply.log_json()["level"].clone()), (200, "warning".into()), "{}", reply.json());
+        assert_eq!(pagerduty.received().len(), 101);
+        let digest = pagerduty.received().into_iter().find(|r| r.event["dedup_key"] == "alertmanager:g");
+        let digest = digest.expect("a digest").event["payload"].clone();
+        let summary = "400 more alerts of one delivery from Prometheus Alertmanager, too many to page one by one";
+        assert_eq!((&digest["summary"], &digest["severity"]), (&json!(summary), &json!("warning")));
+        let alerts = pagerduty.alerts();
+        for i in 0..500 {
+            let named = digest["custom_details"]["alerts"].get(key(i)).is_some();
+            assert_eq!(named, !alerts.contains_key(&key(i)), "{i} is in one of the two");
+            assert!(!named || severity(i) == "warning", "{i} is severe and is not left to the digest");
+        }
+
+        // Its resolve closes all that it opened, within another minute's room.
+        pagerduty.minute(120);
+        let reply = post(&world, storm("resolved", 500)).await;
+        assert_eq!(reply.status, 200, "{}", reply.json());
+        let open: Vec<String> =
+            pagerduty.alerts().into_iter().filter(|(_, a)| a.status != "resolved").map(|(key, _)| key).collect();
+        assert_eq!(open, Vec::<String>::new());
+
+        // Any later delivery that says that the group is over closes the digest, however small it is.
+        pagerduty.minute(120);
+        assert_eq!(post(&world, storm("firing", 500)).await.status, 200);
+        pagerduty.minute(120);
+        assert_eq!(post(&world, storm("resolved", 3)).await.status, 200);
+        assert_eq!(pagerduty.alerts()["alertmanager:g"].status, "resolved");
+    });
+}
+
+#[test]
+fn a_digest_of_ten_thousand_names_them_all() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let reply = post(&World::new(&pagerduty.url()), group(8000)).await;
+        assert_eq!(reply.status, 200, "{}", reply.json());
+        let received = pagerduty.received();
+        assert!(received.iter().all(|received| received.status == 202));
+        let digests: Vec<&Value> =
+            received.iter().map(|r| &r.event).filter(|e| e["dedup_key"] == "alertmanager:g").collect();
+        let named: usize = digests
+            .iter()
+            .map(|event| event["payload"]["custom_details"]["alerts"].as_object().map_or(0, |names| names.len()))
+            .sum();
+        assert_eq!(named, 7900);
+        assert_eq!(received.len(), 100 + digests.len());
+        assert_eq!(pagerduty.alerts().len(), 101, "several digests are one alert");
+    });
+}
+
+#[test]
+fn resolves_go_before_triggers_and_are_all_sent_while_they_are_fresh() {
+    run(async {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        let mut alerts: Vec<Value> = (0..300).map(|i| alert(i, "firing")).collect();
+        alerts.extend((300..500).map(|i| {
+            let mut alert = alert(i, "resolved");
+            alert["endsAt"] = pagerelay::text::epoch(now).expect("a time").into();
+            alert
+        }));
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url());
+        // Some small deliveries have opened what is over now.
+        for chunk in (300..500).collect::<Vec<usize>>().chunks(50) {
+            let alerts = chunk.iter().map(|i| alert(*i, "firing")).collect();
+            assert_eq!(post(&world, delivery(alerts)).await.status, 200);
+        }
+        let reply = post(&world, delivery(alerts.clone())).await;
+        assert_eq!(reply.status, 200);
+        let states = pagerduty.alerts();
+        assert!((300..500).all(|i| states[&key(i)].status == "resolved"), "every resolve was sent");
+        let opened = (0..300).filter(|i| states.contains_key(&key(*i))).count();
+        assert_eq!(opened, 20, "and the most severe of the others");
+
+        // Where PagerDuty does not take all, the sender is told, and what is sent no more would not have been taken.
+        pagerduty.minute(50);
+        let before = pagerduty.received().len();
+        let reply = post(&world, delivery(alerts)).await;
+        assert_eq!(reply.status, 503);
+        let sent = pagerduty.received().len() - before;
+        assert!((50..50 + 2 * 64).contains(&sent), "{sent} were sent");
+        assert_eq!(reply.json()["events"].as_array().map(Vec::len), Some(221));
+    });
+}
+
+#[test]
 fn more_events_than_fit_under_way_at_once_all_arrive() {
-    let (reply, pagerduty) = deliver(150, Vec::new());
+    let (reply, pagerduty) = deliver(100, Vec::new());
     assert_eq!(reply.status, 200, "{}", reply.json());
-    assert_eq!(pagerduty.alerts().len(), 150);
+    assert_eq!(pagerduty.alerts().len(), 100);
 }
 
 #[test]
@@ -200,10 +675,114 @@ fn a_reply_too_large_for_the_buffer_arrives_whole() {
     // Nothing identifies these, so each is rejected, and nothing is sent; long fields of the group are not multiplied.
     let alerts = vec![json!({}); 20_000];
     let body = json!({"version": "4", "receiver": "r".repeat(400_000), "alerts": alerts}).to_string();
-    let world = World::new("http://127.0.0.1:1/v2/enqueue");
+    let world = World::new("http://127.0.0.1:1/v2/enqueue").with("unmapped", "reject");
     let reply = run(relay(Flavour::Spin).call(&world, Call::post("/alertmanager", body))).expect("an answer");
     assert_eq!(reply.status, 422);
     let said = reply.json();
     assert_eq!(said["rejected"].as_array().map(Vec::len), Some(1000));
     assert_eq!(said["rejected_not_listed"], 19_000);
+}
+
+#[test]
+fn a_pagerduty_that_dies_in_the_middle_leaves_nothing_acknowledged_that_it_does_not_have() {
+    let _ = relay(Flavour::Spin);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut told = [0; 2];
+    for round in 0..100 {
+        let after = Duration::from_micros(random.below(12_000));
+        let (reply, pagerduty) = run(async {
+            let pagerduty = Arc::new(PagerDuty::start().await);
+            let world = World::new(&pagerduty.url());
+            let killer = Arc::clone(&pagerduty);
+            let kill = tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                killer.kill();
+            });
+            let reply = post(&world, group(20)).await;
+            kill.await.expect("the double is killed");
+            (reply, pagerduty)
+        });
+        let alerts = pagerduty.alerts();
+        let said = reply.json();
+        let events = said["events"].as_array().expect("a list of events");
+        assert_eq!(events.len(), 20);
+        for event in events.iter().filter(|event| event["pagerduty"] == "202 Event processed") {
+            let key = event["dedup_key"].as_str().expect("text");
+            assert!(alerts.contains_key(key), "round {round}: {key} was acknowledged and is not there");
+        }
+        match reply.status {
+            200 => assert_eq!(alerts.len(), 20, "round {round}"),
+            503 => assert!(events.iter().any(|event| event["pagerduty"] != "202 Event processed"), "round {round}"),
+            other => panic!("round {round}: {other}"),
+        }
+        told[usize::from(reply.status == 200)] += 1;
+    }
+    writeln!(std::io::stderr(), "100 kills: {} told to come again, {} told that all is well", told[0], told[1])
+        .unwrap();
+    assert!(told[0] > 0, "some were in the middle");
+}
+
+/// xorshift64*: seeds make the same run on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % end
+    }
+}
+
+#[test]
+fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
+    use pagerelay::deliver::{self, Channel, Verdict};
+    use pagerelay::event::Event;
+    use pagerelay::secret::{Rotation, Secret};
+    let url = |path: &str| pagerelay::host::Url { https: true, authority: "pd.test".to_owned(), path: path.to_owned() };
+    let (alerts, changes) = (url("/v2/enqueue"), url("/v2/change/enqueue"));
+    for (key, verdict, sent) in
+        [(SERVICE_KEY, Verdict::Accepted, Some("/v2/change/enqueue")), (ROUTING_KEY, Verdict::RefusedKey, None)]
+    {
+        let keys = Rotation { current: Secret::new(key.to_owned()), previous: None };
+        let channel = Channel { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
+        let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
+        let mut host = Taking(Vec::new());
+        let outcomes = deliver::deliver(&mut host, &[event], channel, Duration::from_secs(1));
+        assert_eq!(outcomes[0].verdict(), verdict);
+        assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
+        for (_, body) in &host.0 {
+            assert_eq!(harness::contract::change_violations(body), Vec::<String>::new());
+        }
+    }
+}
+
+/// A host that takes everything.
+struct Taking(Vec<(String, Vec<u8>)>);
+
+impl pagerelay::host::Host for Taking {
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn variable(&self, _: &str) -> Result<Option<String>, pagerelay::host::VariableError> {
+        Ok(None)
+    }
+
+    fn exchange(&mut self, lanes: usize, _: Duration, step: pagerelay::host::Step<'_>) {
+        for lane in 0..lanes {
+            let mut answer = None;
+            while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
+                self.0.push((next.outbound.url.path, next.outbound.body.unwrap_or_default()));
+                let body = br#"{"status":"success"}"#.to_vec();
+                answer = Some(Ok(pagerelay::host::Inbound { status: 202, retry_after: None, body }));
+            }
+        }
+    }
+
+    fn log(&mut self, _: &str) {}
 }

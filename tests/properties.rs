@@ -97,7 +97,8 @@ fn check(fixture: &Fixture, body: &[u8]) -> Result<(), TestCaseError> {
             "nothing is said about the delivery"
         );
         for event in &mapped.events {
-            let wrong = contract::violations(&event.encode(ROUTING_KEY));
+            let body: Value = serde_json::from_slice(&event.encode(ROUTING_KEY)).expect("json");
+            let wrong = contract::wrong_with(&body);
             prop_assert!(wrong.is_empty(), "{}: {wrong:?}", fixture.name());
         }
     }
@@ -176,7 +177,10 @@ fn permuting_a_batch_permutes_its_events() {
         reversed["alerts"] = alerts.iter().rev().cloned().collect();
         let map = |payload: &Value| {
             let mapped = fixtures::map(fixture.source, payload.to_string().as_bytes(), &fixture.headers, false);
-            mapped.map(|mapped| mapped.events).unwrap_or_default()
+            let Ok(mapped) = mapped else { return Vec::new() };
+            // What is said of the whole stands at the end, whatever the order of the rest.
+            let whole = mapped.group;
+            mapped.events.into_iter().filter(|event| event.dedup_key() != whole.as_ref()).collect()
         };
         let mut events = map(&reversed);
         events.reverse();
@@ -205,7 +209,10 @@ fn severity_summary_and_time_have_no_part_in_a_dedup_key() {
             let keys = |payload: &Value| -> Vec<String> {
                 let mapped = fixtures::map(fixture.source, payload.to_string().as_bytes(), &fixture.headers, group);
                 let events = mapped.map(|mapped| mapped.events).unwrap_or_default();
-                events.iter().map(|event| event.dedup_key().as_str().to_owned()).collect()
+                events
+                    .iter()
+                    .map(|event| event.dedup_key().map(|key| key.as_str().to_owned()).unwrap_or_default())
+                    .collect()
             };
             assert_eq!(keys(&payload), keys(&changed), "{}", fixture.name());
         }

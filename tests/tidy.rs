@@ -22,17 +22,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("deliver", &["event", "host", "secret", "text"]),
     ("error", &["auth", "config", "request", "route", "sources"]),
     ("event", &["fit", "text"]),
+    ("event/*", &["text"]),
     ("fit", &["text"]),
     ("host", &[]),
     ("labels", &["event", "fit", "sources", "text"]),
     ("lib", &[]),
-    ("relay", &["auth", "config", "deliver", "error", "host", "request", "route", "sources", "text"]),
+    (
+        "relay",
+        &[
+            "auth", "config", "deliver", "error", "event", "host", "request", "route", "sources", "storm", "text",
+            "unmapped",
+        ],
+    ),
     ("request", &["text"]),
     ("route", &["request", "sources"]),
-    ("secret", &[]),
+    ("secret", &["text"]),
     ("sources/mod", &["auth", "event"]),
     ("sources/*", &["auth", "event", "labels", "text"]),
+    ("storm", &["event", "text"]),
     ("text", &[]),
+    ("unmapped", &["event", "text"]),
 ];
 
 fn root() -> PathBuf {
@@ -52,7 +61,7 @@ fn names_in(folder: &str) -> BTreeSet<String> {
 /// Every module with its text: `auth`, `sources/mod`, `sources/grafana`.
 fn modules() -> BTreeMap<String, String> {
     let mut modules = BTreeMap::new();
-    for folder in ["src", "src/auth", "src/sources"] {
+    for folder in ["src", "src/auth", "src/event", "src/sources"] {
         for name in names_in(folder) {
             if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "bindings") {
                 let prefix = folder.strip_prefix("src/").map(|folder| format!("{folder}/")).unwrap_or_default();
@@ -201,8 +210,14 @@ fn the_readme_lists_every_variable_that_is_read() {
         .collect();
     let mut wanted: BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
     wanted.extend(
-        ["secret_<source>", "secret_<source>_previous", "require_signature_<source>", "routing_key_<service>"]
-            .map(str::to_owned),
+        [
+            "secret_<source>",
+            "secret_<source>_previous",
+            "require_signature_<source>",
+            "routing_key_<service>",
+            "routing_key_<service>_previous",
+        ]
+        .map(str::to_owned),
     );
     assert_eq!(rows, wanted);
 }

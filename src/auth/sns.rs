@@ -11,15 +11,13 @@
 
 use base64ct::{Base64, Encoding};
 use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
-use der::{Decode, Header, Reader, SliceReader, Tag, Tagged};
-use rsa::pkcs8::DecodePublicKey;
-use rsa::traits::PublicKeyParts;
-use rsa::{Pkcs1v15Sign, PublicKey};
+use der::{Decode, SliceReader, Tag, Tagged};
 use serde_json::Value;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::TIMESTAMP_TOLERANCE_SECS;
+use super::rsa::{KEY_MAX_BYTES, KEY_MIN_BYTES, PublicKey, sequence};
 use crate::host::Url;
 use crate::text;
 
@@ -29,10 +27,6 @@ pub(super) const RAW_DELIVERY: &str = "x-amz-sns-rawdelivery";
 
 /// How old a message may be, in seconds: SNS gives up on an HTTP endpoint after an hour.
 const AGE_MAX_SECS: u64 = 3600 + TIMESTAMP_TOLERANCE_SECS;
-
-/// The smallest and the largest key that is taken, in bytes: 2048 and 4096 bits.
-const KEY_MIN_BYTES: usize = 256;
-const KEY_MAX_BYTES: usize = 512;
 
 /// The members that are signed, in order. `Subject` alone may be missing.
 const NOTIFICATION: &[&str] = &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
@@ -87,16 +81,13 @@ impl Claim {
 
     /// Whether the message was signed with this key, which is valid at `now`.
     pub(super) fn holds(&self, key: &Key, now: u64) -> bool {
-        if !(key.from..=key.until).contains(&now) || key.key.size() < KEY_MIN_BYTES {
-            return false;
-        }
         let signed = self.signed.as_bytes();
-        let verified = if self.version_2 {
-            key.key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(signed), &self.signature)
-        } else {
-            key.key.verify(Pkcs1v15Sign::new::<Sha1>(), &Sha1::digest(signed), &self.signature)
-        };
-        verified.is_ok()
+        (key.from..=key.until).contains(&now)
+            && if self.version_2 {
+                key.key.holds(&Sha256::digest(signed), &self.signature)
+            } else {
+                key.key.holds(&Sha1::digest(signed), &self.signature)
+            }
     }
 }
 
@@ -114,15 +105,15 @@ impl Key {
         let (_, certificate) = der::pem::decode_vec(pem).ok()?;
         let mut reader = SliceReader::new(&certificate).ok()?;
         for _ in ["certificate", "body"] {
-            Header::decode(&mut reader).ok().filter(|header| header.tag() == Tag::Sequence)?;
+            sequence(&mut reader)?;
         }
         for _ in ["version", "serial number", "signature", "issuer"] {
             AnyRef::decode(&mut reader).ok()?;
         }
-        Header::decode(&mut reader).ok().filter(|header| header.tag() == Tag::Sequence)?;
+        sequence(&mut reader)?;
         let (from, until) = (date(&mut reader)?, date(&mut reader)?);
         AnyRef::decode(&mut reader).ok()?; // The subject.
-        let key = PublicKey::from_public_key_der(reader.tlv_bytes().ok()?).ok()?;
+        let key = PublicKey::read(&mut reader)?;
         Some(Key { key, from, until })
     }
 }

@@ -10,7 +10,8 @@
 //!
 //! # Mapping
 //!
-//! One event for each alert, or one for the group where variable `grouping` is `group`.
+//! One event for each alert, or one for the group where variable `grouping` is `group`. When all alerts of a group are
+//! over, one more resolves the digest that a storm of them may have opened; PagerDuty drops it where there is none.
 //!
 //! | event | alert by alert | whole group |
 //! |---|---|---|
@@ -76,7 +77,7 @@ const VENDOR: Vendor = Vendor { slug: "alertmanager", name: "Alertmanager", name
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
-    labels::each(payload, &|alert| Ok(finish(alert.event(VENDOR)?, alert, payload)))
+    labels::each(payload, VENDOR, &|alert| Ok(finish(alert.event(VENDOR)?, alert, payload)))
 }
 
 fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {

@@ -11,7 +11,9 @@
 //!
 //! # Mapping
 //!
-//! Unified: one event for each alert, or one for the group where variable `grouping` is `group`.
+//! Unified: one event for each alert, or one for the group where variable `grouping` is `group`. When all alerts of a
+//! group are over, one more resolves the digest that a storm of them may have opened; PagerDuty drops it where there is
+//! none.
 //!
 //! | event | unified alert | whole group | legacy |
 //! |---|---|---|---|
@@ -95,7 +97,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if is_legacy(payload)? {
         return legacy(payload);
     }
-    labels::each(payload, &|alert| {
+    labels::each(payload, VENDOR, &|alert| {
         let event = alert.event(VENDOR)?;
         let event = event
             .detail("values", alert.node.get("values").value().cloned().into())

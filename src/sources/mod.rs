@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::auth::{Authenticated, Scheme};
-use crate::event::Event;
+use crate::event::{DedupKey, Event};
 
 pub mod alertmanager;
 pub mod events;
@@ -53,6 +53,9 @@ pub struct Mapped {
     pub ignored: Vec<Ignored>,
     /// What should have become an event and could not, beside others that did.
     pub rejected: Vec<MapError>,
+    /// The key of an alert that stands for the whole delivery, where something in it says which batch it is: for what
+    /// is too much to send one by one. The source closes it itself when the batch is over.
+    pub group: Option<DedupKey>,
 }
 
 /// An item of a delivery that needs no event.

@@ -1,0 +1,54 @@
+//! What an alert is known by.
+
+use crate::text;
+
+/// The longest `dedup_key`, in UTF-16 code units.
+pub const DEDUP_KEY_MAX_CHARS: usize = 255;
+
+/// The longest key that we make ourselves, in bytes of UTF-8, which is the strictest reading of "255 characters".
+pub const DEDUP_KEY_MAX_BYTES: usize = 255;
+
+/// What PagerDuty matches a trigger and its resolve by, together with the routing key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DedupKey(String);
+
+impl DedupKey {
+    /// `<source>:<part>:<part>…` from ids that a trigger and its resolve share; nothing where every part is blank.
+    ///
+    /// Never build one from severity, value, time or status. Over [`DEDUP_KEY_MAX_BYTES`] the tail becomes the
+    /// SHA-256 of the whole, so that long keys that differ anywhere stay different.
+    pub fn new(source: &str, parts: &[&str]) -> Option<DedupKey> {
+        if parts.iter().all(|part| part.trim().is_empty()) {
+            return None;
+        }
+        let mut key = source.to_owned();
+        for part in parts {
+            key.push(':');
+            key.push_str(part);
+        }
+        Some(DedupKey::bounded(key))
+    }
+
+    /// A key that the sender chose itself, unchanged where PagerDuty would have taken it; nothing where it is blank.
+    pub fn verbatim(key: &str) -> Option<DedupKey> {
+        if key.encode_utf16().count() <= DEDUP_KEY_MAX_CHARS {
+            return (!key.trim().is_empty()).then(|| DedupKey(key.to_owned()));
+        }
+        Some(DedupKey::bounded(key.to_owned()))
+    }
+
+    fn bounded(key: String) -> DedupKey {
+        if key.len() <= DEDUP_KEY_MAX_BYTES {
+            return DedupKey(key);
+        }
+        let hash = text::sha256_hex(key.as_bytes());
+        let room = DEDUP_KEY_MAX_BYTES - hash.len() - 1;
+        let cut = key.floor_char_boundary(room);
+        DedupKey(format!("{}~{hash}", key.get(..cut).unwrap_or_default()))
+    }
+
+    /// The value of `dedup_key`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

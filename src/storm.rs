@@ -1,0 +1,185 @@
+//! Storms: a delivery with more events than PagerDuty takes.
+//!
+//! PagerDuty takes about 120 events in a minute with one routing key. Of a larger delivery the most severe alerts go
+//! out one by one, and all others are named, with their keys, in one digest alert. Which are which follows from the
+//! delivery alone, so that its repetition does the same, and so does the resolve of the whole: no state is kept.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text;
+
+/// The most events of a delivery that go out one by one. It leaves some of PagerDuty's minute to other senders.
+pub const EVENTS_MAX: usize = 100;
+
+/// The most severe triggers that go out one by one even where resolves alone would use all of [`EVENTS_MAX`].
+const TRIGGERS_MIN: usize = 20;
+
+/// For how long after they happened all resolves of a large delivery are sent one by one, however many there are.
+///
+/// PagerDuty turns away those that are too many, so the sender has to come again, and each time others are taken. After
+/// this long all have been; a sender that still comes again would use up the rate for nothing.
+const SETTLING: Duration = Duration::from_secs(15 * 60);
+
+/// How many bytes of names one digest event holds. A digest with more is several events of the same alert.
+const NAMES_MAX_BYTES: usize = 256_000;
+
+/// How much of a summary a digest repeats, in UTF-16 code units.
+const SUMMARY_MAX_CHARS: usize = 120;
+
+/// What to send of a delivery.
+pub struct Plan {
+    /// The events: digests first, then alerts that are opened, the most severe first, then the rest.
+    pub events: Vec<Event>,
+    /// How many of the delivery's events are only named in the digest.
+    pub digested: usize,
+}
+
+/// Decides what of `events` goes out one by one. `group` is the key of an alert for the whole delivery, which stands for
+/// those that do not, and `name` the sender's name. `now` is the time since the Unix epoch.
+///
+/// Resolves are never left out in favour of triggers, changes are not left out at all, and events with the same key
+/// stay together and keep their order.
+pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, name: &str, now: Duration) -> Plan {
+    if events.len() <= EVENTS_MAX {
+        return Plan { events, digested: 0 };
+    }
+    let mut first = Vec::new();
+    let mut opening = Vec::new();
+    let mut closing = Vec::new();
+    for unit in ranked(units(events)) {
+        let whole = group.is_some() && unit.key() == group;
+        let list = if whole || unit.key().is_none() {
+            &mut first
+        } else if unit.opens() {
+            &mut opening
+        } else {
+            &mut closing
+        };
+        list.push(unit);
+    }
+
+    let mut left = opening.split_off(opening.len().min(EVENTS_MAX.saturating_sub(closing.len()).max(TRIGGERS_MIN)));
+    if closing.len() > EVENTS_MAX {
+        if closing.iter().any(|unit| unit.is_recent(now)) {
+            // Where PagerDuty does not take all, the next try gets to others.
+            let minutes = usize::try_from(now.as_secs() / 60).unwrap_or_default();
+            let mut later = closing.split_off(closing.len() - minutes.wrapping_mul(EVENTS_MAX) % closing.len());
+            later.append(&mut closing);
+            closing = later;
+        } else {
+            left.extend(closing.split_off(EVENTS_MAX));
+        }
+    }
+    let left: Vec<Event> = left.into_iter().flat_map(|unit| unit.0).collect();
+    let digested = left.len();
+    let mut events = digest(&left, group, name);
+    for unit in first.into_iter().chain(opening).chain(closing) {
+        events.extend(unit.0);
+    }
+    Plan { events, digested }
+}
+
+/// The events of one alert, in order, at least one.
+struct Unit(Vec<Event>);
+
+impl Unit {
+    fn key(&self) -> Option<&DedupKey> {
+        self.0.first().and_then(Event::dedup_key)
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        self.0.iter().map(Event::severity).max()
+    }
+
+    /// Whether the alert is open after them.
+    fn opens(&self) -> bool {
+        self.0.last().is_some_and(|event| event.action() == Action::Trigger)
+    }
+
+    fn is_recent(&self, now: Duration) -> bool {
+        let since = |event: &Event| event.time().and_then(text::unix_seconds);
+        self.0.iter().filter_map(since).any(|then| then + SETTLING.as_secs() >= now.as_secs())
+    }
+}
+
+fn units(events: Vec<Event>) -> Vec<Unit> {
+    // JSON's map is in the component already; another would cost 5 KB.
+    let mut seen = Map::new();
+    let mut units: Vec<Unit> = Vec::new();
+    for event in events {
+        let key = event.dedup_key().map(|key| key.as_str().to_owned()).unwrap_or_default();
+        match at(&mut units, seen.get(&key)) {
+            Some(unit) => unit.0.push(event),
+            None => {
+                if !key.is_empty() {
+                    seen.insert(key, units.len().into());
+                }
+                units.push(Unit(vec![event]));
+            }
+        }
+    }
+    units
+}
+
+/// The most severe first, then by key: that says nothing, but it is the same for a trigger and its resolve.
+fn ranked(mut units: Vec<Unit>) -> Vec<Unit> {
+    // That map is sorted, too, and a sort by itself would be another 6 KB.
+    let mut order = Map::new();
+    for (index, unit) in units.iter().enumerate() {
+        let severity = Severity::Critical as u8 - unit.severity().unwrap_or(Severity::Info) as u8;
+        let key = unit.key().map(DedupKey::as_str).unwrap_or_default();
+        order.insert(format!("{severity}{key}\n{index:6}"), index.into());
+    }
+    let take =
+        |(_, index): (&String, &Value)| at(&mut units, Some(index)).map(|unit| Unit(std::mem::take(&mut unit.0)));
+    order.iter().filter_map(take).collect()
+}
+
+fn at<'a>(units: &'a mut [Unit], index: Option<&Value>) -> Option<&'a mut Unit> {
+    units.get_mut(usize::try_from(index?.as_u64()?).ok()?)
+}
+
+/// One alert that names all of `left`: as many events as it takes to hold them.
+///
+/// It opens where something among them does. Where all of them are over it closes: what they are about was opened by
+/// such a digest, or goes with the delivery's next repetition.
+fn digest(left: &[Event], group: Option<&DedupKey>, name: &str) -> Vec<Event> {
+    let opens = left.iter().any(|event| event.action() == Action::Trigger);
+    let action = if opens { Action::Trigger } else { Action::Resolve };
+    let of_action = left.iter().filter(|event| !opens || event.action() == Action::Trigger);
+    let Some(severity) = of_action.map(Event::severity).max() else { return Vec::new() };
+    let Some(digest_key) = group.cloned().or_else(|| key_of(left, name)) else { return Vec::new() };
+    let summary = format!("{} more alerts of one delivery from {name}, too many to page one by one", left.len());
+
+    let mut events = Vec::new();
+    let mut names = Map::new();
+    let mut size = 0;
+    let mut rest = left.iter().peekable();
+    while let Some(event) = rest.next() {
+        let key = event.dedup_key().map(DedupKey::as_str).unwrap_or_default();
+        let line = format!("{} {}: {}", event.action().as_str(), event.severity().as_str(), event.summary());
+        let line = text::truncate(&line, SUMMARY_MAX_CHARS).into_owned();
+        // A character takes up to six bytes of JSON where it has to be escaped.
+        size += text::encode(&Value::from(line.as_str())).len() + text::encode(&Value::from(key)).len() + 2;
+        names.insert(key.to_owned(), line.into());
+        if size >= NAMES_MAX_BYTES || rest.peek().is_none() {
+            let event = Event::new(action, digest_key.clone(), severity, &summary, name);
+            let names = Value::Object(std::mem::take(&mut names));
+            events.push(event.class(Some("digest".to_owned())).detail("alerts", names));
+            size = 0;
+        }
+    }
+    events
+}
+
+/// The key of a digest where nothing names the delivery: the same alerts make the same key, whether they open or close.
+fn key_of(left: &[Event], name: &str) -> Option<DedupKey> {
+    let mut keys = Map::new();
+    for event in left {
+        keys.insert(event.dedup_key()?.as_str().to_owned(), Value::Null);
+    }
+    DedupKey::new(name, &["digest", &text::sha256_hex(&text::encode(&Value::Object(keys)))])
+}
