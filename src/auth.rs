@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::host::Url;
 use crate::request::Request;
 use crate::secret::Rotation;
+use crate::text;
 
 mod hmac;
 #[cfg(feature = "sns")]
@@ -20,10 +21,15 @@ mod scheme;
 #[cfg(feature = "sns")]
 mod sns;
 mod standard;
+mod topic;
 
 pub use self::hmac::{Encoding as SignatureEncoding, Form, Hash, Hmac, Stamp};
 use self::scheme::Moment;
 pub use self::scheme::{SHARED_SECRET, Scheme, TIMESTAMP_TOLERANCE_SECS, is_public_key};
+pub use self::topic::host_of as host_of_topic;
+
+/// Whether signatures of Amazon SNS can be verified: it is a cargo feature.
+pub const CAN_VERIFY_SNS: bool = cfg!(feature = "sns");
 
 /// Where [`Policy::query`] lets any sender put the secret.
 const QUERY: Scheme = Scheme::Query("token");
@@ -62,8 +68,8 @@ pub enum Query {
 /// What opens a source.
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
-    /// The secrets.
-    pub secrets: &'a Rotation,
+    /// The secrets; none where only signatures of [`Scheme::Sns`] open.
+    pub secrets: Option<&'a Rotation>,
     /// What is asked of senders beyond knowing one.
     pub policy: Policy,
     /// The topics (ARNs) whose messages open a source with [`Scheme::Sns`].
@@ -83,10 +89,20 @@ pub enum FetchError {
 }
 
 /// A delivery whose sender is known. [`verify`] alone can make one, so nothing can be mapped without it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Authenticated<'a> {
-    body: &'a [u8],
+    request: &'a Request,
+    /// What is proven of the body, where that is not all of it.
+    proven: Option<Vec<u8>>,
     proof: Proof,
+}
+
+/// What is in the name of a header or a parameter that may hold a credential.
+const CREDENTIALS: &[&str] = &["auth", "cookie", "key", "password", "secret", "signature", "token"];
+
+fn is_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    CREDENTIALS.iter().any(|word| text::contains(&name, word))
 }
 
 /// How the sender proved itself.
@@ -109,10 +125,29 @@ impl fmt::Display for Proof {
     }
 }
 
-impl<'a> Authenticated<'a> {
-    /// The bytes of the body, exactly as they came.
-    pub fn body(&self) -> &'a [u8] {
-        self.body
+impl Authenticated<'_> {
+    /// The bytes of the body, exactly as they came; of a message of Amazon SNS that was let in by its signature only the
+    /// members that are signed.
+    pub fn body(&self) -> &[u8] {
+        self.proven.as_deref().unwrap_or(&self.request.body)
+    }
+
+    /// The value of a header (its name in lower case) that came once. Headers whose names suggest a credential have none.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let value = self.request.headers.once(name).filter(|_| !is_credential(name))?;
+        str::from_utf8(value).ok().map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// The headers whose names begin with `prefix`, without it, under the same rule.
+    pub fn headers(&self, prefix: &str) -> Vec<(&str, &str)> {
+        let names = self.request.headers.names().filter_map(|name| name.strip_prefix(prefix));
+        names.filter_map(|name| Some((name, self.header(&format!("{prefix}{name}"))?))).collect()
+    }
+
+    /// The parameters of the query, decoded, but for those whose names suggest a credential.
+    pub fn query(&self) -> Vec<(String, String)> {
+        let pairs = text::pairs(&self.request.query).into_iter();
+        pairs.filter(|(name, _)| !is_credential(name)).collect()
     }
 
     /// How the sender proved itself.
@@ -146,15 +181,17 @@ pub fn verify<'a>(
 ) -> Result<Authenticated<'a>, AuthError> {
     let Access { secrets, policy, topics } = access;
     let moment = Moment { now: now.as_secs(), timestamped: policy.signature == Signature::Timestamped };
-    let known = |scheme, previous| Authenticated { body: &request.body, proof: Proof { scheme, previous } };
+    let known = |scheme, previous| Authenticated { request, proven: None, proof: Proof { scheme, previous } };
     let prove = |scheme: Scheme| {
+        let secrets = secrets?;
         let previous = secrets.previous.as_ref().is_some_and(|secret| scheme.holds(request, secret, moment));
         let current = scheme.holds(request, &secrets.current, moment);
         (current || previous).then(|| known(scheme, !current))
     };
     match schemes.iter().copied().find(|scheme| scheme.is_presented(&request.headers, topics)) {
         Some(Scheme::Sns) => {
-            return signed_by_amazon(request, topics, moment, fetch).map(|()| known(Scheme::Sns, false));
+            let proven = Some(signed_by_amazon(request, topics, moment, fetch)?);
+            return Ok(Authenticated { proven, ..known(Scheme::Sns, false) });
         }
         Some(scheme) => return prove(scheme).ok_or(AuthError::Refused),
         None if policy.signature != Signature::Optional => return Err(AuthError::Refused),
@@ -166,9 +203,14 @@ pub fn verify<'a>(
     listed.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
 }
 
-/// Whether the body is a message of Amazon SNS about one of `topics`.
+/// The signed members of the body, where that is a message of Amazon SNS about one of `topics`.
 #[cfg(feature = "sns")]
-fn signed_by_amazon(request: &Request, topics: &[String], moment: Moment, fetch: Fetch<'_>) -> Result<(), AuthError> {
+fn signed_by_amazon(
+    request: &Request,
+    topics: &[String],
+    moment: Moment,
+    fetch: Fetch<'_>,
+) -> Result<Vec<u8>, AuthError> {
     let claim = sns::Claim::read(&request.body, topics, moment.now).ok_or(AuthError::Refused)?;
     let certificate = fetch(&claim.certificate).map_err(|error| match error {
         FetchError::Absent => AuthError::Refused,
@@ -176,11 +218,11 @@ fn signed_by_amazon(request: &Request, topics: &[String], moment: Moment, fetch:
     })?;
     // What came in its place may be a proxy's page.
     let key = sns::Key::read(&certificate).ok_or(AuthError::Certificate)?;
-    claim.holds(&key, moment.now).then_some(()).ok_or(AuthError::Refused)
+    if claim.holds(&key, moment.now) { Ok(claim.proven()) } else { Err(AuthError::Refused) }
 }
 
 #[cfg(not(feature = "sns"))]
-fn signed_by_amazon(_: &Request, _: &[String], _: Moment, _: Fetch<'_>) -> Result<(), AuthError> {
+fn signed_by_amazon(_: &Request, _: &[String], _: Moment, _: Fetch<'_>) -> Result<Vec<u8>, AuthError> {
     Err(AuthError::Refused)
 }
 

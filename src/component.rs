@@ -342,6 +342,7 @@ fn read_request(request: &IncomingRequest, end: u64) -> Result<Request, ReadErro
         WasiMethod::Head => Method::Head,
         WasiMethod::Post => Method::Post,
         WasiMethod::Put => Method::Put,
+        WasiMethod::Options => Method::Options,
         _ => Method::Other,
     };
     let target = request.path_with_query().unwrap_or_default();

@@ -32,6 +32,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable { name: "grouping", secret: false },
     Variable { name: "query_token", secret: false },
     Variable { name: "unmapped", secret: false },
+    Variable { name: "sns_topics", secret: false },
 ];
 
 /// The shortest secret that opens a source, in bytes.
@@ -69,8 +70,8 @@ const PLACEHOLDERS: &[&str] = &[
 /// What opens a source.
 #[derive(Debug)]
 pub struct Config {
-    /// The secrets that open the source.
-    pub secrets: Rotation,
+    /// The secrets that open the source; none where only signatures of Amazon SNS do.
+    pub secrets: Option<Rotation>,
     /// What is asked of senders beyond knowing one.
     pub policy: Policy,
     /// The topics of Amazon SNS that open the source, where its senders sign as SNS does.
@@ -185,25 +186,32 @@ impl fmt::Display for ConfigError {
 /// The source is closed: it has no usable secret, or it is not clear what opens it. Everybody is told which variable to
 /// look at, because nobody can get in to be told.
 pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Config, ConfigError> {
+    let topics = if schemes.contains(&Scheme::Sns) { read(host, "sns_topics")? } else { None };
+    let topics = topics.iter().flat_map(|list| list.split(',')).map(str::trim);
+    let topics: Vec<String> = topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
     let own = format!("secret_{source}");
     let (name, current) = match read(host, &own)? {
-        Some(secret) => (own, secret),
-        None => ("webhook_secret".to_owned(), required(host, "webhook_secret")?),
+        Some(secret) => (own, Some(secret)),
+        None => ("webhook_secret".to_owned(), read(host, "webhook_secret")?),
     };
-    let previous_name = format!("{name}_previous");
-    let previous = read(host, &previous_name)?;
     let check = |name: &str, value: String| {
         let secret = check_secret(name, value)?;
         let useless = auth::is_public_key(&secret) && !schemes.contains(&Scheme::StandardWebhooks);
         if useless { error(name, Problem::SecretIsPublicKey) } else { Ok(secret) }
     };
-    let current = check(&name, current)?;
-    let previous = previous.map(|value| check(&previous_name, value)).transpose()?;
+    let secrets = match current {
+        Some(current) => {
+            let current = check(&name, current)?;
+            let previous_name = format!("{name}_previous");
+            let previous = read(host, &previous_name)?.map(|value| check(&previous_name, value)).transpose()?;
+            Some(Rotation { current, previous })
+        }
+        // Amazon's signature over a listed topic needs no secret.
+        None if auth::CAN_VERIFY_SNS && !topics.is_empty() => None,
+        None => return error(&name, Problem::Unset),
+    };
     let policy = policy(host, source, schemes)?;
-    let topics = if schemes.contains(&Scheme::Sns) { read(host, "sns_topics")? } else { None };
-    let topics = topics.iter().flat_map(|list| list.split(',')).map(str::trim);
-    let topics = topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
-    Ok(Config { secrets: Rotation { current, previous }, policy, topics })
+    Ok(Config { secrets, policy, topics })
 }
 
 /// Reads what is asked of senders.

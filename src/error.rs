@@ -29,6 +29,8 @@ pub enum Error {
         /// What it says.
         why: String,
     },
+    /// A subscription was not confirmed.
+    Confirm(ConfirmError),
     /// PagerDuty has not taken every event, and may do so later.
     Deliver {
         /// How many it has not taken.
@@ -71,6 +73,17 @@ pub enum Error {
     Route(RouteError),
 }
 
+/// Why a subscription was not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfirmError {
+    /// Amazon SNS did not take the confirmation: its token may be too old.
+    Refused,
+    /// The topic is not listed.
+    Topic,
+    /// Amazon SNS could not be reached.
+    Unreachable,
+}
+
 impl Error {
     /// The one table from errors to statuses.
     ///
@@ -83,6 +96,8 @@ impl Error {
             Error::Auth(AuthError::Refused) => StatusCode::UNAUTHORIZED,
             Error::Blocked { .. } | Error::Misdirected { .. } => StatusCode::BAD_GATEWAY,
             Error::Config(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Confirm(ConfirmError::Topic) => StatusCode::FORBIDDEN,
+            Error::Confirm(ConfirmError::Refused | ConfirmError::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -102,7 +117,7 @@ impl Error {
                 Some(retry_after.unwrap_or_default().clamp(RETRY_AFTER_SECS, RETRY_AFTER_MAX_SECS))
             }
             Error::Config(ConfigError { problem: Problem::Store, .. }) => Some(RETRY_AFTER_SECS),
-            Error::Auth(AuthError::Certificate) => Some(RETRY_AFTER_SECS),
+            Error::Auth(AuthError::Certificate) | Error::Confirm(ConfirmError::Unreachable) => Some(RETRY_AFTER_SECS),
             Error::Read(ReadError::Broken | ReadError::Timeout) => Some(RETRY_AFTER_SECS),
             _ => None,
         }
@@ -143,6 +158,11 @@ impl fmt::Display for Error {
             Error::Auth(AuthError::Refused) => f.write_str("credentials are absent or wrong"),
             Error::Config(error) => error.fmt(f),
             Error::Blocked { why } => write!(f, "the runtime does not let events out to pagerduty: {why}"),
+            Error::Confirm(ConfirmError::Refused) => f.write_str("amazon sns did not take the confirmation"),
+            Error::Confirm(ConfirmError::Topic) => f.write_str("variable `sns_topics` does not list this topic"),
+            Error::Confirm(ConfirmError::Unreachable) => {
+                f.write_str("the subscription could not be confirmed: allow https://sns.<region>.amazonaws.com")
+            }
             Error::Deliver { failed, of, why, .. } => {
                 write!(f, "pagerduty has not taken {failed} of {of} events, try again: {why}")
             }

@@ -234,6 +234,17 @@ impl Event {
         self
     }
 
+    /// Adds what stands at these paths of a payload as members of `payload.custom_details`, each under the last name of
+    /// its path, or under another: `name=path.to.it`.
+    #[must_use]
+    pub fn details(self, payload: text::Node<'_>, paths: &[&str]) -> Event {
+        paths.iter().fold(self, |event, path| {
+            let last = path.rsplit('.').next().unwrap_or(path);
+            let (name, path) = path.split_once('=').unwrap_or((last, path));
+            event.detail(name, payload.at(path).value().cloned().into())
+        })
+    }
+
     /// Adds a link where `href` is an absolute `http` or `https` URL that is not there yet.
     #[must_use]
     pub fn link(mut self, text: &str, href: Option<String>) -> Event {

@@ -8,12 +8,13 @@ use serde_json::{Map, Value, json};
 use crate::auth::{self, Access, FetchError, Proof};
 use crate::config::{self, Config, Grouping, Target, Unmapped};
 use crate::deliver::{self, Channel, Outcome, Sent, Verdict};
-use crate::error::Error;
+use crate::error::{ConfirmError, Error};
 use crate::event::Event;
 use crate::host::{Host, Next, Outbound, Url};
 use crate::request::{ReadError, Reply, Request};
 use crate::route::{self, Endpoint};
-use crate::sources::{Mapped, Source};
+use crate::setup;
+use crate::sources::{Confirm, Mapped, Source};
 use crate::storm;
 use crate::text;
 use crate::unmapped;
@@ -34,20 +35,49 @@ const EXCERPT_BYTES: usize = 64 * 1024;
 /// How many entries of each kind the reply and the log list; what is beyond them is counted.
 const LISTED_MAX: usize = 1000;
 
-/// Takes a request through the pipeline and gives the reply. Writes one line to the log, but for `/health`.
+/// Takes a request through the pipeline and gives the reply. Writes one line to the log, but for what
+/// anybody may ask.
 ///
 /// The reply is 2xx only where PagerDuty has accepted every event, or where there was nothing to send.
 pub fn handle(host: &mut dyn Host, request: Result<Request, ReadError>) -> Reply {
     let mut facts = Facts::default();
+    // What anybody may ask is answered without a word in the log.
+    if let Some(reply) = request.as_ref().ok().and_then(public) {
+        return reply;
+    }
     let result = stages(host, request, &mut facts);
     let reply = match &result {
         Ok(status) => success(*status, &facts),
         Err(error) => error.reply(facts.to_json()),
     };
-    if !facts.quiet {
-        log(host, &facts, &reply, result.err());
-    }
+    log(host, &facts, &reply, result.err());
     reply
+}
+
+/// The answer to what anybody may ask: it holds no secret and asks nothing of anyone.
+fn public(request: &Request) -> Option<Reply> {
+    match route::route(request.method, &request.path).ok()? {
+        Endpoint::Deliver { .. } => None,
+        Endpoint::Health => Some(Reply::json(StatusCode::OK, "application/json", &json!({"status": "success"}))),
+        // https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md, section 4
+        Endpoint::Options => {
+            let reply = Reply::text(StatusCode::OK, "text/plain", String::new());
+            let reply = reply.header("allow", "POST, PUT, OPTIONS").header("webhook-allowed-origin", "*");
+            Some(reply.header("webhook-allowed-rate", "*"))
+        }
+        Endpoint::Setup { source } => {
+            let page = source.map_or_else(setup::list, setup::page);
+            let wants = |name: &str| {
+                request
+                    .headers
+                    .once("accept")
+                    .and_then(|value| str::from_utf8(value).ok())
+                    .is_some_and(|value| text::contains(value, name))
+            };
+            let media_type = if wants("text/markdown") { "text/markdown" } else { "text/plain" };
+            Some(Reply::text(StatusCode::OK, &format!("{media_type}; charset=utf-8"), page))
+        }
+    }
 }
 
 /// What is known about a request so far: the reply and the log tell the same.
@@ -62,7 +92,6 @@ struct Facts {
     warnings: Vec<String>,
     /// The stages that have ended, and when.
     stages: Vec<(&'static str, Duration)>,
-    quiet: bool,
 }
 
 fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut Facts) -> Result<StatusCode, Error> {
@@ -70,15 +99,12 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
     let request = request?;
     let (source, service) = match route::route(request.method, &request.path)? {
         Endpoint::Deliver { source, service } => (source, service),
-        Endpoint::Health => {
-            facts.quiet = true;
-            return Ok(StatusCode::OK);
-        }
+        Endpoint::Health | Endpoint::Options | Endpoint::Setup { .. } => return Ok(StatusCode::OK),
     };
     facts.source = Some(source.slug);
     let deadline = source.patience.saturating_sub(MARGIN.min(source.patience / MARGIN_SHARE)).min(TOTAL_MAX);
     let config = config::load(host, source.slug, source.schemes)?;
-    let access = Access { secrets: &config.secrets, policy: config.policy, topics: &config.topics };
+    let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, topics: &config.topics };
     let now = host.now();
     let delivery = auth::verify(&request, source.schemes, access, now, &mut |url| fetch(host, url, deadline))?;
     facts.proof = Some(delivery.proof());
@@ -106,6 +132,9 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
     }
     facts.ended("map", host);
 
+    if let Some(confirm) = &facts.mapped.confirm {
+        confirm_subscription(host, confirm, &config, deadline)?;
+    }
     let channel = Channel {
         keys: &target.routing_keys,
         alerts: &target.alerts_url,
@@ -123,12 +152,34 @@ fn page(source: &Source, config: &Config, target: &Target, body: &[u8], facts: &
     let reasons: Vec<String> = facts.mapped.rejected.iter().map(ToString::to_string).collect();
     // A sender may put anywhere what it was given as a secret.
     let shown = body.get(..EXCERPT_BYTES).unwrap_or(body);
-    let shown = target.routing_keys.redact(&config.secrets.redact(&String::from_utf8_lossy(shown)));
+    let shown = target.routing_keys.redact(&String::from_utf8_lossy(shown));
+    let shown = config.secrets.as_ref().map(|secrets| secrets.redact(&shown)).unwrap_or(shown);
     let page = unmapped::page(source.slug, source.name, &reasons, &shown);
     if page.is_some() {
         facts.warnings.push(format!("{} items could not be mapped: a page says so", reasons.len()));
     }
     page
+}
+
+/// Confirms a subscription to a listed topic.
+fn confirm_subscription(
+    host: &mut dyn Host,
+    confirm: &Confirm,
+    config: &Config,
+    deadline: Duration,
+) -> Result<(), Error> {
+    // By its signature or by a secret: the sender is known, and which topics are wanted is another matter.
+    if !config.topics.contains(&confirm.topic) {
+        return Err(Error::Confirm(ConfirmError::Topic));
+    }
+    let authority = auth::host_of_topic(&confirm.topic).ok_or(Error::Confirm(ConfirmError::Topic))?;
+    let url = Url { https: true, authority, path: confirm.path.clone() };
+    fetch(host, &url, deadline).map(|_| ()).map_err(|error| {
+        Error::Confirm(match error {
+            FetchError::Absent => ConfirmError::Refused,
+            FetchError::Trouble => ConfirmError::Unreachable,
+        })
+    })
 }
 
 /// Fetches a document.
@@ -202,7 +253,6 @@ fn success(status: StatusCode, facts: &Facts) -> Reply {
     let mut body = facts.to_json();
     if let Some(members) = body.as_object_mut() {
         let message = match facts.outcomes.len() {
-            0 if facts.source.is_none() => "ok".to_owned(),
             0 => "nothing to send".to_owned(),
             1 => "1 event accepted by pagerduty".to_owned(),
             n => format!("{n} events accepted by pagerduty"),

@@ -21,6 +21,8 @@ pub enum Method {
     Get,
     /// `HEAD`.
     Head,
+    /// `OPTIONS`.
+    Options,
     /// Any method that no path takes.
     Other,
     /// `POST`.
@@ -62,6 +64,11 @@ impl Headers {
         self.0.iter().any(|(given, _)| given == name)
     }
 
+    /// The names of the headers, in lower case.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The value of a header (its name in lower case) that came exactly once.
     pub fn once(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.0.iter().filter(|(given, _)| given == name);
@@ -97,6 +104,12 @@ impl Reply {
     pub fn json(status: StatusCode, media_type: &'static str, body: &Value) -> Self {
         let mut body = text::encode(body);
         body.push(b'\n');
+        Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
+    }
+
+    /// A reply with a text.
+    pub fn text(status: StatusCode, media_type: &str, body: String) -> Self {
+        let body = body.into_bytes();
         Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
     }
 

@@ -8,6 +8,9 @@ use crate::sources::{self, Source};
 /// The longest service word, in bytes: it becomes part of a variable's name.
 const SERVICE_MAX_BYTES: usize = 64;
 
+/// What paths take that are only read.
+const READ: &str = "GET, HEAD";
+
 /// What a request is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Endpoint<'a> {
@@ -20,6 +23,13 @@ pub enum Endpoint<'a> {
     },
     /// `GET /health`.
     Health,
+    /// `OPTIONS` on a path that takes deliveries: who may send, and how often (CloudEvents' web hooks ask).
+    Options,
+    /// `GET /setup` and `GET /setup/<source>`.
+    Setup {
+        /// The vendor; nothing for the list of them.
+        source: Option<&'static Source>,
+    },
 }
 
 /// Why a request is for nothing.
@@ -64,17 +74,25 @@ pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteErr
         Some((first, service)) => (first, Some(service)),
         None => (path, None),
     };
+    let read = matches!(method, Method::Get | Method::Head);
     if first == "health" && service.is_none() {
-        let allowed = matches!(method, Method::Get | Method::Head);
-        return if allowed { Ok(Endpoint::Health) } else { Err(RouteError::Method("GET, HEAD")) };
+        return if read { Ok(Endpoint::Health) } else { Err(RouteError::Method(READ)) };
+    }
+    if first == "setup" {
+        let source = service.map(|slug| sources::find(slug).ok_or(RouteError::Path)).transpose()?;
+        return if read { Ok(Endpoint::Setup { source }) } else { Err(RouteError::Method(READ)) };
     }
     let source = sources::find(first).ok_or(RouteError::Path)?;
     if service.is_some_and(|service| !is_service(service)) {
         return Err(RouteError::Service);
     }
-    // Grafana lets its users choose between the two.
-    if !matches!(method, Method::Post | Method::Put) {
-        return Err(RouteError::Method("POST, PUT"));
+    match method {
+        // Grafana lets its users choose between the two.
+        Method::Post | Method::Put => {}
+        Method::Get if source.by_get => {}
+        Method::Options => return Ok(Endpoint::Options),
+        _ if source.by_get => return Err(RouteError::Method("GET, POST, PUT, OPTIONS")),
+        _ => return Err(RouteError::Method("POST, PUT, OPTIONS")),
     }
     Ok(Endpoint::Deliver { source, service })
 }

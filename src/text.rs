@@ -152,6 +152,53 @@ pub fn epoch(since: Duration) -> Option<String> {
     Some(text)
 }
 
+/// Pairs of `name=value` with `&` between them (`application/x-www-form-urlencoded`), decoded.
+pub fn pairs(text: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| {
+        let spaced: Vec<u8> = text.bytes().map(|byte| if byte == b'+' { b' ' } else { byte }).collect();
+        let bytes: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect()
+}
+
+/// What a word stands for in a vendor's table, in any case.
+pub fn word<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
+    table.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning)
+}
+
+/// Whether a text is a template's variable that nobody has filled in: `$NAME`, `${name}`, `{NAME}`, `{{name}}`, `*name*`,
+/// `[NAME]`, `##NAME##`. Alerts that share one would share a dedup key.
+pub fn is_unfilled(text: &str) -> bool {
+    let text = text.trim();
+    let name = |inner: &str| !inner.is_empty() && !inner.contains(char::is_whitespace);
+    let within = |open: &str, close: &str| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    let upper =
+        |inner: &str| inner.starts_with(|c: char| c.is_ascii_uppercase()) && !inner.contains(char::is_lowercase);
+    text.strip_prefix('$').is_some_and(|rest| name(rest) && !rest.starts_with(|c: char| c.is_ascii_digit()))
+        || within("{", "}").is_some_and(|inner| !inner.is_empty() && !inner.contains(['"', ':']))
+        || within("*", "*").is_some_and(name)
+        || within("##", "##").is_some_and(name)
+        || within("[", "]").is_some_and(|inner| name(inner) && upper(inner))
+}
+
+/// A payload without its unfilled variables: they read as nothing.
+pub fn filled(value: Value) -> Value {
+    match value {
+        Value::String(text) if is_unfilled(&text) => Value::Null,
+        Value::Array(items) => items.into_iter().map(filled).collect(),
+        Value::Object(members) => {
+            let mut kept = Map::new();
+            for (name, value) in members {
+                kept.insert(name, filled(value));
+            }
+            Value::Object(kept)
+        }
+        other => other,
+    }
+}
+
 /// Whether `needle` is in `text`.
 pub fn contains(text: &str, needle: &str) -> bool {
     find(text, needle).is_some()
@@ -253,6 +300,39 @@ impl<'a> Node<'a> {
     /// The first of the members `keys` that has text.
     pub fn first_text(self, keys: &[&str]) -> Option<String> {
         keys.iter().find_map(|key| self.get(key).text())
+    }
+
+    /// What stands at a path: names and indices with dots between them, `data.items.0.name`.
+    pub fn at(self, path: &str) -> Node<'a> {
+        path.split('.').fold(self, |node, name| {
+            let item = || name.parse::<usize>().ok().and_then(|index| node.items()?.get(index));
+            Node(node.0.and_then(|value| value.get(name)).or_else(item))
+        })
+    }
+
+    /// The first text at one of the paths.
+    pub fn pick(self, paths: &[&str]) -> Option<String> {
+        paths.iter().find_map(|path| self.at(path).text())
+    }
+
+    /// A point in time, as an RFC 3339 timestamp in UTC: a text as [`timestamp`] reads it, or the time since the Unix
+    /// epoch as a number or as digits, in seconds, milliseconds, microseconds or nanoseconds by its size.
+    pub fn time(self) -> Option<String> {
+        let text = self.text()?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let Ok(number) = whole.parse::<u64>() else { return timestamp(&text) };
+        // Seconds reach this size in the year 5138, milliseconds were there in 1973.
+        let since = match number {
+            0 => return None,
+            1..100_000_000_000 => {
+                let nanos = fraction.bytes().chain([b'0'; 9]).take(9).filter(u8::is_ascii_digit);
+                Duration::new(number, nanos.fold(0, |n, digit| n * 10 + u32::from(digit - b'0')))
+            }
+            100_000_000_000..100_000_000_000_000 => Duration::from_millis(number),
+            100_000_000_000_000..100_000_000_000_000_000 => Duration::from_micros(number),
+            _ => Duration::from_nanos(number),
+        };
+        epoch(since)
     }
 
     /// A count: a non-negative integer, as a number or as text.

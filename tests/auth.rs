@@ -207,8 +207,7 @@ fn a_wrong_variable_is_named_to_a_known_sender_and_to_no_stranger() {
     }
 }
 
-const EVENTS_URL: &str =
-    "variable `events_url` must be an https url that ends in /enqueue, or http on loopback";
+const EVENTS_URL: &str = "variable `events_url` must be an https url that ends in /enqueue, or http on loopback";
 
 #[test]
 fn a_routing_key_may_end_in_a_newline_and_keeps_its_case() {
@@ -295,7 +294,7 @@ fn rotation(current: &str, previous: Option<&str>) -> Rotation {
 fn accepts(case: &Value, request: &Request, secrets: &Rotation) -> Option<bool> {
     let now = Duration::from_secs(case["now"].as_u64().expect("a time"));
     let topics: Vec<String> = serde_json::from_value(case["topics"].clone()).unwrap_or_default();
-    let access = Access { secrets, policy: POLICY, topics: &topics };
+    let access = Access { secrets: Some(secrets), policy: POLICY, topics: &topics };
     let certificate = case["certificate"].as_str().map(|pem| pem.as_bytes().to_vec());
     let mut fetch = |_: &Url| certificate.clone().ok_or(FetchError::Trouble);
     let known = auth::verify(request, &[scheme(&case["scheme"])], access, now, &mut fetch);
@@ -375,7 +374,7 @@ fn the_reference_libraries_of_standard_webhooks_agree_both_ways() {
             let verify = |request: &Request| {
                 let now = Duration::from_secs(now);
                 let secrets = rotation(secret, None);
-                let access = Access { secrets: &secrets, policy: POLICY, topics: &[] };
+                let access = Access { secrets: Some(&secrets), policy: POLICY, topics: &[] };
                 auth::verify(request, &[Scheme::StandardWebhooks], access, now, &mut |_| Err(FetchError::Trouble))
                     .is_ok()
             };

@@ -39,6 +39,7 @@ impl Aviary {
         for name in ["webhook_secret", "webhook_secret_previous", "secret_grafana", "secret_grafana_previous"] {
             aviary.set(name, "", 40);
         }
+        aviary.set("sns_topics", "arn:aws:sns:eu-west-1:123456789012:", 20);
         for name in ["routing_key", "routing_key_previous", "routing_key_web", "api_token", "custom_mine"] {
             aviary.set(name, "", 32);
         }
@@ -130,7 +131,7 @@ fn no_canary_is_seen_on_any_path() {
             for secret in [own, &previous, "routing_key", "api_token"] {
                 for path in [format!("/{}", fixture.source.slug), format!("/{}/web", fixture.source.slug)] {
                     for world in [&world, &strict] {
-                        let call = post(&path, aviary.secret(secret), fixture.body.clone());
+                        let call = Call::fixture(&fixture, &path, aviary.secret(secret));
                         aviary.fly(world, call, &fixture.name()).await;
                     }
                 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use pagerelay::auth::Scheme;
 use pagerelay::config::VARIABLES;
-use pagerelay::sources::SOURCES;
+use pagerelay::sources::{SOURCES, Source};
 
 /// The most lines of code in a source, and the most in half of them.
 const SOURCE_MAX_LINES: usize = 250;
@@ -15,7 +16,7 @@ const HEADINGS: [&str; 4] = ["# Wire format", "# Mapping", "# Dedup key", "# Not
 
 /// Which modules of the crate a module may use. `sources/mod` is the contract, `sources/*` every vendor.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("auth", &["host", "request", "secret"]),
+    ("auth", &["host", "request", "secret", "text"]),
     ("auth/*", &["host", "request", "secret", "text"]),
     ("component", &["host", "relay", "request"]),
     ("config", &["auth", "host", "secret", "text"]),
@@ -24,20 +25,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &["fit", "text"]),
     ("event/*", &["text"]),
     ("fit", &["text"]),
+    ("form", &[]),
     ("host", &[]),
     ("labels", &["event", "fit", "sources", "text"]),
     ("lib", &[]),
     (
         "relay",
         &[
-            "auth", "config", "deliver", "error", "event", "host", "request", "route", "sources", "storm", "text",
-            "unmapped",
+            "auth", "config", "deliver", "error", "event", "host", "request", "route", "setup", "sources", "storm",
+            "text", "unmapped",
         ],
     ),
     ("request", &["text"]),
     ("route", &["request", "sources"]),
     ("secret", &["text"]),
-    ("sources/mod", &["auth", "event"]),
+    ("setup", &["auth", "sources"]),
+    ("sources/mod", &["auth", "event", "form", "text"]),
     ("sources/*", &["auth", "event", "labels", "text"]),
     ("storm", &["event", "text"]),
     ("text", &[]),
@@ -105,7 +108,62 @@ fn registry_files_fixtures_and_readme_name_the_same_sources() {
     assert_eq!(registry, rows, "README");
     let readme = read("README.md");
     for source in SOURCES {
-        assert!(readme.contains(&format!("[{}]({})", source.name, source.docs)), "{} and its page", source.slug);
+        let row = row(source);
+        assert!(readme.lines().any(|line| line == row), "README: {row}");
+    }
+}
+
+/// A source's row in the README.
+fn row(source: &Source) -> String {
+    let has = |test: &dyn Fn(&Scheme) -> bool| source.schemes.iter().any(test);
+    let ways = [
+        (has(&|scheme| scheme.is_signature()), "signature"),
+        (has(&|scheme| matches!(scheme, Scheme::Bearer | Scheme::Basic | Scheme::Header(_))), "shared secret"),
+        (has(&|scheme| matches!(scheme, Scheme::Query(_))), "`?token=`"),
+    ];
+    let ways: Vec<&str> = ways.iter().filter(|(has, _)| *has).map(|(_, way)| *way).collect();
+    let Source { slug, name, docs, setup, .. } = source;
+    format!("| `/{slug}` | [{name}]({docs}) | {} | {} | {} |", ways.join(", "), setup.opens, setup.closes)
+}
+
+/// The paths of all members of a JSON value.
+fn shape(value: &serde_json::Value, at: &str, paths: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                paths.insert(format!("{at}.{name}"));
+                shape(value, &format!("{at}.{name}"), paths);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for item in items {
+                shape(item, &format!("{at}[]"), paths);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_template_to_paste_has_a_fixture_of_exactly_its_shape() {
+    let shape = |text: &str, what: &str| {
+        let mut paths = BTreeSet::new();
+        let value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{what}: {error}"));
+        shape(&value, "", &mut paths);
+        paths
+    };
+    for source in SOURCES {
+        let Some(template) = source.setup.template else { continue };
+        let wanted = shape(template, source.slug);
+        let folder = format!("tests/fixtures/{}", source.slug);
+        let made: Vec<String> = names_in(&folder)
+            .into_iter()
+            .filter(|name| name.contains("-template-") && name.ends_with(".json") && name.matches('.').count() == 1)
+            .collect();
+        assert!(made.len() >= 2, "{}: a trigger and a resolve made from the template", source.slug);
+        for name in made {
+            assert_eq!(shape(&read(format!("{folder}/{name}")), &name), wanted, "{}/{name}", source.slug);
+        }
     }
 }
 

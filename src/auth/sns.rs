@@ -12,12 +12,13 @@
 use base64ct::{Base64, Encoding};
 use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
 use der::{Decode, SliceReader, Tag, Tagged};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::TIMESTAMP_TOLERANCE_SECS;
 use super::rsa::{KEY_MAX_BYTES, KEY_MIN_BYTES, PublicKey, sequence};
+use super::topic::host_of;
 use crate::host::Url;
 use crate::text;
 
@@ -39,6 +40,7 @@ const CONFIRMATION: &[&str] = &["Message", "MessageId", "SubscribeURL", "Timesta
 pub(super) struct Claim {
     /// Where the certificate is.
     pub(super) certificate: Url,
+    members: Map<String, Value>,
     signed: String,
     signature: Vec<u8>,
     version_2: bool,
@@ -57,10 +59,14 @@ impl Claim {
             "SubscriptionConfirmation" | "UnsubscribeConfirmation" => CONFIRMATION,
             _ => return None,
         };
+        let mut members = Map::new();
         let mut signed = String::new();
         for name in names {
             match member(name) {
-                Some(value) if *name == "Message" || !value.contains('\n') => signed.extend([name, "\n", value, "\n"]),
+                Some(value) if *name == "Message" || !value.contains('\n') => {
+                    signed.extend([name, "\n", value, "\n"]);
+                    members.insert((*name).to_owned(), value.into());
+                }
                 None if *name == "Subject" && message.get(name).is_none_or(Value::is_null) => {}
                 _ => return None,
             }
@@ -76,7 +82,13 @@ impl Claim {
         let signature = Base64::decode_vec(member("Signature")?)
             .ok()
             .filter(|signature| (KEY_MIN_BYTES..=KEY_MAX_BYTES).contains(&signature.len()) && !early && !late)?;
-        Some(Claim { certificate: certificate_url(member("SigningCertURL")?, topic)?, signed, signature, version_2 })
+        let certificate = certificate_url(member("SigningCertURL")?, topic)?;
+        Some(Claim { certificate, members, signed, signature, version_2 })
+    }
+
+    /// The members that are signed, as JSON: nothing else in the message can be relied on.
+    pub(super) fn proven(self) -> Vec<u8> {
+        text::encode(&Value::Object(self.members))
     }
 
     /// Whether the message was signed with this key, which is valid at `now`.
@@ -133,17 +145,9 @@ fn date(reader: &mut SliceReader<'_>) -> Option<u64> {
 /// The address comes from a message that nothing has been proven of, and a pattern for regions would let in hosts of
 /// other services (`s3-us-west-2` is a bucket's), so the operator's own list of topics says which host it has to be.
 fn certificate_url(url: &str, topic: &str) -> Option<Url> {
-    let mut parts = topic.split(':');
-    let (Some("arn"), Some(partition), Some("sns"), Some(region)) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return None;
-    };
-    let country = if partition == "aws-cn" { ".cn" } else { "" };
-    let authority = format!("sns.{region}.amazonaws.com{country}");
+    let authority = host_of(topic)?;
     let file = url.strip_prefix("https://")?.strip_prefix(authority.as_str())?.strip_prefix('/')?;
     let id = file.strip_prefix("SimpleNotificationService-")?.strip_suffix(".pem")?;
-    let region_only = region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     let id_only = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (region_only && id_only).then(|| Url { https: true, authority, path: format!("/{file}") })
+    id_only.then(|| Url { https: true, authority, path: format!("/{file}") })
 }

@@ -53,7 +53,7 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{MapError, Mapped, Source, json};
+use super::{MapError, Mapped, Setup, Source, json};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::event::Event;
 use crate::labels::{self, Alert, Vendor};
@@ -65,8 +65,16 @@ pub const SOURCE: Source = Source {
     name: "Prometheus Alertmanager",
     docs: "https://prometheus.io/docs/alerting/latest/configuration/#webhook_config",
     schemes: SHARED_SECRET,
+    setup: Setup {
+        opens: "`firing`",
+        closes: "`resolved`",
+        steps: "In alertmanager.yml, under `receivers`, give a receiver `webhook_configs: [{url: {url}, http_config: {authorization: {credentials_file: <a file with the secret>}}}]`.\n\
+                Leave `max_alerts` at 0, and route to that receiver.",
+        template: None,
+    },
     // It waits for as long as a group's interval lasts, and that is at least ten seconds.
     patience: Duration::from_secs(10),
+    by_get: false,
     success: http::StatusCode::OK,
     map,
     map_group: Some(map_group),

@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{MapError, Mapped, Source, json};
+use super::{MapError, Mapped, Setup, Source, json};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::event::{Action, DedupKey, Event, Severity};
 use crate::text::{Node, encode, sha256_hex};
@@ -54,7 +54,16 @@ pub const SOURCE: Source = Source {
     name: "PagerDuty Events API v2",
     docs: "https://developer.pagerduty.com/docs/events-api-v2/trigger-events/",
     schemes: SHARED_SECRET,
+    setup: Setup {
+        opens: "`trigger`",
+        closes: "`resolve`",
+        steps: "Set the events URL of your program or its PagerDuty library to {url}.\n\
+                Send the secret in header `Authorization: Bearer <secret>` or `X-Webhook-Secret: <secret>`.\n\
+                What it sends as `routing_key` is not looked at.",
+        template: None,
+    },
     patience: Duration::from_secs(10),
+    by_get: false,
     success: http::StatusCode::ACCEPTED,
     map,
     map_group: None,

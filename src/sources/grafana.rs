@@ -52,7 +52,7 @@
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Source, json};
+use super::{MapError, Mapped, Setup, Source, json};
 use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
 use crate::event::{Action, DedupKey, Event, Severity};
 use crate::labels::{self, Alert, Vendor};
@@ -64,7 +64,16 @@ pub const SOURCE: Source = Source {
     name: "Grafana",
     docs: "https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",
     schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
+    setup: Setup {
+        opens: "`firing`; legacy `alerting`, `no_data`",
+        closes: "`resolved`; legacy `ok`",
+        steps: "Under Alerting, Contact points, add one of type Webhook with URL {url}.\n\
+                Under HMAC Signature (Grafana 12 and later) enter the secret, and `X-Grafana-Alerting-Timestamp` as the timestamp header.\n\
+                Before Grafana 12: under Authorization Header, scheme `Bearer` and the secret as credentials.",
+        template: None,
+    },
     patience: Duration::from_secs(30),
+    by_get: false,
     success: http::StatusCode::OK,
     map,
     map_group: Some(map_group),

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::auth::{Authenticated, Scheme};
 use crate::event::{DedupKey, Event};
+use crate::form;
+use crate::text;
 
 pub mod alertmanager;
 pub mod events;
@@ -26,14 +28,32 @@ pub struct Source {
     pub docs: &'static str,
     /// The ways this sender can prove itself, strongest first.
     pub schemes: &'static [Scheme],
+    /// What to enter at the vendor's.
+    pub setup: Setup,
     /// How long this sender waits for an answer.
     pub patience: Duration,
+    /// Whether this sender may use `GET`, with everything in the query.
+    pub by_get: bool,
     /// The status that tells this sender that all is well.
     pub success: http::StatusCode,
     /// Payload to events: a pure function of the delivery's bytes.
     pub map: Map,
     /// The same with one event for a whole batch, where `grouping = group` asks for it and the vendor batches.
     pub map_group: Option<Map>,
+}
+
+/// What a person needs to know who sets a vendor up. [`crate::setup`] makes a page of it, and the README's row is held
+/// against it.
+#[derive(Debug)]
+pub struct Setup {
+    /// The states or events that open an alert.
+    pub opens: &'static str,
+    /// The states or events that close it.
+    pub closes: &'static str,
+    /// What to enter where, a step a line. `{url}` stands for the address, and the secret is called "the secret".
+    pub steps: &'static str,
+    /// The body to paste, where the user writes it.
+    pub template: Option<&'static str>,
 }
 
 /// Maps a delivery to events.
@@ -56,6 +76,18 @@ pub struct Mapped {
     /// The key of an alert that stands for the whole delivery, where something in it says which batch it is: for what
     /// is too much to send one by one. The source closes it itself when the batch is over.
     pub group: Option<DedupKey>,
+    /// A subscription that the sender wants to have confirmed.
+    pub confirm: Option<Confirm>,
+}
+
+/// A subscription to confirm: `GET https://sns.<region>.amazonaws.com[.cn]<path>`, the host that of the topic. It is
+/// done for topics that the operator has listed, and for no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// The topic's ARN.
+    pub topic: String,
+    /// The path with its query.
+    pub path: String,
 }
 
 /// An item of a delivery that needs no event.
@@ -71,6 +103,11 @@ impl Mapped {
     /// One event and nothing else.
     pub fn one(event: Event) -> Mapped {
         Mapped { events: vec![event], ..Mapped::default() }
+    }
+
+    /// Nothing to send, and why.
+    pub fn nothing(reason: &'static str) -> Mapped {
+        Mapped::default().ignore("", reason)
     }
 
     /// Adds an item that needs no event.
@@ -129,7 +166,35 @@ impl fmt::Display for MapError {
 /// # Errors
 /// The body is not JSON, or nests deeper than 127 levels.
 pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
-    let body = delivery.body();
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body).map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })
+    parse(delivery.body())
+}
+
+/// Text as JSON.
+///
+/// # Errors
+/// As [`json`].
+pub fn parse(text: &[u8]) -> Result<Value, MapError> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    serde_json::from_slice(text).map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })
+}
+
+/// What the delivery says, as JSON, however it says it: a JSON body, a form, JSON in a form's field `payload` or `data`, or
+/// the parameters of the query where there is no body. Of a form all values are strings.
+///
+/// # Errors
+/// As [`json`], where it is none of these.
+pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
+    let body = delivery.body().trim_ascii();
+    let kind = delivery.header("content-type").unwrap_or_default().to_ascii_lowercase();
+    let form = if body.is_empty() && !delivery.query().is_empty() {
+        form::object(delivery.query())
+    } else if kind.starts_with("multipart/form-data") {
+        form::multipart(body)
+    } else if kind.starts_with("application/x-www-form-urlencoded") && !body.starts_with(b"{") {
+        form::object(text::pairs(&String::from_utf8_lossy(body)))
+    } else {
+        return json(delivery);
+    };
+    let whole = ["payload", "data"].into_iter().find_map(|name| form.get(name)?.as_str());
+    whole.map(|text| parse(text.as_bytes())).unwrap_or(Ok(Value::Object(form)))
 }

@@ -1,6 +1,7 @@
 //! Fixtures, found rather than listed.
 //!
-//! `tests/fixtures/<source>/NN-words.json` is a body, with headers of its own in `NN-words.headers.json`. What it must
+//! `tests/fixtures/<source>/NN-words.json` (or `.txt`, where it is a form or a text) is a body, with headers of its own in
+//! `NN-words.headers.json`; `:method` and `:query` in there are the request's method and query. What it must
 //! come to stands beside it: `.events.json` (the events, without a routing key), `.ignored.txt` (`item: reason`, a line
 //! each), `.error.txt` (why it, or an item of it, cannot be mapped). Where the source can send one event for a batch,
 //! `.group.events.json` and so on are for that.
@@ -14,7 +15,7 @@ use pagerelay::secret::{Rotation, Secret};
 use pagerelay::sources::{self, MapError, Mapped, Source};
 use serde_json::Value;
 
-use super::SECRET;
+use super::{SECRET, credentials};
 
 /// The clock of native mapping. It matters to signatures only.
 const NOW: std::time::Duration = std::time::Duration::from_secs(1_780_000_000);
@@ -25,6 +26,7 @@ pub struct Fixture {
     pub source: &'static Source,
     pub path: PathBuf,
     pub body: Vec<u8>,
+    /// Its headers, and `:query` and `:method` where it has them.
     pub headers: Vec<(String, String)>,
 }
 
@@ -77,7 +79,7 @@ impl Fixture {
                 // Credentials are the harness's: what a recorded delivery had is a placeholder, or somebody's.
                 let credential = |name: &str| {
                     let name = name.to_ascii_lowercase();
-                    ["authorization", "signature", "token"].iter().any(|word| name.contains(word))
+                    ["auth", "signature", "token"].iter().any(|word| name.contains(word))
                 };
                 let others = headers.iter().filter(|(name, _)| !credential(name));
                 others.map(|(name, value)| (name.clone(), text(value))).collect()
@@ -141,21 +143,22 @@ impl Fixture {
 
 /// Maps any body as this source, natively, past an authentication with the right secret.
 pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bool) -> Result<Mapped, MapError> {
-    let mut all = vec![("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())];
-    all.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
+    let credentials = credentials::of(source, SECRET, body, NOW.as_secs());
+    let pseudo = |name: &str| headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+    let all = credentials.headers.iter().chain(headers.iter().filter(|(name, _)| !name.starts_with(':')));
     let request = Request {
         method: Method::Post,
         path: format!("/{}", source.slug),
-        query: String::new(),
-        headers: Headers::new(all),
+        query: format!("{}&{}", credentials.query, pseudo(":query").unwrap_or_default()),
+        headers: Headers::new(all.map(|(name, value)| (name.clone(), value.clone().into_bytes()))),
         body: body.to_vec(),
     };
     let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
     let policy = Policy { signature: Signature::Optional, query: Query::Listed };
-    let access = Access { secrets: &secrets, policy, topics: &[] };
+    let access = Access { secrets: Some(&secrets), policy, topics: &[] };
     let delivery: Authenticated<'_> =
         auth::verify(&request, source.schemes, access, NOW, &mut |_| Err(FetchError::Trouble))
-            .expect("the right secret opens a source");
+            .unwrap_or_else(|_| panic!("the right secret opens {}", source.slug));
     let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
     map(&delivery)
 }

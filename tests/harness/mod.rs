@@ -4,6 +4,7 @@
 
 pub mod build;
 pub mod contract;
+pub mod credentials;
 pub mod fixtures;
 pub mod pagerduty;
 pub mod runtime;

@@ -23,7 +23,8 @@ use wasmtime_wasi_http::{
 };
 
 use super::build::{self, Flavour};
-use super::{ROUTING_KEY, SECRET};
+use super::fixtures::Fixture;
+use super::{ROUTING_KEY, SECRET, credentials};
 
 /// The component, loaded once.
 pub struct Relay {
@@ -105,6 +106,27 @@ impl Call {
     /// A webhook with the right secret.
     pub fn post(path: &str, body: impl Into<Bytes>) -> Call {
         Call::stranger("POST", path, body).header("authorization", &format!("Bearer {SECRET}"))
+    }
+
+    /// A fixture, as its source's sender would send it with this secret.
+    pub fn fixture(fixture: &Fixture, path: &str, secret: &str) -> Call {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        let credentials = credentials::of(fixture.source, secret, &fixture.body, now);
+        let pseudo =
+            |name: &str| fixture.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
+        let query = [credentials.query.clone(), pseudo(":query").unwrap_or_default()];
+        let query = query.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
+        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let method = if pseudo(":method").as_deref() == Some("GET") { "GET" } else { "POST" };
+        let own = fixture.headers.iter().filter(|(name, _)| !name.starts_with(':'));
+        let mut call = Call { method, path, headers: Vec::new(), body: fixture.body.clone().into() };
+        for (name, value) in credentials.headers.iter().chain(own) {
+            call = call.header(name, value);
+        }
+        if !call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            call = call.header("content-type", "application/json");
+        }
+        call
     }
 
     /// A request without credentials.

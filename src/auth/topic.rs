@@ -1,0 +1,15 @@
+//! Topics of Amazon SNS, by their ARNs.
+
+/// The host of Amazon SNS for a topic: `sns.<region>.amazonaws.com`, in China with `.cn` behind it. Nothing where the
+/// text is no topic's ARN.
+pub fn host_of(topic: &str) -> Option<String> {
+    let mut parts = topic.split(':');
+    let (Some("arn"), Some(partition), Some("sns"), Some(region)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let plain = !region.is_empty() && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let country = if partition == "aws-cn" { ".cn" } else { "" };
+    plain.then(|| format!("sns.{region}.amazonaws.com{country}"))
+}

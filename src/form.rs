@@ -1,0 +1,30 @@
+//! Forms, as some senders use them instead of JSON.
+
+use serde_json::{Map, Value};
+
+/// Names and values as an object of strings. Of a name that comes twice the first counts.
+pub fn object(pairs: Vec<(String, String)>) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, value) in pairs {
+        if !object.contains_key(&name) {
+            object.insert(name, value.into());
+        }
+    }
+    object
+}
+
+/// The named parts of a `multipart/form-data` body (RFC 7578) as an object of strings. The boundary is its first line.
+pub fn multipart(body: &[u8]) -> Map<String, Value> {
+    let body = String::from_utf8_lossy(body);
+    let boundary = body.lines().next().unwrap_or_default();
+    let part = |part: &str| {
+        let (head, value) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?;
+        let (_, name) = head.split_once("name=\"")?;
+        let (name, _) = name.split_once('"')?;
+        Some((name.to_owned(), value.trim_end_matches(['\r', '\n']).to_owned()))
+    };
+    if boundary.len() < 3 {
+        return Map::new();
+    }
+    object(body.split(boundary).filter_map(part).collect())
+}
