@@ -245,6 +245,12 @@ impl Event {
         })
     }
 
+    /// Adds every member of an object to `payload.custom_details`.
+    #[must_use]
+    pub fn members(self, object: text::Node<'_>) -> Event {
+        object.members().into_iter().flatten().fold(self, |event, (name, value)| event.detail(name, value.clone()))
+    }
+
     /// Adds a link where `href` is an absolute `http` or `https` URL that is not there yet.
     #[must_use]
     pub fn link(mut self, text: &str, href: Option<String>) -> Event {

@@ -13,7 +13,8 @@ use pagerelay::sources;
 use serde_json::{Value, json};
 
 /// Which folder of the corpus goes to which source. Folders of vendors that have no source yet are not listed.
-const CORPUS: &[(&str, &str)] = &[("alertmanager", "alertmanager"), ("grafana", "grafana")];
+const CORPUS: &[(&str, &str)] =
+    &[("alertmanager", "alertmanager"), ("generic-oncall-formatted", "formatted"), ("grafana", "grafana")];
 
 /// Files of the corpus that are not payloads: tables of signatures for the tests of authentication.
 const NOT_PAYLOADS: &[&str] = &["98-signing-cert-url-cases", "99-signature-test-vector", "99-signature-test-vectors"];

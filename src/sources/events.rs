@@ -105,7 +105,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         .timestamp(payload.get("timestamp").text())
         .client(&sender.unwrap_or_default(), body.get("client_url").text());
     let event = match payload.get("custom_details").value() {
-        Some(Value::Object(details)) => details.iter().fold(event, |e, (name, value)| e.detail(name, value.clone())),
+        Some(Value::Object(_)) => event.members(payload.get("custom_details")),
         Some(other) => event.detail("details", other.clone()),
         None => event,
     };

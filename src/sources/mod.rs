@@ -12,10 +12,11 @@ use crate::text;
 
 pub mod alertmanager;
 pub mod events;
+pub mod formatted;
 pub mod grafana;
 
 /// Every source, by slug.
-pub const SOURCES: &[&Source] = &[&alertmanager::SOURCE, &events::SOURCE, &grafana::SOURCE];
+pub const SOURCES: &[&Source] = &[&alertmanager::SOURCE, &events::SOURCE, &formatted::SOURCE, &grafana::SOURCE];
 
 /// A vendor whose webhooks the relay understands.
 #[derive(Debug)]

@@ -1,0 +1,91 @@
+//! A small fixed shape, for tools whose users write the body themselves: Icinga, Checkmk, Argo CD, Gatus, Home Assistant …
+//!
+//! # Wire format
+//!
+//! <https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/>, read 2026-11, which knows it as
+//! the formatted webhook: `{alert_uid, title, state, message, link_to_upstream_details, image_url}`, all of them text.
+//! `severity` is our own addition. A form with these names is read the same way. Which tools the variables come from is
+//! not known here, so what looks like one that was not filled in reads as absent.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action | `state` in any case: `ok`, `resolved`, `recovered`, `closed`, `up` resolve; `acknowledged` and `ack` acknowledge; anything else triggers |
+//! | severity | `severity` by [`Severity::from_word`], else error; a word that is not known is in the details |
+//! | summary | `title`, else the first line of `message` |
+//! | source | the host of `link_to_upstream_details`, else `formatted` |
+//! | links, images | `link_to_upstream_details`, `image_url` |
+//! | details | every member of the body |
+//!
+//! # Dedup key
+//!
+//! `formatted:<alert_uid>`: the sender's own id of the alert, which it repeats when the alert is over.
+//!
+//! # Not mapped
+//!
+//! * A body without `alert_uid`, or with a variable in its place that was not filled in, is refused: every alert would
+//!   be the same one.
+//!
+//! [`Severity::from_word`]: crate::event::Severity::from_word
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Setup, Source, payload};
+use crate::auth::{Authenticated, Scheme};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// The formatted webhook.
+pub const SOURCE: Source = Source {
+    slug: "formatted",
+    name: "Formatted webhook",
+    docs: "https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/",
+    schemes: &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
+    setup: Setup {
+        opens: "any `state` but these",
+        closes: "`ok`, `resolved`, `recovered`, `closed`, `up`",
+        steps: "Have your tool POST to {url}, with the secret in header `X-Webhook-Secret`, or as `?token=` where it can send no header.\n\
+                Paste the body and put your tool's own variables in place of `$…`. `alert_uid` has to be the same when the alert is over.",
+        template: Some(
+            r#"{"alert_uid": "$ID", "title": "$TITLE", "state": "$STATE", "severity": "$SEVERITY", "message": "$MESSAGE", "link_to_upstream_details": "$LINK"}"#,
+        ),
+    },
+    patience: Duration::from_secs(10),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+/// States that people write when it is over or somebody is on it.
+const STATES: &[(&str, Action)] = &[
+    ("ack", Action::Acknowledge),
+    ("acknowledged", Action::Acknowledge),
+    ("closed", Action::Resolve),
+    ("ok", Action::Resolve),
+    ("recovered", Action::Resolve),
+    ("resolved", Action::Resolve),
+    ("up", Action::Resolve),
+];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = text::filled(payload(delivery)?);
+    let payload = Node::root(&payload);
+    payload.members().ok_or(MapError::Shape { expected: "an object with `alert_uid` and `title`" })?;
+    let key = DedupKey::new(SOURCE.slug, &[&payload.get("alert_uid").text().unwrap_or_default()])
+        .ok_or(MapError::NoIdentity { item: String::new(), fields: "`alert_uid`" })?;
+
+    let action = payload.get("state").text().and_then(|state| text::word(STATES, &state)).unwrap_or(Action::Trigger);
+    let severity = payload.get("severity").text().and_then(|word| Severity::from_word(&word));
+    let message = payload.get("message").text().unwrap_or_default();
+    let first_line = || message.lines().next().map(str::to_owned);
+    let summary = payload.get("title").text().or_else(first_line).unwrap_or_default();
+    let link = payload.get("link_to_upstream_details").text();
+    let place = link.as_deref().and_then(text::url_host).unwrap_or(SOURCE.slug);
+
+    let event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, place)
+        .link("Details", link.clone())
+        .image(payload.get("image_url").text(), link, "Image");
+    Ok(Mapped::one(event.members(payload)))
+}
