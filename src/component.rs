@@ -21,7 +21,7 @@ use self::bindings::wasi::io::poll::{Pollable, poll};
 use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
 use crate::host::{Host, INBOUND_MAX_BYTES, Inbound, Next, Outbound, SendError, Step, VariableError};
 use crate::relay;
-use crate::request::{BODY_MAX_BYTES, BODY_TIMEOUT, Headers, Method, ReadError, Reply, Request};
+use crate::request::{BODY_MAX_BYTES, Headers, Method, ReadError, Reply, Request};
 
 #[expect(unsafe_code, reason = "generated from wit/world.wit")]
 mod bindings {
@@ -54,9 +54,13 @@ struct Component;
 impl Guest for Component {
     fn handle(request: IncomingRequest, response_out: ResponseOutparam) {
         let mut host = Wasi { arrived: monotonic_clock::now() };
-        let request = read_request(&request, host.at(BODY_TIMEOUT));
-        let reply = relay::handle(&mut host, request);
+        let request = read_request(&request, &host);
+        let (reply, line) = relay::handle(&mut host, request);
         answer(response_out, reply);
+        // After the reply: nobody is to wait for a log that does not flow.
+        if let Some(line) = line {
+            log(&line);
+        }
     }
 }
 
@@ -104,7 +108,7 @@ impl Host for Wasi {
             if left == 0 {
                 break;
             }
-            while running.len() + paused.len() + answers.len() < IN_FLIGHT_MAX {
+            while running.len() + answers.len() < IN_FLIGHT_MAX {
                 let Some(lane) = waiting.next() else { break };
                 answers.push((lane, None));
             }
@@ -114,12 +118,13 @@ impl Host for Wasi {
                 }
             }
             let mut index = 0;
-            while let Some((_, next)) = paused.get(index) {
+            while let Some((_, next)) = paused.get(index).filter(|_| running.len() < IN_FLIGHT_MAX) {
                 if next.not_before > elapsed {
                     index += 1;
                     continue;
                 }
-                let (lane, next) = paused.swap_remove(index);
+                // Lanes start in order: the most severe are first.
+                let (lane, next) = paused.remove(index);
                 match Exchange::start(next.outbound, left) {
                     Ok(exchange) => running.push((lane, exchange)),
                     Err(error) => answers.push((lane, Some(Err(error)))),
@@ -154,14 +159,14 @@ impl Host for Wasi {
             step(lane, deadline, answer);
         }
     }
+}
 
-    fn log(&mut self, line: &str) {
-        let stderr = get_stderr();
-        for piece in format!("{line}\n").as_bytes().chunks(BLOCKING_WRITE_MAX) {
-            // There is nowhere to say that the log cannot be written.
-            if stderr.blocking_write_and_flush(piece).is_err() {
-                return;
-            }
+fn log(line: &str) {
+    let stderr = get_stderr();
+    for piece in format!("{line}\n").as_bytes().chunks(BLOCKING_WRITE_MAX) {
+        // There is nowhere to say that the log cannot be written.
+        if stderr.blocking_write_and_flush(piece).is_err() {
+            return;
         }
     }
 }
@@ -309,12 +314,16 @@ impl Download {
     }
 }
 
-/// How long an answer asks to wait, in seconds. A date (RFC 9110 section 10.2.3 allows one) is not looked at.
+/// How long an answer asks to wait, in seconds. A date (RFC 9110 section 10.2.3 allows one) is not looked at, and
+/// `ratelimit-reset`, which may be in any answer, only where the rate was exceeded.
 fn retry_after(response: &IncomingResponse) -> Option<u64> {
     let headers = response.headers().entries();
-    let value = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-    let (_, value) = value("retry-after").or_else(|| value("ratelimit-reset"))?;
-    str::from_utf8(value).ok()?.trim().parse().ok()
+    let value = |wanted: &str| {
+        let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+        str::from_utf8(value).ok()?.trim().parse().ok()
+    };
+    let reset = || if response.status() == 429 { value("ratelimit-reset") } else { None };
+    value("retry-after").or_else(reset)
 }
 
 fn send_error(code: ErrorCode) -> SendError {
@@ -335,8 +344,8 @@ fn send_error(code: ErrorCode) -> SendError {
     }
 }
 
-/// Reads a request, its body until the instant `end` at the latest.
-fn read_request(request: &IncomingRequest, end: u64) -> Result<Request, ReadError> {
+/// Reads a request. One whose body could not be read is there as well, without it.
+fn read_request(request: &IncomingRequest, host: &Wasi) -> Request {
     let method = match request.method() {
         WasiMethod::Get => Method::Get,
         WasiMethod::Head => Method::Head,
@@ -349,8 +358,12 @@ fn read_request(request: &IncomingRequest, end: u64) -> Result<Request, ReadErro
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let (path, query) = (path.to_owned(), query.to_owned());
     let headers = Headers::new(request.headers().entries());
-    let body = read_body(request, end)?;
-    Ok(Request { method, path, query, headers, body })
+    let end = host.at(relay::body_timeout(method, &path));
+    let (body, problem) = match read_body(request, end) {
+        Ok(body) => (body, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    Request { method, path, query, headers, body, problem }
 }
 
 fn read_body(request: &IncomingRequest, end: u64) -> Result<Vec<u8>, ReadError> {

@@ -84,10 +84,12 @@ pub struct Answer {
 pub enum Failure {
     /// An orchestration's routing key takes no change events, so it was not sent.
     ChangeKey,
-    /// The request failed, or was not sent for want of time.
+    /// The request failed.
     Send(SendError),
     /// It was not sent, because PagerDuty was turning others away.
     Throttled,
+    /// It was not sent for want of time.
+    Unsent,
 }
 
 /// What an outcome means for the sender; of several the last in this order counts.
@@ -108,21 +110,22 @@ pub enum Verdict {
 }
 
 impl Outcome {
-    /// What it means: the worse of the two keys' results, but for a key that PagerDuty does not know. No alert can be
-    /// open with that, so the other key's result is all there is.
+    /// What it means. One key's acceptance is enough for a trigger: the page is out. What is to close an alert has to
+    /// reach both, but for a key that PagerDuty does not know, with which none can be open.
     pub fn verdict(&self) -> Verdict {
-        let current = self.current.verdict();
-        match self.previous.as_ref().map(Sent::verdict) {
-            None | Some(Verdict::RefusedKey) => current,
-            Some(previous) if current == Verdict::RefusedKey => previous,
-            Some(previous) => current.max(previous),
-        }
+        self.deciding().verdict()
     }
 
     /// The result that the verdict comes from.
     pub fn deciding(&self) -> &Sent {
-        let verdict = self.verdict();
-        self.previous.as_ref().filter(|sent| sent.verdict() == verdict).unwrap_or(&self.current)
+        let Some(previous) = &self.previous else { return &self.current };
+        let previous_counts = match self.action {
+            Action::Change | Action::Trigger => previous.verdict() < self.current.verdict(),
+            _ if previous.is_unknown_key() => false,
+            _ if self.current.is_unknown_key() => true,
+            Action::Acknowledge | Action::Resolve => previous.verdict() > self.current.verdict(),
+        };
+        if previous_counts { previous } else { &self.current }
     }
 }
 
@@ -133,14 +136,11 @@ impl Sent {
             Ok(answer) => answer,
             Err(Failure::ChangeKey) => return Verdict::RefusedKey,
             Err(Failure::Send(SendError::Denied)) => return Verdict::Blocked,
-            Err(Failure::Send(_) | Failure::Throttled) => return Verdict::Retry,
+            Err(Failure::Send(_) | Failure::Throttled | Failure::Unsent) => return Verdict::Retry,
         };
         match answer.status {
             200..=299 if answer.confirmed => Verdict::Accepted,
-            // The only refusal whose cause is elsewhere than in the event; seen as plain text and inside JSON. Where
-            // the wording changes, the answer is still a refusal and still repeated to the sender.
-            400 if text::contains(&answer.words.to_ascii_lowercase(), "routing key") => Verdict::RefusedKey,
-            400 if text::contains(&answer.words, "routing_key") => Verdict::RefusedKey,
+            400 if self.is_unknown_key() => Verdict::RefusedKey,
             401..=403 => Verdict::RefusedKey,
             // PagerDuty has these paths and redirects nobody.
             300..=399 | 404 | 405 | 407 | 410 | 421 => Verdict::Misdirected,
@@ -151,22 +151,36 @@ impl Sent {
         }
     }
 
+    /// Whether PagerDuty says that there is no such routing key. It is the only refusal whose cause is elsewhere than in
+    /// the event; seen as plain text and inside JSON. Where the wording changes, the answer is still a refusal, and the
+    /// previous key is still tried.
+    pub fn is_unknown_key(&self) -> bool {
+        let Ok(answer) = &self.answer else { return false };
+        let words = answer.words.to_ascii_lowercase();
+        answer.status == 400 && ["routing key", "routing_key"].iter().any(|name| text::contains(&words, name))
+    }
+
     fn unsent() -> Sent {
-        Sent { sha256: String::new(), attempts: 0, answer: Err(Failure::Send(SendError::Deadline)) }
+        Sent { sha256: String::new(), attempts: 0, answer: Err(Failure::Unsent) }
     }
 
     /// How long to wait before the second try of what may be taken later; nothing where one makes no sense.
     fn pause(&self) -> Option<Duration> {
         match &self.answer {
             // The rate is counted over a minute, so without a word how soon there is room, it is not soon.
-            Ok(answer) if answer.status == 429 => answer.retry_after.map(Duration::from_secs),
-            Ok(Answer { retry_after: Some(seconds), .. }) => Some(Duration::from_secs(*seconds)),
-            // Events that failed together are not to come again together: the body's hash tells them apart.
-            _ => {
-                let spread = self.sha256.get(..2).and_then(|byte| u64::from_str_radix(byte, 16).ok());
-                Some(PAUSE + Duration::from_micros(spread.unwrap_or_default() * 390))
+            Ok(Answer { status: 429, retry_after: None, .. }) => None,
+            Ok(Answer { retry_after: Some(seconds), .. }) => {
+                Some(Duration::from_secs(*seconds).saturating_add(self.spread()))
             }
+            _ => Some(PAUSE + self.spread()),
         }
+    }
+
+    /// Events that failed together are not to come again together: the body's hash tells them apart. Less than
+    /// [`PAUSE`].
+    fn spread(&self) -> Duration {
+        let byte = self.sha256.get(..2).and_then(|byte| u64::from_str_radix(byte, 16).ok());
+        Duration::from_micros(byte.unwrap_or_default() * 390)
     }
 }
 
@@ -179,6 +193,7 @@ impl fmt::Display for Sent {
                 "a key that begins with R is an orchestration's and takes no change events: use a service's",
             ),
             Err(Failure::Send(error)) => error.fmt(f),
+            Err(Failure::Unsent) => f.write_str("not sent, no time was left"),
             Err(Failure::Throttled) => f.write_str("not sent, because pagerduty turned others away"),
         }
     }
@@ -187,7 +202,7 @@ impl fmt::Display for Sent {
 /// Sends events and waits for every answer, until `deadline` at the latest. One outcome for each event, in order.
 pub fn deliver(host: &mut dyn Host, events: &[Event], channel: Channel<'_>, deadline: Duration) -> Vec<Outcome> {
     let lanes = lanes(events);
-    let mut run = Run { events, channel, deadline, throttled: false, outcomes: Vec::new() };
+    let mut run = Run { events, channel, deadline, throttled: [false; 2], outcomes: Vec::new() };
     run.outcomes.extend(events.iter().map(|event| Outcome {
         action: event.action(),
         dedup_key: event.dedup_key().map(|key| key.as_str().to_owned()),
@@ -240,8 +255,9 @@ struct Run<'a> {
     events: &'a [Event],
     channel: Channel<'a>,
     deadline: Duration,
-    /// Whether PagerDuty has turned an event away for the rate, so that more of them would only make it worse.
-    throttled: bool,
+    /// Whether PagerDuty has turned an event away for the rate, with the current key and with the previous one, so that
+    /// more of them would only make it worse.
+    throttled: [bool; 2],
     outcomes: Vec<Outcome>,
 }
 
@@ -257,7 +273,7 @@ impl Run<'_> {
         if let Some(answer) = answer {
             let index = *lane.get(place.at)?;
             if let Some(wait) = self.follow(index, place, elapsed, answer) {
-                return self.request(index, place, elapsed + wait);
+                return self.request(index, place, elapsed.saturating_add(wait));
             }
             *place = Place { at: place.at + 1, ..Place::default() };
         }
@@ -267,7 +283,7 @@ impl Run<'_> {
             let key = self.channel.keys.current.expose();
             let failure = if action == Action::Change && key.starts_with('R') {
                 Failure::ChangeKey
-            } else if self.throttled {
+            } else if self.throttled.first() == Some(&true) {
                 Failure::Throttled
             } else {
                 self.encode(index, place);
@@ -297,10 +313,14 @@ impl Run<'_> {
             return None;
         }
         if verdict == Verdict::Retry {
-            let fits = |wait: &Duration| elapsed + *wait + TRY_MIN <= self.deadline;
+            let fits = |wait: &Duration| elapsed.saturating_add(*wait).saturating_add(TRY_MIN) <= self.deadline;
             match sent.pause().filter(fits) {
                 Some(wait) if sent.attempts == 1 => return Some(wait),
-                _ => self.throttled |= sent.answer.as_ref().is_ok_and(|answer| answer.status == 429),
+                _ if sent.answer.as_ref().is_ok_and(|answer| answer.status == 429) => {
+                    let [current, previous] = &mut self.throttled;
+                    *(if place.previous { previous } else { current }) = true;
+                }
+                _ => {}
             }
         }
         if verdict == Verdict::Refused && self.channel.minimal && place.minimal.is_none() {
@@ -312,12 +332,16 @@ impl Run<'_> {
                 return Some(Duration::ZERO);
             }
         }
-        // PagerDuty knows an alert by routing key and dedup key: what the previous key opened, only that key closes.
-        if !place.previous && keys.previous.is_some() && (outcome.action.closes() || verdict == Verdict::RefusedKey) {
+        // PagerDuty knows an alert by routing key and dedup key: what the previous key opened, only that key closes. And
+        // a page goes out with the previous key where it does not with the current one.
+        let wanted = outcome.action.closes() || matches!(verdict, Verdict::RefusedKey | Verdict::Refused);
+        if !place.previous && keys.previous.is_some() && wanted {
+            let [_, throttled] = self.throttled;
+            let failure = if throttled { Failure::Throttled } else { Failure::Unsent };
+            outcome.previous = Some(Sent { answer: Err(failure), ..Sent::unsent() });
             place.previous = true;
-            outcome.previous = Some(Sent::unsent());
             self.encode(index, place);
-            return Some(Duration::ZERO);
+            return (!throttled).then_some(Duration::ZERO);
         }
         None
     }
@@ -347,18 +371,15 @@ impl Run<'_> {
 fn read_answer(inbound: Inbound, keys: &Rotation) -> Answer {
     let body: Option<Value> = serde_json::from_slice(&inbound.body).ok();
     let confirmed = body.as_ref().is_some_and(|body| body.get("status").and_then(Value::as_str) == Some("success"));
-    let words = match &body {
-        Some(body) => {
-            let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
-            let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
-            let errors: Vec<String> = errors.filter_map(Value::as_str).map(str::to_owned).collect();
-            match errors.is_empty() {
-                true => message.to_owned(),
-                false => format!("{message}: {}", errors.join("; ")),
-            }
-        }
-        None => str::from_utf8(&inbound.body).unwrap_or("an answer that is not text").to_owned(),
-    };
+    let said = body.as_ref().map(|body| {
+        let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
+        let errors: Vec<&str> = errors.filter_map(Value::as_str).collect();
+        text::joined(&[member("message"), &text::joined(&errors, "; "), member("errors")], ": ")
+    });
+    // Of an object of another kind, the text itself says the most.
+    let whole = || str::from_utf8(&inbound.body).unwrap_or("an answer that is not text").to_owned();
+    let words = said.filter(|said| !said.is_empty() || confirmed).unwrap_or_else(whole);
     let words = text::one_line(&keys.redact(&words));
     let words = text::truncate(&words, WORDS_MAX_CHARS).into_owned();
     Answer { status: inbound.status, confirmed, words, retry_after: inbound.retry_after }

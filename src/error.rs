@@ -55,6 +55,8 @@ pub enum Error {
     Read(ReadError),
     /// PagerDuty will not take an event.
     Refused {
+        /// Whether it will not take the least form of it either, so that nobody has been paged.
+        least: bool,
         /// How many it will not take.
         failed: usize,
         /// Out of how many.
@@ -103,7 +105,8 @@ impl Error {
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Read(ReadError::Broken | ReadError::Timeout) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Read(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Refused { least: true, .. } => StatusCode::BAD_GATEWAY,
+            Error::Refused { least: false, .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
             Error::Route(RouteError::Method(_)) => StatusCode::METHOD_NOT_ALLOWED,
             Error::Route(RouteError::Path | RouteError::Service) => StatusCode::NOT_FOUND,
@@ -173,7 +176,7 @@ impl fmt::Display for Error {
             Error::Read(ReadError::Broken) => f.write_str("the body broke off"),
             Error::Read(ReadError::Timeout) => f.write_str("the body did not arrive in time"),
             Error::Read(ReadError::TooLarge) => f.write_str("the body is larger than 1 mib"),
-            Error::Refused { failed, of, why } => write!(f, "pagerduty refused {failed} of {of} events: {why}"),
+            Error::Refused { failed, of, why, .. } => write!(f, "pagerduty refused {failed} of {of} events: {why}"),
             Error::RefusedKey { variable, why } => {
                 write!(f, "pagerduty refused the routing key in variable `{variable}`: {why}")
             }

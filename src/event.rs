@@ -118,6 +118,7 @@ struct Parts {
     images: Vec<Value>,
     client: Map<String, Value>,
     severity: Severity,
+    indivisible: bool,
 }
 
 impl Event {
@@ -158,6 +159,7 @@ impl Event {
             images: Vec::new(),
             client: Map::new(),
             severity,
+            indivisible: false,
         }))
     }
 
@@ -169,8 +171,11 @@ impl Event {
     }
 
     /// The least that says the same, for where PagerDuty refuses the whole: action, key, summary, source, severity, and
-    /// `why` the rest is missing. A bare event has no less.
+    /// `why` the rest is missing. A bare event has no less, and neither has one that is [`Event::indivisible`].
     pub fn minimal(&self, why: &str) -> Option<Event> {
+        if self.0.indivisible {
+            return None;
+        }
         let text = |name: &str| self.0.payload.get(name).and_then(Value::as_str);
         let mut least = Event::build(self.0.action, self.0.severity, text("summary")?, text("source")?);
         least.0.dedup_key = self.0.dedup_key.clone();
@@ -178,6 +183,13 @@ impl Event {
             least.0.payload.insert("severity".into(), severity.into());
         }
         Some(least.detail("refused_by_pagerduty", why.into()))
+    }
+
+    /// The same event, whose details are what it is about.
+    #[must_use]
+    pub fn indivisible(mut self) -> Event {
+        self.0.indivisible = true;
+        self
     }
 
     /// Sets `payload.component`: the part that is broken. Blank and nothing are left out, here and below.

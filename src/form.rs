@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::text;
+
 /// Names and values as an object of strings. Of a name that comes twice the first counts.
 pub fn object(pairs: Vec<(String, String)>) -> Map<String, Value> {
     let mut object = Map::new();
@@ -18,13 +20,20 @@ pub fn multipart(body: &[u8]) -> Map<String, Value> {
     let body = String::from_utf8_lossy(body);
     let boundary = body.lines().next().unwrap_or_default();
     let part = |part: &str| {
-        let (head, value) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?;
-        let (_, name) = head.split_once("name=\"")?;
+        let (head, value) = text::cut(part, "\r\n\r\n").or_else(|| text::cut(part, "\n\n"))?;
+        let (_, name) = text::cut(head, "name=\"")?;
         let (name, _) = name.split_once('"')?;
         Some((name.to_owned(), value.trim_end_matches(['\r', '\n']).to_owned()))
     };
     if boundary.len() < 3 {
         return Map::new();
     }
-    object(body.split(boundary).filter_map(part).collect())
+    let mut pairs = Vec::new();
+    let mut rest = &*body;
+    while let Some((_, after)) = text::cut(rest, boundary) {
+        let content = text::cut(after, boundary).map_or(after, |(content, _)| content);
+        pairs.extend(part(content));
+        rest = after;
+    }
+    object(pairs)
 }

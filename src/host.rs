@@ -26,9 +26,6 @@ pub trait Host {
     /// `deadline`: what is under way then is answered with [`SendError::Deadline`], and nothing follows. Lanes start in
     /// order where the runtime does not take all at once. Redirects are not followed.
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>);
-
-    /// Writes one line to the log. The caller has kept secrets out of it.
-    fn log(&mut self, line: &str);
 }
 
 /// What follows in a lane: called with the lane's number, the time since this request arrived, and the answer to the

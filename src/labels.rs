@@ -95,7 +95,8 @@ pub fn each(
             Err(error) => mapped.rejected.push(error),
         }
     }
-    // A group that nothing names has no digest that could be found again.
+    // A group that nothing names has no digest that could be found again. One that is over closes the digest of any other
+    // with the same key, and groups of two clusters that are configured alike share theirs, as in group mode.
     mapped.group = group_key(payload, vendor.slug).ok();
     let over = mapped.rejected.is_empty() && truncated(payload) == 0;
     let worst = mapped.events.iter().map(Event::severity).max();
@@ -303,7 +304,8 @@ fn group_key(payload: Node<'_>, source: &str) -> Result<DedupKey, MapError> {
 fn group_title(payload: Node<'_>, firing: usize, first: &str, of: usize) -> String {
     let values = |labels: &Value, but: &Value| {
         let members = labels.as_object().into_iter().flatten().filter(|(name, _)| but.get(name).is_none());
-        members.filter_map(|(_, value)| Node::root(value).text()).collect::<Vec<String>>().join(" ")
+        let texts: Vec<String> = members.filter_map(|(_, value)| Node::root(value).text()).collect();
+        text::joined(&texts.iter().map(String::as_str).collect::<Vec<&str>>(), " ")
     };
     let groups = shown(payload.get("groupLabels"));
     let grouped = values(&groups, &Value::Null);

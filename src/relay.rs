@@ -7,11 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::{self, Access, FetchError, Proof};
 use crate::config::{self, Config, Grouping, Target, Unmapped};
-use crate::deliver::{self, Channel, Outcome, Sent, Verdict};
+use crate::deliver::{self, Channel, Failure, Outcome, Sent, Verdict};
 use crate::error::{ConfirmError, Error};
-use crate::event::Event;
 use crate::host::{Host, Next, Outbound, Url};
-use crate::request::{ReadError, Reply, Request};
+use crate::request::{BODY_TIMEOUT, Method, ReadError, Reply, Request};
 use crate::route::{self, Endpoint};
 use crate::setup;
 use crate::sources::{Confirm, Mapped, Source};
@@ -35,23 +34,35 @@ const EXCERPT_BYTES: usize = 64 * 1024;
 /// How many entries of each kind the reply and the log list; what is beyond them is counted.
 const LISTED_MAX: usize = 1000;
 
-/// Takes a request through the pipeline and gives the reply. Writes one line to the log, but for what
-/// anybody may ask.
+/// Takes a request through the pipeline and gives the reply, and a line for the log but for what anybody may ask. The
+/// line holds no secret and no payload.
 ///
 /// The reply is 2xx only where PagerDuty has accepted every event, or where there was nothing to send.
-pub fn handle(host: &mut dyn Host, request: Result<Request, ReadError>) -> Reply {
-    let mut facts = Facts::default();
-    // What anybody may ask is answered without a word in the log.
-    if let Some(reply) = request.as_ref().ok().and_then(public) {
-        return reply;
+pub fn handle(host: &mut dyn Host, request: Request) -> (Reply, Option<String>) {
+    if let Some(reply) = public(&request) {
+        return (reply, None);
     }
-    let result = stages(host, request, &mut facts);
+    let mut facts = Facts::default();
+    let result = stages(host, &request, &mut facts);
     let reply = match &result {
         Ok(status) => success(*status, &facts),
         Err(error) => error.reply(facts.to_json()),
     };
-    log(host, &facts, &reply, result.err());
-    reply
+    let line = line(host, &facts, &reply, result.err());
+    (reply, Some(line))
+}
+
+/// How long a body may take to arrive: no longer than its sender waits for an answer to it.
+pub fn body_timeout(method: Method, path: &str) -> Duration {
+    match route::route(method, path) {
+        Ok(Endpoint::Deliver { source, .. }) => deadline(source).min(BODY_TIMEOUT),
+        _ => BODY_TIMEOUT,
+    }
+}
+
+/// When a delivery of this source has to be answered, from its arrival on.
+fn deadline(source: &Source) -> Duration {
+    source.patience.saturating_sub(MARGIN.min(source.patience / MARGIN_SHARE)).min(TOTAL_MAX)
 }
 
 /// The answer to what anybody may ask: it holds no secret and asks nothing of anyone.
@@ -94,19 +105,29 @@ struct Facts {
     stages: Vec<(&'static str, Duration)>,
 }
 
-fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut Facts) -> Result<StatusCode, Error> {
+fn stages(host: &mut dyn Host, request: &Request, facts: &mut Facts) -> Result<StatusCode, Error> {
     facts.ended("read", host);
-    let request = request?;
     let (source, service) = match route::route(request.method, &request.path)? {
         Endpoint::Deliver { source, service } => (source, service),
         Endpoint::Health | Endpoint::Options | Endpoint::Setup { .. } => return Ok(StatusCode::OK),
     };
     facts.source = Some(source.slug);
-    let deadline = source.patience.saturating_sub(MARGIN.min(source.patience / MARGIN_SHARE)).min(TOTAL_MAX);
+    let deadline = deadline(source);
+    let unread = request.problem.map(Error::Read);
+    // What is too large may still be an alert. The others break off or come late, and their senders come again.
+    if let Some(error) = unread.as_ref().filter(|_| request.problem != Some(ReadError::TooLarge)) {
+        return Err(error.clone());
+    }
     let config = config::load(host, source.slug, source.schemes)?;
     let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, topics: &config.topics };
     let now = host.now();
-    let delivery = auth::verify(&request, source.schemes, access, now, &mut |url| fetch(host, url, deadline))?;
+    let known = auth::verify(request, source.schemes, access, now, &mut |url| fetch(host, url, deadline));
+    let delivery = match (&unread, known) {
+        // Without the body no signature can hold.
+        (Some(error), Err(_)) => return Err(error.clone()),
+        (Some(error), Ok(known)) if known.proof().scheme.is_signature() => return Err(error.clone()),
+        (_, known) => known?,
+    };
     facts.proof = Some(delivery.proof());
     // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
     facts.service = service.map(str::to_owned);
@@ -118,17 +139,26 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
         Grouping::Alert => source.map,
         Grouping::Group => source.map_group.unwrap_or(source.map),
     };
-    match map(&delivery) {
-        Ok(mapped) => facts.mapped = mapped,
-        Err(error) => facts.mapped.rejected.push(error),
+    if unread.is_none() {
+        match map(&delivery) {
+            Ok(mapped) => facts.mapped = mapped,
+            Err(error) => facts.mapped.rejected.push(error),
+        }
     }
-    let mut events = std::mem::take(&mut facts.mapped.events);
-    if target.unmapped == Unmapped::Page {
-        events.extend(page(source, &config, &target, delivery.body(), facts));
-    }
-    let plan = storm::plan(events, facts.mapped.group.as_ref(), source.name, host.now());
+    let events = std::mem::take(&mut facts.mapped.events);
+    let plan = storm::plan(events, facts.mapped.group.as_ref(), source, now);
     if plan.digested > 0 {
         facts.warnings.push(format!("{} events are only named in a digest: they are too many at once", plan.digested));
+    }
+    let mut events = plan.events;
+    if target.unmapped == Unmapped::Page {
+        let reasons = facts.mapped.rejected.iter().map(ToString::to_string);
+        let reasons: Vec<String> = reasons.chain(unread.as_ref().map(Error::to_string)).collect();
+        let shown = excerpt(delivery.body(), &config, &target);
+        if let Some(page) = unmapped::page(source.slug, source.name, &reasons, &shown) {
+            facts.warnings.push(format!("{} items could not be mapped: a page says so", reasons.len()));
+            events.insert(0, page);
+        }
     }
     facts.ended("map", host);
 
@@ -141,24 +171,18 @@ fn stages(host: &mut dyn Host, request: Result<Request, ReadError>, facts: &mut 
         changes: &target.changes_url,
         minimal: target.unmapped == Unmapped::Page,
     };
-    facts.outcomes = deliver::deliver(host, &plan.events, channel, deadline);
+    facts.outcomes = deliver::deliver(host, &events, channel, deadline);
     facts.ended("deliver", host);
     facts.warnings.extend(warnings(&target, &facts.outcomes));
-    judge(source, &target, facts)
+    let status = judge(source, &target, facts)?;
+    unread.map_or(Ok(status), Err)
 }
 
-/// The page that stands for what could not be mapped, where anything could not.
-fn page(source: &Source, config: &Config, target: &Target, body: &[u8], facts: &mut Facts) -> Option<Event> {
-    let reasons: Vec<String> = facts.mapped.rejected.iter().map(ToString::to_string).collect();
-    // A sender may put anywhere what it was given as a secret.
-    let shown = body.get(..EXCERPT_BYTES).unwrap_or(body);
-    let shown = target.routing_keys.redact(&String::from_utf8_lossy(shown));
-    let shown = config.secrets.as_ref().map(|secrets| secrets.redact(&shown)).unwrap_or(shown);
-    let page = unmapped::page(source.slug, source.name, &reasons, &shown);
-    if page.is_some() {
-        facts.warnings.push(format!("{} items could not be mapped: a page says so", reasons.len()));
-    }
-    page
+/// The beginning of a body, without what its sender was given as a secret: it may put that anywhere.
+fn excerpt(body: &[u8], config: &Config, target: &Target) -> String {
+    let shown = String::from_utf8_lossy(body.get(..EXCERPT_BYTES).unwrap_or(body));
+    let shown = target.routing_keys.redact(&shown);
+    config.secrets.as_ref().map(|secrets| secrets.redact(&shown)).unwrap_or(shown)
 }
 
 /// Confirms a subscription to a listed topic.
@@ -216,6 +240,10 @@ fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
             format!("events could not go to `{variable}_previous` as well: pagerduty refuses that key, remove it"),
         ),
         (
+            outcomes.iter().filter(|outcome| outcome.current.answer == Err(Failure::ChangeKey)).count(),
+            format!("change events were not sent: the key in `{variable}` is an orchestration's, which takes none"),
+        ),
+        (
             with(&|outcome| outcome.minimal),
             "events went out without their details: pagerduty refused the whole".to_owned(),
         ),
@@ -227,19 +255,23 @@ fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
 fn judge(source: &Source, target: &Target, facts: &Facts) -> Result<StatusCode, Error> {
     let outcomes = &facts.outcomes;
     let of = outcomes.len();
-    let verdict = outcomes.iter().map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
+    // A change that a key does not take is no reason to send alerts again that are there.
+    let alerts = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
+    let counted = if outcomes.iter().any(|outcome| alerts(&outcome)) { alerts } else { |_: &&Outcome| true };
+    let verdict = outcomes.iter().filter(counted).map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
     let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict).map(Outcome::deciding);
     let why = decisive.map(Sent::to_string).unwrap_or_default();
-    let failed = outcomes.iter().filter(|outcome| outcome.verdict() == verdict).count();
+    let failed = outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted).count();
     match verdict {
         Verdict::RefusedKey => Err(Error::RefusedKey { variable: target.routing_key_variable.clone(), why }),
         Verdict::Misdirected => Err(Error::Misdirected { variable: target.address_variable, why }),
         Verdict::Blocked => Err(Error::Blocked { why }),
         Verdict::Retry => {
-            let waits = outcomes.iter().filter_map(|outcome| outcome.deciding().answer.as_ref().ok()?.retry_after);
+            let retried = outcomes.iter().map(Outcome::deciding).filter(|sent| sent.verdict() == Verdict::Retry);
+            let waits = retried.filter_map(|sent| sent.answer.as_ref().ok()?.retry_after);
             Err(Error::Deliver { failed, of, why, retry_after: waits.max() })
         }
-        Verdict::Refused => Err(Error::Refused { failed, of, why }),
+        Verdict::Refused => Err(Error::Refused { least: target.unmapped == Unmapped::Page, failed, of, why }),
         Verdict::Accepted => match facts.mapped.rejected.first() {
             Some(error) if target.unmapped == Unmapped::Reject => Err(error.clone().into()),
             _ => Ok(source.success),
@@ -320,7 +352,7 @@ impl Facts {
 }
 
 /// One line of JSON: what was asked, what came of it, how long it took. No payload, no path that nobody vouches for.
-fn log(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Error>) {
+fn line(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Error>) -> String {
     let mut line = facts.to_json();
     if let Some(members) = line.as_object_mut() {
         members.insert("time".into(), text::epoch(host.now()).into());
@@ -344,5 +376,5 @@ fn log(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Error>) 
             members.insert("error".into(), error.to_string().into());
         }
     }
-    host.log(str::from_utf8(&text::encode(&line)).unwrap_or_default());
+    String::from_utf8(text::encode(&line)).unwrap_or_default()
 }

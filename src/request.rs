@@ -11,7 +11,7 @@ use crate::text;
 /// differ widely, up to GitHub's 25 MB.
 pub const BODY_MAX_BYTES: usize = 1024 * 1024;
 
-/// How long a sender may take to send its body.
+/// The longest that a sender may take to send its body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The methods that some path takes.
@@ -31,7 +31,7 @@ pub enum Method {
     Put,
 }
 
-/// A request, read whole. It holds credentials, so it has no `Debug`.
+/// A request. It holds credentials, so it has no `Debug`.
 #[derive(Clone)]
 pub struct Request {
     /// The method.
@@ -44,6 +44,8 @@ pub struct Request {
     pub headers: Headers,
     /// The bytes of the body, exactly as they came.
     pub body: Vec<u8>,
+    /// Why the body is not there, where it could not be read.
+    pub problem: Option<ReadError>,
 }
 
 /// The headers of a request, in the order they came.
@@ -77,12 +79,12 @@ impl Headers {
     }
 }
 
-/// Why a request could not be read.
+/// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
     /// The body broke off.
     Broken,
-    /// The body took longer than [`BODY_TIMEOUT`].
+    /// The body took longer than [`BODY_TIMEOUT`], or than its sender waits.
     Timeout,
     /// The body is larger than [`BODY_MAX_BYTES`].
     TooLarge,

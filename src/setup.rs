@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::auth::Scheme;
 use crate::sources::{SOURCES, Source};
+use crate::text;
 
 /// What stands for the relay's own host, which it does not know.
 const HOST: &str = "https://<relay>";
@@ -24,12 +25,15 @@ pub fn page(source: &Source) -> String {
     let mut page =
         format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> with a routing key of its own\n");
     let _ = writeln!(page, "Secret: variable `secret_{slug}`, else `webhook_secret`; at least 16 characters");
-    let ways: Vec<String> = source.schemes.iter().map(|scheme| way(*scheme)).collect();
-    let _ = writeln!(page, "Accepted: {}", ways.join(", "));
+    for scheme in source.schemes {
+        let _ = writeln!(page, "Accepted: {}", way(*scheme));
+    }
     let _ = writeln!(page, "Opens an alert: {}\nCloses it: {}\n", setup.opens, setup.closes);
     let url = format!("{HOST}/{slug}");
     for (index, step) in setup.steps.lines().enumerate() {
-        let _ = writeln!(page, "{}. {}", index + 1, step.split("{url}").collect::<Vec<_>>().join(&url));
+        let (before, after) = text::cut(step, "{url}").unwrap_or((step, ""));
+        let shown = if before.len() < step.len() { url.as_str() } else { "" };
+        let _ = writeln!(page, "{}. {before}{shown}{after}", index + 1);
     }
     if let Some(template) = setup.template {
         let _ = writeln!(page, "\nBody to paste:\n\n```\n{template}\n```");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::event::{Action, DedupKey, Event, Severity};
+use crate::sources::Source;
 use crate::text;
 
 /// The most events of a delivery that go out one by one. It leaves some of PagerDuty's minute to other senders.
@@ -19,40 +20,47 @@ const TRIGGERS_MIN: usize = 20;
 
 /// For how long after they happened all resolves of a large delivery are sent one by one, however many there are.
 ///
-/// PagerDuty turns away those that are too many, so the sender has to come again, and each time others are taken. After
-/// this long all have been; a sender that still comes again would use up the rate for nothing.
-const SETTLING: Duration = Duration::from_secs(15 * 60);
+/// PagerDuty turns away those that are too many, so the sender has to come again, and each time others are taken: some
+/// hundred in a minute. A sender that has not been done with it after this long would only use up the rate that new
+/// pages need.
+const SETTLING: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How many bytes of names one digest event holds. A digest with more is several events of the same alert.
 const NAMES_MAX_BYTES: usize = 256_000;
+
+/// The class of a digest, and the end of its key where nothing names the delivery.
+const KEY: &str = "digest";
 
 /// How much of a summary a digest repeats, in UTF-16 code units.
 const SUMMARY_MAX_CHARS: usize = 120;
 
 /// What to send of a delivery.
 pub struct Plan {
-    /// The events: digests first, then alerts that are opened, the most severe first, then the rest.
+    /// The events: digests, the most severe of what opens, all that closes, the rest of what opens, changes.
     pub events: Vec<Event>,
     /// How many of the delivery's events are only named in the digest.
     pub digested: usize,
 }
 
 /// Decides what of `events` goes out one by one. `group` is the key of an alert for the whole delivery, which stands for
-/// those that do not, and `name` the sender's name. `now` is the time since the Unix epoch.
+/// those that do not; a source without one has a digest that somebody has to close. `now` is the time since the Unix
+/// epoch.
 ///
 /// Resolves are never left out in favour of triggers, changes are not left out at all, and events with the same key
 /// stay together and keep their order.
-pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, name: &str, now: Duration) -> Plan {
+pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, source: &Source, now: Duration) -> Plan {
     if events.len() <= EVENTS_MAX {
         return Plan { events, digested: 0 };
     }
-    let mut first = Vec::new();
+    let mut whole = Vec::new();
     let mut opening = Vec::new();
     let mut closing = Vec::new();
+    let mut changes = Vec::new();
     for unit in ranked(units(events)) {
-        let whole = group.is_some() && unit.key() == group;
-        let list = if whole || unit.key().is_none() {
-            &mut first
+        let list = if unit.key().is_none() {
+            &mut changes
+        } else if unit.key() == group {
+            &mut whole
         } else if unit.opens() {
             &mut opening
         } else {
@@ -63,10 +71,12 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, name: &str, now: Durat
 
     let mut left = opening.split_off(opening.len().min(EVENTS_MAX.saturating_sub(closing.len()).max(TRIGGERS_MIN)));
     if closing.len() > EVENTS_MAX {
-        if closing.iter().any(|unit| unit.is_recent(now)) {
-            // Where PagerDuty does not take all, the next try gets to others.
-            let minutes = usize::try_from(now.as_secs() / 60).unwrap_or_default();
-            let mut later = closing.split_off(closing.len() - minutes.wrapping_mul(EVENTS_MAX) % closing.len());
+        // Only what closes the whole can stand for what closes: the digest's own resolve.
+        if whole.is_empty() || closing.iter().any(|unit| unit.is_recent(now)) {
+            // Where PagerDuty does not take all, the next try begins elsewhere, in whatever rhythm the sender comes.
+            let minute = text::sha256_hex(&(now.as_secs() / 60).to_le_bytes());
+            let dice = minute.get(..8).and_then(|hex| usize::from_str_radix(hex, 16).ok()).unwrap_or_default();
+            let mut later = closing.split_off(dice % closing.len());
             later.append(&mut closing);
             closing = later;
         } else {
@@ -75,8 +85,9 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, name: &str, now: Durat
     }
     let left: Vec<Event> = left.into_iter().flat_map(|unit| unit.0).collect();
     let digested = left.len();
-    let mut events = digest(&left, group, name);
-    for unit in first.into_iter().chain(opening).chain(closing) {
+    let mut events = digest(&left, group, source);
+    let later = opening.split_off(opening.len().min(TRIGGERS_MIN));
+    for unit in [whole, opening, closing, later, changes].into_iter().flatten() {
         events.extend(unit.0);
     }
     Plan { events, digested }
@@ -101,7 +112,8 @@ impl Unit {
 
     fn is_recent(&self, now: Duration) -> bool {
         let since = |event: &Event| event.time().and_then(text::unix_seconds);
-        self.0.iter().filter_map(since).any(|then| then + SETTLING.as_secs() >= now.as_secs())
+        // Of what does not say when it was, nothing can be held against it.
+        self.0.iter().map(since).any(|then| then.is_none_or(|then| then + SETTLING.as_secs() >= now.as_secs()))
     }
 }
 
@@ -144,14 +156,15 @@ fn at<'a>(units: &'a mut [Unit], index: Option<&Value>) -> Option<&'a mut Unit> 
 
 /// One alert that names all of `left`: as many events as it takes to hold them.
 ///
-/// It opens where something among them does. Where all of them are over it closes: what they are about was opened by
-/// such a digest, or goes with the delivery's next repetition.
-fn digest(left: &[Event], group: Option<&DedupKey>, name: &str) -> Vec<Event> {
+/// It opens where something among them does, and closes where all of them are over.
+fn digest(left: &[Event], group: Option<&DedupKey>, source: &Source) -> Vec<Event> {
     let opens = left.iter().any(|event| event.action() == Action::Trigger);
     let action = if opens { Action::Trigger } else { Action::Resolve };
     let of_action = left.iter().filter(|event| !opens || event.action() == Action::Trigger);
     let Some(severity) = of_action.map(Event::severity).max() else { return Vec::new() };
-    let Some(digest_key) = group.cloned().or_else(|| key_of(left, name)) else { return Vec::new() };
+    let any = || DedupKey::new(source.slug, &[KEY]);
+    let Some(digest_key) = group.cloned().or_else(any) else { return Vec::new() };
+    let name = source.name;
     let summary = format!("{} more alerts of one delivery from {name}, too many to page one by one", left.len());
 
     let mut events = Vec::new();
@@ -168,18 +181,10 @@ fn digest(left: &[Event], group: Option<&DedupKey>, name: &str) -> Vec<Event> {
         if size >= NAMES_MAX_BYTES || rest.peek().is_none() {
             let event = Event::new(action, digest_key.clone(), severity, &summary, name);
             let names = Value::Object(std::mem::take(&mut names));
-            events.push(event.class(Some("digest".to_owned())).detail("alerts", names));
+            // Without the names it would say nothing, so it has no lesser form.
+            events.push(event.class(Some(KEY.to_owned())).detail("alerts", names).indivisible());
             size = 0;
         }
     }
     events
-}
-
-/// The key of a digest where nothing names the delivery: the same alerts make the same key, whether they open or close.
-fn key_of(left: &[Event], name: &str) -> Option<DedupKey> {
-    let mut keys = Map::new();
-    for event in left {
-        keys.insert(event.dedup_key()?.as_str().to_owned(), Value::Null);
-    }
-    DedupKey::new(name, &["digest", &text::sha256_hex(&text::encode(&Value::Object(keys)))])
 }

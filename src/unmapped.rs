@@ -13,7 +13,7 @@ const EXCERPT_MAX_CHARS: usize = 1000;
 const KEY: &str = "unmapped";
 
 /// A page that names the source, the reasons, and shows the beginning of the body. `body` holds no secret of ours any
-/// more. It does not close by itself: somebody has to look.
+/// more, and what may be one of somebody else's is not shown. It does not close by itself: somebody has to look.
 pub fn page(slug: &str, name: &str, reasons: &[String], body: &str) -> Option<Event> {
     let first = reasons.first()?;
     let more = match reasons.len() {
@@ -25,5 +25,5 @@ pub fn page(slug: &str, name: &str, reasons: &[String], body: &str) -> Option<Ev
     let reasons: Vec<_> = reasons.iter().take(REASONS_MAX).map(String::as_str).collect();
     let event = Event::new(Action::Trigger, key, Severity::Error, &summary, name);
     let event = event.class(Some("unmapped".to_owned())).detail("reasons", reasons.into());
-    Some(event.detail("excerpt", text::truncate(&text::one_line(body), EXCERPT_MAX_CHARS).into()))
+    Some(event.detail("excerpt", text::truncate(&text::masked(&text::one_line(body)), EXCERPT_MAX_CHARS).into()))
 }

@@ -282,6 +282,7 @@ fn request(case: &Value) -> Request {
         query: query.to_owned(),
         headers: Headers::new(headers.map(|pair| (text(&pair[0]), text(&pair[1]).into_bytes()))),
         body: Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64"),
+        problem: None,
     }
 }
 

@@ -184,8 +184,8 @@ fn no_canary_is_seen_on_any_path() {
         }
         aviary.fly(&world, post("/events", &secret, vec![b' '; 1_100_000]), "a large body").await;
         // What cannot be mapped is shown to people, but for what the sender was given as a secret.
-        let all: Vec<String> = aviary.canaries.iter().map(|(canary, _)| canary.clone()).take(6).collect();
-        aviary.fly(&world, post("/events", &secret, all[..2].join(" ")), "secrets for a payload").await;
+        let all: Vec<String> = aviary.canaries.iter().map(|(canary, _)| canary.clone()).collect();
+        aviary.fly(&world, post("/events", &secret, all.join(" ")), "secrets for a payload").await;
         let key = aviary.secret("routing_key").to_owned();
         let storm: Vec<Value> = (0..300).map(|i| serde_json::json!({"fingerprint": i.to_string()})).collect();
         let storm = serde_json::json!({"groupKey": "g", "alerts": storm}).to_string();

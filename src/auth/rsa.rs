@@ -3,12 +3,11 @@
 //! The arithmetic is crate `crypto-bigint`'s. Crate `rsa` does the same for keys of any size, with numbers on the heap, and
 //! costs 60 KB more. Nothing here is secret, so nothing has to take the same time.
 
-use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{Odd, U4096};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Header, Reader, SliceReader, Tag, Tagged};
 
-/// The smallest and the largest key that is taken, in bytes: 2048 and 4096 bits.
+/// The smallest and the largest key that is taken, in bytes.
 pub(super) const KEY_MIN_BYTES: usize = 256;
 pub(super) const KEY_MAX_BYTES: usize = 512;
 
@@ -53,7 +52,11 @@ impl PublicKey {
 
     /// Whether `signature` is of this key, over a text with this digest: SHA-1's 20 bytes, or SHA-256's 32.
     pub(super) fn holds(&self, digest: &[u8], signature: &[u8]) -> bool {
-        let prefix = if digest.len() == 20 { SHA1_PREFIX } else { SHA256_PREFIX };
+        let prefix = match digest.len() {
+            20 => SHA1_PREFIX,
+            32 => SHA256_PREFIX,
+            _ => return false,
+        };
         self.opened(signature).is_some_and(|opened| Some(opened) == self.padded(prefix, digest))
     }
 
@@ -63,14 +66,13 @@ impl PublicKey {
         if signature >= *self.modulus.as_ref() {
             return None;
         }
-        let base = FixedMontyForm::new(&signature, &FixedMontyParams::new_vartime(self.modulus));
+        let modulus = self.modulus.as_nz_ref();
         let bits = u32::BITS - self.exponent.leading_zeros();
-        // From the second bit of the exponent on: the first is the base itself.
-        let raised = (0..bits - 1).rev().fold(base, |power, bit| {
-            let square = power.square();
-            if self.exponent >> bit & 1 == 1 { square.mul(&base) } else { square }
-        });
-        Some(raised.retrieve())
+        // From the second bit of the exponent on: the first is the signature itself.
+        Some((0..bits - 1).rev().fold(signature, |power, bit| {
+            let square = power.mul_mod_vartime(&power, modulus);
+            if self.exponent >> bit & 1 == 1 { square.mul_mod_vartime(&signature, modulus) } else { square }
+        }))
     }
 
     /// What has to have been signed: `00 01 ff … ff 00`, the digest's algorithm, the digest.

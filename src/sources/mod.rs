@@ -14,9 +14,11 @@ pub mod alertmanager;
 pub mod events;
 pub mod formatted;
 pub mod grafana;
+pub mod sns;
 
 /// Every source, by slug.
-pub const SOURCES: &[&Source] = &[&alertmanager::SOURCE, &events::SOURCE, &formatted::SOURCE, &grafana::SOURCE];
+pub const SOURCES: &[&Source] =
+    &[&alertmanager::SOURCE, &events::SOURCE, &formatted::SOURCE, &grafana::SOURCE, &sns::SOURCE];
 
 /// A vendor whose webhooks the relay understands.
 #[derive(Debug)]

@@ -152,6 +152,7 @@ pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bo
         query: format!("{}&{}", credentials.query, pseudo(":query").unwrap_or_default()),
         headers: Headers::new(all.map(|(name, value)| (name.clone(), value.clone().into_bytes()))),
         body: body.to_vec(),
+        problem: None,
     };
     let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
     let policy = Policy { signature: Signature::Optional, query: Query::Listed };

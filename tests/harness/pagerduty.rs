@@ -41,6 +41,8 @@ struct State {
     script: VecDeque<Answer>,
     faults: Vec<(Option<String>, Answer)>,
     revoked: BTreeSet<String>,
+    /// How many requests are being answered, and the most that ever were at the same time.
+    under_way: (usize, usize),
     /// Faults that come and go by themselves.
     chaos: Option<Chaos>,
     /// How many more events the running minute takes, where that is limited.
@@ -87,12 +89,11 @@ impl Chaos {
     }
 
     fn next(&mut self, key: &str) -> Option<Answer> {
-        use std::hash::{DefaultHasher, Hash, Hasher};
         let (nth, row) = self.counts.entry(key.to_owned()).or_default();
         *nth += 1;
-        let mut hash = DefaultHasher::new();
-        (self.seed, key, *nth).hash(&mut hash);
-        let dice = hash.finish();
+        // The same on every machine and with every compiler.
+        let hash = pagerelay::text::sha256_hex(format!("{} {key} {nth}", self.seed).as_bytes());
+        let dice = u64::from_str_radix(&hash[..15], 16).expect("hex");
         if dice % 100 >= self.percent || *row >= self.in_a_row {
             *row = 0;
             return None;
@@ -105,6 +106,10 @@ impl Chaos {
             Answer::With(429, "retry-after: 0"),
             Answer::say(408, ""),
             Answer::say(202, ""),
+            Answer::say(400, r#"{"status":"invalid event","message":"Event object is invalid","errors":["odd"]}"#),
+            Answer::say(403, "no"),
+            Answer::say(404, ""),
+            Answer::say(413, ""),
             Answer::Close,
             Answer::CloseUnread,
             Answer::CloseInside,
@@ -206,6 +211,11 @@ impl PagerDuty {
     /// From now on a minute takes this many events, and this one has just begun.
     pub fn minute(&self, room: usize) {
         self.shared.state.lock().unwrap().room = Some(room);
+    }
+
+    /// The most requests that were being answered at the same time.
+    pub fn most_under_way(&self) -> usize {
+        self.shared.state.lock().unwrap().under_way.1
     }
 
     /// Ends the server in the middle of whatever it does. What it has taken stays.
@@ -369,7 +379,9 @@ async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             (status, "", body)
         }
         Answer::Say(status, body, after) => {
+            shared.begin();
             tokio::time::sleep(after).await;
+            shared.state.lock().unwrap().under_way.0 -= 1;
             (status, "", body)
         }
         Answer::With(status, header) => (status, header, String::new()),
@@ -432,6 +444,12 @@ impl Received {
 }
 
 impl Shared {
+    fn begin(&self) {
+        let (now, most) = &mut self.state.lock().unwrap().under_way;
+        *now += 1;
+        *most = (*most).max(*now);
+    }
+
     fn note(&self, received: Received) {
         if let Some(show) = &self.show {
             show(&received);

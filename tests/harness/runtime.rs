@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
 use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
@@ -39,6 +39,8 @@ pub struct World {
     /// Variables whose provider is down.
     pub broken: BTreeSet<String>,
     pub egress: Egress,
+    /// What the wall clock says, since the Unix epoch; the real time where this is nothing.
+    pub now: Option<Duration>,
 }
 
 /// Where the component may send.
@@ -49,7 +51,7 @@ pub enum Egress {
     Open,
     /// Nowhere, as where `allowed_outbound_hosts` is empty.
     Denied,
-    /// PagerDuty's own hosts are answered by this address.
+    /// PagerDuty's own hosts, and Amazon SNS's, are answered by this address.
     Double(SocketAddr),
 }
 
@@ -206,7 +208,13 @@ impl Relay {
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let context = Context {
             table: ResourceTable::new(),
-            wasi: WasiCtx::builder().stderr(log.clone()).build(),
+            wasi: {
+                let mut wasi = WasiCtx::builder();
+                if let Some(now) = world.now {
+                    wasi.wall_clock(Stopped(now));
+                }
+                wasi.stderr(log.clone()).build()
+            },
             http: WasiHttpCtx::new(),
             hooks,
             variables: WasiConfigVariables::from_iter(world.variables.clone()),
@@ -242,6 +250,19 @@ impl Relay {
             asked: asked.lock().unwrap().clone(),
             sent: sent.lock().unwrap().clone(),
         })
+    }
+}
+
+/// A wall clock that does not go on.
+struct Stopped(Duration);
+
+impl HostWallClock for Stopped {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0
     }
 }
 
@@ -318,8 +339,10 @@ impl WasiHttpHooks for Outside {
             Egress::Open => {}
             Egress::Denied => return Box::new(async { Err(HttpError::HttpRequestDenied) }),
             Egress::Double(address) => {
-                if request.uri().host().is_some_and(|host| host.ends_with(".pagerduty.com")) {
-                    let uri = format!("http://{address}{}", request.uri().path());
+                let known = [".pagerduty.com", ".amazonaws.com", ".amazonaws.com.cn"];
+                if request.uri().host().is_some_and(|host| known.iter().any(|end| host.ends_with(end))) {
+                    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+                    let uri = format!("http://{address}{path}");
                     *request.uri_mut() = uri.parse().expect("an address and a path make a uri");
                 }
             }

@@ -1,0 +1,330 @@
+//! Amazon SNS: CloudWatch alarms, events of EventBridge (GuardDuty, Health …), Auto Scaling, Backup, Budgets, plain text.
+//!
+//! # Wire format
+//!
+//! <https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html>, read 2026-11. An envelope
+//! `{Type, MessageId, TopicArn, Subject, Message, Timestamp, SignatureVersion, Signature, SigningCertURL, …}`, sent as
+//! `text/plain`; with raw delivery `Message` alone. `Message` is text, and often JSON: a CloudWatch alarm (`AlarmName`,
+//! `NewStateValue`; metric, metric math, anomaly and composite alike), an event of EventBridge (`detail-type`, `detail`),
+//! a notice of Auto Scaling (`AutoScalingGroupName`, `Event`).
+//!
+//! Where the signature let a delivery in, only the signed members of the envelope are looked at. Fetching its
+//! certificate, and confirming a subscription, goes to `sns.<region>.amazonaws.com`, which the runtime has to allow.
+//!
+//! # Mapping
+//!
+//! | event | CloudWatch alarm | EventBridge | Auto Scaling | text |
+//! |---|---|---|---|---|
+//! | action | `NewStateValue`: `OK` resolves, `ALARM` and unknown states trigger; `Subject` is not trusted | resolve where Health's `statusCode` is `closed`, else trigger; alarms as alarms | `…_ERROR` triggers, the others resolve | Backup's `completed` resolves, anything else triggers |
+//! | severity | `[sev:word]` in name or description by [`Severity::from_word`], else error | GuardDuty's number: 9 critical, 7 error, 4 warning, else info; Health: `issue` error, else info; others warning | error | Backup error, others warning |
+//! | summary | name: reason | title, else service and type | group: description | `Subject`, else the first line |
+//! | source | a dimension that names a thing, else the alarm | `resources`, else account | the group | the topic |
+//! | component, class | namespace, metric | `source`, `detail-type` | - | - |
+//! | group | account and region | the same | - | - |
+//! | timestamp | `StateChangeTime` | `time` | `Time` | the envelope's |
+//! | link | the alarm in the console | - | - | - |
+//!
+//! # Dedup key
+//!
+//! `sns:` and the alarm's ARN (without one, as in old messages, the one it must have: region of the topic, account,
+//! name), which trigger and resolve share; GuardDuty's finding, Health's event, else EventBridge's source, type and first
+//! resource; the Auto Scaling group and what failed; the resource of a backup; of other texts the topic and `Subject` or,
+//! without one, the text. What a text opens does not close by itself, but for backups.
+//!
+//! # Not mapped
+//!
+//! * `INSUFFICIENT_DATA`: "neither firing nor over". The alarm stays as it was until it says more.
+//! * A composite alarm whose actions are suppressed: "its actions are suppressed".
+//! * Changes of an alarm's configuration: "an alarm was configured".
+//! * `autoscaling:TEST_NOTIFICATION`: "a test notification".
+//! * `SubscriptionConfirmation`: "subscription confirmed", where `sns_topics` lists the topic; it is refused otherwise.
+//! * `UnsubscribeConfirmation`: "unsubscribed". Nothing is visited, as that would subscribe again.
+//! * Suppression is read as in the notes of EventBridge's users; AWS shows no message of SNS with it.
+//!
+//! [`Severity::from_word`]: crate::event::Severity::from_word
+
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::{Confirm, MapError, Mapped, Setup, Source, parse};
+use crate::auth::{Authenticated, Scheme, host_of_topic};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// Amazon SNS.
+pub const SOURCE: Source = Source {
+    slug: "sns",
+    name: "Amazon SNS",
+    docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html",
+    schemes: &[Scheme::Sns, Scheme::Basic, Scheme::Query("token")],
+    setup: Setup {
+        opens: "CloudWatch `ALARM`, findings, failures, texts",
+        closes: "CloudWatch `OK`, closed Health events",
+        steps: "Put the topic's ARN into variable `sns_topics`, and allow outbound https://sns.<region>.amazonaws.com.\n\
+                Subscribe {url} to the topic, protocol HTTPS. The relay confirms it by itself.\n\
+                With the secret instead of signatures: https://any:<secret>@<relay>/sns. Raw delivery needs it.\n\
+                Send an alarm's OK action to the topic too, or it never closes.",
+        template: None,
+    },
+    patience: Duration::from_secs(15),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let whole = parse(delivery.body());
+    let raw = delivery.header("x-amz-sns-rawdelivery").is_some();
+    let envelope = whole.as_ref().unwrap_or(&Value::Null);
+    let node = Node::root(envelope);
+    match node.get("Type").text().as_deref() {
+        Some("SubscriptionConfirmation") if !raw => confirm(node),
+        Some("UnsubscribeConfirmation") if !raw => Ok(Mapped::nothing("unsubscribed")),
+        Some("Notification") if !raw => {
+            let text = node.get("Message").text().ok_or(MapError::Field { path: "Message", problem: "is missing" })?;
+            message(&text, node)
+        }
+        _ if raw => message(&String::from_utf8_lossy(delivery.body()), node),
+        // Without the header, a body that is an alarm is one all the same.
+        Some(_) | None => match whole {
+            Ok(_) if node.get("AlarmName").value().is_some() || node.get("detail-type").value().is_some() => {
+                message(&String::from_utf8_lossy(delivery.body()), node)
+            }
+            Ok(_) => Err(MapError::Shape { expected: "an envelope of amazon sns with `Type` and `Message`" }),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// A subscription to confirm. Its address has to be SNS's own, for this very topic: the token is spent by whoever asks.
+fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
+    let refuse = |path, problem| MapError::Field { path, problem };
+    let topic = envelope.get("TopicArn").text().unwrap_or_default();
+    let host = host_of_topic(&topic).ok_or(refuse("TopicArn", "is not a topic's arn"))?;
+    let url = envelope.get("SubscribeURL").text().unwrap_or_default();
+    let path = url.strip_prefix("https://").and_then(|rest| rest.strip_prefix(host.as_str()));
+    let path = path.filter(|path| path.starts_with("/?") && text::absolute_url(&url).is_some());
+    let path = path.filter(|path| text::contains(path, "Action=ConfirmSubscription") && !path.contains('#'));
+    let path = path.ok_or(refuse("SubscribeURL", "is not an address of amazon sns in the topic's region"))?.to_owned();
+    Ok(Mapped { confirm: Some(Confirm { topic, path }), ..Mapped::nothing("subscription confirmed") })
+}
+
+/// What was published, whatever it is.
+fn message(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
+    let json = parse(text.as_bytes()).ok().filter(Value::is_object);
+    let node = json.as_ref().map(Node::root);
+    let Some(message) = node else { return plain(text, envelope) };
+    let has = |name: &str| message.get(name).value().is_some();
+    if has("AlarmName") && has("NewStateValue") {
+        alarm(message, envelope)
+    } else if has("detail-type") {
+        bridge(message)
+    } else if has("AutoScalingGroupName") {
+        scaling(message)
+    } else {
+        plain(text, envelope)
+    }
+}
+
+/// What an alarm's state asks for; nothing where it is not known.
+fn action(state: Node<'_>) -> Option<Action> {
+    match state.text().as_deref() {
+        Some("OK") => Some(Action::Resolve),
+        Some("INSUFFICIENT_DATA") => None,
+        // A state that AWS does not document triggers: a page too many is the lesser evil.
+        _ => Some(Action::Trigger),
+    }
+}
+
+/// The reason for leaving an alarm as it is.
+const NEITHER: &str = "neither firing nor over";
+
+fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
+    let Some(action) = action(alarm.get("NewStateValue")) else { return Ok(Mapped::nothing(NEITHER)) };
+    let topic = envelope.get("TopicArn").text().unwrap_or_default();
+    let region = topic.split(':').nth(3).unwrap_or_default();
+    let name = alarm.get("AlarmName").text().unwrap_or_default();
+    let account = alarm.get("AWSAccountId").text().unwrap_or_default();
+    let whole = || (!name.is_empty()).then(|| format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}"));
+    let arn = alarm.get("AlarmArn").text().or_else(whole).unwrap_or_default();
+    let description = alarm.get("AlarmDescription").text().unwrap_or_default();
+    let reason = alarm.pick(&["NewStateReason", "NewStateValue"]).unwrap_or_default();
+    let trigger = alarm.get("Trigger");
+    // Of metric math, the first metric that goes into it.
+    let mut metrics =
+        trigger.get("Metrics").items().into_iter().flatten().map(|metric| Node::root(metric).at("MetricStat.Metric"));
+    let metric = metrics.find(|metric| metric.value().is_some()).unwrap_or(trigger);
+    let event = Event::new(
+        action,
+        key(&[&arn])?,
+        wanted(&name).or_else(|| wanted(&description)).unwrap_or(Severity::Error),
+        &text::joined(&[&name, &reason], ": "),
+        &thing(metric.get("Dimensions")).unwrap_or_else(|| name.clone()),
+    );
+    let event = event
+        .component(metric.get("Namespace").text())
+        .class(metric.get("MetricName").text())
+        .group(Some(place(&account, arn.split(':').nth(3).unwrap_or(region))))
+        .timestamp(alarm.get("StateChangeTime").text())
+        .details(alarm, DETAILS)
+        .detail("TopicArn", topic.into())
+        .link("Alarm", console(&arn, &name));
+    Ok(Mapped::one(event))
+}
+
+/// What is shown of an alarm.
+const DETAILS: &[&str] = &[
+    "AlarmName",
+    "AlarmDescription",
+    "AWSAccountId",
+    "Region",
+    "NewStateValue",
+    "NewStateReason",
+    "OldStateValue",
+    "AlarmRule",
+    "TriggeringChildren",
+    "Trigger",
+];
+
+/// `account region`, as far as they are known.
+fn place(account: &str, region: &str) -> String {
+    text::joined(&[account, region], " ")
+}
+
+/// The severity that people write into an alarm's name or description, where CloudWatch has no field for it: `[sev:low]`.
+fn wanted(text: &str) -> Option<Severity> {
+    let (_, rest) = text::cut(text, "[sev:")?;
+    Severity::from_word(rest.split(']').next()?)
+}
+
+/// The dimension that names a thing (`InstanceId`, `BucketName`), not a kind of thing (`StorageType`). SNS has a list of
+/// them, EventBridge an object.
+fn thing(dimensions: Node<'_>) -> Option<String> {
+    let names = |name: &str| ["Id", "Name", "Identifier"].iter().any(|end| name.ends_with(end));
+    if let Some(members) = dimensions.members() {
+        let (_, value) = members.iter().find(|(name, _)| names(name)).or_else(|| members.iter().next())?;
+        return Node::root(value).text();
+    }
+    let items = dimensions.items()?;
+    let named = |item: &&Value| Node::root(item).get("name").text().is_some_and(|name| names(&name));
+    Node::root(items.iter().find(named).or(items.first())?).get("value").text()
+}
+
+/// The alarm in the console of its region.
+fn console(arn: &str, name: &str) -> Option<String> {
+    let region = arn.strip_prefix("arn:aws:cloudwatch:")?.split(':').next().filter(|region| !region.is_empty())?;
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    let home = format!("https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}");
+    Some(format!("{home}#alarmsV2:alarm/{name}"))
+}
+
+fn key(parts: &[&str]) -> Result<DedupKey, MapError> {
+    DedupKey::new(SOURCE.slug, parts).ok_or(MapError::NoIdentity { item: "Message".to_owned(), fields: "`AlarmArn`" })
+}
+
+/// An event of EventBridge.
+fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
+    let detail = event.get("detail");
+    let kind = event.get("detail-type").text().unwrap_or_default();
+    let text = |node: Node<'_>| node.text().unwrap_or_default();
+    let resource = text(event.at("resources.0"));
+    let origin = text(event.get("source"));
+    let account = event.pick(&["account", "detail.accountId"]).unwrap_or_default();
+    let named = text::joined(&[&text(detail.get("service")), &text(detail.get("eventTypeCode"))], ": ");
+    let (action, severity, parts, summary) = match kind.as_str() {
+        "CloudWatch Alarm State Change" => {
+            if detail.at("state.actionsSuppressedBy").value().is_some() {
+                return Ok(Mapped::nothing("its actions are suppressed"));
+            }
+            let Some(action) = action(detail.at("state.value")) else { return Ok(Mapped::nothing(NEITHER)) };
+            let name = text(detail.get("alarmName"));
+            let summary = text::joined(&[&name, &text(detail.at("state.reason"))], ": ");
+            (action, wanted(&name).unwrap_or(Severity::Error), [resource.clone(), String::new()], summary)
+        }
+        "CloudWatch Alarm Configuration Change" => return Ok(Mapped::nothing("an alarm was configured")),
+        "AWS Health Event" => {
+            let closed = detail.get("statusCode").text().is_some_and(|code| code == "closed");
+            let issue = detail.get("eventTypeCategory").text().is_some_and(|category| category == "issue");
+            let action = if closed { Action::Resolve } else { Action::Trigger };
+            let severity = if issue { Severity::Error } else { Severity::Info };
+            (action, severity, [text(detail.get("eventArn")), account.clone()], named)
+        }
+        "GuardDuty Finding" => {
+            let number = detail.get("severity").value().and_then(Value::as_f64).unwrap_or(5.0);
+            let severity = match number {
+                9.0.. => Severity::Critical,
+                7.0.. => Severity::Error,
+                4.0.. => Severity::Warning,
+                _ => Severity::Info,
+            };
+            (Action::Trigger, severity, [text(detail.get("id")), String::new()], text(detail.get("title")))
+        }
+        _ => (
+            Action::Trigger,
+            Severity::Warning,
+            [text::joined(&[&origin, &kind], ":"), resource.clone()],
+            String::new(),
+        ),
+    };
+    let place = if resource.is_empty() { account.clone() } else { resource };
+    let place = thing(detail.at("configuration.metrics.0.metricStat.metric.dimensions")).unwrap_or(place);
+    let summary = if summary.is_empty() { text::joined(&[&kind, &place], ": ") } else { summary };
+    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let mapped = Event::new(action, key(&parts)?, severity, &summary, &place)
+        .component(Some(origin))
+        .class(Some(kind))
+        .group(Some(self::place(&account, &text(event.get("region")))))
+        .timestamp(event.get("time").text())
+        .details(event, &["detail", "resources", "account", "region"]);
+    Ok(Mapped::one(mapped))
+}
+
+/// A notice of Auto Scaling: what failed is over when the next one of its kind goes well.
+fn scaling(notice: Node<'_>) -> Result<Mapped, MapError> {
+    let kind = notice.get("Event").text().unwrap_or_default();
+    if kind == "autoscaling:TEST_NOTIFICATION" {
+        return Ok(Mapped::nothing("a test notification"));
+    }
+    let well = kind.strip_suffix("_ERROR");
+    let action = if well.is_some() { Action::Trigger } else { Action::Resolve };
+    let group = notice.get("AutoScalingGroupName").text().unwrap_or_default();
+    let id = notice.pick(&["AutoScalingGroupARN", "AutoScalingGroupName"]).unwrap_or_default();
+    let what = notice.pick(&["Description", "Event"]).unwrap_or_default();
+    let event = Event::new(
+        action,
+        key(&[&id, well.unwrap_or(&kind)])?,
+        Severity::Error,
+        &format!("Auto Scaling group {group}: {what}"),
+        &group,
+    );
+    let shown =
+        &["Event", "Description", "Cause", "StatusCode", "StatusMessage", "EC2InstanceId", "Details", "AccountId"];
+    Ok(Mapped::one(event.timestamp(notice.get("Time").text()).details(notice, shown)))
+}
+
+/// Text, or JSON that is nothing known.
+fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
+    let subject = envelope.get("Subject").text();
+    let topic = envelope.get("TopicArn").text().unwrap_or_default();
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    // A job on a resource succeeds where one on it has failed, so the resource is what both share.
+    let backup = text::cut(first, "Resource ARN : ").filter(|(before, _)| text::contains(before, "AWS Backup"));
+    let backup = backup.and_then(|(_, rest)| rest.split_whitespace().next()).map(|arn| arn.trim_end_matches('.'));
+    let over = backup.is_some() && text::contains(first, "completed");
+    let id = subject.clone().unwrap_or_else(|| text.to_owned());
+    let (severity, key) = match backup {
+        Some(resource) => (Severity::Error, key(&["backup", resource])?),
+        None => (Severity::Warning, key(&[&topic, &text::sha256_hex(id.as_bytes())])?),
+    };
+    let summary = if backup.is_some() { first } else { subject.as_deref().unwrap_or(first) };
+    let action = if over { Action::Resolve } else { Action::Trigger };
+    let place = backup.or(topic.rsplit(':').next()).unwrap_or_default();
+    let event = Event::new(action, key, severity, summary, place)
+        .timestamp(envelope.get("Timestamp").text())
+        .detail("message", text.into())
+        .details(envelope, &["Subject", "TopicArn"]);
+    Ok(Mapped::one(event))
+}
