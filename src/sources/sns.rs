@@ -87,15 +87,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             let text = node.get("Message").text().ok_or(MapError::Field { path: "Message", problem: "is missing" })?;
             message(&text, node)
         }
-        _ if raw => message(&String::from_utf8_lossy(delivery.body()), node),
-        // Without the header, a body that is an alarm is one all the same.
-        Some(_) | None => match whole {
-            Ok(_) if node.get("AlarmName").value().is_some() || node.get("detail-type").value().is_some() => {
-                message(&String::from_utf8_lossy(delivery.body()), node)
-            }
-            Ok(_) => Err(MapError::Shape { expected: "an envelope of amazon sns with `Type` and `Message`" }),
-            Err(error) => Err(error),
-        },
+        // A message as it was published: raw delivery says so in a header, and EventBridge's API destinations do not.
+        _ if raw || whole.is_ok() => message(&String::from_utf8_lossy(delivery.body()), node),
+        _ => Err(whole.err().unwrap_or(MapError::Shape { expected: "a message of amazon sns" })),
     }
 }
 
@@ -321,7 +315,8 @@ fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     };
     let summary = if backup.is_some() { first } else { subject.as_deref().unwrap_or(first) };
     let action = if over { Action::Resolve } else { Action::Trigger };
-    let place = backup.or(topic.rsplit(':').next()).unwrap_or_default();
+    let name = topic.rsplit(':').next().filter(|name| !name.is_empty());
+    let place = backup.or(name).unwrap_or(SOURCE.name);
     let event = Event::new(action, key, severity, summary, place)
         .timestamp(envelope.get("Timestamp").text())
         .detail("message", text.into())
