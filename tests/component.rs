@@ -219,6 +219,43 @@ fn paths_and_methods_lead_where_they_should() {
 }
 
 #[test]
+fn the_set_up_pages_say_what_to_enter() {
+    // No variables at all: nothing is needed to read them.
+    let world = World::default();
+    let get = |path: &str| call(&world, Call::stranger("GET", path, ""));
+    let list = get("/setup");
+    for source in sources::SOURCES {
+        let slug = source.slug;
+        assert!(String::from_utf8_lossy(&list.body).contains(&format!("- /setup/{slug}: {}\n", source.name)));
+        let reply = get(&format!("/setup/{slug}"));
+        assert_eq!((reply.status, reply.headers["content-type"].as_str()), (200, "text/plain; charset=utf-8"));
+        let page = String::from_utf8_lossy(&reply.body).into_owned();
+        for part in
+            [source.setup.opens, source.setup.closes, source.docs, &format!("secret_{slug}"), &format!("/{slug}")]
+        {
+            assert!(page.contains(part), "{slug}: {part} is not in\n{page}");
+        }
+        assert!(source.setup.template.is_none_or(|template| page.contains(template)), "{slug}");
+        assert!(!page.contains('{') || source.setup.template.is_some() || slug == "alertmanager", "{slug}: {page}");
+        let steps = source.setup.steps.lines().count();
+        assert!((1..=6).contains(&steps) && page.contains(&format!("\n{steps}. ")), "{slug}: {page}");
+        assert!(page.lines().count() < 30 && reply.log.is_empty() && reply.asked.is_empty(), "{slug}");
+    }
+    let call_ = Call::stranger("GET", "/setup/grafana", "").header("accept", "text/markdown;q=0.9, */*;q=0.1");
+    assert_eq!(call(&world, call_).headers["content-type"], "text/markdown; charset=utf-8");
+    assert_eq!(get("/setup/unheard").status, 404);
+    assert_eq!(call(&world, Call::stranger("POST", "/setup", "")).headers["allow"], "GET, HEAD");
+}
+
+#[test]
+fn senders_of_cloudevents_may_ask_before_they_send() {
+    let asks = Call::stranger("OPTIONS", "/events", "").header("webhook-request-origin", "events.shop.example");
+    let reply = call(&World::default(), asks);
+    assert_eq!((reply.status, reply.headers["webhook-allowed-origin"].as_str()), (200, "*"));
+    assert_eq!(reply.headers["webhook-allowed-rate"], "*");
+}
+
+#[test]
 fn a_body_over_the_limit_is_refused_whatever_its_length_says() {
     run(async {
         let world = World::new("http://127.0.0.1:1/v2/enqueue");

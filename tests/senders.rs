@@ -75,6 +75,60 @@ fn alertmanager_opens_an_alert_and_closes_it() {
     });
 }
 
+#[test]
+fn monit_opens_an_alert_through_a_script_of_its_user_and_closes_it() {
+    let (Some(program), Some(curl)) = (installed("monit"), installed("curl")) else { return };
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url());
+        let server = Server::start(relay(Flavour::Spin), world, 0, None).await.expect("a free port on loopback");
+        let folder = Folder::new("monit");
+        let file = |name: &str| folder.0.join(name).display().to_string();
+        // What its manual has for other services: a program that is run with MONIT_… in its environment.
+        folder.write(
+            "page",
+            &format!(
+                "#!/bin/sh\n\
+                 exec {} --silent --header 'X-Webhook-Secret: {SECRET}' --header 'Content-Type: application/json' \\\n\
+                 --data \"{{\\\"alert_uid\\\": \\\"$MONIT_SERVICE\\\", \\\"title\\\": \\\"$MONIT_SERVICE: $MONIT_DESCRIPTION\\\", \
+                 \\\"state\\\": \\\"$1\\\", \\\"severity\\\": \\\"high\\\"}}\" {}\n",
+                curl.display(),
+                server.url("/formatted")
+            ),
+        );
+        folder.write(
+            "monitrc",
+            &format!(
+                "set daemon 1\n\
+                 set idfile {}\nset statefile {}\nset pidfile {}\n\
+                 check file backup with path {}\n\
+                 \x20 if does not exist then exec \"{page} alerting\" else if succeeded then exec \"{page} ok\"\n",
+                file("id"),
+                file("state"),
+                file("pid"),
+                file("backup"),
+                page = file("page"),
+            ),
+        );
+        for (name, mode) in [("page", 0o700), ("monitrc", 0o600)] {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(folder.0.join(name), mode).expect("our own file");
+        }
+        let mut monit = Command::new(program);
+        monit.args(["-I", "-c", &file("monitrc")]);
+        let _monit = Process::start(monit);
+
+        let trigger = wait_for(&pagerduty, "trigger").await;
+        assert_eq!(trigger["dedup_key"], "formatted:backup");
+        assert_eq!(trigger["payload"]["summary"], "backup: file doesn't exist");
+        assert_eq!(trigger["payload"]["severity"], "error");
+        folder.write("backup", "done");
+        let resolve = wait_for(&pagerduty, "resolve").await;
+        assert_eq!(resolve["dedup_key"], trigger["dedup_key"]);
+        assert_eq!(pagerduty.alerts()["formatted:backup"].status, "resolved");
+    });
+}
+
 async fn wait_for(pagerduty: &PagerDuty, action: &str) -> Value {
     let found = pagerduty.wait_for(|received| received.event["event_action"] == action);
     tokio::time::timeout(STEP, found).await.unwrap_or_else(|_| panic!("no {action} within {STEP:?}")).event
