@@ -31,9 +31,13 @@ pub fn page(source: &Source) -> String {
     let _ = writeln!(page, "Opens an alert: {}\nCloses it: {}\n", setup.opens, setup.closes);
     let url = format!("{HOST}/{slug}");
     for (index, step) in setup.steps.lines().enumerate() {
-        let (before, after) = text::cut(step, "{url}").unwrap_or((step, ""));
-        let shown = if before.len() < step.len() { url.as_str() } else { "" };
-        let _ = writeln!(page, "{}. {before}{shown}{after}", index + 1);
+        let _ = write!(page, "{}. ", index + 1);
+        let mut rest = step;
+        while let Some((before, after)) = text::cut(rest, "{url}") {
+            let _ = write!(page, "{before}{url}");
+            rest = after;
+        }
+        let _ = writeln!(page, "{rest}");
     }
     if let Some(template) = setup.template {
         let _ = writeln!(page, "\nBody to paste:\n\n```\n{template}\n```");

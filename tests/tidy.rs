@@ -103,14 +103,14 @@ fn registry_files_fixtures_and_readme_name_the_same_sources() {
     let mut fixtures = names_in("tests/fixtures");
     fixtures.remove("imports.txt");
     assert_eq!(registry, fixtures, "fixtures");
-    let rows: BTreeSet<String> =
-        readme_rows("Sources").iter().map(|cell| cell.replace("`/", "").replace('`', "")).collect();
-    assert_eq!(registry, rows, "README");
     let readme = read("README.md");
     for source in SOURCES {
         let row = row(source);
         assert!(readme.lines().any(|line| line == row), "README: {row}");
     }
+    let rows: BTreeSet<String> =
+        readme_rows("Sources").iter().map(|cell| cell.replace("`/", "").replace('`', "")).collect();
+    assert_eq!(registry, rows, "README");
 }
 
 /// A source's row in the README.
@@ -154,7 +154,8 @@ fn a_template_to_paste_has_a_fixture_of_exactly_its_shape() {
     };
     for source in SOURCES {
         let Some(template) = source.setup.template else { continue };
-        let wanted = shape(template, source.slug);
+        // Healthchecks fills in text with its quotes.
+        let wanted = shape(&template.replace("$NAME_JSON", "\"\""), source.slug);
         let folder = format!("tests/fixtures/{}", source.slug);
         let made: Vec<String> = names_in(&folder)
             .into_iter()

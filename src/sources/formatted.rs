@@ -24,14 +24,14 @@
 //!
 //! # Not mapped
 //!
-//! * A body without `alert_uid`, or with a variable in its place that was not filled in, is refused: every alert would
-//!   be the same one.
+//! * A body without `alert_uid` is refused. One whose variables were not filled in opens an alert that says so, the same
+//!   for all such bodies.
 //!
 //! [`Severity::from_word`]: crate::event::Severity::from_word
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, payload};
+use super::{MapError, Mapped, Setup, Source, nameless, payload};
 use crate::auth::{Authenticated, Scheme};
 use crate::event::{Action, DedupKey, Event, Severity};
 use crate::text::{self, Node};
@@ -70,11 +70,12 @@ const STATES: &[(&str, Action)] = &[
 ];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let payload = text::filled(payload(delivery)?);
+    let raw = payload(delivery)?;
+    let payload = text::filled(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `alert_uid` and `title`" })?;
-    let key = DedupKey::new(SOURCE.slug, &[&payload.get("alert_uid").text().unwrap_or_default()])
-        .ok_or(MapError::NoIdentity { item: String::new(), fields: "`alert_uid`" })?;
+    let id = payload.get("alert_uid").text().unwrap_or_default();
+    let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else { return nameless(&SOURCE, &raw, "`alert_uid`") };
 
     let action = payload.get("state").text().and_then(|state| text::word(STATES, &state)).unwrap_or(Action::Trigger);
     let severity = payload.get("severity").text().and_then(|word| Severity::from_word(&word));

@@ -6,19 +6,38 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::auth::{Authenticated, Scheme};
-use crate::event::{DedupKey, Event};
+use crate::event::{Action, DedupKey, Event, Severity};
 use crate::form;
-use crate::text;
+use crate::text::{self, Node};
 
 pub mod alertmanager;
+pub mod cloudflare;
+pub mod datadog;
 pub mod events;
 pub mod formatted;
 pub mod grafana;
+pub mod healthchecks;
+pub mod newrelic;
 pub mod sns;
+pub mod uptimekuma;
+pub mod uptimerobot;
+pub mod zabbix;
 
 /// Every source, by slug.
-pub const SOURCES: &[&Source] =
-    &[&alertmanager::SOURCE, &events::SOURCE, &formatted::SOURCE, &grafana::SOURCE, &sns::SOURCE];
+pub const SOURCES: &[&Source] = &[
+    &alertmanager::SOURCE,
+    &cloudflare::SOURCE,
+    &datadog::SOURCE,
+    &events::SOURCE,
+    &formatted::SOURCE,
+    &grafana::SOURCE,
+    &healthchecks::SOURCE,
+    &newrelic::SOURCE,
+    &sns::SOURCE,
+    &uptimekuma::SOURCE,
+    &uptimerobot::SOURCE,
+    &zabbix::SOURCE,
+];
 
 /// A vendor whose webhooks the relay understands.
 #[derive(Debug)]
@@ -189,15 +208,36 @@ pub fn parse(text: &[u8]) -> Result<Value, MapError> {
 pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     let body = delivery.body().trim_ascii();
     let kind = delivery.header("content-type").unwrap_or_default().to_ascii_lowercase();
-    let form = if body.is_empty() && !delivery.query().is_empty() {
-        form::object(delivery.query())
-    } else if kind.starts_with("multipart/form-data") {
-        form::multipart(body)
-    } else if kind.starts_with("application/x-www-form-urlencoded") && !body.starts_with(b"{") {
-        form::object(text::pairs(&String::from_utf8_lossy(body)))
-    } else {
-        return json(delivery);
+    let json = json(delivery);
+    // Some forget to say that it is a form.
+    let named = kind.starts_with("application/x-www-form-urlencoded") || body.contains(&b'=') && !body.contains(&b' ');
+    let form = match &json {
+        Ok(_) => return json,
+        _ if body.is_empty() && !delivery.query().is_empty() => form::object(delivery.query()),
+        _ if kind.starts_with("multipart/form-data") => form::multipart(body),
+        _ if named && !body.starts_with(b"{") => form::object(text::pairs(&String::from_utf8_lossy(body))),
+        _ => return json,
     };
     let whole = ["payload", "data"].into_iter().find_map(|name| form.get(name)?.as_str());
     whole.map(|text| parse(text.as_bytes())).unwrap_or(Ok(Value::Object(form)))
+}
+
+/// What to make of a payload with nothing in it to identify an alert by. Where a template's variables were not filled
+/// in, any alert may be behind it: an alert says so, the same for all of them.
+///
+/// # Errors
+/// There are no such variables. `fields` are those that could have identified an alert.
+pub fn nameless(source: &Source, payload: &Value, fields: &'static str) -> Result<Mapped, MapError> {
+    let summary = format!("{} sends variables that are not filled in, and may be hiding alerts", source.name);
+    match DedupKey::new(source.slug, &["unfilled"]).filter(|_| text::filled(payload.clone()) != *payload) {
+        Some(key) => {
+            // Not what is filled in: it may be a secret.
+            let members = Node::root(payload).members().into_iter().flatten();
+            let unfilled = members.filter(|(_, value)| value.as_str().is_some_and(text::is_unfilled));
+            let unfilled: Vec<Value> = unfilled.map(|(_, value)| value.clone()).collect();
+            let event = Event::new(Action::Trigger, key, Severity::Error, &summary, source.name);
+            Ok(Mapped::one(event.class(Some("unfilled".to_owned())).detail("variables", unfilled.into())))
+        }
+        None => Err(MapError::NoIdentity { item: String::new(), fields }),
+    }
 }

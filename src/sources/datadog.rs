@@ -1,0 +1,256 @@
+//! Datadog monitors, through its Webhooks integration.
+//!
+//! # Wire format
+//!
+//! <https://docs.datadoghq.com/integrations/webhooks/>, read 2026-11. The user writes the body, with `$VARIABLES` in
+//! it, or leaves the default: `{id, title, body, event_type, date, last_updated, org: {id, name}}`. A form with the
+//! same names is the other encoding. People name the members after the variables, so case, `_` and nesting do not count
+//! here: `ALERT_SCOPE`, `alertScope` and `alert: {scope}` are `alert_scope`. What was not filled in, and `null` or
+//! `(Null)` for a variable that does not apply, reads as absent.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action | `alert_transition`, `transition`, else the state in the title: `Recovered` resolves, `Triggered`, `Re-Triggered`, `Warn`, `Re-Warn`, `No Data`, `Re-No Data`, `Renotify` trigger. Without one of these words, `alert_type` `success` resolves and all else triggers |
+//! | severity | `alert_priority`, `priority`, else the priority in the title: `P1` critical, `P2` error, `P3` warning, `P4` and `P5` info. Without one, `alert_type`: `error` error, `warning` warning, `success` and `info` info, else error. For `Warn` and `No Data` at most warning |
+//! | summary | `event_title`, `alert_title`, `title` without priority and state, else `alert_status` or the message; the scope in brackets; "No data: " before it where that is the state |
+//! | source | `hostname`, else tag `host`, the scope, `Datadog` |
+//! | component | tag `service` |
+//! | group | tag `env`, else `team` |
+//! | class | `alert_metric`, else `event_type` |
+//! | timestamp | `date`, `date_posix`, `last_updated` |
+//! | links, images | `link`; `snapshot` |
+//! | client, client URL | Datadog, `link` |
+//! | details | message without mentions of e-mail addresses, monitor, query, status, scope, tags, priority, type, transition, event type, organisation |
+//!
+//! A title is `[P2] [Triggered on {host:db-1}] Disk almost full`: priority, state, scope, the monitor's name. The scope
+//! is `alert_scope`, else that of the title; tags are those of the scope and `tags`.
+//!
+//! # Dedup key
+//!
+//! `datadog:<alert_cycle_key>`, one from the trigger of a group to its recovery; else `datadog:<aggreg_key>`, one for
+//! each group of a monitor; else `datadog::<alert_id>:<scope>`. `alert_id` is the monitor's and alone would be that of
+//! all its groups; `id` is the event's and never the same twice. Renotifications keep all three.
+//!
+//! The default payload has none of them: `datadog:::<org.id>:<scope>:<name>` from the title is the best there is. Two
+//! monitors of one name share it, so do the groups of a monitor that leaves its tags out of titles, and a name with a
+//! measured value in it never closes. Paste the template.
+//!
+//! # Not mapped
+//!
+//! * A title that is `$EVENT_TITLE` or `$ALERT_TITLE` and nothing else to identify an alert by:
+//!   "test with unfilled variables". Every event has a title, so no alert is lost by it.
+//! * Any other body with nothing to identify an alert by is refused; one whose variables were not filled in opens an
+//!   alert that says so, the same for all such bodies.
+//! * Incidents and security signals are read like events of monitors, as far as they have these variables.
+//! * A monitor's test notification looks like an alert and opens one.
+//! * Datadog's own PagerDuty integration does not say what its keys and severities are; these are ours.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// Datadog.
+pub const SOURCE: Source = Source {
+    slug: "datadog",
+    name: "Datadog",
+    docs: "https://docs.datadoghq.com/integrations/webhooks/",
+    schemes: SHARED_SECRET,
+    setup: Setup {
+        opens: "`Triggered`, `Warn`, `No Data`, their `Re-` forms, `Renotify`",
+        closes: "`Recovered`",
+        steps: "Under Integrations, Webhooks, add one with URL {url}, and paste the payload.\n\
+                Under Custom Headers enter `{\"X-Webhook-Secret\": \"…\"}` with the secret.\n\
+                Write `@webhook-` and its name into the message of each monitor, outside of `{{#is_alert}}`: recoveries have to be sent too.",
+        template: Some(
+            r#"{"alert_cycle_key": "$ALERT_CYCLE_KEY", "aggreg_key": "$AGGREG_KEY", "alert_id": "$ALERT_ID", "alert_transition": "$ALERT_TRANSITION", "alert_type": "$ALERT_TYPE", "alert_priority": "$ALERT_PRIORITY", "alert_scope": "$ALERT_SCOPE", "alert_metric": "$ALERT_METRIC", "alert_query": "$ALERT_QUERY", "alert_status": "$ALERT_STATUS", "event_title": "$EVENT_TITLE", "event_type": "$EVENT_TYPE", "text": "$TEXT_ONLY_MSG", "hostname": "$HOSTNAME", "tags": "$TAGS", "date": "$DATE", "link": "$LINK", "snapshot": "$SNAPSHOT", "org_name": "$ORG_NAME"}"#,
+        ),
+    },
+    patience: Duration::from_secs(15),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+/// What a state does, what it puts before the summary, and the worst it can be.
+type State = (Action, &'static str, Severity);
+
+const FIRING: State = (Action::Trigger, "", Severity::Critical);
+const NO_DATA: State = (Action::Trigger, "No data: ", Severity::Warning);
+const OVER: State = (Action::Resolve, "", Severity::Critical);
+const WARNING: State = (Action::Trigger, "", Severity::Warning);
+
+const STATES: &[(&str, State)] = &[
+    ("No Data", NO_DATA),
+    ("Re-No Data", NO_DATA),
+    ("Re-Triggered", FIRING),
+    ("Re-Warn", WARNING),
+    ("Recovered", OVER),
+    ("Renotify", FIRING),
+    ("Triggered", FIRING),
+    ("Warn", WARNING),
+];
+
+const PRIORITIES: &[(&str, Severity)] = &[
+    ("P1", Severity::Critical),
+    ("P2", Severity::Error),
+    ("P3", Severity::Warning),
+    ("P4", Severity::Info),
+    ("P5", Severity::Info),
+];
+
+const TYPES: &[(&str, Severity)] = &[
+    ("error", Severity::Error),
+    ("info", Severity::Info),
+    ("success", Severity::Info),
+    ("warning", Severity::Warning),
+];
+
+const TITLES: &[&str] = &["eventtitle", "alerttitle", "title"];
+
+const DETAILS: &[&str] = &[
+    "monitor_id=alertid",
+    "query=alertquery",
+    "status=alertstatus",
+    "scope=alertscope",
+    "tags",
+    "type=alerttype",
+    "event_type=eventtype",
+    "organisation=orgname",
+];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = payload(delivery)?;
+    let mut fields = Map::new();
+    gather("", Node::root(&payload), &mut fields)
+        .ok_or(MapError::Shape { expected: "an object with `alert_cycle_key` or `title`" })?;
+    let fields = Value::Object(fields);
+    let title = Node::root(&fields).first_text(TITLES).unwrap_or_default();
+    // A variable that Datadog fills in for every event.
+    let is_test = matches!(title.as_str(), "$EVENT_TITLE" | "$ALERT_TITLE");
+    let fields = text::filled(fields);
+    let fields = Node::root(&fields);
+    let field = |names: &[&str]| fields.first_text(names).unwrap_or_default();
+
+    let title = text::one_line(&field(TITLES));
+    let title = Title::read(&title);
+    let scope = fields.get("alertscope").text().unwrap_or(title.scope.to_owned());
+    // The scope of a monitor without groups.
+    let scope = if scope == "*" { String::new() } else { scope };
+    let (own, monitor, organisation) = (field(&["alertcyclekey", "aggregkey"]), field(&["alertid"]), field(&["orgid"]));
+    let parts: &[&str] = match (own.as_str(), monitor.as_str(), title.name) {
+        ("", "", "") => &[],
+        ("", "", name) => &["", "", &organisation, &scope, name],
+        ("", monitor, _) => &["", monitor, &scope],
+        (own, ..) => &[own],
+    };
+    let Some(key) = DedupKey::new(SOURCE.slug, parts) else {
+        let fields = "`alert_cycle_key`, `aggreg_key`, `alert_id` or `title`";
+        let test = || Ok(Mapped::nothing("test with unfilled variables"));
+        return if is_test { test() } else { nameless(&SOURCE, &payload, fields) };
+    };
+
+    let kind = field(&["alerttype"]);
+    let transition = field(&["alerttransition", "transition"]);
+    let otherwise = if kind.eq_ignore_ascii_case("success") { OVER } else { FIRING };
+    let state = text::word(STATES, &transition).or(text::word(STATES, title.state));
+    let (action, prefix, worst) = state.unwrap_or(otherwise);
+    let priority = field(&["alertpriority", "priority"]);
+    let severity = text::word(PRIORITIES, &priority).or(text::word(PRIORITIES, title.priority));
+    let severity = severity.or(text::word(TYPES, &kind)).unwrap_or(Severity::Error).min(worst);
+
+    // Datadog's marks for Markdown, and people's addresses, which are mentions of `@name@host`.
+    let noise = |word: &str| word.trim() == "%%%" || word.strip_prefix('@').is_some_and(|rest| rest.contains('@'));
+    let message = field(&["textonlymsg", "text", "message", "eventmsg", "body"]);
+    let message: String = message.split_inclusive(char::is_whitespace).filter(|word| !noise(word)).collect();
+    let name =
+        if title.name.is_empty() { &fields.get("alertstatus").text().unwrap_or(message.clone()) } else { title.name };
+    let (open, close) = if scope.is_empty() { ("", "") } else { (" (", ")") };
+    let summary = [prefix, name, open, &scope, close].concat();
+    let tags = [&scope, ",", &field(&["tags"])].concat();
+    let place = fields.get("hostname").text().or_else(|| tag(&tags, "host")).unwrap_or(scope);
+    let place = if place.is_empty() { SOURCE.name } else { &place };
+    let link = fields.get("link").text();
+
+    let event = Event::new(action, key, severity, &summary, place)
+        .component(tag(&tags, "service"))
+        .group(tag(&tags, "env").or_else(|| tag(&tags, "team")))
+        .class(fields.first_text(&["alertmetric", "eventtype"]))
+        .timestamp(["date", "dateposix", "lastupdated"].into_iter().find_map(|name| fields.get(name).time()))
+        .details(fields, DETAILS)
+        .detail("message", message.trim().into())
+        .detail("priority", priority.into())
+        .detail("transition", transition.into())
+        .link("Event", link.clone())
+        .image(fields.get("snapshot").text(), link.clone(), "Graph")
+        .client(SOURCE.name, link);
+    Ok(Mapped::one(event))
+}
+
+/// Every text by its name, that of a nested object also with the object's name before it. What is outside counts more.
+fn gather(outer: &str, object: Node<'_>, fields: &mut Map<String, Value>) -> Option<()> {
+    for (name, _) in object.members()? {
+        let value = object.get(name);
+        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let plain = plain.to_ascii_lowercase();
+        let text =
+            value.text().filter(|text| !text.eq_ignore_ascii_case("null") && !text.eq_ignore_ascii_case("(null)"));
+        if let Some(text) = text {
+            for name in [[outer, &plain].concat(), plain] {
+                if outer.is_empty() || !fields.contains_key(&name) {
+                    fields.insert(name, text.as_str().into());
+                }
+            }
+        } else {
+            gather(&plain, value, fields);
+        }
+    }
+    Some(())
+}
+
+/// The value of a tag in a list of `name:value` with commas between.
+fn tag(tags: &str, name: &str) -> Option<String> {
+    let value = |tag: &str| tag.trim().strip_prefix(name)?.strip_prefix(':').map(str::to_owned);
+    tags.split(',').find_map(value)
+}
+
+/// What a title says.
+struct Title<'a> {
+    priority: &'a str,
+    state: &'a str,
+    scope: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Title<'a> {
+    /// Words in brackets before the state are no part of the name, those after it are.
+    fn read(title: &'a str) -> Title<'a> {
+        let mut read = Title { priority: "", state: "", scope: "", name: title };
+        let mut rest = title;
+        while let Some((word, scope, after)) = bracket(rest) {
+            rest = after.trim_start();
+            if text::word(PRIORITIES, word).is_some() {
+                read = Title { priority: word, name: rest, ..read };
+            } else if text::word(STATES, word).is_some() {
+                return Title { state: word, scope, name: rest, ..read };
+            }
+        }
+        read
+    }
+}
+
+/// `[word]` or `[word on {scope}]`, and what follows.
+fn bracket(text: &str) -> Option<(&str, &str, &str)> {
+    let inside = text.strip_prefix('[')?;
+    let (word, rest) = inside.split_at_checked(inside.find(['{', ']'])?)?;
+    let Some(scoped) = rest.strip_prefix('{') else { return Some((word, "", rest.strip_prefix(']')?)) };
+    let (scope, after) = scoped.split_once('}')?;
+    Some((word.strip_suffix(" on ")?, scope, after.strip_prefix(']')?))
+}

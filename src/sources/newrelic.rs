@@ -1,0 +1,172 @@
+//! New Relic alerts: workflow notifications, and the older notification channels.
+//!
+//! # Wire format
+//!
+//! <https://docs.newrelic.com/docs/alerts/get-notified/notification-integrations/>, read 2026-11. One delivery is one
+//! issue, by the default template of a webhook in a workflow: `{id, issueUrl, title, priority, impactedEntities[],
+//! totalIncidents, state, trigger, isCorrelated, createdAt, updatedAt, sources[], alertPolicyNames[],
+//! alertConditionNames[], workflowName}`, times in milliseconds. Users may write another; texts come as lists of one
+//! there, and members after the variables' names: `issueId`, `issuePageUrl`, `issueTitle`.
+//!
+//! The channels of before workflows sent one incident, as JSON or a form: `{incident_id, current_state, event_type,
+//! severity, condition_name, policy_name, details, targets[], timestamp, incident_url, …}`. They are gone, and
+//! templates that make this shape of an issue are still about, New Relic's own among them.
+//!
+//! # Mapping
+//!
+//! | event | issue | incident |
+//! |---|---|---|
+//! | action | `state`: `CLOSED` resolves, `ACKNOWLEDGED` and `INVESTIGATING` acknowledge, `ACTIVATED` with `trigger` `USER_ACTION` acknowledges, `CREATED`, `ACTIVATED` and anything else trigger | `current_state`: `closed` resolves, `acknowledged` acknowledges, `open` and anything else trigger; without one `event_type`: `INCIDENT_RESOLVED`, `INCIDENT_ACKNOWLEDGED`, `INCIDENT_OPEN` |
+//! | severity | `priority`: `CRITICAL` critical, `HIGH` error, `MEDIUM` warning, `LOW` info, else error | `severity`: `CRITICAL` critical, `WARNING` warning, `INFO` info, else error |
+//! | summary | `title`, `issueTitle`, else the first condition; the entity before it unless it is in there | `condition_name: details`, the target before it unless it is in there |
+//! | source | first of `impactedEntities`, else `New Relic` | name of the first of `targets`, unless it is `N/A`, else `New Relic` |
+//! | group, class | first of `alertPolicyNames`, first of `alertConditionNames` | `policy_name`, `condition_name` |
+//! | timestamp | `createdAt` of a trigger, else `updatedAt` | `timestamp` |
+//! | links | issue, acknowledge, close, runbook | incident, acknowledge, runbook, policy, violation |
+//! | images | `violationChartUrl` | `violation_chart_url` |
+//! | client, client URL | New Relic, `issueUrl` | New Relic, `incident_url` |
+//! | details | priority, state, trigger, counts, entities, conditions, policies, sources, workflow, muting, tags | severity, state, condition, policy, account, duration, counts, targets |
+//!
+//! `current_state` goes before `state` where a template has both. `state` decides and not `trigger`: `INCIDENT_CLOSED`
+//! comes while other incidents of the issue are open. `HIGH` is what New Relic makes of a warning threshold, and its
+//! templates for other tools call it a warning; here it is an error, so that it is as urgent as it reads.
+//!
+//! # Dedup key
+//!
+//! `newrelic:<id>`, the issue's, which is the same from `CREATED` to `CLOSED`; else `newrelic:<incident_id>`. The old
+//! test notification has incident 0 and opens an alert that nobody closes.
+//!
+//! # Not mapped
+//!
+//! * A body without an id is refused. One whose variables were not filled in, as those of the old channels
+//!   (`$INCIDENT_ID`) never are in a workflow, opens an alert that says so, the same for all such bodies.
+//! * A workflow's test notification is made of an issue that exists and is read like it.
+//! * That somebody takes an acknowledgement back: that is `USER_ACTION` too, and acknowledges again.
+//! * `DEACTIVATED`, a state that the API knows and that is not said to be sent: it triggers.
+//! * `owner`, a person.
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// New Relic.
+pub const SOURCE: Source = Source {
+    slug: "newrelic",
+    name: "New Relic",
+    docs: "https://docs.newrelic.com/docs/alerts/get-notified/notification-integrations/",
+    schemes: SHARED_SECRET,
+    setup: Setup {
+        opens: "`CREATED`, `ACTIVATED`; legacy `open`",
+        closes: "`CLOSED`; legacy `closed`",
+        steps: "Under Alerts, Destinations, add a webhook with endpoint URL {url} and Bearer token authorization, the token the secret.\n\
+                Add it to a workflow under Notify and leave the payload as it is.\n\
+                Under Notify when, leave Activated, Acknowledged and Closed on.",
+        template: None,
+    },
+    patience: Duration::from_secs(5),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+const STATES: &[(&str, Action)] = &[
+    ("ACKNOWLEDGED", Action::Acknowledge),
+    ("CLOSED", Action::Resolve),
+    ("INCIDENT_ACKNOWLEDGED", Action::Acknowledge),
+    ("INCIDENT_RESOLVED", Action::Resolve),
+    ("INVESTIGATING", Action::Acknowledge),
+];
+
+/// Of both shapes.
+const SEVERITIES: &[(&str, Severity)] = &[
+    ("CRITICAL", Severity::Critical),
+    ("HIGH", Severity::Error),
+    ("INFO", Severity::Info),
+    ("LOW", Severity::Info),
+    ("MEDIUM", Severity::Warning),
+    ("WARNING", Severity::Warning),
+];
+
+const DETAILS: &[&str] = &[
+    "priority",
+    "severity",
+    "state",
+    "current_state",
+    "event_type",
+    "trigger",
+    "totalIncidents",
+    "isCorrelated",
+    "mutingState",
+    "tags",
+    "impactedEntities",
+    "targets",
+    "alertConditionNames",
+    "condition_name",
+    "alertPolicyNames",
+    "policy_name",
+    "details",
+    "sources",
+    "workflowName",
+    "account_name",
+    "duration",
+    "open_violations_count",
+    "closed_violations_count",
+];
+
+const LINKS: &[(&str, &[&str])] = &[
+    ("Issue", &["issueUrl", "issuePageUrl", "incident_url"]),
+    ("Acknowledge", &["issueAckUrl", "incident_acknowledge_url"]),
+    ("Close", &["issueCloseUrl"]),
+    ("Runbook", &["runbookUrl", "runbookUrl.0", "runbook_url"]),
+    ("Policy", &["policyUrl", "policy_url"]),
+    ("Violation", &["violation_callback_url"]),
+];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let raw = payload(delivery)?;
+    let payload = text::filled(raw.clone());
+    let payload = Node::root(&payload);
+    payload.members().ok_or(MapError::Shape { expected: "an object with `id` or `incident_id`" })?;
+    let id = payload.pick(&["id", "issueId", "issue_id", "incident_id"]).unwrap_or_default();
+    let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else { return nameless(&SOURCE, &raw, "`id` or `incident_id`") };
+
+    let state = payload.pick(&["current_state", "state", "event_type"]).unwrap_or_default();
+    let trigger = payload.get("trigger").text().unwrap_or_default();
+    let by_hand = state.eq_ignore_ascii_case("ACTIVATED") && trigger.eq_ignore_ascii_case("USER_ACTION");
+    let otherwise = if by_hand { Action::Acknowledge } else { Action::Trigger };
+    let action = text::word(STATES, &state).unwrap_or(otherwise);
+    let severity = payload.pick(&["priority", "severity"]).and_then(|word| text::word(SEVERITIES, &word));
+
+    let condition = payload.pick(&["condition_name", "condition_name.0"]);
+    let title = payload.pick(&["title", "title.0", "issueTitle", "details"]);
+    let class = payload.pick(&["alertConditionNames.0", "alertConditionNames"]).or(condition.clone());
+    let entity = payload.pick(&["impactedEntities.0", "impactedEntities", "targets.0.name"]);
+    // New Relic's own templates of this shape write so where there is none.
+    let entity = entity.filter(|name| !matches!(name.as_str(), "N/A" | "NA"));
+    let mut summary = title.or(class.clone()).unwrap_or_default();
+    for part in [condition, entity.clone()].into_iter().flatten() {
+        if !text::contains(&summary, &part) {
+            summary = [&part, ": ", &summary].concat();
+        }
+    }
+    let times: &[&str] =
+        if action == Action::Trigger { &["createdAt", "timestamp"] } else { &["updatedAt", "timestamp"] };
+    let page = payload.pick(&["issueUrl", "issuePageUrl", "incident_url"]);
+
+    let place = entity.as_deref().unwrap_or(SOURCE.name);
+    let mut event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, place)
+        .group(payload.pick(&["alertPolicyNames.0", "alertPolicyNames", "policy_name", "policy_name.0"]))
+        .class(class)
+        .timestamp(times.iter().find_map(|name| payload.get(name).time()))
+        .details(payload, DETAILS)
+        .image(payload.pick(&["violationChartUrl", "violation_chart_url"]), page.clone(), "Chart")
+        .client(SOURCE.name, page);
+    for (name, paths) in LINKS {
+        event = event.link(name, payload.pick(paths));
+    }
+    Ok(Mapped::one(event))
+}

@@ -1,0 +1,174 @@
+//! Uptime Kuma: the notification type Webhook.
+//!
+//! # Wire format
+//!
+//! <https://github.com/louislam/uptime-kuma/blob/master/server/notification-providers/webhook.js>, read 2026-11:
+//! `{heartbeat, monitor, msg}` as JSON, as JSON in field `data` of a form, or by `GET` as parameters of which the first
+//! two are JSON. The test button and notices of certificates and domains that expire have no heartbeat: nothing but
+//! `msg` is sure to be there. A custom body that keeps these names is read alike, and so are `msg`, `name` and `status`
+//! side by side, which are the names of its variables.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action | `heartbeat.status` (`status`): 0 or `🔴 Down` triggers, 1 or `✅ Up` resolves; where it is none of these or absent, `[✅ Up]` in `msg` resolves and anything else triggers |
+//! | severity | the value of the monitor's tag `severity` by [`Severity::from_word`], else critical; of a notice of expiry or a test warning |
+//! | summary | the monitor's name, up or down, the place, `heartbeat.msg`; without a heartbeat `msg` |
+//! | source | `monitor.hostname` (with the port where the type is `port`), else the host of `monitor.url`, `Uptime Kuma` |
+//! | component, group, class | the monitor's name, the groups above it in `monitor.pathName`, `monitor.type` |
+//! | timestamp | `heartbeat.time`, which is UTC and has no zone |
+//! | links | `monitor.url`, but not with user information or a query: they may hold a secret |
+//! | client | Uptime Kuma; its address is not in the payload |
+//! | details | status, message, ping, duration and retries of the heartbeat; path, description, keyword and tags of the monitor |
+//!
+//! The monitor has members for request headers, bodies, passwords and connection strings; none of them is passed on. A
+//! notice about a certificate has the monitor's address in its text, which is not taken apart.
+//!
+//! # Dedup key
+//!
+//! `uptimekuma:<monitor.id>`, or `heartbeat.monitorID`, which is the same number: the identity of Uptime Kuma's own
+//! PagerDuty provider, whose severity is a setting (default warning); a service that is down is critical here. Without
+//! an id `uptimekuma::` and the monitor's name as it is in `msg`. A notice is known by its text up to ` will `, so that
+//! 14 days and 7 days are one alert; a test by its whole text. Neither is ever closed by the sender.
+//!
+//! # Not mapped
+//!
+//! * Status 2 and 3: "the monitor is pending or in maintenance".
+//! * A monitor that is paused or deleted while it is down: nothing is sent, the alert stays open.
+//! * Two Uptime Kumas number their monitors alike: give each a service of its own.
+//!
+//! [`Severity::from_word`]: crate::event::Severity::from_word
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Setup, Source, parse, payload};
+use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// Uptime Kuma.
+pub const SOURCE: Source = Source {
+    slug: "uptimekuma",
+    name: "Uptime Kuma",
+    docs: "https://github.com/louislam/uptime-kuma/blob/master/server/notification-providers/webhook.js",
+    schemes: SHARED_SECRET,
+    setup: Setup {
+        opens: "status 0 (down); notices of expiry; the test button",
+        closes: "status 1 (up)",
+        steps: "Under Settings, Notifications, set up one of type Webhook with Post URL {url} and body `Preset - application/json`.\n\
+                Under Additional Headers enter `{\"X-Webhook-Secret\": \"<the secret>\"}`.\n\
+                A monitor that is down is critical; give it a tag `severity` with value `error`, `warning` or `info` where it is not.",
+        template: None,
+    },
+    patience: Duration::from_secs(10),
+    by_get: true,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+/// Statuses, as numbers in a heartbeat and as words in a custom body.
+const STATES: &[(&str, (Action, &str))] = &[
+    ("0", (Action::Trigger, "is down")),
+    ("1", (Action::Resolve, "is up")),
+    ("✅ Up", (Action::Resolve, "is up")),
+    ("🔴 Down", (Action::Trigger, "is down")),
+];
+
+/// What ends the part of `msg` that says what it is about: `[name] [✅ Up] …`, `… will expire in 7 days`.
+const MARKS: &[(&str, Action, Severity)] = &[
+    ("] [✅ Up]", Action::Resolve, Severity::Critical),
+    ("] [🔴 Down]", Action::Trigger, Severity::Critical),
+    (" will ", Action::Trigger, Severity::Warning),
+];
+
+/// What is passed on. A monitor has passwords beside it.
+const DETAILS: &[&str] = &[
+    "status",
+    "heartbeat.status",
+    "heartbeat.msg",
+    "heartbeat.ping",
+    "heartbeat.duration",
+    "heartbeat.retries",
+    "monitor.pathName",
+    "monitor.description",
+    "monitor.keyword",
+    "monitor.tags",
+];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let mut payload = payload(delivery)?;
+    for name in ["heartbeat", "monitor"] {
+        // By GET they are text.
+        if let Some(place) = payload.get_mut(name)
+            && let Some(text) = place.as_str()
+        {
+            *place = parse(text.as_bytes()).unwrap_or_default();
+        }
+    }
+    let payload = Node::root(&payload);
+    payload.members().ok_or(MapError::Shape { expected: "an object with `heartbeat`, `monitor` and `msg`" })?;
+
+    let heartbeat = payload.get("heartbeat").members().map(|_| String::new());
+    let status = payload.pick(&["heartbeat.status", "status"]).or(heartbeat);
+    if matches!(status.as_deref(), Some("2" | "3")) {
+        return Ok(Mapped::nothing("the monitor is pending or in maintenance"));
+    }
+    let msg = payload.get("msg").text().unwrap_or_default();
+    let marked = MARKS.iter().find_map(|(mark, action, severity)| Some((text::cut(&msg, mark)?.0, *action, *severity)));
+    let (mut about, mut action, mut severity) = marked.unwrap_or((&msg, Action::Trigger, Severity::Warning));
+    about = about.trim_start_matches('[');
+
+    let name = payload.pick(&["monitor.name", "name"]);
+    let (mut id, mut state) = (None, "");
+    if let Some(status) = status {
+        (action, state) = text::word(STATES, &status).unwrap_or((action, "is in an unknown state"));
+        severity = tagged(payload).unwrap_or(Severity::Critical);
+        // A notice that expiry is near has the monitor too, and must not be closed by its next heartbeat.
+        id = payload.pick(&["monitor.id", "heartbeat.monitorID"]);
+        about = name.as_deref().unwrap_or(about);
+    }
+    let key = match &id {
+        Some(id) => DedupKey::new(SOURCE.slug, &[id]),
+        None => DedupKey::new(SOURCE.slug, &["", about]),
+    };
+    let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`monitor.id` or `msg`" })?;
+
+    let url = payload.at("monitor.url").text();
+    let host = || url.as_deref().and_then(text::url_host).map(str::to_owned);
+    let mut place = payload.at("monitor.hostname").text().or_else(host);
+    let kind = payload.at("monitor.type").text();
+    if let (Some("port"), Some(port), Some(place)) = (kind.as_deref(), payload.at("monitor.port").text(), &mut place) {
+        *place = [place, ":", &port].concat();
+    }
+    let summary = match payload.at("heartbeat.msg").text() {
+        None if !msg.is_empty() => msg.clone(),
+        why => {
+            let who = name.clone().unwrap_or_else(|| ["Monitor ", id.as_deref().unwrap_or_default()].concat());
+            let place = place.as_ref().map(|place| [" (", place, ")"].concat()).unwrap_or_default();
+            let why = why.map(|why| [": ", &why].concat()).unwrap_or_default();
+            [&who, " ", state, &place, &why].concat()
+        }
+    };
+    let path = payload.at("monitor.pathName").text();
+    let group = path.as_deref().and_then(|path| path.strip_suffix(name.as_deref()?)?.strip_suffix(" / "));
+    let time = payload.at("heartbeat.time").text();
+
+    let event = Event::new(action, key, severity, &summary, place.as_deref().unwrap_or(SOURCE.name))
+        .component(name.clone())
+        .group(group.map(str::to_owned))
+        .class(kind)
+        .timestamp(time.map(|time| [time.trim_end_matches('Z'), "Z"].concat()))
+        .link("Monitored page", url.filter(|url| !url.contains(['@', '?'])))
+        .client(SOURCE.name, None)
+        .details(payload, DETAILS);
+    Ok(Mapped::one(event))
+}
+
+/// What the monitor's tag `severity` says.
+fn tagged(payload: Node<'_>) -> Option<Severity> {
+    let mut tags = payload.at("monitor.tags").items()?.iter().map(Node::root);
+    let tag = tags.find(|tag| tag.get("name").text().is_some_and(|name| name.eq_ignore_ascii_case("severity")))?;
+    Severity::from_word(&tag.get("value").text()?)
+}

@@ -1,0 +1,218 @@
+//! Zabbix: a media type of type Webhook (Zabbix 5.0 and later).
+//!
+//! # Wire format
+//!
+//! <https://www.zabbix.com/documentation/current/en/manual/config/notifications/media/webhook>, read 2026-11.
+//! There is no default body: a script of the user's posts its parameters, whose values are macros. The template has the
+//! parameters of the media type PagerDuty that Zabbix ships, without its key. Read too are those of the other shipped
+//! media types (`event_id`, `event_value`, `event_nseverity`, …), short ones of guides (`status`, `trigger`, `link`) and
+//! what PagerDuty's older agent made of them (`incident_key`, `event_type`, `details`). Everything is text. A macro that
+//! has no value stays as it is (`{EVENT.ID}`, `{$ZABBIX.URL}`) or becomes `*UNKNOWN*`; both read as absent.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action | `eventvalue`, `status` or `event_type`: 0, `OK`, `RESOLVED` resolve, else an update (`eventupdate` 1, or `update_action`) with `eventack` `Yes` acknowledges, anything else triggers; "NOTE: Escalation cancelled" in `alert_message` resolves, as no recovery follows it; discovery and autoregistration (`event_source` 1, 2) always trigger |
+//! | severity | `severity`, `event_nseverity`: 0 and 1 info, 2 and 3 warning, 4 error, 5 critical, and Zabbix's names for them; else error, but info for discovery, autoregistration and internal events |
+//! | summary | `eventname` (`alert_subject`, `trigger`), on the host, the operational data |
+//! | source | `hostname`, else `hostip`, else `Zabbix` |
+//! | component, class | the event's tags `component` and `scope` |
+//! | links | the event in Zabbix, made of `url` and the two ids; `link` |
+//! | client, client URL | Zabbix, `url` |
+//! | details | the parameters that say more, severity and value as they came; none that could hold a key or a password |
+//!
+//! `eventdate` and `eventtime` are in the server's own time zone, which nothing names: they are in the details only.
+//!
+//! # Dedup key
+//!
+//! `zabbix:<eventid>`: `{EVENT.ID}` is the problem's in recoveries and updates too. This is the key of Zabbix's own
+//! PagerDuty media type, without its prefix; the severities are its own, but for unknown ones, which are info there.
+//! Without it `zabbix::<triggerid>:<hostname>`, where the trigger's id may be in `link`: that is all that problem and
+//! recovery share before Zabbix 3.2. An `incident_key` is the same two.
+//!
+//! # Not mapped
+//!
+//! * An update that is no acknowledgement (a comment, another severity): "update without an acknowledgement". Zabbix's
+//!   own media type does not send it either.
+//! * A body with neither id is refused: names of problems change with their values. One whose macros were not filled
+//!   in opens an alert that says so, the same for all such bodies.
+//! * Two Zabbix servers number their events alike: give each a service of its own.
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// Zabbix.
+pub const SOURCE: Source = Source {
+    slug: "zabbix",
+    name: "Zabbix",
+    docs: "https://www.zabbix.com/documentation/current/en/manual/config/notifications/media/webhook",
+    schemes: SHARED_SECRET,
+    setup: Setup {
+        opens: "problem; discovery and autoregistration, where an action sends them",
+        closes: "recovery; a cancelled escalation (an update with acknowledgement acknowledges)",
+        steps: "Under Alerts, Media types, clone PagerDuty, or create one of type Webhook, and give it the parameters below, each with its macro as the value.\n\
+                Script: `var r = new HttpRequest(); r.addHeader('Content-Type: application/json'); r.addHeader('X-Webhook-Secret: <the secret>'); var a = r.post('{url}', value); if (r.getStatus() !== 200) throw a; return 'OK';`\n\
+                Set the global macro {$ZABBIX.URL}, and give a user this media.\n\
+                Give the trigger action recovery and update operations to that user, or nothing closes.",
+        template: Some(TEMPLATE),
+    },
+    // How long a script may run.
+    patience: Duration::from_secs(30),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+/// The parameters of Zabbix's own media type for PagerDuty.
+const TEMPLATE: &str = r#"{
+  "alert_message": "{ALERT.MESSAGE}",
+  "event_source": "{EVENT.SOURCE}",
+  "eventack": "{EVENT.ACK.STATUS}",
+  "eventdate": "{EVENT.DATE}",
+  "eventid": "{EVENT.ID}",
+  "eventname": "{EVENT.NAME}",
+  "eventtags": "{EVENT.TAGS}",
+  "eventtime": "{EVENT.TIME}",
+  "eventupdate": "{EVENT.UPDATE.STATUS}",
+  "eventvalue": "{EVENT.VALUE}",
+  "hostip": "{HOST.IP}",
+  "hostname": "{HOST.NAME}",
+  "severity": "{EVENT.NSEVERITY}",
+  "triggerdesc": "{TRIGGER.DESCRIPTION}",
+  "triggerid": "{TRIGGER.ID}",
+  "triggeropdata": "{EVENT.OPDATA}",
+  "url": "{$ZABBIX.URL}"
+}"#;
+
+/// Values of an event, their names, and types of PagerDuty's older events. What is not here is a problem.
+const STATES: &[(&str, Action)] = &[
+    ("0", Action::Resolve),
+    ("acknowledge", Action::Acknowledge),
+    ("OK", Action::Resolve),
+    ("resolve", Action::Resolve),
+    ("RESOLVED", Action::Resolve),
+];
+
+/// Severities by number and by Zabbix's names, which an administrator can change.
+const SEVERITIES: &[(&str, Severity)] = &[
+    ("0", Severity::Info),
+    ("1", Severity::Info),
+    ("2", Severity::Warning),
+    ("3", Severity::Warning),
+    ("4", Severity::Error),
+    ("5", Severity::Critical),
+    ("Average", Severity::Warning),
+    ("Disaster", Severity::Critical),
+    ("High", Severity::Error),
+    ("Information", Severity::Info),
+    ("Not classified", Severity::Info),
+    ("Warning", Severity::Warning),
+];
+
+/// What is passed on. Media types have keys and proxies with passwords among their parameters.
+const DETAILS: &[&str] = &[
+    "alert_message",
+    "description",
+    "event_nseverity",
+    "event_opdata",
+    "event_severity",
+    "event_source",
+    "event_tags",
+    "event_value",
+    "eventack",
+    "eventdate",
+    "eventid",
+    "eventtags",
+    "eventtime",
+    "eventvalue",
+    "hostip",
+    "item",
+    "severity",
+    "status",
+    "tags",
+    "trigger_description",
+    "triggerdesc",
+    "triggerid",
+    "triggeropdata",
+];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let raw = payload(delivery)?;
+    let payload = text::filled(raw.clone());
+    let payload = Node::root(&payload);
+    payload.members().ok_or(MapError::Shape { expected: "an object with `eventid` and `eventvalue`" })?;
+    let older = payload.get("details");
+    let first = |names: &[&str]| payload.first_text(names).or_else(|| older.first_text(names)).unwrap_or_default();
+
+    let link = first(&["link"]);
+    let event = first(&["incident_key", "eventid", "event_id"]);
+    let mut trigger = first(&["triggerid", "trigger_id", "triggerId", "id"]);
+    if let Some((_, rest)) = text::cut(&link, "triggerid=").filter(|_| trigger.is_empty()) {
+        trigger.push_str(rest.split('&').next().unwrap_or_default());
+    }
+    let host = first(&["hostname", "host_name", "hostName"]);
+    let key = match (event.is_empty(), trigger.is_empty()) {
+        (false, _) => DedupKey::new(SOURCE.slug, &[&event]),
+        (true, false) => DedupKey::new(SOURCE.slug, &["", &trigger, &host]),
+        (true, true) => None,
+    };
+    let Some(key) = key else { return nameless(&SOURCE, &raw, "`eventid` or `triggerid`") };
+
+    let source = first(&["event_source"]);
+    let is_notice = matches!(source.as_str(), "1" | "2");
+    let is_cancelled = first(&["alert_message", "message"]).starts_with("NOTE: Escalation cancel");
+    let is_update = !matches!(first(&["eventupdate", "event_update_status", "update_action"]).as_str(), "" | "0");
+    let is_acknowledged = first(&["eventack", "event_ack"]).eq_ignore_ascii_case("yes");
+    let action = match text::word(STATES, &first(&["event_type", "eventvalue", "event_value", "status"])) {
+        _ if is_notice => Action::Trigger,
+        _ if is_cancelled => Action::Resolve,
+        Some(action) => action,
+        None if is_update && is_acknowledged => Action::Acknowledge,
+        None if is_update => return Ok(Mapped::nothing("update without an acknowledgement")),
+        None => Action::Trigger,
+    };
+    // Only events of triggers (0) and services (4) have a severity of their own.
+    let otherwise = if matches!(source.as_str(), "1" | "2" | "3") { Severity::Info } else { Severity::Error };
+    let severity = text::word(SEVERITIES, &first(&["severity", "event_nseverity", "event_severity"]));
+
+    let mut summary = first(&["eventname", "event_name", "alert_subject", "trigger", "description", "name"]);
+    if summary.is_empty() {
+        summary.push_str("Problem");
+    }
+    if !text::contains(&summary, &host) && !host.is_empty() {
+        summary = [&summary, " on ", &host].concat();
+    }
+    let data = first(&["triggeropdata", "event_opdata", "item"]);
+    if !data.is_empty() {
+        summary = [&summary, ": ", &data].concat();
+    }
+    let mut place = host;
+    if place.is_empty() {
+        place = first(&["hostip", "host_ip", "hostIp"]);
+    }
+    if place.is_empty() {
+        place.push_str(SOURCE.name);
+    }
+
+    let tags = first(&["eventtags", "event_tags", "tags"]);
+    let tag = |name: &str| tags.split(',').find_map(|tag| tag.trim().strip_prefix(name)).map(str::to_owned);
+    let url = first(&["url", "zabbix_url"]);
+    let root = url.trim_end_matches('/');
+    let page = [root, "/tr_events.php?triggerid=", &trigger, "&eventid=", &event].concat();
+
+    let event = Event::new(action, key, severity.unwrap_or(otherwise), &summary, &place)
+        .component(tag("component:"))
+        .class(tag("scope:"))
+        .link("Event", Some(page).filter(|_| !trigger.is_empty() && !event.is_empty()))
+        .link("Event", Some(link))
+        .client(SOURCE.name, Some(url))
+        .details(older, DETAILS)
+        .details(payload, DETAILS);
+    Ok(Mapped::one(event))
+}
