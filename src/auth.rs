@@ -14,6 +14,8 @@ use crate::request::Request;
 use crate::secret::Rotation;
 use crate::text;
 
+#[cfg(feature = "sns")]
+mod der;
 mod hmac;
 #[cfg(feature = "sns")]
 mod rsa;

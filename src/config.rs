@@ -197,7 +197,7 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Config,
     let check = |name: &str, value: String| {
         let secret = check_secret(name, value)?;
         let useless = auth::is_public_key(&secret) && !schemes.contains(&Scheme::StandardWebhooks);
-        if useless { error(name, Problem::SecretIsPublicKey) } else { Ok(secret) }
+        if useless { Err(error(name, Problem::SecretIsPublicKey)) } else { Ok(secret) }
     };
     let secrets = match current {
         Some(current) => {
@@ -208,7 +208,7 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Config,
         }
         // Amazon's signature over a listed topic needs no secret.
         None if auth::CAN_VERIFY_SNS && !topics.is_empty() => None,
-        None => return error(&name, Problem::Unset),
+        None => return Err(error(&name, Problem::Unset)),
     };
     let policy = policy(host, source, schemes)?;
     Ok(Config { secrets, policy, topics })
@@ -226,7 +226,7 @@ fn policy(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Policy, C
         Signature::Timestamped => scheme.signs_time(),
     };
     if !schemes.iter().any(able) {
-        return error(&name, Problem::SignatureUnknown);
+        return Err(error(&name, Problem::SignatureUnknown));
     }
     let queries = [("auto", Query::Listed), ("on", Query::Any), ("off", Query::None)];
     let query = choice(host, "query_token", "auto, on, off", &queries)?;
@@ -273,20 +273,20 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
     })
 }
 
-fn error<T>(variable: &str, problem: Problem) -> Result<T, ConfigError> {
-    Err(ConfigError { variable: variable.to_owned(), problem })
+fn error(variable: &str, problem: Problem) -> ConfigError {
+    ConfigError { variable: variable.to_owned(), problem }
 }
 
 /// A variable's value, trimmed: a key read from a file ends in a newline. Blank is unset.
 fn read(host: &dyn Host, name: &str) -> Result<Option<String>, ConfigError> {
     match host.variable(name) {
         Ok(value) => Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())),
-        Err(_) => error(name, Problem::Store),
+        Err(_) => Err(error(name, Problem::Store)),
     }
 }
 
 fn required(host: &dyn Host, name: &str) -> Result<String, ConfigError> {
-    read(host, name)?.map_or_else(|| error(name, Problem::Unset), Ok)
+    read(host, name)?.ok_or_else(|| error(name, Problem::Unset))
 }
 
 /// The first choice is what an unset variable means.
@@ -296,7 +296,7 @@ fn choice<T: Copy>(host: &dyn Host, name: &str, choices: &'static str, table: &[
         Some(word) => table.iter().find(|(choice, _)| word.eq_ignore_ascii_case(choice)),
         None => table.first(),
     };
-    chosen.map_or_else(|| error(name, Problem::Choice(choices)), |(_, value)| Ok(*value))
+    chosen.map(|(_, value)| *value).ok_or_else(|| error(name, Problem::Choice(choices)))
 }
 
 fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
@@ -305,17 +305,17 @@ fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
     let letters = letters.to_ascii_lowercase();
     let listed = PLACEHOLDERS.iter().any(|word| text::contains(&letters, word));
     if listed || repeats(key.as_bytes()) || repeats(letters.as_bytes()) {
-        return error(name, Problem::SecretPlaceholder);
+        return Err(error(name, Problem::SecretPlaceholder));
     }
     if value.len() < SECRET_MIN_BYTES {
-        return error(name, Problem::SecretShort);
+        return Err(error(name, Problem::SecretShort));
     }
     // Any key, not only this service's: another service's key would page somebody.
     if is_routing_key(&value) {
-        return error(name, Problem::SecretIsRoutingKey);
+        return Err(error(name, Problem::SecretIsRoutingKey));
     }
     if auth::check_key(&value).is_err() {
-        return error(name, Problem::SecretMalformed);
+        return Err(error(name, Problem::SecretMalformed));
     }
     Ok(Secret::new(value))
 }
@@ -329,13 +329,13 @@ fn repeats(text: &[u8]) -> bool {
 /// A routing key is 32 letters and digits, in the case given; some hold letters beyond `f`.
 fn check_key(name: &str, value: &str) -> Result<Secret, ConfigError> {
     if text::contains(value, "://") {
-        return error(name, Problem::KeyIsUrl);
+        return Err(error(name, Problem::KeyIsUrl));
     }
     if value.len() == REST_KEY_CHARS {
-        return error(name, Problem::KeyIsRestKey);
+        return Err(error(name, Problem::KeyIsRestKey));
     }
     if !is_routing_key(value) {
-        return error(name, Problem::KeyShape);
+        return Err(error(name, Problem::KeyShape));
     }
     Ok(Secret::new(value.to_owned()))
 }
@@ -348,12 +348,12 @@ fn is_routing_key(value: &str) -> bool {
 fn check_url(value: &str) -> Result<Url, ConfigError> {
     let host = text::absolute_url(value).and_then(text::url_host).unwrap_or_default();
     let Some((scheme, authority, path)) = text::split_url(value).filter(|_| !host.is_empty()) else {
-        return error("events_url", Problem::Url);
+        return Err(error("events_url", Problem::Url));
     };
     let https = scheme.eq_ignore_ascii_case("https");
     let loopback = matches!(host, "localhost" | "127.0.0.1" | "::1");
     if !https && !loopback || authority.contains('@') || !path.ends_with(ALERTS_END) || path.contains(['?', '#']) {
-        return error("events_url", Problem::Url);
+        return Err(error("events_url", Problem::Url));
     }
     Ok(Url { https, authority: authority.to_owned(), path: path.to_owned() })
 }

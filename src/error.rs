@@ -3,13 +3,14 @@
 use std::fmt;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::auth::AuthError;
 use crate::config::{ConfigError, Problem};
 use crate::request::{ReadError, Reply};
 use crate::route::RouteError;
 use crate::sources::MapError;
+use crate::text;
 
 /// When a sender is to come again, in seconds. PagerDuty advises tries 30 seconds apart.
 const RETRY_AFTER_SECS: u64 = 30;
@@ -129,10 +130,7 @@ impl Error {
     /// The reply, as RFC 9457 problem details with `facts` beside them.
     pub fn reply(&self, facts: Value) -> Reply {
         let status = self.status();
-        let mut problem = json!({
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-        });
+        let mut problem = text::object([("status", status.as_u16().into()), ("detail", self.to_string().into())]);
         if let (Some(problem), Value::Object(facts)) = (problem.as_object_mut(), facts) {
             problem.extend(facts);
         }

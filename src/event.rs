@@ -3,7 +3,7 @@
 //! Written from <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, its page of change events and the
 //! schema beside them. An [`Event`] has no routing key: [`Event::encode`] adds it on the way out.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::fit;
 use crate::text;
@@ -270,9 +270,9 @@ impl Event {
         if let Some(href) = href.as_deref().and_then(bounded_url).filter(|_| fits)
             && !self.0.links.iter().any(|link| link.get("href").and_then(Value::as_str) == Some(href))
         {
-            let text = text::one_line(text);
-            let text = text::truncate(if text.is_empty() { href } else { &text }, FIELD_MAX_CHARS);
-            self.0.links.push(json!({ "href": href, "text": text }));
+            let shown = text::one_line(text);
+            let shown = text::truncate(if shown.is_empty() { href } else { &shown }, FIELD_MAX_CHARS);
+            self.0.links.push(text::object([("href", href.into()), ("text", shown.into())]));
         }
         self
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::auth::{self, Access, FetchError, Proof};
 use crate::config::{self, Config, Grouping, Target, Unmapped};
@@ -69,7 +69,9 @@ fn deadline(source: &Source) -> Duration {
 fn public(request: &Request) -> Option<Reply> {
     match route::route(request.method, &request.path).ok()? {
         Endpoint::Deliver { .. } => None,
-        Endpoint::Health => Some(Reply::json(StatusCode::OK, "application/json", &json!({"status": "success"}))),
+        Endpoint::Health => {
+            Some(Reply::json(StatusCode::OK, "application/json", &text::object([("status", "success".into())])))
+        }
         // https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md, section 4
         Endpoint::Options => {
             let reply = Reply::text(StatusCode::OK, "text/plain", String::new());
@@ -332,7 +334,14 @@ impl Facts {
         };
         let lists = [
             ("events", self.outcomes.iter().map(event).collect()),
-            ("ignored", self.mapped.ignored.iter().map(|i| json!({"item": i.item, "reason": i.reason})).collect()),
+            (
+                "ignored",
+                self.mapped
+                    .ignored
+                    .iter()
+                    .map(|i| text::object([("item", i.item.as_str().into()), ("reason", i.reason.into())]))
+                    .collect(),
+            ),
             ("rejected", self.mapped.rejected.iter().map(|error| Value::from(error.to_string())).collect()),
             ("warnings", self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect()),
         ];

@@ -45,6 +45,15 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// An object of these members. Serde's macro would do it with 7 KB more: it can fail, and failing has a text.
+pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    Value::Object(object)
+}
+
 /// A value as JSON text, without white space. Members are sorted by name, so equal values are equal text.
 pub fn encode(value: &Value) -> Vec<u8> {
     // The members' names are strings, which is the one thing that could go wrong.
@@ -174,8 +183,9 @@ pub fn is_unfilled(text: &str) -> bool {
     let text = text.trim();
     let name = |inner: &str| !inner.is_empty() && !inner.contains(char::is_whitespace);
     let within = |open: &str, close: &str| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
-    let upper =
-        |inner: &str| inner.starts_with(|c: char| c.is_ascii_uppercase()) && !inner.contains(char::is_lowercase);
+    let upper = |inner: &str| {
+        inner.starts_with(|c: char| c.is_ascii_uppercase()) && !inner.contains(|c: char| c.is_ascii_lowercase())
+    };
     text.strip_prefix('$').is_some_and(|rest| name(rest) && !rest.starts_with(|c: char| c.is_ascii_digit()))
         || within("{", "}").is_some_and(|inner| !inner.is_empty() && !inner.contains(['"', ':']))
         || within("*", "*").is_some_and(name)
@@ -232,6 +242,17 @@ pub fn joined(parts: &[&str], between: &str) -> String {
             }
             whole.push_str(part);
         }
+    }
+    whole
+}
+
+/// Texts in a row, each after what goes before it unless it is the first; those that are nothing or empty are left out.
+pub fn sentence(parts: &[(&str, Option<&str>)]) -> String {
+    let mut whole = String::new();
+    for (before, part) in parts {
+        let part = part.unwrap_or_default();
+        whole.push_str(if whole.is_empty() || part.is_empty() { "" } else { before });
+        whole.push_str(part);
     }
     whole
 }

@@ -4,15 +4,15 @@
 //! costs 60 KB more. Nothing here is secret, so nothing has to take the same time.
 
 use crypto_bigint::{Odd, U4096};
-use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
-use der::{Decode, Header, Reader, SliceReader, Tag, Tagged};
+
+use super::der::{BIT_STRING, Der, OBJECT_IDENTIFIER, SEQUENCE};
 
 /// The smallest and the largest key that is taken, in bytes.
 pub(super) const KEY_MIN_BYTES: usize = 256;
 pub(super) const KEY_MAX_BYTES: usize = 512;
 
-/// `rsaEncryption` (RFC 8017 appendix A.1).
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// `rsaEncryption` (RFC 8017 appendix A.1): 1.2.840.113549.1.1.1.
+const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 
 /// What stands before a digest inside a signature: its algorithm, in DER (RFC 8017 section 9.2, note 1).
 const SHA1_PREFIX: &[u8] = b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14";
@@ -27,21 +27,22 @@ pub(super) struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a `SubjectPublicKeyInfo` (RFC 5280 section 4.1) of a key of a size that is taken.
-    pub(super) fn read(reader: &mut SliceReader<'_>) -> Option<PublicKey> {
-        sequence(reader)?;
-        sequence(reader)?;
-        if ObjectIdentifier::decode(reader).ok()? != RSA {
-            return None;
-        }
-        AnyRef::decode(reader).ok().filter(|parameters| parameters.tag() == Tag::Null)?;
-        let key = BitStringRef::decode(reader).ok()?.as_bytes()?;
-        let mut key = SliceReader::new(key).ok()?;
-        sequence(&mut key)?;
-        let (modulus, exponent) = (UintRef::decode(&mut key).ok()?, UintRef::decode(&mut key).ok()?);
-        let (modulus, exponent) = (modulus.as_bytes(), exponent.as_bytes());
+    /// Reads the content of a `SubjectPublicKeyInfo` (RFC 5280 section 4.1) of a key of a size that is taken.
+    pub(super) fn read(info: &[u8]) -> Option<PublicKey> {
+        let mut info = Der(info);
+        let mut algorithm = Der(info.expect(SEQUENCE)?);
+        algorithm.expect(OBJECT_IDENTIFIER).filter(|algorithm| *algorithm == RSA)?;
+        // Before the bits, how many of the last byte are not used: none.
+        let (&0, bits) = info.expect(BIT_STRING)?.split_first()? else { return None };
+        let mut bits = Der(bits);
+        let mut key = Der(bits.expect(SEQUENCE)?);
+        let (modulus, exponent) = (key.integer()?, key.integer()?);
+        let rest = [info.0, bits.0, key.0];
         let size = modulus.len();
-        if !(KEY_MIN_BYTES..=KEY_MAX_BYTES).contains(&size) || exponent.len() > 4 || !key.is_finished() {
+        if !(KEY_MIN_BYTES..=KEY_MAX_BYTES).contains(&size)
+            || exponent.len() > 4
+            || rest.iter().any(|rest| !rest.is_empty())
+        {
             return None;
         }
         let modulus = Odd::new(number(modulus)?).into_option()?;
@@ -85,11 +86,6 @@ impl PublicKey {
         padded.extend(digest);
         number(&padded)
     }
-}
-
-/// Goes into a `SEQUENCE`.
-pub(super) fn sequence(reader: &mut SliceReader<'_>) -> Option<()> {
-    Header::decode(reader).ok().filter(|header| header.tag() == Tag::Sequence).map(|_| ())
 }
 
 /// A number of at most [`KEY_MAX_BYTES`] bytes, the highest first.

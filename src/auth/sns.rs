@@ -10,14 +10,13 @@
 //! that the operator has not listed proves nothing, and that list is the real authorisation.
 
 use base64ct::{Base64, Encoding};
-use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
-use der::{Decode, SliceReader, Tag, Tagged};
 use serde_json::{Map, Value};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::TIMESTAMP_TOLERANCE_SECS;
-use super::rsa::{KEY_MAX_BYTES, KEY_MIN_BYTES, PublicKey, sequence};
+use super::der::{self, Der, SEQUENCE};
+use super::rsa::{KEY_MAX_BYTES, KEY_MIN_BYTES, PublicKey};
 use super::topic::host_of;
 use crate::host::Url;
 use crate::text;
@@ -111,31 +110,18 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Reads the first part of a certificate in PEM (RFC 5280 section 4.1) up to the key, and nothing beyond it: a crate
-    /// that reads all of X.509 costs 42 KB more.
+    /// Reads the first part of a certificate in PEM (RFC 5280 section 4.1), up to the key.
     pub(super) fn read(pem: &[u8]) -> Option<Key> {
-        let (_, certificate) = der::pem::decode_vec(pem).ok()?;
-        let mut reader = SliceReader::new(&certificate).ok()?;
-        for _ in ["certificate", "body"] {
-            sequence(&mut reader)?;
-        }
+        let certificate = der::certificate(pem)?;
+        let mut body = Der(Der(Der(&certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
         for _ in ["version", "serial number", "signature", "issuer"] {
-            AnyRef::decode(&mut reader).ok()?;
+            body.next()?;
         }
-        sequence(&mut reader)?;
-        let (from, until) = (date(&mut reader)?, date(&mut reader)?);
-        AnyRef::decode(&mut reader).ok()?; // The subject.
-        let key = PublicKey::read(&mut reader)?;
-        Some(Key { key, from, until })
-    }
-}
-
-/// A date of a certificate's, in seconds since the Unix epoch.
-fn date(reader: &mut SliceReader<'_>) -> Option<u64> {
-    let date = AnyRef::decode(reader).ok()?;
-    match date.tag() {
-        Tag::UtcTime => date.decode_as::<UtcTime>().ok().map(|date| date.to_unix_duration().as_secs()),
-        _ => date.decode_as::<GeneralizedTime>().ok().map(|date| date.to_unix_duration().as_secs()),
+        let mut validity = Der(body.expect(SEQUENCE)?);
+        let (from, until) = (validity.time()?, validity.time()?);
+        body.next()?; // The subject.
+        let key = PublicKey::read(body.expect(SEQUENCE)?)?;
+        Some(Key { key, from: text::unix_seconds(&from)?, until: text::unix_seconds(&until)? })
     }
 }
 

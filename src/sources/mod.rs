@@ -11,13 +11,20 @@ use crate::form;
 use crate::text::{self, Node};
 
 pub mod alertmanager;
+pub mod azure;
+pub mod cloudevents;
 pub mod cloudflare;
 pub mod datadog;
 pub mod events;
+pub mod flux;
 pub mod formatted;
+pub mod gcp;
+pub mod github;
+pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
 pub mod newrelic;
+pub mod sentry;
 pub mod sns;
 pub mod uptimekuma;
 pub mod uptimerobot;
@@ -26,13 +33,20 @@ pub mod zabbix;
 /// Every source, by slug.
 pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
+    &azure::SOURCE,
+    &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &datadog::SOURCE,
     &events::SOURCE,
+    &flux::SOURCE,
     &formatted::SOURCE,
+    &gcp::SOURCE,
+    &github::SOURCE,
+    &gitlab::SOURCE,
     &grafana::SOURCE,
     &healthchecks::SOURCE,
     &newrelic::SOURCE,
+    &sentry::SOURCE,
     &sns::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
@@ -229,12 +243,12 @@ pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
 /// There are no such variables. `fields` are those that could have identified an alert.
 pub fn nameless(source: &Source, payload: &Value, fields: &'static str) -> Result<Mapped, MapError> {
     let summary = format!("{} sends variables that are not filled in, and may be hiding alerts", source.name);
-    match DedupKey::new(source.slug, &["unfilled"]).filter(|_| text::filled(payload.clone()) != *payload) {
+    // Not what is filled in: it may be a secret.
+    let members = Node::root(payload).members().into_iter().flatten();
+    let unfilled = members.filter(|(_, value)| value.as_str().is_some_and(text::is_unfilled));
+    let unfilled: Vec<Value> = unfilled.map(|(_, value)| value.clone()).collect();
+    match DedupKey::new(source.slug, &["unfilled"]).filter(|_| !unfilled.is_empty()) {
         Some(key) => {
-            // Not what is filled in: it may be a secret.
-            let members = Node::root(payload).members().into_iter().flatten();
-            let unfilled = members.filter(|(_, value)| value.as_str().is_some_and(text::is_unfilled));
-            let unfilled: Vec<Value> = unfilled.map(|(_, value)| value.clone()).collect();
             let event = Event::new(Action::Trigger, key, Severity::Error, &summary, source.name);
             Ok(Mapped::one(event.class(Some("unfilled".to_owned())).detail("variables", unfilled.into())))
         }

@@ -112,7 +112,8 @@ fn message(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let node = json.as_ref().map(Node::root);
     let Some(message) = node else { return plain(text, envelope) };
     let has = |name: &str| message.get(name).value().is_some();
-    if has("AlarmName") && has("NewStateValue") {
+    let is_alarm = message.get("detail-type").text().as_deref() == Some("CloudWatch Alarm State Change");
+    if is_alarm || has("AlarmName") && has("NewStateValue") {
         alarm(message, envelope)
     } else if has("detail-type") {
         bridge(message)
@@ -123,46 +124,48 @@ fn message(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     }
 }
 
-/// What an alarm's state asks for; nothing where it is not known.
-fn action(state: Node<'_>) -> Option<Action> {
-    match state.text().as_deref() {
-        Some("OK") => Some(Action::Resolve),
-        Some("INSUFFICIENT_DATA") => None,
-        // A state that AWS does not document triggers: a page too many is the lesser evil.
-        _ => Some(Action::Trigger),
-    }
-}
-
-/// The reason for leaving an alarm as it is.
-const NEITHER: &str = "neither firing nor over";
-
+/// An alarm, as CloudWatch publishes it or in an event of EventBridge.
 fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
-    let Some(action) = action(alarm.get("NewStateValue")) else { return Ok(Mapped::nothing(NEITHER)) };
+    if alarm.at("detail.state.actionsSuppressedBy").value().is_some() {
+        return Ok(Mapped::nothing("its actions are suppressed"));
+    }
+    let text = |paths: &[&str]| alarm.pick(paths).unwrap_or_default();
+    let action = match text(&["NewStateValue", "detail.state.value"]).as_str() {
+        "OK" => Action::Resolve,
+        "INSUFFICIENT_DATA" => return Ok(Mapped::nothing("neither firing nor over")),
+        // A state that AWS does not document triggers: a page too many is the lesser evil.
+        _ => Action::Trigger,
+    };
     let topic = envelope.get("TopicArn").text().unwrap_or_default();
     let region = topic.split(':').nth(3).unwrap_or_default();
-    let name = alarm.get("AlarmName").text().unwrap_or_default();
-    let account = alarm.get("AWSAccountId").text().unwrap_or_default();
-    let whole = || (!name.is_empty()).then(|| format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}"));
-    let arn = alarm.get("AlarmArn").text().or_else(whole).unwrap_or_default();
-    let description = alarm.get("AlarmDescription").text().unwrap_or_default();
-    let reason = alarm.pick(&["NewStateReason", "NewStateValue"]).unwrap_or_default();
-    let trigger = alarm.get("Trigger");
+    let name = text(&["AlarmName", "detail.alarmName"]);
+    let account = text(&["AWSAccountId", "account"]);
+    let mut arn = text(&["AlarmArn", "resources.0"]);
+    if arn.is_empty() && !name.is_empty() {
+        arn = format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}");
+    }
+    let description = text(&["AlarmDescription", "detail.configuration.description"]);
+    let reason = text(&["NewStateReason", "detail.state.reason", "NewStateValue"]);
     // Of metric math, the first metric that goes into it.
-    let mut metrics =
-        trigger.get("Metrics").items().into_iter().flatten().map(|metric| Node::root(metric).at("MetricStat.Metric"));
-    let metric = metrics.find(|metric| metric.value().is_some()).unwrap_or(trigger);
+    let lists = ["Trigger.Metrics", "detail.configuration.metrics"].map(|path| alarm.at(path).items());
+    let mut metrics = lists.into_iter().flatten().flatten().map(Node::root);
+    let inside = metrics.find_map(|metric| {
+        let found = [metric.at("MetricStat.Metric"), metric.at("metricStat.metric")];
+        found.into_iter().find(|metric| metric.value().is_some())
+    });
+    let metric = inside.unwrap_or(alarm.get("Trigger"));
     let event = Event::new(
         action,
         key(&[&arn])?,
         wanted(&name).or_else(|| wanted(&description)).unwrap_or(Severity::Error),
         &text::joined(&[&name, &reason], ": "),
-        &thing(metric.get("Dimensions")).unwrap_or_else(|| name.clone()),
+        &thing(metric).unwrap_or_else(|| name.clone()),
     );
     let event = event
-        .component(metric.get("Namespace").text())
-        .class(metric.get("MetricName").text())
-        .group(Some(place(&account, arn.split(':').nth(3).unwrap_or(region))))
-        .timestamp(alarm.get("StateChangeTime").text())
+        .component(metric.first_text(&["Namespace", "namespace"]))
+        .class(metric.first_text(&["MetricName", "name"]))
+        .group(Some(text::joined(&[&account, arn.split(':').nth(3).unwrap_or(region)], " ")))
+        .timestamp(alarm.pick(&["StateChangeTime", "detail.state.timestamp", "time"]))
         .details(alarm, DETAILS)
         .detail("TopicArn", topic.into())
         .link("Alarm", console(&arn, &name));
@@ -181,12 +184,8 @@ const DETAILS: &[&str] = &[
     "AlarmRule",
     "TriggeringChildren",
     "Trigger",
+    "detail",
 ];
-
-/// `account region`, as far as they are known.
-fn place(account: &str, region: &str) -> String {
-    text::joined(&[account, region], " ")
-}
 
 /// The severity that people write into an alarm's name or description, where CloudWatch has no field for it: `[sev:low]`.
 fn wanted(text: &str) -> Option<Severity> {
@@ -196,7 +195,9 @@ fn wanted(text: &str) -> Option<Severity> {
 
 /// The dimension that names a thing (`InstanceId`, `BucketName`), not a kind of thing (`StorageType`). SNS has a list of
 /// them, EventBridge an object.
-fn thing(dimensions: Node<'_>) -> Option<String> {
+fn thing(metric: Node<'_>) -> Option<String> {
+    let list = metric.get("Dimensions");
+    let dimensions = if list.value().is_some() { list } else { metric.get("dimensions") };
     let names = |name: &str| ["Id", "Name", "Identifier"].iter().any(|end| name.ends_with(end));
     if let Some(members) = dimensions.members() {
         let (_, value) = members.iter().find(|(name, _)| names(name)).or_else(|| members.iter().next())?;
@@ -229,15 +230,6 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
     let account = event.pick(&["account", "detail.accountId"]).unwrap_or_default();
     let named = text::joined(&[&text(detail.get("service")), &text(detail.get("eventTypeCode"))], ": ");
     let (action, severity, parts, summary) = match kind.as_str() {
-        "CloudWatch Alarm State Change" => {
-            if detail.at("state.actionsSuppressedBy").value().is_some() {
-                return Ok(Mapped::nothing("its actions are suppressed"));
-            }
-            let Some(action) = action(detail.at("state.value")) else { return Ok(Mapped::nothing(NEITHER)) };
-            let name = text(detail.get("alarmName"));
-            let summary = text::joined(&[&name, &text(detail.at("state.reason"))], ": ");
-            (action, wanted(&name).unwrap_or(Severity::Error), [resource.clone(), String::new()], summary)
-        }
         "CloudWatch Alarm Configuration Change" => return Ok(Mapped::nothing("an alarm was configured")),
         "AWS Health Event" => {
             let closed = detail.get("statusCode").text().is_some_and(|code| code == "closed");
@@ -264,13 +256,12 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
         ),
     };
     let place = if resource.is_empty() { account.clone() } else { resource };
-    let place = thing(detail.at("configuration.metrics.0.metricStat.metric.dimensions")).unwrap_or(place);
     let summary = if summary.is_empty() { text::joined(&[&kind, &place], ": ") } else { summary };
     let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     let mapped = Event::new(action, key(&parts)?, severity, &summary, &place)
         .component(Some(origin))
         .class(Some(kind))
-        .group(Some(self::place(&account, &text(event.get("region")))))
+        .group(Some(text::joined(&[&account, &text(event.get("region"))], " ")))
         .timestamp(event.get("time").text())
         .details(event, &["detail", "resources", "account", "region"]);
     Ok(Mapped::one(mapped))

@@ -1,0 +1,347 @@
+//! Azure Monitor: the common alert schema of every kind of alert rule, and activity log alerts from before it.
+//!
+//! # Wire format
+//!
+//! <https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-common-schema>, read 2026-11, with its page of
+//! sample payloads: `{schemaId, data: {essentials, alertContext, customProperties}}`. `essentials` is the same for all,
+//! `alertContext` depends on `monitoringService`: conditions of metric, availability and log alerts (version 1 of log
+//! alerts has names of its own), an event of the activity log (administrative, policy, autoscale, security, Service
+//! Health, Resource Health), a budget, Prometheus, smart detection. An activity log alert of a webhook without the
+//! common schema is the same event at `data.context.activityLog`. Azure can set no header: the secret is in the URL, as
+//! a parameter or as the password before the host.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action | `monitorCondition` `Resolved` resolves. So do `properties.stage`, else `properties.currentHealthStatus`, of an event: `Available`, `Canceled`, `Complete`, `Completed`, `RCA`, `Resolved`; without either its `status` `Resolved`. Anything else triggers |
+//! | severity | `Sev0` critical, `Sev1` error, `Sev2` warning, `Sev3` and `Sev4` info; cost alerts have none and are a warning; anything else error |
+//! | severity of an event | that, which is always `Sev4`, or what the event itself says where that is worse: the first that the table knows of `properties.cause`, `incidentType`, `currentHealthStatus`, `severity`, and `level` |
+//! | summary | rule on resource: metric, operator, threshold, now value; of other kinds their title, summary or description, now value or state; of Service Health the kind of incident and its region in place of rule and resource |
+//! | source | the budget, the `compromisedEntity` of a security event, else the last segment of `configurationItems` or `alertTargetIDs`, else the subscription |
+//! | component | the service of Service Health, else the resource's type |
+//! | group | the resource group, of Service Health the region |
+//! | class | the metric, the operation, the detector, else `AlertCategory`, `conditionType`, `AlertType`, `signalType` |
+//! | timestamp | `resolvedDateTime`, else `firedDateTime`; without the common schema `eventTimestamp` |
+//! | links | the alert in the portal, query results, runbook or recommendation |
+//! | client, client URL | Azure Monitor, the alert in the portal |
+//! | details | essentials, custom properties, conditions, impacted services, and of the rest what the lists in the code name |
+//!
+//! # Dedup key
+//!
+//! `azure:<alertId>`, else `originAlertId`: of one instance of an alert, the same when it fires and when it is over.
+//! That id does not serve everywhere, so:
+//!
+//! * Service Health: `azure:<trackingId>`. Each update of an incident is an alert of its own.
+//! * Resource Health: `azure:<resource id>` in lower case, as Azure varies the case. A resource has one health, so what
+//!   says that it is well again closes what said that it is not.
+//! * Other events of the activity log: `azure:<rule>:<correlationId>`, else `eventDataId`. There `alertId` can be the
+//!   rule's own. The steps of one operation (started, failed) are one alert. Most of them never close.
+//! * Budgets: `azure:<budget>:<kind of threshold>:<threshold>`. There `alertId` is the same for all; they never close.
+//!
+//! # Not mapped
+//!
+//! * `claims`, `caller`, `httpRequest`, `BudgetCreator` and what else an operation says of itself (`statusMessage`), as
+//!   it names people; `SearchResults`, `event` and `impactedServicesTableRows`, as they are tables.
+//! * Without the common schema, alerts of other kinds are refused: the action has to enable it.
+//! * What the test button of an action group sends looks like an alert, and pages.
+//! * Uncertain: whether the events of one health event share a `correlationId`, so it is not relied upon. An `Updated`
+//!   event of Resource Health without `currentHealthStatus` triggers, although it may come late.
+
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use super::{MapError, Mapped, Setup, Source, json, parse};
+use crate::auth::{Authenticated, Scheme};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// Azure Monitor.
+pub const SOURCE: Source = Source {
+    slug: "azure",
+    name: "Azure Monitor",
+    docs: "https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-common-schema",
+    schemes: &[Scheme::Basic, Scheme::Query("token")],
+    setup: Setup {
+        opens: "`Fired`; without the common schema `Activated`",
+        closes: "`Resolved`; of Azure's own health `Resolved`, `Complete`, `Canceled`, `Available`",
+        steps: "In the action group add an action of type Webhook with URI {url}?token=<secret>.\n\
+                Say yes to the common alert schema.\n\
+                In rules of Resource Health choose event status Resolved too, or nothing closes.",
+        template: None,
+    },
+    patience: Duration::from_secs(10),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+/// Words that say that it is over.
+const ENDS: &[(&str, Action)] = &[
+    ("Available", Action::Resolve),
+    ("Canceled", Action::Resolve),
+    ("Complete", Action::Resolve),
+    ("Completed", Action::Resolve),
+    // The report that follows an incident.
+    ("RCA", Action::Resolve),
+    ("Resolved", Action::Resolve),
+];
+
+const SEVERITIES: &[(&str, Severity)] = &[
+    ("Sev0", Severity::Critical),
+    ("Sev1", Severity::Error),
+    ("Sev2", Severity::Warning),
+    ("Sev3", Severity::Info),
+    ("Sev4", Severity::Info),
+    ("CostAlerts", Severity::Warning),
+    // Of Service Health.
+    ("ActionRequired", Severity::Warning),
+    ("Incident", Severity::Error),
+    ("Informational", Severity::Info),
+    ("Maintenance", Severity::Info),
+    ("Security", Severity::Error),
+    // Of Resource Health: somebody stopped it, or it broke.
+    ("UserInitiated", Severity::Info),
+    ("Degraded", Severity::Warning),
+    ("Unavailable", Severity::Error),
+    // Of security events.
+    ("High", Severity::Error),
+    ("Medium", Severity::Warning),
+    ("Low", Severity::Info),
+    // Levels of the activity log; the fourth is above.
+    ("Critical", Severity::Critical),
+    ("Error", Severity::Error),
+    ("Warning", Severity::Warning),
+];
+
+/// Where an event says how bad it is.
+const EVENT_SEVERITIES: &[&str] =
+    &["properties.cause", "properties.incidentType", "properties.currentHealthStatus", "properties.severity", "level"];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = json(delivery)?;
+    let data = Node::root(&payload).get("data");
+    let alert = Alert::read(data)?;
+    let Alert { essentials, context, is_event } = alert;
+    let target = alert.target();
+    let id = essentials.get("alertId").text().unwrap_or_default();
+    let portal = text::contains(&id.to_ascii_lowercase(), "/microsoft.alertsmanagement/alerts/")
+        .then(|| [PORTAL, &utf8_percent_encode(&id, NON_ALPHANUMERIC).to_string()].concat());
+    let group = essentials.get("targetResourceGroup").text().or_else(|| alert.event(&["resourceGroupName"]));
+    let time = essentials.first_text(&["resolvedDateTime", "firedDateTime"]);
+    let services = context.at("properties.impactedServices");
+    let services = services.text().and_then(|text| parse(text.as_bytes()).ok()).or_else(|| services.value().cloned());
+
+    let place = alert.thing().or_else(|| alert.event(&["subscriptionId"]));
+    let source = place.as_deref().unwrap_or(SOURCE.name);
+    let mut event = Event::new(alert.action(), alert.key()?, alert.severity(), &alert.summary(), source)
+        .component(alert.event(&["properties.service", "resourceType"]).or_else(|| after(&target, "providers", 2)))
+        .group(group.or_else(|| after(&target, "resourcegroups", 1)).or_else(|| alert.event(&["properties.region"])))
+        .class(context.pick(CLASSES).or_else(|| essentials.get("signalType").text()))
+        .timestamp(time.or_else(|| alert.event(&["eventTimestamp"])))
+        .detail("conditions", conditions(context))
+        .detail("impactedServices", services.filter(|_| is_event).into())
+        .link("Alert", portal.clone())
+        .link("Query results", context.first_text(&["LinkToFilteredSearchResultsUI", "LinkToSearchResults"]))
+        .link("Query results", context.at("condition.allOf.0").first_text(RESULTS))
+        .link("Runbook", context.pick(&["annotations.runbook_url", "properties.recommendationResourceLink"]))
+        .client(SOURCE.name, portal);
+    let shown: [(Node<'_>, &[&[&str]]); 4] = [
+        (context, if is_event { EVENT } else { CONTEXT }),
+        (context.get(if is_event { "properties" } else { "AlertData" }), if is_event { PROPERTIES } else { BUDGET }),
+        (essentials, ESSENTIALS),
+        (data, &[&["customProperties=properties", "customProperties"]]),
+    ];
+    for (node, groups) in shown {
+        for names in groups {
+            event = event.details(node, names);
+        }
+    }
+    Ok(Mapped::one(event))
+}
+
+/// What a delivery says of an alert of any kind, and what it says of one of this kind.
+#[derive(Clone, Copy)]
+struct Alert<'a> {
+    essentials: Node<'a>,
+    context: Node<'a>,
+    /// Whether `context` is an event of the activity log. Elsewhere its `properties` are the user's own.
+    is_event: bool,
+}
+
+impl<'a> Alert<'a> {
+    fn read(data: Node<'a>) -> Result<Self, MapError> {
+        let essentials = data.get("essentials");
+        let common = essentials.members().is_some();
+        let context = data.at(if common { "alertContext" } else { "context.activityLog" });
+        if !common && context.members().is_none() {
+            return Err(MapError::Shape { expected: "`data.essentials`: enable the common alert schema" });
+        }
+        let is_event = context.first_text(&["eventSource", "eventDataId", "operationName"]).is_some();
+        Ok(Alert { essentials, context, is_event })
+    }
+
+    /// The first text at one of the paths of an event.
+    fn event(self, paths: &[&str]) -> Option<String> {
+        if self.is_event { self.context.pick(paths) } else { None }
+    }
+
+    fn action(self) -> Action {
+        let stage = self.event(&["properties.stage", "properties.currentHealthStatus"]);
+        // Of an operation that was canceled, say, `status` does not say that an alert is over.
+        let resolved = || self.event(&["status"]).filter(|status| status.eq_ignore_ascii_case("Resolved"));
+        let over = |word: Option<String>| word.and_then(|word| text::word(ENDS, &word));
+        let condition = self.essentials.get("monitorCondition").text();
+        over(condition).or_else(|| over(stage.or_else(resolved))).unwrap_or(Action::Trigger)
+    }
+
+    fn severity(self) -> Severity {
+        let known = |node: Node<'_>| node.text().and_then(|word| text::word(SEVERITIES, &word));
+        let own = EVENT_SEVERITIES.iter().filter(|_| self.is_event).find_map(|path| known(self.context.at(path)));
+        let given = own.max(known(self.essentials.get("severity")));
+        given.or_else(|| known(self.essentials.get("monitoringService"))).unwrap_or(Severity::Error)
+    }
+
+    fn key(self) -> Result<DedupKey, MapError> {
+        let key = |parts: &[&str]| DedupKey::new(SOURCE.slug, parts);
+        let operation = self.event(&["operationName"]).unwrap_or_default().to_ascii_lowercase();
+        let target = self.target();
+        let key = if let Some(incident) = self.event(&["properties.trackingId"]) {
+            key(&[&incident])
+        } else if text::contains(&operation, "/healthevent/") && !target.is_empty() {
+            key(&[&target.to_ascii_lowercase()])
+        } else if let Some(id) = self.event(&["correlationId", "eventDataId"]) {
+            key(&[&self.rule(), &id])
+        } else if let Some(budget) = self.context.pick(&["AlertData.BudgetId", "AlertData.BudgetName"]) {
+            let part = |name: &str| self.context.get("AlertData").get(name).text().unwrap_or_default();
+            key(&[&budget, &part("ThresholdType"), &part("NotificationThresholdAmount")])
+        } else {
+            key(&[&self.essentials.first_text(&["alertId", "originAlertId"]).unwrap_or_default()])
+        };
+        key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`data.essentials.alertId`" })
+    }
+
+    fn rule(self) -> String {
+        self.essentials.get("alertRule").text().unwrap_or_default()
+    }
+
+    /// The id of the first resource that is hit.
+    fn target(self) -> String {
+        self.essentials.at("alertTargetIDs.0").text().or_else(|| self.event(&["resourceId"])).unwrap_or_default()
+    }
+
+    /// The name of what is hit.
+    fn thing(self) -> Option<String> {
+        let named = self.context.at("AlertData.BudgetName").text();
+        let named = named.or_else(|| self.event(&["properties.compromisedEntity"]));
+        let named = named.or_else(|| self.essentials.at("configurationItems.0").text());
+        let named = named.unwrap_or_else(|| self.target());
+        named.trim_end_matches('/').rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
+    }
+
+    fn summary(self) -> String {
+        let incident = self.event(&["properties.incidentType"]).map(|kind| ["Azure ", &kind].concat());
+        let (joint, place) = match incident {
+            Some(_) => (" in ", self.event(&["properties.region"])),
+            None => (" on ", self.thing()),
+        };
+        let condition = self.context.at("condition.allOf.0");
+        let metric = condition.first_text(&["metricName", "metricMeasureColumn", "timeAggregation"]);
+        let title = metric.or_else(|| self.context.pick(TITLES)).or_else(|| self.event(EVENT_TITLES));
+        let value = condition.get("metricValue").text();
+        let value = value.or_else(|| self.context.first_text(&["expressionValue", "DetectedValue"]));
+        let state = || self.event(&["properties.stage", "properties.currentHealthStatus", "status"]);
+        let rule = incident.unwrap_or_else(|| self.rule());
+        let title = title.or_else(|| self.essentials.get("description").text());
+        let operator = condition.get("operator").text().or_else(|| self.context.get("Operator").text());
+        let threshold = condition.get("threshold").text().or_else(|| self.context.get("Threshold").text());
+        text::sentence(&[
+            ("", Some(&rule)),
+            (joint, place.as_deref()),
+            (": ", title.as_deref()),
+            (" ", operator.as_deref()),
+            (" ", threshold.as_deref()),
+            (", now ", value.or_else(state).as_deref()),
+        ])
+    }
+}
+
+/// The page of an alert, before its id.
+const PORTAL: &str =
+    "https://portal.azure.com/#view/Microsoft_Azure_Monitoring_Alerts/AlertDetails.ReactView/alertId~/";
+
+/// What is wrong, in the words of log alerts before version 2, of Prometheus, of smart detection.
+const TITLES: &[&str] = &["AlertType", "annotations.summary", "annotations.description", "DetectionSummary"];
+
+/// And in those of an event.
+const EVENT_TITLES: &[&str] =
+    &["properties.title", "properties.description", "Activity Log Event Description", "description", "operationName"];
+
+const CLASSES: &[&str] =
+    &["condition.allOf.0.metricName", "operationName", "SmartDetectorName", "AlertCategory", "conditionType"];
+
+const RESULTS: &[&str] = &["linkToFilteredSearchResultsUI", "linkToSearchResultsUI"];
+
+/// What is shown of every alert.
+const ESSENTIALS: &[&[&str]] = &[
+    &["alertId", "alertRule", "severity", "signalType", "monitorCondition", "monitoringService", "description"],
+    &["alertTargetIDs", "configurationItems"],
+];
+
+/// What is shown of metric and log alerts, of Prometheus, of smart detection.
+const CONTEXT: &[&[&str]] = &[
+    &["conditionType", "condition.windowSize", "customProperties=properties"],
+    &["AlertType", "SearchQuery", "ResultCount", "Operator", "Threshold", "Dimensions", "AffectedConfigurationItems"],
+    &["SearchIntervalStartTimeUtc", "SearchIntervalEndtimeUtc"],
+    &["expression", "expressionValue", "for", "labels", "annotations", "ruleGroup"],
+    &["SmartDetectorName", "DetectionSummary", "DetectedValue", "NormalValue"],
+];
+
+/// What is shown of a budget.
+const BUDGET: &[&[&str]] = &[
+    &["BudgetName", "BudgetType", "BudgetThreshold", "ThresholdType", "NotificationThresholdAmount"],
+    &["SpentAmount", "ForecastedTotalForPeriod", "Unit", "Scope"],
+];
+
+/// What is shown of an event of the activity log.
+const EVENT: &[&[&str]] = &[
+    &["eventSource", "operationName", "status", "subStatus", "level", "correlationId", "authorization.scope"],
+    &["eventDescription=Activity Log Event Description", "eventDescription=description"],
+];
+
+/// What is shown of its properties: of Service Health, of Resource Health, of the others.
+const PROPERTIES: &[&[&str]] = &[
+    &["title", "incidentType", "trackingId", "stage", "service", "region", "impactStartTime", "impactMitigationTime"],
+    &["communication", "currentHealthStatus", "previousHealthStatus", "cause", "details"],
+    &["eventSeverity=severity", "compromisedEntity", "actionTaken", "recommendationName"],
+];
+
+/// What is shown of a condition: not its links, nor the rows that a log alert found.
+const CONDITION: &[&[&str]] = &[
+    &["metricName", "metricNamespace", "metricMeasureColumn", "metricValue", "operator", "threshold"],
+    &["timeAggregation", "dimensions", "failingPeriods", "alertSensitivity", "searchQuery", "webTestName"],
+];
+
+fn conditions(context: Node<'_>) -> Value {
+    let mut conditions = Vec::new();
+    for condition in context.at("condition.allOf").items().unwrap_or_default() {
+        let mut shown = Map::new();
+        for name in CONDITION.iter().copied().flatten() {
+            if let Some(value) = Node::root(condition).get(name).value() {
+                shown.insert((*name).to_owned(), value.clone());
+            }
+        }
+        conditions.push(Value::Object(shown));
+    }
+    Value::Array(conditions)
+}
+
+/// The segments of a resource id after the one with this name, which Azure writes in any case.
+fn after(id: &str, name: &str, count: usize) -> Option<String> {
+    let rest = id.split('/').skip_while(|segment| !segment.eq_ignore_ascii_case(name)).skip(1);
+    let segments: Vec<&str> = rest.take(count).collect();
+    (!segments.is_empty()).then(|| text::joined(&segments, "/"))
+}

@@ -1,0 +1,141 @@
+//! Google Cloud Monitoring: incidents of alerting policies.
+//!
+//! # Wire format
+//!
+//! <https://cloud.google.com/monitoring/support/notification-options#webhooks>, read 2026-11: `{incident, version}`,
+//! with version "1.2" for channels of today and "1.1", which has far fewer fields, for old ones. Times are in seconds,
+//! values are text, and `observed_value` can be a sentence. `documentation` is an object, in test notifications a text.
+//!
+//! # Mapping
+//!
+//! | event | from `incident` |
+//! |---|---|
+//! | action | `state` in any case: `closed` resolves, `acknowledged` acknowledges, `open` and unknown states trigger |
+//! | severity | `severity`: `Critical`, `Error`, `Warning`; where the policy has none, its user label `severity` by [`Severity::from_word`]; else error |
+//! | summary | `policy_name`, then `summary`, else the subject of the documentation, else `condition_name` |
+//! | source | `resource_display_name`, `resource_name`, label `instance_id`, `resource_id`, the project |
+//! | component | `resource.type`, else `resource_type_display_name` |
+//! | group | `scoping_project_id` |
+//! | class | `metric.type`, else `condition_name` |
+//! | timestamp | `started_at`, of a resolve `ended_at`; 0 is no time |
+//! | links | the incident, the links of the documentation |
+//! | client, client URL | Google Cloud Monitoring, `url` |
+//! | details | the documentation, the condition, values, labels, names |
+//!
+//! `acknowledged` is a state of incidents that the page does not show in a notification.
+//!
+//! # Dedup key
+//!
+//! `gcp:<scoping_project_id>:<incident_id>`, the same when an incident opens and when it closes; the project is absent
+//! in version "1.1". PagerDuty's own integration resolves by the incident too; its keys are not known.
+//!
+//! # Not mapped
+//!
+//! * Version "test": "a test notification". Its state is `OPEN`, and it never closes.
+//! * An incident without `incident_id` is refused, whatever its project: all of a project would be one alert.
+//!
+//! [`Severity::from_word`]: crate::event::Severity::from_word
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Setup, Source, json};
+use crate::auth::{Authenticated, Scheme};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// Google Cloud Monitoring.
+pub const SOURCE: Source = Source {
+    slug: "gcp",
+    name: "Google Cloud Monitoring",
+    docs: "https://cloud.google.com/monitoring/support/notification-options#webhooks",
+    schemes: &[Scheme::Basic, Scheme::Query("auth_token"), Scheme::Query("token")],
+    setup: Setup {
+        opens: "`open`",
+        closes: "`closed`",
+        steps: "Under Alerting, Edit notification channels, add a Webhook with Endpoint URL {url}.\n\
+                Tick Use HTTP Basic Auth, with any user name and the secret as the password.\n\
+                In each policy choose the channel, and tick Notify on incident closure, or nothing closes.",
+        template: None,
+    },
+    patience: Duration::from_secs(10),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+const STATES: &[(&str, Action)] = &[("acknowledged", Action::Acknowledge), ("closed", Action::Resolve)];
+
+const SEVERITIES: &[(&str, Severity)] =
+    &[("Critical", Severity::Critical), ("Error", Severity::Error), ("Warning", Severity::Warning)];
+
+/// What is shown of an incident.
+const DETAILS: &[&str] = &[
+    "condition",
+    "condition_name",
+    "documentation",
+    "incident_id",
+    "metadata",
+    "metric",
+    "observed_value",
+    "policy_name",
+    "policy_user_labels",
+    "resource",
+    "resource_id",
+    "resource_name",
+    "resource_type_display_name",
+    "scoping_project_number",
+    "severity",
+    "state",
+    "threshold_value",
+];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = json(delivery)?;
+    let payload = Node::root(&payload);
+    let incident = payload.get("incident");
+    incident.members().ok_or(MapError::Shape { expected: "an object with `incident`" })?;
+    if payload.get("version").text().is_some_and(|version| version.eq_ignore_ascii_case("test")) {
+        return Ok(Mapped::nothing("a test notification"));
+    }
+    let no_identity = || MapError::NoIdentity { item: "incident".to_owned(), fields: "`incident_id`" };
+    let id = incident.get("incident_id").text().ok_or_else(no_identity)?;
+    let project = incident.get("scoping_project_id").text();
+    let key = DedupKey::new(SOURCE.slug, &[project.as_deref().unwrap_or_default(), &id]).ok_or_else(no_identity)?;
+
+    let action = incident.get("state").text().and_then(|state| text::word(STATES, &state)).unwrap_or(Action::Trigger);
+    let severity = incident.get("severity").text().and_then(|word| text::word(SEVERITIES, &word));
+    let label = || incident.at("policy_user_labels.severity").text().and_then(|word| Severity::from_word(&word));
+    let happened = incident.pick(&["summary", "documentation.subject", "condition_name"]).unwrap_or_default();
+    let summary = match incident.get("policy_name").text() {
+        Some(policy) => [&policy, ": ", &happened].concat(),
+        None => happened,
+    };
+    let time = incident.get(if action == Action::Resolve { "ended_at" } else { "started_at" }).time();
+    let url = incident.get("url").text();
+    let event = Event::new(
+        action,
+        key,
+        severity.or_else(label).unwrap_or(Severity::Error),
+        &summary,
+        incident.pick(PLACES).as_deref().unwrap_or(SOURCE.name),
+    );
+    let mut event = event
+        .component(incident.pick(&["resource.type", "resource_type_display_name"]))
+        .group(project)
+        .class(incident.pick(&["metric.type", "condition_name"]))
+        .timestamp(time)
+        .details(incident, DETAILS)
+        .link("Incident", url.clone())
+        .client(SOURCE.name, url);
+    for link in incident.at("documentation.links").items().unwrap_or_default() {
+        let link = Node::root(link);
+        let name = link.first_text(&["displayName", "display_name"]);
+        event = event.link(name.as_deref().unwrap_or("Runbook"), link.get("url").text());
+    }
+    Ok(Mapped::one(event))
+}
+
+/// Where it happened.
+const PLACES: &[&str] =
+    &["resource_display_name", "resource_name", "resource.labels.instance_id", "resource_id", "scoping_project_id"];

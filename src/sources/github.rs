@@ -1,0 +1,344 @@
+//! GitHub webhooks: of a repository, an organisation or an app, on github.com or GitHub Enterprise.
+//!
+//! # Wire format
+//!
+//! <https://docs.github.com/en/webhooks/webhook-events-and-payloads>, read 2026-11. One delivery is one event, as JSON
+//! or as a form with JSON in field `payload`. Header `X-GitHub-Event` is its kind; where that is missing, a member that
+//! only one kind has tells. What it is about, "the object" below, is a member (`workflow_run`, `deployment_status`,
+//! `alert` …), of a `status` the body itself; beside it are `action`, `repository` and `sender`. GitHub waits ten
+//! seconds and sends nothing again by itself. The signature has no time in it.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action of runs, jobs, checks | where `action` is `completed` the object's `conclusion`: `success` resolves, `failure`, `timed_out`, `startup_failure` and unknown words trigger |
+//! | action of deployments, statuses | the object's `state`: `success` resolves, `failure`, `error` and unknown words trigger; a deployment's `success` is a change event too, whether or not an alert is open |
+//! | action of security alerts | `action`: `fixed`, `dismissed`, `auto_dismissed`, `closed_by_user`, `resolved`, `revoked` resolve, `created`, `reopened`, `reintroduced`, `publicly_leaked` and unknown words trigger; of the old `repository_vulnerability_alert` `resolve` and `dismiss`, `create` and `reopen` |
+//! | severity of runs, jobs, checks, statuses | error; warning on a branch that is not the repository's default |
+//! | severity of deployments | critical where `production_environment` is true or the environment is `production`, warning where `transient_environment` is true, else error |
+//! | severity of security alerts | the vulnerability's, else the rule's `security_severity_level`, else the rule's: `critical`; `high`, `error`; `medium`, `moderate`, `warning`; `low`, `note`, `none` are critical; error; warning; info. Other words error. A leaked secret is critical |
+//! | summary | what failed or was found, GitHub's word for how bad it is, branch, repository, then the check's, run's, advisory's or rule's title, the description, or the step that failed |
+//! | source | the repository with its owner, else `GitHub` |
+//! | component | the vulnerable package, else the repository |
+//! | group | the repository's owner |
+//! | class | the rule of code scanning, else the event's kind |
+//! | timestamp | when the object was completed, updated, fixed, dismissed or resolved |
+//! | links | the object's page, details, target, log, environment, commit, advisory, where absolute |
+//! | client, client URL | GitHub, the repository's page |
+//! | details | chosen members of the object, branch or tag (`ref`), action, who sent it |
+//!
+//! # Dedup key
+//!
+//! `github:<repository id>:<event>:` and what stays the same when it is mended, never the id of a run or a commit:
+//! `workflow_run:<workflow_id>:<branch>`, `workflow_job:<name>:<workflow_name>:<branch>`,
+//! `check_run:<name>:<app id>:<branch>`, `check_suite:<app id>:<branch>`, `status:<context>:<branch>`,
+//! `deployment_status:<environment>`, of security alerts their `number` (of the old one its `id`); in place of the
+//! first of these, where it is missing, the object's name. So a later green run closes what a red one opened. The branch
+//! of a `status` is the default branch where its list has that, else the first of the list. An app is known by its id,
+//! because its slug may be missing. A fork's branch is absent from checks; in jobs it looks like one of the
+//! repository's.
+//!
+//! # Not mapped
+//!
+//! * No `conclusion`, another `action` than `completed`, states `pending`, `queued`, `in_progress`, `waiting`,
+//!   `requested`: "not finished".
+//! * `neutral`, `skipped`, `cancelled`, `stale`, `action_required`: "no verdict".
+//! * A deployment that became `inactive`: "superseded".
+//! * An alert that was `assigned`, `unassigned`, `validated`: "nothing opened or closed".
+//! * A `workflow_run` for a pull request, whatever runs in a merge queue: "run of a pull request". A fork's branch may
+//!   be called `main` too, and its run must not close an alert.
+//! * A green `check_suite` of GitHub Actions: "one suite of many". Each workflow has one and none tells which, so it
+//!   would close the alert of another workflow. A red one triggers, and a person has to close it.
+//! * `ping`: "the hook works".
+//! * All other kinds (`push`, `deployment`, `installation` …): "not about an alert".
+//! * `alert.secret`, `deployment.payload` and commit messages are never copied.
+//! * A body that is no event of GitHub's, has no object of its kind, or names no repository is refused.
+//! * Uncertain: whether a job that ran into its time limit is `timed_out` or `cancelled`. Code scanning says `fixed`
+//!   for one branch, and may still see the fault on another.
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Setup, Source, payload};
+use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// GitHub.
+pub const SOURCE: Source = Source {
+    slug: "github",
+    name: "GitHub",
+    docs: "https://docs.github.com/en/webhooks/webhook-events-and-payloads",
+    schemes: &[Scheme::Hmac(&SIGNATURE)],
+    setup: Setup {
+        opens: "failed workflow runs, jobs, checks, statuses and deployments; Dependabot, code scanning and secret scanning alerts",
+        closes: "their next success; alerts that are fixed, dismissed or resolved",
+        steps: "In the repository or organisation, under Settings, Webhooks, add a webhook with Payload URL {url} and the secret as Secret.\n\
+                Choose individual events: Workflow runs, Deployment statuses, and the security alerts that you use.\n\
+                Leave out Workflow jobs, Check runs and Check suites where Workflow runs are ticked: they tell of the same failures.",
+        template: None,
+    },
+    patience: Duration::from_secs(10),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+const SIGNATURE: Hmac = Hmac {
+    header: "x-hub-signature-256",
+    hash: Hash::Sha256,
+    encoding: SignatureEncoding::Hex,
+    form: Form::One("sha256="),
+    stamp: Stamp::None,
+};
+
+/// A kind of event that can open an alert.
+struct Kind {
+    /// The value of `X-GitHub-Event`, and a part of the key.
+    event: &'static str,
+    /// A member of the body that only this kind has, in the object.
+    mark: &'static str,
+    noun: &'static str,
+    /// What the key is made of: members of the object, the first of which the name can stand in for, and [`BRANCH`].
+    ids: &'static [&'static str],
+}
+
+/// Stands for the branch, which each kind has elsewhere.
+const BRANCH: &str = "branch";
+
+/// In the order to look for marks in: beside a deployment's status there are a run and a check.
+const KINDS: &[Kind] = &[
+    Kind { event: "deployment_status", mark: "deployment_status", noun: "Deployment to", ids: &["environment"] },
+    Kind { event: "workflow_job", mark: "workflow_job", noun: "Job", ids: &["name", "workflow_name", BRANCH] },
+    Kind { event: "workflow_run", mark: "workflow_run", noun: "Workflow", ids: &["workflow_id", BRANCH] },
+    Kind { event: "check_run", mark: "check_run", noun: "Check", ids: &["name", "app.id", BRANCH] },
+    Kind { event: "check_suite", mark: "check_suite", noun: "Check suite of", ids: &["app.id", BRANCH] },
+    Kind { event: "dependabot_alert", mark: "alert.dependency", noun: "Vulnerability in", ids: &["number"] },
+    Kind { event: "code_scanning_alert", mark: "alert.rule", noun: "Code scanning alert", ids: &["number"] },
+    Kind { event: "secret_scanning_alert", mark: "alert.secret_type", noun: "Leaked secret", ids: &["number"] },
+    Kind { event: OLD_ALERT, mark: "alert.affected_package_name", noun: "Vulnerability in", ids: &["id"] },
+    Kind { event: "status", mark: "context", noun: "Status", ids: &["context", BRANCH] },
+];
+
+/// What Dependabot's alerts were before 2022. GitHub Enterprise may still send it.
+const OLD_ALERT: &str = "repository_vulnerability_alert";
+
+const UNFINISHED: &str = "not finished: it has no outcome yet";
+
+/// What a word does and how the summary puts it, or why it needs no event.
+type Outcome = Result<(Action, &'static str), &'static str>;
+
+const OUTCOMES: &[(&[&str], Outcome)] = &[
+    (&["error", "failure"], Ok((Action::Trigger, "failed"))),
+    (&["timed_out"], Ok((Action::Trigger, "timed out"))),
+    (&["startup_failure"], Ok((Action::Trigger, "could not start"))),
+    (&["appeared_in_branch", "create", "created"], Ok((Action::Trigger, "found"))),
+    (&["publicly_leaked"], Ok((Action::Trigger, "found in public"))),
+    (&["auto_reopened", "reintroduced", "reopen", "reopened", "reopened_by_user"], Ok((Action::Trigger, "reopened"))),
+    (&["success"], Ok((Action::Resolve, "succeeded"))),
+    (&["fixed"], Ok((Action::Resolve, "fixed"))),
+    (&["auto_dismissed", "closed_by_user", "dismiss", "dismissed"], Ok((Action::Resolve, "dismissed"))),
+    (&["resolve", "resolved", "revoked"], Ok((Action::Resolve, "resolved"))),
+    (&["in_progress", "pending", "queued", "requested", "waiting"], Err(UNFINISHED)),
+    (&["action_required", "cancelled", "neutral", "skipped", "stale"], Err("no verdict: it neither passed nor failed")),
+    (&["assigned", "assignees_changed", "unassigned", "updated_assignment", "validated"], Err(UNCHANGED)),
+    (&["inactive"], Err("superseded: the deployment is no longer active")),
+];
+
+const UNCHANGED: &str = "nothing opened or closed: the alert was assigned or checked";
+
+/// GitHub's words for how bad a security alert is.
+const SEVERITIES: &[(&str, Severity)] = &[
+    ("critical", Severity::Critical),
+    ("error", Severity::Error),
+    ("high", Severity::Error),
+    ("low", Severity::Info),
+    ("medium", Severity::Warning),
+    ("moderate", Severity::Warning),
+    ("none", Severity::Info),
+    ("note", Severity::Info),
+    ("warning", Severity::Warning),
+];
+
+/// Where an object has GitHub's word for how bad it is.
+const GRADES: &[&str] =
+    &["security_vulnerability.severity", "rule.security_severity_level", "rule.severity", "severity"];
+
+/// What an object is called. A status is called by its context: its `name` is the repository's.
+const NAMES: [&[&str]; 2] = [
+    &["dependency.package.name", "affected_package_name", "rule.id", "secret_type_display_name", "secret_type"],
+    &["environment", "context", "name", "path", "app.name"],
+];
+
+/// What an object says went wrong.
+const REASONS: [&[&str]; 2] = [
+    &["output.title", "display_title", "security_advisory.summary"],
+    &["rule.description", "external_identifier", "description"],
+];
+
+const TIMES: &[&str] = &["completed_at", "updated_at", "fixed_at", "dismissed_at", "resolved_at"];
+
+const LINKS: &[(&str, &str)] = &[
+    ("GitHub", "html_url"),
+    ("Details", "details_url"),
+    ("Target", "target_url"),
+    ("Log", "log_url"),
+    ("Environment", "environment_url"),
+    ("Commit", "commit.html_url"),
+    ("Advisory", "external_reference"),
+];
+
+/// Members worth reading, by kind. Of a leaked secret only what it is; of a commit no message, because people's
+/// addresses stand in those.
+const DETAILS: &[&[&str]] = &[
+    &["conclusion", "state", "description", "number", "environment", "context", "sha", "creator=creator.login"],
+    &["workflow_name", "path", "event", "display_title", "run_number", "run_attempt", "actor=actor.login"],
+    &["head_sha", "runner_name", "labels", "app=app.name", "output.title", "output.summary"],
+    &["dependency", "security_advisory.ghsa_id", "security_advisory.cve_id", "cvss_score=security_advisory.cvss.score"],
+    &["security_vulnerability.severity", "security_vulnerability.vulnerable_version_range"],
+    &["fixed_in=security_vulnerability.first_patched_version.identifier", "dismissed_reason", "dismiss_reason"],
+    &["rule=rule.id", "rule.severity", "rule.security_severity_level", "most_recent_instance.location"],
+    &["tool=tool.name", "secret_type", "validity", "publicly_leaked", "push_protection_bypassed", "resolution"],
+    &["severity", "ghsa_id", "external_identifier", "affected_range", "fixed_in"],
+];
+
+/// Members of the body beside the object.
+const BESIDE: &[&str] = &["action", "sha=deployment.sha", "ref", "sender=sender.login"];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = payload(delivery)?;
+    let payload = Node::root(&payload);
+    let has = |path: &str| payload.at(path).value().is_some();
+    let named = delivery.header("x-github-event");
+    let kind = KINDS.iter().find(|kind| named.map_or_else(|| has(kind.mark), |event| event == kind.event));
+    let Some(kind) = kind else {
+        return match named {
+            _ if has("zen") => Ok(Mapped::nothing("the hook works: this is its ping")),
+            None if !has("repository") && !has("sender") => Err(MapError::Shape { expected: "an event of GitHub's" }),
+            _ => Ok(Mapped::nothing("not about an alert: an event of another kind")),
+        };
+    };
+    let place = kind.mark.split('.').next().unwrap_or_default();
+    let object = if kind.event == "status" { payload } else { payload.get(place) };
+    object.members().ok_or(MapError::Shape { expected: "the object that the event is about" })?;
+    let repository = payload.get("repository");
+    let default = repository.get("default_branch").text();
+    let branch = branch(object, default.as_deref());
+    let (action, outcome) = match outcome(kind, payload, object, branch.as_deref()) {
+        Ok((action, outcome)) => (action, Some(outcome)),
+        Err(reason) => return Ok(Mapped::nothing(reason)),
+    };
+
+    let deployment = payload.get("deployment");
+    let name = NAMES.iter().find_map(|names| object.pick(names)).or_else(|| deployment.get("environment").text());
+    let no_identity = MapError::NoIdentity { item: place.to_owned(), fields: FIELDS };
+    let key = key(kind, repository, object, branch.as_deref(), name.as_deref()).ok_or(no_identity)?;
+
+    let grade = object.pick(GRADES);
+    let marked = |mark: &str| deployment.get(mark).text().as_deref() == Some("true");
+    let severity = match kind.event {
+        "secret_scanning_alert" => Severity::Critical,
+        "deployment_status" if marked("production_environment") => Severity::Critical,
+        "deployment_status" if name.as_deref() == Some("production") => Severity::Critical,
+        "deployment_status" if marked("transient_environment") => Severity::Warning,
+        _ if kind.ids.contains(&BRANCH) && default.is_some() && branch != default => Severity::Warning,
+        _ => grade.as_deref().and_then(|grade| text::word(SEVERITIES, grade)).unwrap_or(Severity::Error),
+    };
+
+    let mut steps = object.get("steps").items().unwrap_or_default().iter().map(Node::root);
+    let step = steps.find(|step| step.get("conclusion").text().as_deref() == Some("failure"));
+    let step = step.and_then(|step| step.get("name").text());
+    let reason = REASONS.iter().find_map(|reasons| object.pick(reasons)).or(step);
+    let grade = grade.map(|grade| ["(", &grade, ")"].concat());
+    let full_name = repository.get("full_name").text();
+    let branch = branch.or_else(|| deployment.get("ref").text());
+    let summary = text::sentence(&[
+        ("", Some(kind.noun)),
+        (" ", name.as_deref()),
+        (" ", grade.as_deref()),
+        (" ", outcome.as_deref()),
+        (" on ", branch.as_deref()),
+        (" in ", full_name.as_deref()),
+        (": ", reason.as_deref()),
+    ]);
+    let package = object.pick(&["dependency.package.name", "affected_package_name"]);
+    let dress = |event: Event| {
+        let event = event
+            .component(package.clone().or_else(|| repository.get("name").text()))
+            .group(repository.at("owner.login").text())
+            .class(object.at("rule.id").text().or_else(|| Some(kind.event.to_owned())))
+            .timestamp(TIMES.iter().find_map(|name| object.get(name).time()))
+            .details(payload, BESIDE)
+            .detail("ref", branch.clone().into())
+            .client(SOURCE.name, repository.get("html_url").text());
+        let event = DETAILS.iter().fold(event, |event, members| event.details(object, members));
+        LINKS.iter().fold(event, |event, (text, member)| event.link(text, object.at(member).text()))
+    };
+    let source = full_name.as_deref().unwrap_or(SOURCE.name);
+    let mut mapped = Mapped::one(dress(Event::new(action, key, severity, &summary, source)));
+    if kind.event == "deployment_status" && action == Action::Resolve {
+        mapped.events.push(dress(Event::change(&summary, source)));
+    }
+    Ok(mapped)
+}
+
+const FIELDS: &str = "`repository.id` and `workflow_id`, `name`, `app.id`, `context`, `environment`, `number` or `id`";
+
+/// The branch that a run is of. The commit of a status may be at the head of several.
+fn branch(object: Node<'_>, default: Option<&str>) -> Option<String> {
+    let mut branch = object.pick(&["head_branch", "check_suite.head_branch"]);
+    for item in object.get("branches").items().unwrap_or_default() {
+        let name = Node::root(item).get("name").text();
+        if branch.is_none() || name.as_deref() == default {
+            branch = name;
+        }
+    }
+    branch
+}
+
+fn key(
+    kind: &Kind,
+    repository: Node<'_>,
+    object: Node<'_>,
+    branch: Option<&str>,
+    name: Option<&str>,
+) -> Option<DedupKey> {
+    let mut parts = vec![repository.first_text(&["id", "full_name"])?, kind.event.to_owned()];
+    for &id in kind.ids {
+        let part = if id == BRANCH { branch.map(str::to_owned) } else { object.at(id).text() };
+        // The first is what sets one alert apart from the next; the others may be missing.
+        let first = parts.len() == 2;
+        parts.push(if first { part.or_else(|| name.map(str::to_owned))? } else { part.unwrap_or_default() });
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    DedupKey::new(SOURCE.slug, &parts)
+}
+
+/// What came of it and how the summary puts that, or why it needs no event.
+fn outcome(
+    kind: &Kind,
+    payload: Node<'_>,
+    object: Node<'_>,
+    branch: Option<&str>,
+) -> Result<(Action, String), &'static str> {
+    let action = payload.get("action").text();
+    let of_alert = kind.mark.starts_with("alert.");
+    let word = if of_alert { action.clone() } else { object.first_text(&["conclusion", "state"]) };
+    let word = word.unwrap_or_default();
+    if kind.ids.contains(&BRANCH) && (word.is_empty() || action.is_some_and(|action| action != "completed")) {
+        return Err(UNFINISHED);
+    }
+    let queued = branch.is_some_and(|branch| branch.starts_with("gh-readonly-queue/"));
+    if queued || object.get("event").text().is_some_and(|cause| cause.starts_with("pull_request")) {
+        return Err("run of a pull request: its author sees it on GitHub");
+    }
+    // A word that GitHub does not document triggers: a page too many is the lesser evil.
+    let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
+    let (action, phrase) = known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome)?;
+    let of_actions = || object.at("app.slug").text().as_deref() == Some("github-actions");
+    if action == Action::Resolve && kind.event == "check_suite" && of_actions() {
+        return Err("one suite of many: another may still be red");
+    }
+    Ok((action, phrase.to_owned()))
+}

@@ -1,0 +1,260 @@
+//! GitLab webhooks: of a project or a group, on gitlab.com or self-managed.
+//!
+//! # Wire format
+//!
+//! <https://docs.gitlab.com/user/project/integrations/webhook_events/>, read 2026-11. One delivery is one event as
+//! JSON, and `object_kind` is its kind. What it is about, "the object" below, is `object_attributes` of pipelines and
+//! issues, and of jobs (`build`, with members `build_status` …) and deployments the body itself. An incident is an
+//! issue, or a work item, with `type` `Incident`. Times are RFC 3339 or like `2026-03-04 02:15:00 UTC`. GitLab waits
+//! ten seconds. It disables a hook for good after four answers of 4xx in a row, so what needs no event is answered like
+//! the rest.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action | `build_status`, `status`; of incidents `action`, else `state`: `success`, `close` resolve, `failed`, `open`, `reopen` and unknown words trigger; a deployment's `success` is a change event too, whether or not an alert is open |
+//! | action of an incident's `update` | where `escalation_status` changed: `acknowledged` acknowledges, `resolved` resolves, `triggered` triggers; where `severity` changed and the incident is not closed: triggers |
+//! | severity of pipelines, jobs | error; warning on a branch that is not the project's default, and for a merge request |
+//! | severity of deployments | `environment_tier`: `production` critical, `testing` and `development` warning, others error; without a tier critical to `production`, else error |
+//! | severity of incidents | `severity`: `critical`, `high`, `medium`, `low` are critical, error, warning, info; `unknown` (nobody has set it) and other words error |
+//! | summary | what failed, an incident's severity, branch or tag, project, then the jobs that failed and why, the job's reason, the commit's or the incident's title |
+//! | source | the project with its groups, of jobs the names if there is no path, else `GitLab` |
+//! | component | the job, the environment, the pipeline's name, else the project |
+//! | group | the project's namespace |
+//! | class | `pipeline`, `job`, `deployment`, `incident` |
+//! | timestamp | when the object finished, changed its status, was closed or updated |
+//! | links | the object's page, commit, environment, merge request, where absolute |
+//! | client, client URL | GitLab, the project's page |
+//! | details | chosen members of the object, the jobs that failed, the commit's and merge request's titles, the user's name |
+//!
+//! # Dedup key
+//!
+//! `gitlab:<project id>:`, without an id the project's path, and what stays the same when it is mended, never the id of
+//! a pipeline or a job: `pipeline:<ref>`, `job:<ref>:<build_name>`, `deployment:<environment>`, `incident:<iid>`. So a
+//! later green pipeline closes what a red one opened. It need not be of the same sort: a push closes what a schedule
+//! opened on that branch.
+//!
+//! # Not mapped
+//!
+//! * `created`, `preparing`, `pending`, `running`, `waiting_for_resource`, `manual`, `scheduled`, `blocked`: "not
+//!   finished".
+//! * `canceled`, `canceling`, `skipped`: "no verdict".
+//! * A failed job with `build_allow_failure`: "allowed to fail". A pipeline's summary does not name such jobs either.
+//! * Another `update` of an incident, `escalation_status` `ignored`: "an edit".
+//! * Other issues and work items, and all of GitLab before 17.2, which does not tell their `type`: "not an incident".
+//! * All other kinds (`push`, `note`, `vulnerability` …) and system hooks: "not about an alert".
+//! * A pipeline's `variables`, e-mail addresses, descriptions and commit messages are never copied.
+//! * A body without `object_kind`, as a custom template may make it, and one that names no project are refused.
+//! * Uncertain: no incident was seen as GitLab sends it; its members are from GitLab's pages and source.
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Setup, Source, json};
+use crate::auth::{Authenticated, Scheme};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// GitLab.
+pub const SOURCE: Source = Source {
+    slug: "gitlab",
+    name: "GitLab",
+    docs: "https://docs.gitlab.com/user/project/integrations/webhook_events/",
+    schemes: &[Scheme::StandardWebhooks, Scheme::Header("x-gitlab-token")],
+    setup: Setup {
+        opens: "failed pipelines, jobs and deployments; incidents opened",
+        closes: "their next success; incidents closed",
+        steps: "In the project or group, under Settings, Webhooks, add a webhook with URL {url} and the secret as Secret token.\n\
+                Where GitLab offers a signing token, make the secret `whsec_` and 32 random bytes in base64, and enter it there instead.\n\
+                Tick Pipeline events and Deployment events, and for incidents Issues or Work item events.\n\
+                Tick Job events instead of Pipeline events where each job should be an alert of its own.",
+        template: None,
+    },
+    patience: Duration::from_secs(10),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+/// A kind of event that can open an alert.
+struct Kind {
+    /// A part of the key, and the class.
+    class: &'static str,
+    noun: &'static str,
+    /// Members of the object that the key is made of. The last has to be there.
+    ids: &'static [&'static str],
+    /// How the address of its page goes on after the project's, and the member of the object that ends it.
+    page: (&'static str, &'static str),
+}
+
+const PIPELINE: Kind = Kind { class: "pipeline", noun: "Pipeline", ids: &["ref"], page: ("/-/pipelines/", "id") };
+const JOB: Kind = Kind { class: "job", noun: "Job", ids: &["ref", "build_name"], page: ("/-/jobs/", "build_id") };
+const DEPLOYMENT: Kind =
+    Kind { class: "deployment", noun: "Deployment to", ids: &["environment"], page: ("/-/jobs/", "deployable_id") };
+const INCIDENT: Kind = Kind { class: "incident", noun: "Incident", ids: &["iid"], page: ("/-/issues/", "iid") };
+
+/// By `object_kind`.
+const KINDS: &[(&str, &Kind)] = &[
+    ("build", &JOB),
+    ("deployment", &DEPLOYMENT),
+    ("incident", &INCIDENT),
+    ("issue", &INCIDENT),
+    ("pipeline", &PIPELINE),
+    ("work_item", &INCIDENT),
+];
+
+const UNFINISHED: &str = "not finished: it has no outcome yet";
+
+/// What a word does and how the summary puts it, or why it needs no event.
+type Outcome = Result<(Action, &'static str), &'static str>;
+
+const OUTCOMES: &[(&[&str], Outcome)] = &[
+    (&["failed"], Ok((Action::Trigger, "failed"))),
+    (&["open", "opened"], Ok((Action::Trigger, "opened"))),
+    (&["reopen", "triggered"], Ok((Action::Trigger, "reopened"))),
+    (&["regraded"], Ok((Action::Trigger, "regraded"))),
+    (&["acknowledged"], Ok((Action::Acknowledge, "acknowledged"))),
+    (&["success"], Ok((Action::Resolve, "succeeded"))),
+    (&["close", "closed"], Ok((Action::Resolve, "closed"))),
+    (&["resolved"], Ok((Action::Resolve, "resolved"))),
+    (&["blocked", "created", "manual", "pending", "preparing", "running", "scheduled"], Err(UNFINISHED)),
+    (&["waiting_for_callback", "waiting_for_resource"], Err(UNFINISHED)),
+    (&["canceled", "canceling", "skipped"], Err("no verdict: it neither passed nor failed")),
+    (&["ignored", "update"], Err("an edit: the incident is as open as before")),
+];
+
+/// What an environment's tier and an incident's severity stand for.
+const SEVERITIES: &[(&str, Severity)] = &[
+    ("critical", Severity::Critical),
+    ("development", Severity::Warning),
+    ("high", Severity::Error),
+    ("low", Severity::Info),
+    ("medium", Severity::Warning),
+    ("production", Severity::Critical),
+    ("testing", Severity::Warning),
+];
+
+const TIMES: &[&str] = &["finished_at", "build_finished_at", "status_changed_at", "closed_at", "updated_at"];
+
+/// Members of the object worth reading. No variables, authors and free texts.
+const DETAILS: &[&[&str]] = &[
+    &["id", "iid", "status", "detailed_status", "source", "ref", "tag", "sha", "duration", "short_sha"],
+    &["build_status", "build_stage", "build_duration", "retries_count", "pipeline_id"],
+    &["environment", "environment_tier", "action", "state", "severity", "escalation_status", "confidential"],
+];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = json(delivery)?;
+    let payload = Node::root(&payload);
+    let name = payload.first_text(&["object_kind", "event_name"]);
+    let name = name.ok_or(MapError::Shape { expected: "an event with `object_kind`" })?;
+    let Some(kind) = text::word(KINDS, &name) else {
+        return Ok(Mapped::nothing("not about an alert: an event of another kind"));
+    };
+    let object = payload.get("object_attributes");
+    let object = if object.members().is_some() { object } else { payload };
+    let is = |member: &str, word: &str| object.get(member).text().is_some_and(|text| text.eq_ignore_ascii_case(word));
+    if kind.class == "incident" && name != "incident" && !is("type", "incident") {
+        return Ok(Mapped::nothing("not an incident: an issue of another type"));
+    }
+    let mut word = object.first_text(&["build_status", "action", "status", "state"]).unwrap_or_default();
+    if word == "update" {
+        // Whom GitLab itself would page by is apart from open and closed. `regraded` is a word of ours.
+        let regraded = payload.at("changes.severity").value().is_some() && !is("state", "closed");
+        let status = payload.at("changes.escalation_status.current").text();
+        word = status.unwrap_or(if regraded { "regraded".to_owned() } else { word });
+    }
+    // A word that GitLab does not document triggers: a page too many is the lesser evil.
+    let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
+    let (action, outcome) = match known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome) {
+        Ok(known) => known,
+        Err(reason) => return Ok(Mapped::nothing(reason)),
+    };
+    if action == Action::Trigger && is("build_allow_failure", "true") {
+        return Ok(Mapped::nothing("allowed to fail: the pipeline goes on without it"));
+    }
+
+    let key = key(kind, payload, object).ok_or(MapError::NoIdentity { item: String::new(), fields: FIELDS })?;
+    let grade = object.first_text(&["environment_tier", "severity"]);
+    let branch = object.get("ref").text();
+    let default = payload.at("project.default_branch").text();
+    let elsewhere = default.is_some() && branch != default && !is("tag", "true");
+    let severity = match kind.class {
+        "deployment" if grade.is_none() && is("environment", "production") => Severity::Critical,
+        "job" | "pipeline" if elsewhere || is("source", "merge_request_event") => Severity::Warning,
+        _ => grade.as_deref().and_then(|grade| text::word(SEVERITIES, grade)).unwrap_or(Severity::Error),
+    };
+
+    let failed = failed_jobs(payload);
+    let reason = object.get("build_failure_reason").text().filter(|_| action == Action::Trigger);
+    let reason = reason.or_else(|| (!failed.is_empty()).then(|| listed(&failed)));
+    let reason = reason.or_else(|| object.first_text(&["commit_title", "title"]));
+    let name = object.first_text(&["build_name", "environment", "name"]);
+    let graded = object.get("severity").text().map(|word| ["(severity ", &word, ")"].concat());
+    let place = payload.pick(&["project.path_with_namespace", "project_name", "project.name"]);
+    let summary = text::sentence(&[
+        ("", Some(kind.noun)),
+        (" ", name.as_deref()),
+        (" ", graded.as_deref()),
+        (" ", Some(outcome)),
+        (" on ", branch.as_deref()),
+        (" in ", place.as_deref()),
+        (": ", reason.as_deref()),
+    ]);
+    let home = payload.pick(&["project.web_url", "repository.homepage"]);
+    let (path, id) = kind.page;
+    let built = || Some([home.as_deref()?, path, &object.get(id).text()?].concat());
+    let dress = |event: Event| {
+        let event = event
+            .component(name.clone().or_else(|| payload.pick(&["project.name", "repository.name"])))
+            .group(payload.at("project.namespace").text())
+            .class(Some(kind.class.to_owned()))
+            .timestamp(TIMES.iter().find_map(|name| object.get(name).time()))
+            .details(payload, &["commit=commit.title", "merge_request=merge_request.title", "user=user.username"])
+            .detail("failed_jobs", failed.clone().into())
+            .link("GitLab", object.first_text(&["url", "deployable_url"]).or_else(built))
+            .link("Commit", payload.pick(&["commit.url", "commit_url"]))
+            .link("Environment", payload.get("environment_external_url").text())
+            .link("Merge request", payload.at("merge_request.url").text())
+            .client(SOURCE.name, home.clone());
+        DETAILS.iter().fold(event, |event, members| event.details(object, members))
+    };
+    let source = place.as_deref().unwrap_or(SOURCE.name);
+    let mut mapped = Mapped::one(dress(Event::new(action, key, severity, &summary, source)));
+    if kind.class == "deployment" && action == Action::Resolve {
+        mapped.events.push(dress(Event::change(&summary, source)));
+    }
+    Ok(mapped)
+}
+
+const FIELDS: &str = "`project.id` or `project_id`, and `ref`, `build_name`, `environment` or `iid`";
+
+fn key(kind: &Kind, payload: Node<'_>, object: Node<'_>) -> Option<DedupKey> {
+    let mut parts = vec![payload.pick(&["project.id", "project_id", "project.path_with_namespace"])?];
+    parts.push(kind.class.to_owned());
+    for &id in kind.ids {
+        parts.push(object.get(id).text().unwrap_or_default());
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    // The last is what sets one alert apart from the next.
+    if parts.last() == Some(&"") { None } else { DedupKey::new(SOURCE.slug, &parts) }
+}
+
+fn listed(names: &[String]) -> String {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    text::joined(&names, ", ")
+}
+
+/// The jobs for which a pipeline failed, and why they did.
+fn failed_jobs(payload: Node<'_>) -> Vec<String> {
+    let mut failed = Vec::new();
+    for job in payload.get("builds").items().unwrap_or_default() {
+        let text = |member: &str| Node::root(job).get(member).text().unwrap_or_default();
+        if text("status") == "failed" && text("allow_failure") != "true" {
+            let reason = text("failure_reason");
+            failed.push(if reason.is_empty() { text("name") } else { [&text("name"), " (", &reason, ")"].concat() });
+        }
+    }
+    failed
+}

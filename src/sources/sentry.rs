@@ -1,0 +1,219 @@
+//! Sentry: webhooks of an internal integration, and of the older WebHooks plugin.
+//!
+//! # Wire format
+//!
+//! <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>, read 2026-11. One delivery is one
+//! event: `{action, data, actor, installation}`, its kind in the header `Sentry-Hook-Resource` and, as the name of a
+//! member, in `data`, which is asked where the header is missing. The plugin's shape has no `data`: `{id, project,
+//! project_slug, level, culprit, message, url, triggering_rules, event}`, and no signature.
+//!
+//! # Mapping
+//!
+//! | event | `metric_alert` | `event_alert` | `issue` | plugin |
+//! |---|---|---|---|---|
+//! | action | `resolved` resolves, all others trigger | as `issue`: `triggered` triggers | `resolved`, `archived`, `ignored` resolve, all others trigger | trigger |
+//! | severity | `action`: `critical`, `warning`, info for `resolved`, else error | `level`: `fatal` critical, `error` and `warning` as they are, `info`, `debug`, `sample` info, else error | the same, at least error where `priority` is `high` | as `event_alert` |
+//! | summary | the project, `description_title`, else the rule's name, then the first line of `description_text` | the project, `title`, else `message`, else `culprit` | the same | the same, `title` of `event` |
+//! | source | the first project | `culprit`, `transaction`, else the project | the same | the same |
+//! | component | the first project | the project in `url` | `project.slug` | `project_slug`, `project` |
+//! | group | the rule's `environment` | `environment`, else the tag of that name | - | of `event`, as `event_alert` |
+//! | class | the rule's `aggregate` | `metadata.type` | `metadata.type`, else `issueType` | of `event`, as `event_alert` |
+//! | timestamp | `date_detected`, `date_started`; of a resolve `date_closed` | `datetime`, `timestamp` | `lastSeen`; of a resolve none | of `event`, as `event_alert` |
+//! | link, client URL | `web_url` | `web_url` | `web_url`, `permalink` | `url` |
+//! | details | action, rule, description, all projects | action, level, alert rule, culprit, place, release | action, level, priority, states, counts, first and last seen | level, alert rules, culprit, message |
+//!
+//! Severities are those of Sentry's own PagerDuty integration.
+//!
+//! # Dedup key
+//!
+//! `sentry:issue:<id>` for all that is about an issue, so that an issue that is resolved or archived in Sentry closes
+//! what an alert rule about it has opened. Sentry's own integration never resolves these, and keys them by a short id
+//! that alerts do not carry here. `sentry:<organization_id>:incident:<identifier>` for metric alerts, the same ids as in
+//! Sentry's own; `id` where there is no `identifier`.
+//!
+//! # Not mapped
+//!
+//! * `installation`, `comment`, `error`, `seer`, `activity_alert`, `preprod_artifact`: "not an alert". An `error` comes
+//!   for each event of each issue, and an `activity_alert` tells what Sentry's own analysis does.
+//! * An issue's `assigned`: "the issue was assigned". Ownership rules assign as soon as an issue is created, so it does
+//!   not mean that somebody is awake.
+//! * People: `actor`, `assignedTo`, `user`, request, tags.
+//! * Which kinds arrive is chosen in Sentry. `issue` is what closes alerts, and it also brings every new issue.
+//! * `Sentry-Hook-Timestamp` is not signed and not looked at.
+
+use std::time::Duration;
+
+use super::{MapError, Mapped, Setup, Source, json};
+use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
+use crate::event::{Action, DedupKey, Event, Severity};
+use crate::text::{self, Node};
+
+/// Sentry.
+pub const SOURCE: Source = Source {
+    slug: "sentry",
+    name: "Sentry",
+    docs: "https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
+    schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
+    setup: Setup {
+        opens: "alert rules; metric alerts `critical`, `warning`; issues `created`, `unresolved`",
+        closes: "metric alerts `resolved`; issues `resolved`, `archived`",
+        steps: "Under Settings, Custom Integrations, create an internal integration with Webhook URL {url} and Alert Rule Action on.\n\
+                Its Client Secret is the secret: set the relay's variable to it.\n\
+                Tick webhook `issue` so that resolving an issue closes its alert; every new issue then pages as well.\n\
+                Choose the integration as the action of your alerts.",
+        template: None,
+    },
+    patience: Duration::from_secs(1),
+    by_get: false,
+    success: http::StatusCode::OK,
+    map,
+    map_group: None,
+};
+
+const SIGNATURE: Hmac = Hmac {
+    header: "sentry-hook-signature",
+    hash: Hash::Sha256,
+    encoding: SignatureEncoding::Hex,
+    form: Form::One(""),
+    stamp: Stamp::None,
+};
+
+/// A resource, and the member of `data` that is there for it and for none before it.
+const RESOURCES: &[(&str, &str)] = &[
+    ("activity_alert", "activity"),
+    ("comment", "comment"),
+    ("error", "error"),
+    ("event_alert", "event"),
+    ("installation", "installation"),
+    ("issue", "issue"),
+    ("metric_alert", "metric_alert"),
+    ("preprod_artifact", "buildId"),
+    ("seer", "run_id"),
+];
+
+const ACTIONS: &[(&str, Action)] =
+    &[("archived", Action::Resolve), ("ignored", Action::Resolve), ("resolved", Action::Resolve)];
+
+/// Levels of issues and events, and actions of metric alerts.
+const SEVERITIES: &[(&str, Severity)] = &[
+    ("critical", Severity::Critical),
+    ("debug", Severity::Info),
+    ("error", Severity::Error),
+    ("fatal", Severity::Critical),
+    ("info", Severity::Info),
+    ("resolved", Severity::Info),
+    ("sample", Severity::Info),
+    ("warning", Severity::Warning),
+];
+
+/// Of a metric alert, an event, an issue or the plugin's payload. They share no name for different things.
+const DETAILS: &[&str] = &[
+    "level",
+    "priority",
+    "status",
+    "substatus",
+    "shortId",
+    "culprit",
+    "location",
+    "release",
+    "platform",
+    "metadata",
+    "count",
+    "userCount",
+    "firstSeen",
+    "lastSeen",
+    "message",
+    "projects",
+    "rule=alert_rule.name",
+    "alert_rule.query",
+    "alert_rule.aggregate",
+    "alert_rule.time_window",
+    "triggering_rules",
+];
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let payload = json(delivery)?;
+    let payload = Node::root(&payload);
+    let data = payload.get("data");
+    let by_header = delivery.header("sentry-hook-resource").and_then(|resource| text::word(RESOURCES, resource));
+    let by_body = || RESOURCES.iter().map(|(_, member)| *member).find(|member| data.get(member).value().is_some());
+    let kind = by_header.or_else(by_body).unwrap_or_default();
+    // The plugin puts what it says of the event a level below what it says of the issue.
+    let (subject, event) = match kind {
+        "event" | "issue" | "metric_alert" => (data.get(kind), data.get(kind)),
+        "" if payload.get("event").members().is_some() => (payload, payload.get("event")),
+        "" => return Err(MapError::Shape { expected: "`data` with an issue or an alert, or the plugin's `event`" }),
+        _ => return Ok(Mapped::nothing("not an alert")),
+    };
+    let word = payload.get("action").text().unwrap_or_default();
+    if kind == "issue" && word == "assigned" {
+        return Ok(Mapped::nothing("the issue was assigned"));
+    }
+    let action = text::word(ACTIONS, &word).unwrap_or(Action::Trigger);
+    let level = subject.get("level").text().unwrap_or(word);
+    let severity = text::word(SEVERITIES, &level).unwrap_or(Severity::Error);
+    let high = subject.get("priority").text().as_deref() == Some("high");
+    let severity = if high { severity.max(Severity::Error) } else { severity };
+
+    let project = subject.pick(&["project.slug", "projects.0", "project_slug"]);
+    let project = project.or_else(|| project_in(&subject.get("url").text()?)).or_else(|| subject.get("project").text());
+    let description = data.get("description_text").text().unwrap_or_default();
+    // Sentry may write the end of a line as two characters.
+    let description = description.split(['\n', '\\']).next().unwrap_or_default();
+    let title = data.get("description_title").text();
+    let title = title.or_else(|| event.pick(&["alert_rule.name", "title"]));
+    let title = title.or_else(|| subject.first_text(&["message", "culprit"]));
+    let parts =
+        [project.as_deref().unwrap_or_default(), title.as_deref().unwrap_or("an alert without a title"), description];
+    let place = subject.first_text(&["culprit", "transaction"]).or_else(|| project.clone());
+    let times: &[&str] = match action {
+        Action::Resolve => &["date_closed"],
+        _ => &["datetime", "timestamp", "lastSeen", "date_detected", "date_started"],
+    };
+    let page = subject.first_text(&["web_url", "permalink"]).or_else(|| payload.pick(&["data.web_url", "url"]));
+    let environment = event.pick(&["environment", "alert_rule.environment"]).or_else(|| environment_in(event));
+
+    let event = Event::new(
+        action,
+        key(kind, subject)?,
+        severity,
+        &text::joined(&parts, ": "),
+        place.as_deref().unwrap_or("Sentry"),
+    )
+    .component(project)
+    .group(environment)
+    .class(event.pick(&["metadata.type", "issueType", "alert_rule.aggregate"]))
+    .timestamp(times.iter().find_map(|time| event.get(time).time()))
+    .details(subject, DETAILS)
+    .details(payload, &["action", "data.triggered_rule", "data.description_text"])
+    .link("Sentry", page.clone())
+    .client("Sentry", page);
+    Ok(Mapped::one(event))
+}
+
+fn key(kind: &str, subject: Node<'_>) -> Result<DedupKey, MapError> {
+    let (names, fields): (&[&str], _) = match kind {
+        "event" => (&["issue_id"], "`data.event.issue_id`"),
+        "metric_alert" => (&["identifier", "id"], "`data.metric_alert.identifier`"),
+        _ => (&["id"], "`id` of the issue"),
+    };
+    let id = subject.first_text(names).unwrap_or_default();
+    let organization = subject.pick(&["organization_id", "alert_rule.organization_id"]).unwrap_or_default();
+    let parts: &[&str] = match (id.is_empty(), kind) {
+        (true, _) => &[],
+        (false, "metric_alert") => &[&organization, "incident", &id],
+        (false, _) => &["issue", &id],
+    };
+    DedupKey::new(SOURCE.slug, parts).ok_or(MapError::NoIdentity { item: String::new(), fields })
+}
+
+/// The project's slug in an event's API address: `…/projects/<organization>/<project>/events/…`.
+fn project_in(url: &str) -> Option<String> {
+    url.split('/').skip_while(|part| *part != "projects").nth(2).map(str::to_owned)
+}
+
+/// The value of the tag `environment`. Tags are pairs in a list.
+fn environment_in(event: Node<'_>) -> Option<String> {
+    let mut tags = event.get("tags").items()?.iter().map(Node::root);
+    tags.find(|tag| tag.at("0").text().as_deref() == Some("environment"))?.at("1").text()
+}
