@@ -59,7 +59,6 @@ impl Aviary {
 
     /// Sends a call through the component and looks for canaries in all that comes of it.
     async fn fly(&mut self, world: &World, call: Call, what: &str) -> Reply {
-        let before = self.pagerduty.received().len();
         let reply = relay(Flavour::Spin).call(world, call).await.expect("the component answers");
         self.statuses.insert(reply.status);
         let mut seen = format!("{:?}\n{}\n{}\n", reply.headers, String::from_utf8_lossy(&reply.body), reply.log);
@@ -71,7 +70,7 @@ impl Aviary {
             assert!(known || !own.contains("127.0.0.1"), "{what}: {}", sent.url);
             seen += &sent.url;
         }
-        for received in &self.pagerduty.received()[before..] {
+        for received in self.pagerduty.take_received() {
             let mut event = received.event.clone();
             let key = event.as_object_mut().and_then(|event| event.remove("routing_key"));
             let own =
@@ -131,11 +130,11 @@ fn no_canary_is_seen_on_any_path() {
             let own = if fixture.source.slug == "grafana" { "secret_grafana" } else { "webhook_secret" };
             let previous = format!("{own}_previous");
             for secret in [own, &previous, "routing_key", "api_token"] {
-                for path in [format!("/{}", fixture.source.slug), format!("/{}/web", fixture.source.slug)] {
-                    for world in [&world, &strict] {
-                        let call = Call::fixture(&fixture, &path, aviary.secret(secret));
-                        aviary.fly(world, call, &fixture.name()).await;
-                    }
+                // The second time with another routing key, and told of what cannot be mapped.
+                let paths = [format!("/{}", fixture.source.slug), format!("/{}/web", fixture.source.slug)];
+                for (path, world) in paths.into_iter().zip([&world, &strict]) {
+                    let call = Call::fixture(&fixture, &path, aviary.secret(secret));
+                    aviary.fly(world, call, &fixture.name()).await;
                 }
             }
         }

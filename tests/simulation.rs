@@ -11,9 +11,11 @@ use std::io::Write;
 use std::sync::Arc;
 
 use harness::build::Flavour;
+use harness::fixtures::Fixture;
 use harness::pagerduty::{Answer, Chaos, PagerDuty};
-use harness::run;
 use harness::runtime::{Call, World, relay};
+use harness::{SECRET, run};
+use pagerelay::sources;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -34,6 +36,8 @@ const IN_A_ROW: u64 = 4;
 #[derive(Debug)]
 struct Sender {
     name: &'static str,
+    /// The source that it sends to.
+    slug: &'static str,
     /// Whether it sends the state of all its alerts until it is accepted, or a message for each change.
     keeps_state: bool,
     /// How often it sends the same thing in one go.
@@ -51,26 +55,42 @@ fn success(status: u16) -> bool {
 /// The rules of section 0.2 of the vendors' notes, and of the vendors' pages that these name.
 const SENDERS: &[Sender] = &[
     // Exponential backoff from half a second on, until the group's interval is over; then the next flush.
-    Sender { name: "Alertmanager", keeps_state: true, tries: 6, accepts: success, retries: |status| status >= 500 },
+    Sender {
+        name: "Alertmanager",
+        slug: "alertmanager",
+        keeps_state: true,
+        tries: 6,
+        accepts: success,
+        retries: |status| status >= 500,
+    },
     // Nothing within a flush; the next flush sends all again.
-    Sender { name: "Grafana", keeps_state: true, tries: 1, accepts: success, retries: |_| false },
-    Sender { name: "GitHub", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    Sender { name: "Grafana", slug: "grafana", keeps_state: true, tries: 1, accepts: success, retries: |_| false },
+    Sender { name: "GitHub", slug: "github", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
     // Its worker repeats connections that fail, and no status.
-    Sender { name: "GitLab", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    Sender { name: "GitLab", slug: "gitlab", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
     // Internal integrations are not repeated at all.
-    Sender { name: "Sentry", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    Sender { name: "Sentry", slug: "sentry", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
     // Everything below 500 counts as delivered; three more tries by default.
     Sender {
         name: "Amazon SNS",
+        slug: "sns",
         keeps_state: false,
         tries: 4,
         accepts: |status| status < 500,
         retries: |status| status >= 500,
     },
-    Sender { name: "Standard Webhooks", keeps_state: false, tries: 10, accepts: success, retries: |s| s != 410 },
+    Sender {
+        name: "Standard Webhooks",
+        slug: "formatted",
+        keeps_state: false,
+        tries: 10,
+        accepts: success,
+        retries: |s| s != 410,
+    },
     // Healthchecks, Falcosidekick and others know these four; three tries at once.
     Sender {
         name: "200 only",
+        slug: "healthchecks",
         keeps_state: false,
         tries: 3,
         accepts: |status| status == 200,
@@ -109,8 +129,49 @@ struct Alert {
     told: bool,
 }
 
-fn key(i: usize) -> String {
-    format!("alertmanager:{i:016x}")
+/// What a sender says of one of its alerts.
+fn message(slug: &str, i: usize, firing: bool) -> Value {
+    let word = |on: &'static str, off: &'static str| if firing { on } else { off };
+    match slug {
+        "github" => json!({
+            "action": "completed",
+            "workflow_run": {"workflow_id": i, "head_branch": "main", "conclusion": word("failure", "success")},
+            "repository": {"id": 7, "full_name": "shop/web", "default_branch": "main"},
+        }),
+        "gitlab" => json!({
+            "object_kind": "pipeline", "project": {"id": 7},
+            "object_attributes": {"ref": format!("branch-{i}"), "status": word("failed", "success")},
+        }),
+        "sentry" => json!({
+            "action": word("created", "resolved"), "data": {"issue": {"id": i, "title": "An error", "level": "error"}},
+        }),
+        "sns" => {
+            let alarm = json!({"AlarmName": i.to_string(), "NewStateValue": word("ALARM", "OK")});
+            json!({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": alarm.to_string()})
+        }
+        "healthchecks" => json!({"check": i.to_string(), "status": word("down", "up"), "name": "backup"}),
+        "formatted" => json!({"alert_uid": i, "state": word("alerting", "ok"), "title": "An alert"}),
+        _ => json!({
+            "status": word("firing", "resolved"), "labels": {"alertname": "A"}, "fingerprint": format!("{i:016x}"),
+        }),
+    }
+}
+
+/// A delivery about these alerts.
+fn delivery(sender: &Sender, alerts: &[(usize, bool)]) -> Fixture {
+    let mut messages = alerts.iter().map(|(i, firing)| message(sender.slug, *i, *firing));
+    let body = match sender.slug {
+        "alertmanager" | "grafana" => json!({"groupKey": "g", "alerts": messages.collect::<Vec<Value>>()}),
+        _ => messages.next().expect("one alert"),
+    };
+    let source = sources::find(sender.slug).expect("it exists");
+    Fixture { source, path: sender.slug.into(), body: body.to_string().into(), headers: Vec::new() }
+}
+
+/// The dedup key that PagerDuty knows an alert of this sender by.
+fn key(sender: &Sender, i: usize) -> String {
+    let mapped = delivery(sender, &[(i, true)]).map(false).expect("it maps");
+    mapped.events[0].dedup_key().expect("it has a key").as_str().to_owned()
 }
 
 struct Run {
@@ -124,14 +185,11 @@ struct Run {
 impl Run {
     /// Sends a delivery by the sender's rule; whether it was accepted.
     async fn send(&mut self, alerts: &[usize]) -> Result<bool, String> {
-        let list = alerts.iter().map(|i| {
-            let status = if self.alerts[*i].firing { "firing" } else { "resolved" };
-            json!({"status": status, "labels": {"alertname": "A"}, "fingerprint": format!("{i:016x}")})
-        });
-        let body = json!({"version": "4", "groupKey": "g", "alerts": list.collect::<Vec<Value>>()}).to_string();
+        let alerts_now: Vec<(usize, bool)> = alerts.iter().map(|i| (*i, self.alerts[*i].firing)).collect();
+        let delivery = delivery(self.sender, &alerts_now);
         for _ in 0..self.sender.tries {
             self.deliveries += 1;
-            let call = Call::post("/alertmanager", body.clone());
+            let call = Call::fixture(&delivery, &format!("/{}", self.sender.slug), SECRET);
             let reply = relay(Flavour::Spin).call(&self.world, call).await.map_err(|error| error.to_string())?;
             if (self.sender.accepts)(reply.status) {
                 self.check_told(alerts, reply.status)?;
@@ -148,7 +206,7 @@ impl Run {
     fn check_told(&self, alerts: &[usize], status: u16) -> Result<(), String> {
         let there = self.pagerduty.alerts();
         for i in alerts {
-            let open = there.get(&key(*i)).is_some_and(|alert| alert.status != "resolved");
+            let open = there.get(&key(self.sender, *i)).is_some_and(|alert| alert.status != "resolved");
             if open != self.alerts[*i].firing {
                 return Err(format!("the sender was told {status}, and alert {i} is not as it said"));
             }
@@ -214,7 +272,7 @@ async fn simulate(seed: u64) -> Result<(&'static str, usize), String> {
 
     let there = run.pagerduty.alerts();
     for (i, alert) in run.alerts.iter().enumerate() {
-        let (open, opened) = match there.get(&key(i)) {
+        let (open, opened) = match there.get(&key(sender, i)) {
             Some(alert) => (alert.status != "resolved", alert.opened),
             None => (false, 0),
         };

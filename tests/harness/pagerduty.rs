@@ -228,6 +228,11 @@ impl PagerDuty {
         self.shared.state.lock().unwrap().received.clone()
     }
 
+    /// All requests so far, which are forgotten.
+    pub fn take_received(&self) -> Vec<Received> {
+        std::mem::take(&mut self.shared.state.lock().unwrap().received)
+    }
+
     /// All alerts so far, by dedup key.
     pub fn alerts(&self) -> BTreeMap<String, Alert> {
         let state = self.shared.state.lock().unwrap();
