@@ -35,6 +35,22 @@ const CORPUS: &[(&str, &str)] = &[
     ("zabbix", "zabbix"),
 ];
 
+/// Payloads of the corpus that open an alert, and those that close it again.
+const PAIRS: &[(&str, &str, &str)] = &[
+    ("aws-sns", "03-cloudwatch-alarm-rds-pretty-crlf-no-subject", "04-cloudwatch-ok-rds-pretty-crlf-no-subject"),
+    ("cloudflare", "07-waf-spike-start-numeric-correlation-id", "08-waf-spike-end-derived"),
+    ("datadog", "06-template-instance-triggered-composed", "07-template-instance-recovered-composed"),
+    ("gcp-monitoring", "06-open-v1.1", "07-closed-v1.1-pair-of-06"),
+    ("generic-oncall-formatted", "01-alerting", "02-ok"),
+    ("gitlab", "05-pipeline-failed-derived", "01-pipeline-success"),
+    ("healthchecks", "03-recommended-body-down", "04-recommended-body-up"),
+    ("newrelic", "01-workflow-issue-created", "09-workflow-issue-closed-pair-of-01-derived"),
+    ("uptime-kuma", "01-down", "02-up"),
+    ("uptimerobot", "01-down-default-variables", "02-up-derived"),
+    ("zabbix", "01-problem-average", "02-ok-average"),
+    ("zabbix", "04-media-params-problem", "06-media-params-recovery"),
+];
+
 /// Files of the corpus that are not payloads: tables of signatures for the tests of authentication.
 const NOT_PAYLOADS: &[&str] = &["98-signing-cert-url-cases", "99-signature-test-vector", "99-signature-test-vectors"];
 
@@ -171,7 +187,7 @@ fn corpus() {
     };
     let (mut payloads, mut events, mut ignored) = (0, 0, 0);
     for (name, slug) in CORPUS {
-        let Some(source) = sources::find(slug) else { continue };
+        let source = sources::find(slug).expect("the table names sources");
         let docs = docs_of(slug);
         for path in payloads_in(&folder.join(name)) {
             payloads += 1;
@@ -192,6 +208,20 @@ fn corpus() {
                     ignored += mapped.ignored.len();
                 }
             }
+        }
+    }
+    for (name, opens, closes) in PAIRS {
+        let (_, slug) = CORPUS.iter().find(|(folder, _)| folder == name).expect("its folder is listed");
+        let source = sources::find(slug).expect("the table names sources");
+        let events = |stem: &str| {
+            let fixture = Fixture::read(source, folder.join(name).join(format!("{stem}.json")));
+            fixture.map(false).unwrap_or_else(|error| panic!("{name}/{stem}: {error}")).events
+        };
+        let (opened, closed) = (events(opens), events(closes));
+        assert!(opened.iter().all(|event| event.action() == Action::Trigger), "{name}/{opens}");
+        for event in &opened {
+            let its = closed.iter().any(|c| c.action() == Action::Resolve && c.dedup_key() == event.dedup_key());
+            assert!(its, "{name}: {closes} does not close {:?}", event.dedup_key());
         }
     }
     say(&format!("corpus: {payloads} payloads, {events} events, {ignored} ignored"));
