@@ -257,7 +257,7 @@ pub fn sentence(parts: &[(&str, Option<&str>)]) -> String {
     whole
 }
 
-/// `text` with `…` for every word that could be a secret: [`MASKED_MIN_CHARS`] or more letters, digits and what base64 and
+/// `text` with `…` for every word that could be a secret: sixteen or more letters, digits and what base64 and
 /// percent-encoding need beside them.
 pub fn masked(text: &str) -> String {
     let mut shown = String::new();
