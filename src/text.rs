@@ -178,19 +178,24 @@ pub fn word<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
 }
 
 /// Whether a text is a template's variable that nobody has filled in: `$NAME`, `${name}`, `{NAME}`, `{{name}}`, `*name*`,
-/// `[NAME]`, `##NAME##`. Alerts that share one would share a dedup key.
+/// `[TWO_WORDS]`, `##NAME##`. Alerts that share one would share a dedup key. A name in braces that has a hyphen in it is a
+/// GUID, one word in brackets may be anybody's.
 pub fn is_unfilled(text: &str) -> bool {
     let text = text.trim();
-    let name = |inner: &str| !inner.is_empty() && !inner.contains(char::is_whitespace);
     let within = |open: &str, close: &str| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
-    let upper = |inner: &str| {
-        inner.starts_with(|c: char| c.is_ascii_uppercase()) && !inner.contains(|c: char| c.is_ascii_lowercase())
+    let name = |inner: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$' | '#' | '/');
+        inner.chars().all(plain) && inner.contains(|c: char| c.is_ascii_alphabetic())
     };
+    let upper = |inner: &str| {
+        inner.contains('_') && inner.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    let braced = text.trim_start_matches('$').strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     text.strip_prefix('$').is_some_and(|rest| name(rest) && !rest.starts_with(|c: char| c.is_ascii_digit()))
-        || within("{", "}").is_some_and(|inner| !inner.is_empty() && !inner.contains(['"', ':']))
+        || braced.is_some_and(|inner| name(inner) || inner.starts_with('{') && inner.ends_with('}'))
         || within("*", "*").is_some_and(name)
         || within("##", "##").is_some_and(name)
-        || within("[", "]").is_some_and(|inner| name(inner) && upper(inner))
+        || within("[", "]").is_some_and(upper)
 }
 
 /// A payload without its unfilled variables: they read as nothing.

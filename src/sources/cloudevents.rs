@@ -93,7 +93,10 @@ pub const SOURCE: Source = Source {
 /// States that say by themselves what became of an alert.
 const STATES: &[(Action, &str)] = &[
     (Action::Acknowledge, "ack acknowledged"),
-    (Action::Resolve, "cleared closed healthy inactive normal ok recovered resolved succeeded successful up"),
+    (
+        Action::Resolve,
+        "cancelled canceled cleared closed deleted dismissed ended expired finished fixed healthy inactive normal ok recovered resolved succeeded successful up",
+    ),
     (
         Action::Trigger,
         "alarm alert alerting critical degraded down error exceeded failed failing fired firing triggered unhealthy warning",
@@ -269,11 +272,27 @@ fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Option
         .link("Data", event.get("dataref").text())
         .client(&source, Some(source.clone()));
     for (name, value) in event.members().into_iter().flatten() {
-        if !HIDDEN.iter().any(|hidden| text::contains(name, hidden)) {
+        if !HIDDEN.iter().any(|hidden| text::contains(name, hidden)) && name != "data" {
             built = built.detail(name, value.clone());
         }
     }
-    Ok(Some(built.detail("data", data.value().cloned().into())))
+    Ok(Some(built.detail("data", shown(data))))
+}
+
+/// Data without what its names say is secret, at any depth.
+fn shown(data: Node<'_>) -> Value {
+    let secret = |name: &str| ["password", "secret", "token"].contains(&name.to_ascii_lowercase().as_str());
+    match data.value() {
+        Some(Value::Object(members)) => {
+            let mut kept = Map::new();
+            for (name, value) in members.iter().filter(|(name, _)| !secret(name)) {
+                kept.insert(name.clone(), shown(Node::root(value)));
+            }
+            Value::Object(kept)
+        }
+        Some(Value::Array(items)) => Value::Array(items.iter().map(|item| shown(Node::root(item))).collect()),
+        other => other.cloned().into(),
+    }
 }
 
 /// What a state says, where it says anything.

@@ -87,6 +87,10 @@ const STATUSES: &[(&str, (Action, Severity))] = &[
     ("down", (Action::Trigger, Severity::Critical)),
     ("healthy", (Action::Resolve, Severity::Error)),
     ("normal", (Action::Resolve, Severity::Error)),
+    ("ok", (Action::Resolve, Severity::Error)),
+    // Of Workers: it may still pass by itself.
+    ("pending", (Action::Trigger, Severity::Info)),
+    ("resolved", (Action::Resolve, Severity::Error)),
     ("unhealthy", (Action::Trigger, Severity::Error)),
 ];
 

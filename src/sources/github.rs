@@ -52,7 +52,7 @@
 //!   would close the alert of another workflow. A red one triggers, and a person has to close it.
 //! * `ping`: "the hook works".
 //! * All other kinds (`push`, `deployment`, `installation` …): "not about an alert".
-//! * `alert.secret`, `deployment.payload` and commit messages are never copied.
+//! * `alert.secret`, `deployment.payload` and all but the first line of commit messages are never copied.
 //! * A body that is no event of GitHub's, has no object of its kind, or names no repository is refused.
 //! * Uncertain: whether a job that ran into its time limit is `timed_out` or `cancelled`. Code scanning says `fixed`
 //!   for one branch, and may still see the fault on another.
@@ -240,7 +240,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let severity = match kind.event {
         "secret_scanning_alert" => Severity::Critical,
         "deployment_status" if marked("production_environment") => Severity::Critical,
-        "deployment_status" if name.as_deref() == Some("production") => Severity::Critical,
+        "deployment_status" if name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("production")) => {
+            Severity::Critical
+        }
         "deployment_status" if marked("transient_environment") => Severity::Warning,
         _ if kind.ids.contains(&BRANCH) && default.is_some() && branch != default => Severity::Warning,
         _ => grade.as_deref().and_then(|grade| text::word(SEVERITIES, grade)).unwrap_or(Severity::Error),

@@ -44,7 +44,8 @@
 //! * Another `update` of an incident, `escalation_status` `ignored`: "an edit".
 //! * Other issues and work items, and all of GitLab before 17.2, which does not tell their `type`: "not an incident".
 //! * All other kinds (`push`, `note`, `vulnerability` …) and system hooks: "not about an alert".
-//! * A pipeline's `variables`, e-mail addresses, descriptions and commit messages are never copied.
+//! * A pipeline's `variables`, e-mail addresses, descriptions and all but the first line of commit messages are never
+//!   copied.
 //! * A body without `object_kind`, as a custom template may make it, and one that names no project are refused.
 //! * Uncertain: no incident was seen as GitLab sends it; its members are from GitLab's pages and source.
 
@@ -233,6 +234,19 @@ const FIELDS: &str = "`project.id` or `project_id`, and `ref`, `build_name`, `en
 fn key(kind: &Kind, payload: Node<'_>, object: Node<'_>) -> Option<DedupKey> {
     let mut parts = vec![payload.pick(&["project.id", "project_id", "project.path_with_namespace"])?];
     parts.push(kind.class.to_owned());
+    // The branch of a merge request may be a fork's of the same name, and a child says nothing of its parent.
+    match object.get("source").text().as_deref() {
+        Some("merge_request_event") => {
+            parts.push(text::joined(
+                &["merge_request", &payload.at("merge_request.iid").text().unwrap_or_default()],
+                "-",
+            ));
+        }
+        Some("parent_pipeline") => {
+            parts.push(text::joined(&["child", &object.get("name").text().unwrap_or_default()], "-"));
+        }
+        _ => {}
+    }
     for &id in kind.ids {
         parts.push(object.get(id).text().unwrap_or_default());
     }

@@ -59,7 +59,7 @@ pub const SOURCE: Source = Source {
         closes: "metric alerts `resolved`; issues `resolved`, `archived`",
         steps: "Under Settings, Custom Integrations, create an internal integration with Webhook URL {url} and Alert Rule Action on.\n\
                 Its Client Secret is the secret: set the relay's variable to it.\n\
-                Tick webhook `issue` so that resolving an issue closes its alert; every new issue then pages as well.\n\
+                Give it permission Issue & Event: Read, and tick webhook `issue` so that resolving an issue closes its alert; every new issue then pages as well.\n\
                 Choose the integration as the action of your alerts.",
         template: None,
     },
@@ -132,16 +132,23 @@ const DETAILS: &[&str] = &[
 ];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    let resource = delivery.header("sentry-hook-resource");
+    // Before the body is read: that of an installation may be empty.
+    let by_header = resource.and_then(|resource| text::word(RESOURCES, resource));
+    if by_header.is_some_and(|member| !matches!(member, "event" | "issue" | "metric_alert")) {
+        return Ok(Mapped::nothing("not an alert"));
+    }
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
     let data = payload.get("data");
-    let by_header = delivery.header("sentry-hook-resource").and_then(|resource| text::word(RESOURCES, resource));
     let by_body = || RESOURCES.iter().map(|(_, member)| *member).find(|member| data.get(member).value().is_some());
     let kind = by_header.or_else(by_body).unwrap_or_default();
     // The plugin puts what it says of the event a level below what it says of the issue.
     let (subject, event) = match kind {
         "event" | "issue" | "metric_alert" => (data.get(kind), data.get(kind)),
         "" if payload.get("event").members().is_some() => (payload, payload.get("event")),
+        // Of a resource that is not known, there is nothing known to look for.
+        "" if resource.is_some() => return Ok(Mapped::nothing("not an alert")),
         "" => return Err(MapError::Shape { expected: "`data` with an issue or an alert, or the plugin's `event`" }),
         _ => return Ok(Mapped::nothing("not an alert")),
     };

@@ -15,7 +15,7 @@
 //!
 //! | event | CloudWatch alarm | EventBridge | Auto Scaling | text |
 //! |---|---|---|---|---|
-//! | action | `NewStateValue`: `OK` resolves, `ALARM` and unknown states trigger; `Subject` is not trusted | resolve where Health's `statusCode` is `closed`, else trigger; alarms as alarms | `…_ERROR` triggers, the others resolve | Backup's `completed` resolves, anything else triggers |
+//! | action | `NewStateValue`: `OK` resolves, `ALARM` and unknown states trigger; `Subject` is not trusted | resolve where Health's `statusCode` is `closed`, else trigger; alarms as alarms; of the others a state `COMPLETED` or `SUCCEEDED` resolves | `…_ERROR` triggers, the others resolve | Backup's `completed` resolves, anything else triggers |
 //! | severity | `[sev:word]` in name or description by [`Severity::from_word`], else error | GuardDuty's number: 9 critical, 7 error, 4 warning, else info; Health: `issue` error, else info; others warning | error | Backup error, others warning |
 //! | summary | name: reason | title, else service and type | group: description | `Subject`, else the first line |
 //! | source | a dimension that names a thing, else the alarm | `resources`, else account | the group | the topic |
@@ -27,14 +27,16 @@
 //! # Dedup key
 //!
 //! `sns:` and the alarm's ARN (without one, as in old messages, the one it must have: region of the topic, account,
-//! name), which trigger and resolve share; GuardDuty's finding, Health's event, else EventBridge's source, type and first
-//! resource; the Auto Scaling group and what failed; the resource of a backup; of other texts the topic and `Subject` or,
+//! name), which trigger and resolve share; GuardDuty's finding, Health's event, else EventBridge's source, type, account,
+//! region, first resource and what `detail` names (without any, a hash of it); the Auto Scaling group and what failed; the
+//! kind and resource of a backup job; of other texts the topic and `Subject` or,
 //! without one, the text. What a text opens does not close by itself, but for backups.
 //!
 //! # Not mapped
 //!
 //! * `INSUFFICIENT_DATA`: "neither firing nor over". The alarm stays as it was until it says more.
-//! * A composite alarm whose actions are suppressed: "its actions are suppressed".
+//! * A composite alarm that fires while its actions are suppressed: "its actions are suppressed".
+//! * Jobs, builds and instances that have started or run: "under way".
 //! * Changes of an alarm's configuration: "an alarm was configured".
 //! * `autoscaling:TEST_NOTIFICATION`: "a test notification".
 //! * `SubscriptionConfirmation`: "subscription confirmed", where `sns_topics` lists the topic; it is refused otherwise.
@@ -88,7 +90,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             message(&text, node)
         }
         // A message as it was published: raw delivery says so in a header, and EventBridge's API destinations do not.
-        _ if raw || whole.is_ok() => message(&String::from_utf8_lossy(delivery.body()), node),
+        _ if raw || whole.is_ok() => {
+            let topic = delivery.header("x-amz-sns-topic-arn").unwrap_or_default();
+            let envelope = text::object([("TopicArn", topic.into())]);
+            message(&String::from_utf8_lossy(delivery.body()), Node::root(&envelope))
+        }
         _ => Err(whole.err().unwrap_or(MapError::Shape { expected: "a message of amazon sns" })),
     }
 }
@@ -112,27 +118,23 @@ fn message(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let node = json.as_ref().map(Node::root);
     let Some(message) = node else { return plain(text, envelope) };
     let has = |name: &str| message.get(name).value().is_some();
-    let is_alarm = message.get("detail-type").text().as_deref() == Some("CloudWatch Alarm State Change");
-    if is_alarm || has("AlarmName") && has("NewStateValue") {
-        alarm(message, envelope)
-    } else if has("detail-type") {
-        bridge(message)
-    } else if has("AutoScalingGroupName") {
-        scaling(message)
-    } else {
-        plain(text, envelope)
+    match message.get("detail-type").text().as_deref() {
+        Some("CloudWatch Alarm State Change") => alarm(message, envelope),
+        Some(_) => bridge(message),
+        None if has("AlarmName") && has("NewStateValue") => alarm(message, envelope),
+        None if has("AutoScalingGroupName") => scaling(message),
+        None => plain(text, envelope),
     }
 }
 
 /// An alarm, as CloudWatch publishes it or in an event of EventBridge.
 fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
-    if alarm.at("detail.state.actionsSuppressedBy").value().is_some() {
-        return Ok(Mapped::nothing("its actions are suppressed"));
-    }
+    let suppressed = alarm.at("detail.state.actionsSuppressedBy").value().is_some();
     let text = |paths: &[&str]| alarm.pick(paths).unwrap_or_default();
     let action = match text(&["NewStateValue", "detail.state.value"]).as_str() {
         "OK" => Action::Resolve,
         "INSUFFICIENT_DATA" => return Ok(Mapped::nothing("neither firing nor over")),
+        _ if suppressed => return Ok(Mapped::nothing("its actions are suppressed")),
         // A state that AWS does not document triggers: a page too many is the lesser evil.
         _ => Action::Trigger,
     };
@@ -154,37 +156,31 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
         found.into_iter().find(|metric| metric.value().is_some())
     });
     let metric = inside.unwrap_or(alarm.get("Trigger"));
-    let event = Event::new(
-        action,
-        key(&[&arn])?,
-        wanted(&name).or_else(|| wanted(&description)).unwrap_or(Severity::Error),
-        &text::joined(&[&name, &reason], ": "),
-        &thing(metric).unwrap_or_else(|| name.clone()),
-    );
-    let event = event
+    let severity = wanted(&name).or_else(|| wanted(&description)).unwrap_or(Severity::Error);
+    let place = thing(metric).unwrap_or_else(|| name.clone());
+    let event = Event::new(action, key(&[&arn])?, severity, &text::joined(&[&name, &reason], ": "), &place)
         .component(metric.first_text(&["Namespace", "namespace"]))
         .class(metric.first_text(&["MetricName", "name"]))
         .group(Some(text::joined(&[&account, arn.split(':').nth(3).unwrap_or(region)], " ")))
         .timestamp(alarm.pick(&["StateChangeTime", "detail.state.timestamp", "time"]))
-        .details(alarm, DETAILS)
         .detail("TopicArn", topic.into())
         .link("Alarm", console(&arn, &name));
-    Ok(Mapped::one(event))
+    Ok(Mapped::one(DETAILS.iter().fold(event, |event, names| event.details(alarm, names))))
 }
 
 /// What is shown of an alarm.
-const DETAILS: &[&str] = &[
-    "AlarmName",
-    "AlarmDescription",
-    "AWSAccountId",
-    "Region",
-    "NewStateValue",
-    "NewStateReason",
-    "OldStateValue",
-    "AlarmRule",
-    "TriggeringChildren",
-    "Trigger",
-    "detail",
+const DETAILS: [&[&str]; 2] = [
+    &[
+        "AlarmName",
+        "AlarmDescription",
+        "AWSAccountId",
+        "Region",
+        "AlarmRule",
+        "TriggeringChildren",
+        "Trigger",
+        "detail",
+    ],
+    &["NewStateValue", "NewStateReason", "OldStateValue"],
 ];
 
 /// The severity that people write into an alarm's name or description, where CloudWatch has no field for it: `[sev:low]`.
@@ -239,8 +235,9 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             (action, severity, [text(detail.get("eventArn")), account.clone()], named)
         }
         "GuardDuty Finding" => {
-            let number = detail.get("severity").value().and_then(Value::as_f64).unwrap_or(5.0);
-            let severity = match number {
+            let number = detail.get("severity").text().and_then(|text| text.parse().ok());
+            // Of one that cannot be read nobody knows that it is harmless.
+            let severity = match number.unwrap_or(7.0) {
                 9.0.. => Severity::Critical,
                 7.0.. => Severity::Error,
                 4.0.. => Severity::Warning,
@@ -248,12 +245,25 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             };
             (Action::Trigger, severity, [text(detail.get("id")), String::new()], text(detail.get("title")))
         }
-        _ => (
-            Action::Trigger,
-            Severity::Warning,
-            [text::joined(&[&origin, &kind], ":"), resource.clone()],
-            String::new(),
-        ),
+        _ => {
+            let state = detail.pick(&["state", "status", "build-status"]).unwrap_or_default();
+            let action = match state.to_ascii_lowercase().as_str() {
+                "completed" | "succeeded" => Action::Resolve,
+                "created" | "in_progress" | "pending" | "running" | "started" => {
+                    return Ok(Mapped::nothing("under way"));
+                }
+                _ => Action::Trigger,
+            };
+            let mut what = detail.pick(&["findingId", "id", "configRuleName"]).unwrap_or_default();
+            if what.is_empty() && resource.is_empty() {
+                what = text::sha256_hex(&text::encode(&detail.value().cloned().into()));
+            }
+            let what = text::joined(&[&resource, &what, &text(detail.get("resourceId"))], ":");
+            let what = text::joined(&[&account, &text(event.get("region")), &what], ":");
+            let title = detail.pick(&["title", "configRuleName", "description"]).unwrap_or(resource.clone());
+            let parts = [text::joined(&[&origin, &kind], ":"), what];
+            (action, Severity::Warning, parts, text::joined(&[&kind, &title], ": "))
+        }
     };
     let place = if resource.is_empty() { account.clone() } else { resource };
     let summary = if summary.is_empty() { text::joined(&[&kind, &place], ": ") } else { summary };
@@ -278,15 +288,9 @@ fn scaling(notice: Node<'_>) -> Result<Mapped, MapError> {
     let group = notice.get("AutoScalingGroupName").text().unwrap_or_default();
     let id = notice.pick(&["AutoScalingGroupARN", "AutoScalingGroupName"]).unwrap_or_default();
     let what = notice.pick(&["Description", "Event"]).unwrap_or_default();
-    let event = Event::new(
-        action,
-        key(&[&id, well.unwrap_or(&kind)])?,
-        Severity::Error,
-        &format!("Auto Scaling group {group}: {what}"),
-        &group,
-    );
-    let shown =
-        &["Event", "Description", "Cause", "StatusCode", "StatusMessage", "EC2InstanceId", "Details", "AccountId"];
+    let key = key(&[&id, well.unwrap_or(&kind)])?;
+    let event = Event::new(action, key, Severity::Error, &format!("Auto Scaling group {group}: {what}"), &group);
+    let shown = &["Event", "Description", "Cause", "StatusMessage", "EC2InstanceId", "Details", "AccountId"];
     Ok(Mapped::one(event.timestamp(notice.get("Time").text()).details(notice, shown)))
 }
 
@@ -295,13 +299,21 @@ fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let subject = envelope.get("Subject").text();
     let topic = envelope.get("TopicArn").text().unwrap_or_default();
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    // A job on a resource succeeds where one on it has failed, so the resource is what both share.
-    let backup = text::cut(first, "Resource ARN : ").filter(|(before, _)| text::contains(before, "AWS Backup"));
-    let backup = backup.and_then(|(_, rest)| rest.split_whitespace().next()).map(|arn| arn.trim_end_matches('.'));
-    let over = backup.is_some() && text::contains(first, "completed");
-    let id = subject.clone().unwrap_or_else(|| text.to_owned());
+    // A job on a resource succeeds where one of its kind on it has failed, so kind and resource are what both share.
+    let job = text::cut(first, "Resource ARN : ").filter(|(before, _)| text::contains(before, "AWS Backup"));
+    let said = job.map(|(before, _)| before).unwrap_or_default();
+    let backup = job.and_then(|(_, rest)| rest.split_whitespace().next()).map(|arn| arn.trim_end_matches('.'));
+    let over = text::contains(said, "completed");
+    let failed = ["abort", "expired", "fail", "partial"].iter().any(|word| text::contains(said, word));
+    if backup.is_some() && !over && !failed {
+        return Ok(Mapped::nothing("under way"));
+    }
+    // Every text of AWS Backup has the same subject.
+    let id = subject.clone().filter(|subject| !text::contains(subject, "AWS Backup"));
+    let id = id.unwrap_or_else(|| text.to_owned());
+    let kind = ["restore", "copy"].into_iter().find(|kind| text::contains(said, kind)).unwrap_or("backup");
     let (severity, key) = match backup {
-        Some(resource) => (Severity::Error, key(&["backup", resource])?),
+        Some(resource) => (Severity::Error, key(&[kind, resource])?),
         None => (Severity::Warning, key(&[&topic, &text::sha256_hex(id.as_bytes())])?),
     };
     let summary = if backup.is_some() { first } else { subject.as_deref().unwrap_or(first) };

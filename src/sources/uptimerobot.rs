@@ -117,6 +117,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let id = payload.first_text(&["monitorID", "monitor_id"]);
     let url = payload.first_text(&["monitorURL", "monitor_url"]);
     let url = url.filter(|url| text::url_host(url) != Some(HEARTBEATS));
+    // An address may have a password or a key in it: only its host is shown then.
+    let secret = |url: &String| url.contains(['@', '?']);
+    let shown = url.clone().filter(|url| !secret(url));
+    let known_by = url.as_ref().map(|url| if secret(url) { text::sha256_hex(url.as_bytes()) } else { url.clone() });
+    let url = url.map(|url| if secret(&url) { text::url_host(&url).unwrap_or_default().to_owned() } else { url });
     let name = payload.first_text(&["monitorFriendlyName", "monitor_friendly_name"]);
     let class = payload.first_text(&["alertTypeFriendlyName", "alert_type_friendly_name"]);
     let said = payload.first_text(&["alertDetails", "alert_details"]);
@@ -133,7 +138,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
     let (id, url, name) = (id.as_deref(), url.as_deref(), name.as_deref());
     let aspect = if text::contains(&word, "domain") { "domain" } else { "ssl" };
-    let key = id.or(url).or(name).and_then(|monitor| {
+    let key = id.or(known_by.as_deref()).or(name).and_then(|monitor| {
         if expires { DedupKey::new(SOURCE.slug, &[monitor, aspect]) } else { DedupKey::new(SOURCE.slug, &[monitor]) }
     });
     let Some(key) = key else { return nameless(&SOURCE, &raw, "`monitorID`, `monitorURL` or `monitorFriendlyName`") };
@@ -153,7 +158,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         .class(class)
         .details(payload, DETAILS)
         .detail("monitorURL", url.into())
-        .link("Monitored address", url.map(str::to_owned))
+        .link("Monitored address", shown)
         .client(SOURCE.name, id.map(|id| ["https://dashboard.uptimerobot.com/monitors/", id].concat()));
     Ok(Mapped::one(event))
 }

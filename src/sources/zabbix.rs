@@ -57,6 +57,7 @@ pub const SOURCE: Source = Source {
         closes: "recovery; a cancelled escalation (an update with acknowledgement acknowledges)",
         steps: "Under Alerts, Media types, clone PagerDuty, or create one of type Webhook, and give it the parameters below, each with its macro as the value.\n\
                 Script: `var r = new HttpRequest(); r.addHeader('Content-Type: application/json'); r.addHeader('X-Webhook-Secret: <the secret>'); var a = r.post('{url}', value); if (r.getStatus() !== 200) throw a; return 'OK';`\n\
+                Under Message templates add Problem, Problem recovery and Problem update, or nothing is sent (Zabbix 5.4 and later).\n\
                 Set the global macro {$ZABBIX.URL}, and give a user this media.\n\
                 Give the trigger action recovery and update operations to that user, or nothing closes.",
         template: Some(TEMPLATE),
