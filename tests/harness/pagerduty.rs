@@ -40,6 +40,8 @@ struct State {
     changes: Vec<Value>,
     script: VecDeque<Answer>,
     faults: Vec<(Option<String>, Answer)>,
+    /// An answer for the first request about each alert, and the alerts that have had it.
+    once: Option<(Answer, BTreeSet<String>)>,
     revoked: BTreeSet<String>,
     /// How many requests are being answered, and the most that ever were at the same time.
     under_way: (usize, usize),
@@ -195,6 +197,11 @@ impl PagerDuty {
         self.shared.state.lock().unwrap().chaos = Some(chaos);
     }
 
+    /// An answer to give to the first request about each alert.
+    pub fn once(&self, answer: Answer) {
+        self.shared.state.lock().unwrap().once = Some((answer, BTreeSet::new()));
+    }
+
     /// Ends all faults and scripts.
     pub fn recover(&self) {
         let mut state = self.shared.state.lock().unwrap();
@@ -346,6 +353,13 @@ async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let mut state = shared.state.lock().unwrap();
         let fault = state.faults.iter().find(|(alert, _)| alert.as_ref().is_none_or(|alert| *alert == key));
         let fault = fault.map(|(_, answer)| answer.clone());
+        let first = state.once.as_mut().filter(|(_, met)| !met.contains(&key));
+        let fault = fault.or_else(|| {
+            first.map(|(answer, met)| {
+                met.insert(key.clone());
+                answer.clone()
+            })
+        });
         let scripted = fault.or_else(|| state.script.pop_front());
         scripted.or_else(|| state.chaos.as_mut().and_then(|chaos| chaos.next(&key))).unwrap_or(Answer::Own)
     };
