@@ -10,15 +10,12 @@ use harness::build::{self, Flavour};
 use harness::fixtures;
 use harness::pagerduty::{Answer, PagerDuty};
 use harness::runtime::{Call, Egress, Reply, World, relay};
-use harness::{ROUTING_KEY, SECRET, contract, run};
+use harness::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, run};
 use http_body_util::BodyExt;
 use pagerelay::config::VARIABLES;
 use pagerelay::sources;
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
-
-/// The key of a service's integration, which takes change events too.
-const KEY: &str = "e0pageRelayTestKey0000000000000u";
 
 /// The topic of the fixtures that want a subscription confirmed.
 const TOPIC: &str = "arn:aws:sns:eu-west-1:210987654321:oncall";
@@ -82,7 +79,7 @@ fn every_fixture_goes_through_the_component() {
                     let grouping = if group { "group" } else { "alert" };
                     let world = World::new(&pagerduty.url()).with("grouping", grouping).with("unmapped", "reject");
                     // Change events are not for an orchestration's key.
-                    let mut world = world.with("routing_key", KEY);
+                    let mut world = world.with("routing_key", SERVICE_KEY);
                     let mut call = Call::fixture(&fixture, &format!("/{}", fixture.source.slug), SECRET);
                     if fixture.map(group).is_ok_and(|mapped| mapped.confirm.is_some()) {
                         world = world.with("sns_topics", TOPIC);
@@ -98,7 +95,8 @@ fn every_fixture_goes_through_the_component() {
                     let received =
                         pagerduty.received().into_iter().filter(|received| received.path.starts_with("/v2/"));
                     let mut sent: Vec<Value> = received.map(|received| received.event).collect();
-                    let mut wanted: Vec<Value> = events.iter().map(|event| contract::with_key(event, KEY)).collect();
+                    let mut wanted: Vec<Value> =
+                        events.iter().map(|event| contract::with_key(event, SERVICE_KEY)).collect();
                     // Events of one delivery go out together, so they arrive in any order.
                     sent.sort_by_key(Value::to_string);
                     wanted.sort_by_key(Value::to_string);

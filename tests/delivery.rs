@@ -12,15 +12,12 @@ use std::time::Duration;
 use harness::build::Flavour;
 use harness::pagerduty::{Answer, PagerDuty};
 use harness::runtime::{Call, Egress, Reply, World, relay};
-use harness::{ROUTING_KEY, run};
+use harness::{ROUTING_KEY, SERVICE_KEY, run};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 /// A key that could be the one before [`ROUTING_KEY`].
 const PREVIOUS_KEY: &str = "R0pageRelayTestKey0000000000000p";
-
-/// A key of a service's own integration, which also takes change events.
-const SERVICE_KEY: &str = "e0pageRelayTestKey0000000000000u";
 
 fn alert(i: usize, status: &str) -> Value {
     json!({"status": status, "labels": {"alertname": "A"}, "fingerprint": format!("{i:016x}")})

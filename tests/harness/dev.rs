@@ -16,7 +16,7 @@ use harness::fixtures;
 use harness::pagerduty::{PagerDuty, Received};
 use harness::runtime::{Call, Reply, World, relay};
 use harness::server::Server;
-use harness::{ROUTING_KEY, run};
+use harness::{SERVICE_KEY, run};
 use pagerelay::sources;
 
 const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]]";
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     run(async {
         let double = if real { None } else { Some(PagerDuty::showing(Some(Box::new(show_event))).await) };
         if let Some(double) = &double {
-            world = world.clone().with("events_url", &double.url()).with("routing_key", ROUTING_KEY);
+            world = world.clone().with("events_url", &double.url()).with("routing_key", SERVICE_KEY);
         }
         if demo {
             return play(&world).await;
@@ -84,7 +84,8 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
         ));
     }
     let slugs: Vec<&str> = sources::SOURCES.iter().map(|source| source.slug).collect();
-    say(&format!("Sources: {}. End with Ctrl-C.\n", slugs.join(", ")));
+    say(&format!("Sources: {}.", slugs.join(", ")));
+    say(&format!("What to enter at each vendor's: {}. End with Ctrl-C.\n", server.url("/setup")));
     loop {
         std::thread::park();
     }
@@ -103,11 +104,7 @@ async fn play(world: &World) -> ExitCode {
         for fixture in fixtures::of(source).into_iter().take(2) {
             say(&format!("\n{} {}", bold(source.name), fixture.name()));
             let secret = &world.variables["webhook_secret"];
-            let mut call = Call::stranger("POST", &format!("/{}", source.slug), fixture.body.clone());
-            call = call.header("authorization", &format!("Bearer {secret}"));
-            for (name, value) in &fixture.headers {
-                call = call.header(name, value);
-            }
+            let call = Call::fixture(&fixture, &format!("/{}", source.slug), secret);
             match relay(Flavour::Spin).call(world, call).await {
                 Ok(reply) => {
                     show_reply(&reply);
@@ -127,12 +124,8 @@ async fn play(world: &World) -> ExitCode {
 fn show_event(received: &Received) {
     let text = |pointer: &str| received.event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("-");
     let severity = text("/payload/severity");
-    let mut lines = vec![format!(
-        "{} {} {}",
-        bold(&text("/event_action").to_uppercase()),
-        paint(severity),
-        text("/payload/summary")
-    )];
+    let action = received.event["event_action"].as_str().unwrap_or("change");
+    let mut lines = vec![format!("{} {} {}", bold(&action.to_uppercase()), paint(severity), text("/payload/summary"))];
     for name in ["source", "component", "group", "class", "timestamp"] {
         if let Some(value) = received.event["payload"][name].as_str() {
             lines.push(format!("{name:<10} {value}"));
@@ -157,6 +150,9 @@ fn show_reply(reply: &Reply) {
     for ignored in said["ignored"].as_array().into_iter().flatten() {
         let part = |name: &str| ignored[name].as_str().unwrap_or_default().to_owned();
         say(&format!("    ignored {}: {}", part("item"), part("reason")));
+    }
+    for warning in said["warnings"].as_array().into_iter().flatten() {
+        say(&format!("    warning {}", warning.as_str().unwrap_or_default()));
     }
 }
 

@@ -15,7 +15,10 @@ use std::sync::OnceLock;
 /// A secret that opens every source in tests.
 pub const SECRET: &str = "the-harness-opens-with-this-7f3a";
 
-/// A routing key of the right shape.
+/// A key of a service's integration, which takes change events too.
+pub const SERVICE_KEY: &str = "e0pageRelayTestKey0000000000000u";
+
+/// An orchestration's routing key.
 pub const ROUTING_KEY: &str = "R0pageRelayTestKey0000000000000u";
 
 /// Runs a future to its end, on one runtime for all tests of a binary.
