@@ -286,7 +286,8 @@ fn judge(source: &Source, target: &Target, facts: &Facts) -> Result<StatusCode, 
 fn success(status: StatusCode, facts: &Facts) -> Reply {
     let mut body = facts.to_json();
     if let Some(members) = body.as_object_mut() {
-        let message = match facts.outcomes.len() {
+        let accepted = facts.outcomes.iter().filter(|outcome| outcome.verdict() == Verdict::Accepted);
+        let message = match accepted.count() {
             0 => "nothing to send".to_owned(),
             1 => "1 event accepted by pagerduty".to_owned(),
             n => format!("{n} events accepted by pagerduty"),

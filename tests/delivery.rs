@@ -876,6 +876,25 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
     }
 }
 
+#[test]
+fn a_deployment_is_a_change_where_the_key_takes_changes_and_closes_its_alert_in_any_case() {
+    run(async {
+        let fixtures = harness::fixtures::of(pagerelay::sources::find("flux").expect("it exists"));
+        let fixture = fixtures.into_iter().find(|fixture| fixture.number() == "03").expect("a new revision");
+        for (routing_key, changes) in [(SERVICE_KEY, 1), (ROUTING_KEY, 0)] {
+            let pagerduty = PagerDuty::start().await;
+            let world = World::new(&pagerduty.url()).with("routing_key", routing_key);
+            let call = Call::fixture(&fixture, "/flux", harness::SECRET);
+            let reply = relay(Flavour::Spin).call(&world, call).await.expect("an answer");
+            assert_eq!((reply.status, pagerduty.changes().len()), (200, changes), "{}", reply.json());
+            let warnings = reply.json()["warnings"].as_array().map_or(0, Vec::len);
+            assert_eq!(warnings, 1 - changes, "{}", reply.json());
+            let resolved = pagerduty.received().iter().filter(|r| r.event["event_action"] == "resolve").count();
+            assert_eq!(resolved, 1);
+        }
+    });
+}
+
 /// A host that takes everything.
 struct Taking(Vec<(String, Vec<u8>)>);
 
