@@ -137,7 +137,8 @@ impl Host for Wasi {
                 }
                 None => true,
             });
-            if !answers.is_empty() {
+            let room = running.len() < IN_FLIGHT_MAX;
+            if !answers.is_empty() || room && !waiting.is_empty() {
                 continue;
             }
             if running.is_empty() && paused.is_empty() {
@@ -147,7 +148,8 @@ impl Host for Wasi {
             for (_, exchange) in &running {
                 exchange.subscribe(&mut pollables);
             }
-            let soonest = paused.iter().map(|(_, next)| next.not_before).min();
+            // Without room for it, a lane whose pause is over waits for another to end, not for its time.
+            let soonest = paused.iter().filter(|_| room).map(|(_, next)| next.not_before).min();
             pollables.extend(soonest.map(|instant| monotonic_clock::subscribe_instant(self.at(instant))));
             let mut awaited: Vec<&Pollable> = vec![&clock];
             awaited.extend(&pollables);
