@@ -767,6 +767,17 @@ fn more_events_than_fit_under_way_at_once_all_arrive() {
 }
 
 #[test]
+fn more_second_tries_than_fit_under_way_at_once_all_arrive() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        pagerduty.once(Answer::say(500, ""));
+        let reply = post(&World::new(&pagerduty.url()), group(100)).await;
+        assert_eq!(reply.status, 200, "{}", reply.json());
+        assert_eq!((pagerduty.alerts().len(), pagerduty.received().len()), (100, 200));
+    });
+}
+
+#[test]
 fn an_event_of_half_a_megabyte_arrives_whole() {
     run(async {
         let pagerduty = PagerDuty::start().await;
