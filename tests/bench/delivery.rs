@@ -1,4 +1,4 @@
-//! What a delivery takes, by the component's own clock: `cargo bench`.
+//! What a delivery takes, by the component's own clock: `cargo test --bench delivery`.
 //!
 //! Numbers are the guest's: from the request's arrival to the end of its last wait. PagerDuty is the double on loopback,
 //! so they are the relay's own share and the time that the double is told to take.
