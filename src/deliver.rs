@@ -11,9 +11,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::event::{Action, Event};
+use crate::event::{self, Action, Event};
 use crate::host::{Host, Inbound, Next, Outbound, SendError, Url};
 use crate::secret::Rotation;
 use crate::text;
@@ -201,7 +201,7 @@ impl fmt::Display for Sent {
 
 /// Sends events and waits for every answer, until `deadline` at the latest. One outcome for each event, in order.
 pub fn deliver(host: &mut dyn Host, events: &[Event], channel: Channel<'_>, deadline: Duration) -> Vec<Outcome> {
-    let lanes = lanes(events);
+    let lanes = event::by_alert(events);
     let mut run = Run { events, channel, deadline, throttled: [false; 2], outcomes: Vec::new() };
     run.outcomes.extend(events.iter().map(|event| Outcome {
         action: event.action(),
@@ -216,26 +216,6 @@ pub fn deliver(host: &mut dyn Host, events: &[Event], channel: Channel<'_>, dead
         run.step(lane, place, elapsed, answer)
     });
     run.outcomes
-}
-
-/// The indices of events by dedup key: the events of a key in order, the keys in the order of their first event.
-fn lanes(events: &[Event]) -> Vec<Vec<usize>> {
-    // JSON's map is in the component already; another would cost 5 KB.
-    let mut seen = Map::new();
-    let mut lanes: Vec<Vec<usize>> = Vec::new();
-    for (index, event) in events.iter().enumerate() {
-        let known = event.dedup_key().and_then(|key| seen.get(key.as_str())).and_then(Value::as_u64);
-        match known.and_then(|lane| usize::try_from(lane).ok()).and_then(|lane| lanes.get_mut(lane)) {
-            Some(lane) => lane.push(index),
-            None => {
-                if let Some(key) = event.dedup_key() {
-                    seen.insert(key.as_str().to_owned(), lanes.len().into());
-                }
-                lanes.push(vec![index]);
-            }
-        }
-    }
-    lanes
 }
 
 /// How far a lane is.

@@ -39,11 +39,14 @@ const LISTED_MAX: usize = 1000;
 ///
 /// The reply is 2xx only where PagerDuty has accepted every event, or where there was nothing to send.
 pub fn handle(host: &mut dyn Host, request: Request) -> (Reply, Option<String>) {
-    if let Some(reply) = public(&request) {
-        return (reply, None);
-    }
     let mut facts = Facts::default();
-    let result = stages(host, &request, &mut facts);
+    let result = match route::route(request.method, &request.path) {
+        Ok(Endpoint::Deliver { source, service }) => stages(host, &request, source, service, &mut facts),
+        Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
+        Ok(Endpoint::Options) => return (options(), None),
+        Ok(Endpoint::Setup { source }) => return (set_up(&request, source), None),
+        Err(error) => Err(error.into()),
+    };
     let reply = match &result {
         Ok(status) => success(*status, &facts),
         Err(error) => error.reply(facts.to_json()),
@@ -65,32 +68,24 @@ fn deadline(source: &Source) -> Duration {
     source.patience.saturating_sub(MARGIN.min(source.patience / MARGIN_SHARE)).min(TOTAL_MAX)
 }
 
-/// The answer to what anybody may ask: it holds no secret and asks nothing of anyone.
-fn public(request: &Request) -> Option<Reply> {
-    match route::route(request.method, &request.path).ok()? {
-        Endpoint::Deliver { .. } => None,
-        Endpoint::Health => {
-            Some(Reply::json(StatusCode::OK, "application/json", &text::object([("status", "success".into())])))
-        }
-        // https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md, section 4
-        Endpoint::Options => {
-            let reply = Reply::text(StatusCode::OK, "text/plain", String::new());
-            let reply = reply.header("allow", "POST, PUT, OPTIONS").header("webhook-allowed-origin", "*");
-            Some(reply.header("webhook-allowed-rate", "*"))
-        }
-        Endpoint::Setup { source } => {
-            let page = source.map_or_else(setup::list, setup::page);
-            let wants = |name: &str| {
-                request
-                    .headers
-                    .once("accept")
-                    .and_then(|value| str::from_utf8(value).ok())
-                    .is_some_and(|value| text::contains(value, name))
-            };
-            let media_type = if wants("text/markdown") { "text/markdown" } else { "text/plain" };
-            Some(Reply::text(StatusCode::OK, &format!("{media_type}; charset=utf-8"), page))
-        }
-    }
+fn healthy() -> Value {
+    text::object([("status", "success".into())])
+}
+
+/// Who may send, and how often: anybody who has the secret, at any rate.
+/// <https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md>, section 4
+fn options() -> Reply {
+    let reply = Reply::text(StatusCode::OK, "text/plain", String::new());
+    let reply = reply.header("allow", "POST, PUT, OPTIONS").header("webhook-allowed-origin", "*");
+    reply.header("webhook-allowed-rate", "*")
+}
+
+/// A set-up page, or the list of them. It is Markdown that reads as plain text.
+fn set_up(request: &Request, source: Option<&'static Source>) -> Reply {
+    let accepted = request.headers.once("accept").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
+    let markdown = text::contains(accepted, "text/markdown");
+    let media_type = if markdown { "text/markdown; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    Reply::text(StatusCode::OK, media_type, source.map_or_else(setup::list, setup::page))
 }
 
 /// What is known about a request so far: the reply and the log tell the same.
@@ -107,12 +102,14 @@ struct Facts {
     stages: Vec<(&'static str, Duration)>,
 }
 
-fn stages(host: &mut dyn Host, request: &Request, facts: &mut Facts) -> Result<StatusCode, Error> {
+fn stages(
+    host: &mut dyn Host,
+    request: &Request,
+    source: &'static Source,
+    service: Option<&str>,
+    facts: &mut Facts,
+) -> Result<StatusCode, Error> {
     facts.ended("read", host);
-    let (source, service) = match route::route(request.method, &request.path)? {
-        Endpoint::Deliver { source, service } => (source, service),
-        Endpoint::Health | Endpoint::Options | Endpoint::Setup { .. } => return Ok(StatusCode::OK),
-    };
     facts.source = Some(source.slug);
     let deadline = deadline(source);
     let unread = request.problem.map(Error::Read);

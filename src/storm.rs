@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::event::{Action, DedupKey, Event, Severity};
+use crate::event::{self, Action, DedupKey, Event, Severity};
 use crate::sources::Source;
 use crate::text;
 
@@ -118,27 +118,15 @@ impl Unit {
 }
 
 fn units(events: Vec<Event>) -> Vec<Unit> {
-    // JSON's map is in the component already; another would cost 5 KB.
-    let mut seen = Map::new();
-    let mut units: Vec<Unit> = Vec::new();
-    for event in events {
-        let key = event.dedup_key().map(|key| key.as_str().to_owned()).unwrap_or_default();
-        match at(&mut units, seen.get(&key)) {
-            Some(unit) => unit.0.push(event),
-            None => {
-                if !key.is_empty() {
-                    seen.insert(key, units.len().into());
-                }
-                units.push(Unit(vec![event]));
-            }
-        }
-    }
-    units
+    let alerts = event::by_alert(&events);
+    let mut events: Vec<Option<Event>> = events.into_iter().map(Some).collect();
+    let mut take = |index: usize| events.get_mut(index).and_then(Option::take);
+    alerts.into_iter().map(|alert| Unit(alert.into_iter().filter_map(&mut take).collect())).collect()
 }
 
 /// The most severe first, then by key: that says nothing, but it is the same for a trigger and its resolve.
 fn ranked(mut units: Vec<Unit>) -> Vec<Unit> {
-    // That map is sorted, too, and a sort by itself would be another 6 KB.
+    // That map is sorted, too, and sorting instead is 11 KB more.
     let mut order = Map::new();
     for (index, unit) in units.iter().enumerate() {
         let severity = Severity::Critical as u8 - unit.severity().unwrap_or(Severity::Info) as u8;

@@ -44,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sources/*", &["auth", "event", "labels", "text"]),
     ("storm", &["event", "sources", "text"]),
     ("text", &[]),
+    ("text/*", &[]),
     ("unmapped", &["event", "text"]),
 ];
 
@@ -64,7 +65,7 @@ fn names_in(folder: &str) -> BTreeSet<String> {
 /// Every module with its text: `auth`, `sources/mod`, `sources/grafana`.
 fn modules() -> BTreeMap<String, String> {
     let mut modules = BTreeMap::new();
-    for folder in ["src", "src/auth", "src/event", "src/sources"] {
+    for folder in ["src", "src/auth", "src/event", "src/sources", "src/text"] {
         for name in names_in(folder) {
             if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "bindings") {
                 let prefix = folder.strip_prefix("src/").map(|folder| format!("{folder}/")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Reading of DER (ITU-T X.690), as much as a certificate needs up to its key.
 //!
-//! Crates `der` and `pem` do all of it with 20 KB; this is one rule: a tag, a length, so many bytes. A length that is not
+//! Crates that do all of it are 20 KB by their functions' sizes; this is one rule: a tag, a length, so many bytes. A length that is not
 //! written in the shortest way, or that goes beyond what is there, reads as nothing.
 
 use base64ct::{Base64, Encoding};

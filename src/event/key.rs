@@ -1,5 +1,8 @@
 //! What an alert is known by.
 
+use serde_json::{Map, Value};
+
+use super::Event;
 use crate::text;
 
 /// The longest `dedup_key`, in UTF-16 code units.
@@ -51,4 +54,25 @@ impl DedupKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The indices of events by the alert that they are about: those of an alert in order, the alerts in the order of their
+/// first event. A change is about none and stands alone.
+pub fn by_alert(events: &[Event]) -> Vec<Vec<usize>> {
+    // JSON's map is in the component already; another would cost 5 KB.
+    let mut seen = Map::new();
+    let mut alerts: Vec<Vec<usize>> = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        let known = event.dedup_key().and_then(|key| seen.get(key.as_str())).and_then(Value::as_u64);
+        match known.and_then(|alert| usize::try_from(alert).ok()).and_then(|alert| alerts.get_mut(alert)) {
+            Some(alert) => alert.push(index),
+            None => {
+                if let Some(key) = event.dedup_key() {
+                    seen.insert(key.as_str().to_owned(), alerts.len().into());
+                }
+                alerts.push(vec![index]);
+            }
+        }
+    }
+    alerts
 }

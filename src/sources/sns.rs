@@ -235,7 +235,7 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             (action, severity, [text(detail.get("eventArn")), account.clone()], named)
         }
         "GuardDuty Finding" => {
-            // Text, too, where a user has made the event over. The standard library reads numbers with 17 KB more.
+            // Text, too, where a user has made the event over. The standard library's own reading of them is 18 KB.
             let number = detail.get("severity").text().and_then(|text| parse(text.as_bytes()).ok()?.as_f64());
             // Of one that cannot be read nobody knows that it is harmless.
             let severity = match number.unwrap_or(7.0) {
