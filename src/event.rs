@@ -257,6 +257,15 @@ impl Event {
         })
     }
 
+    /// The same with paths in groups, as long tables are easier to read.
+    #[must_use]
+    pub fn grouped_details(mut self, payload: text::Node<'_>, groups: &[&[&str]]) -> Event {
+        for paths in groups {
+            self = self.details(payload, paths);
+        }
+        self
+    }
+
     /// Adds every member of an object to `payload.custom_details`.
     #[must_use]
     pub fn members(self, object: text::Node<'_>) -> Event {

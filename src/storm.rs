@@ -56,7 +56,7 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, source: &Source, now: 
     let mut opening = Vec::new();
     let mut closing = Vec::new();
     let mut changes = Vec::new();
-    for unit in ranked(units(events)) {
+    for unit in ranked(units(&events)) {
         let list = if unit.key().is_none() {
             &mut changes
         } else if unit.key() == group {
@@ -117,11 +117,17 @@ impl Unit {
     }
 }
 
-fn units(events: Vec<Event>) -> Vec<Unit> {
-    let alerts = event::by_alert(&events);
-    let mut events: Vec<Option<Event>> = events.into_iter().map(Some).collect();
-    let mut take = |index: usize| events.get_mut(index).and_then(Option::take);
-    alerts.into_iter().map(|alert| Unit(alert.into_iter().filter_map(&mut take).collect())).collect()
+fn units(events: &[Event]) -> Vec<Unit> {
+    let alerts = event::by_alert(events);
+    let mut units: Vec<Unit> = Vec::new();
+    for alert in alerts {
+        let mut unit = Vec::new();
+        for index in alert {
+            unit.extend(events.get(index).cloned());
+        }
+        units.push(Unit(unit));
+    }
+    units
 }
 
 /// The most severe first, then by key: that says nothing, but it is the same for a trigger and its resolve.

@@ -156,9 +156,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         (data, &[&["customProperties=properties", "customProperties"]]),
     ];
     for (node, groups) in shown {
-        for names in groups {
-            event = event.details(node, names);
-        }
+        event = event.grouped_details(node, groups);
     }
     Ok(Mapped::one(event))
 }

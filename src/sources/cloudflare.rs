@@ -221,5 +221,5 @@ fn event(payload: Node<'_>, zone: Node<'_>) -> Result<Event, MapError> {
         .link("Dashboard", dashboard)
         .link("Rule", data.get("rule_link").text())
         .client(SOURCE.name, Some("https://dash.cloudflare.com/?to=/:account/notifications".to_owned()));
-    Ok(DATA.iter().fold(event, |event, names| event.details(data, names)))
+    Ok(event.grouped_details(data, DATA))
 }

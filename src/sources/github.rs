@@ -274,7 +274,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             .details(payload, BESIDE)
             .detail("ref", branch.clone().into())
             .client(SOURCE.name, repository.get("html_url").text());
-        let event = DETAILS.iter().fold(event, |event, members| event.details(object, members));
+        let event = event.grouped_details(object, DETAILS);
         LINKS.iter().fold(event, |event, (text, member)| event.link(text, object.at(member).text()))
     };
     let source = full_name.as_deref().unwrap_or(SOURCE.name);

@@ -219,7 +219,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             .link("Environment", payload.get("environment_external_url").text())
             .link("Merge request", payload.at("merge_request.url").text())
             .client(SOURCE.name, home.clone());
-        DETAILS.iter().fold(event, |event, members| event.details(object, members))
+        event.grouped_details(object, DETAILS)
     };
     let source = place.as_deref().unwrap_or(SOURCE.name);
     let mut mapped = Mapped::one(dress(Event::new(action, key, severity, &summary, source)));

@@ -165,11 +165,11 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
         .timestamp(alarm.pick(&["StateChangeTime", "detail.state.timestamp", "time"]))
         .detail("TopicArn", topic.into())
         .link("Alarm", console(&arn, &name));
-    Ok(Mapped::one(DETAILS.iter().fold(event, |event, names| event.details(alarm, names))))
+    Ok(Mapped::one(event.grouped_details(alarm, DETAILS)))
 }
 
 /// What is shown of an alarm.
-const DETAILS: [&[&str]; 2] = [
+const DETAILS: &[&[&str]] = &[
     &[
         "AlarmName",
         "AlarmDescription",
