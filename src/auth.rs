@@ -34,7 +34,7 @@ pub use self::topic::host_of as host_of_topic;
 pub const CAN_VERIFY_SNS: bool = cfg!(feature = "sns");
 
 /// Where [`Policy::query`] lets any sender put the secret.
-const QUERY: Scheme = Scheme::Query("token");
+const QUERY: Scheme<'static> = Scheme::Query("token");
 
 /// What the operator asks of senders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub struct Authenticated<'a> {
     request: &'a Request,
     /// What is proven of the body, where that is not all of it.
     proven: Option<Vec<u8>>,
-    proof: Proof,
+    proof: Proof<'a>,
 }
 
 /// What is in the name of a header or a parameter that may hold a credential.
@@ -109,14 +109,14 @@ fn is_credential(name: &str) -> bool {
 
 /// How the sender proved itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proof {
+pub struct Proof<'a> {
     /// The scheme that held.
-    pub scheme: Scheme,
+    pub scheme: Scheme<'a>,
     /// Whether it was with the secret before the one in use.
     pub previous: bool,
 }
 
-impl fmt::Display for Proof {
+impl fmt::Display for Proof<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.scheme.name();
         match self.scheme {
@@ -152,8 +152,23 @@ impl Authenticated<'_> {
         pairs.filter(|(name, _)| !is_credential(name)).collect()
     }
 
+    /// The names of the headers that [`Authenticated::header`] shows, in lower case.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.request.headers.names().filter(|name| !is_credential(name))
+    }
+
+    /// Asks something of what the same sender could have sent instead: another body, and one header fewer. It is for
+    /// explaining a mapping by its answers, and nothing of it is ever sent.
+    pub fn instead<T>(&self, body: Vec<u8>, without: Option<&str>, ask: impl FnOnce(&Authenticated<'_>) -> T) -> T {
+        let headers = self.request.headers.without(without.unwrap_or_default());
+        let Request { method, path, query, problem, .. } = self.request;
+        let (method, problem) = (*method, *problem);
+        let request = Request { method, path: path.clone(), query: query.clone(), headers, body: Vec::new(), problem };
+        ask(&Authenticated { request: &request, proven: Some(body), proof: self.proof })
+    }
+
     /// How the sender proved itself.
-    pub fn proof(&self) -> Proof {
+    pub fn proof(&self) -> Proof<'_> {
         self.proof
     }
 }
@@ -176,7 +191,7 @@ pub enum AuthError {
 /// None holds, or it cannot be known now.
 pub fn verify<'a>(
     request: &'a Request,
-    schemes: &[Scheme],
+    schemes: &[Scheme<'a>],
     access: Access<'_>,
     now: Duration,
     fetch: Fetch<'_>,
@@ -184,7 +199,7 @@ pub fn verify<'a>(
     let Access { secrets, policy, topics } = access;
     let moment = Moment { now: now.as_secs(), timestamped: policy.signature == Signature::Timestamped };
     let known = |scheme, previous| Authenticated { request, proven: None, proof: Proof { scheme, previous } };
-    let prove = |scheme: Scheme| {
+    let prove = |scheme: Scheme<'a>| {
         let secrets = secrets?;
         let previous = secrets.previous.as_ref().is_some_and(|secret| scheme.holds(request, secret, moment));
         let current = scheme.holds(request, &secrets.current, moment);
@@ -199,7 +214,7 @@ pub fn verify<'a>(
         None if policy.signature != Signature::Optional => return Err(AuthError::Refused),
         None => {}
     }
-    let in_query = |scheme: &Scheme| matches!(scheme, Scheme::Query(_));
+    let in_query = |scheme: &Scheme<'_>| matches!(scheme, Scheme::Query(_));
     let listed = schemes.iter().copied().filter(|scheme| policy.query != Query::None || !in_query(scheme));
     let any = (policy.query == Query::Any).then_some(QUERY);
     listed.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)

@@ -19,7 +19,7 @@ use self::bindings::wasi::http::types::{
 };
 use self::bindings::wasi::io::poll::{Pollable, poll};
 use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
-use crate::host::{Host, INBOUND_MAX_BYTES, Inbound, Next, Outbound, SendError, Step, VariableError};
+use crate::host::{Host, Inbound, Next, Outbound, SendError, Step, VariableError, Verb};
 use crate::relay;
 use crate::request::{BODY_MAX_BYTES, Headers, Method, ReadError, Reply, Request};
 
@@ -93,6 +93,11 @@ impl Host for Wasi {
 
     fn variable(&self, name: &str) -> Result<Option<String>, VariableError> {
         store::get(name).map_err(|_| VariableError)
+    }
+
+    fn variables(&self) -> Result<Vec<String>, VariableError> {
+        let pairs = store::get_all().map_err(|_| VariableError)?;
+        Ok(pairs.into_iter().map(|(name, _)| name).collect())
     }
 
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>) {
@@ -178,6 +183,7 @@ struct Exchange {
     upload: Option<Upload>,
     download: Option<Download>,
     response: FutureIncomingResponse,
+    read_max: usize,
 }
 
 /// A body on its way out.
@@ -196,6 +202,7 @@ struct Download {
     status: u16,
     retry_after: Option<u64>,
     bytes: Vec<u8>,
+    read_max: usize,
 }
 
 impl Exchange {
@@ -205,15 +212,24 @@ impl Exchange {
         let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
         let mut header = |name: &str, value: &str| headers.push((name.to_owned(), value.as_bytes().to_vec()));
         header("user-agent", concat!("pagerelay/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in &outbound.headers {
+            header(name, value);
+        }
         if let Some(body) = &outbound.body {
             header("content-type", "application/json");
-            header("accept", "application/json");
+            if !outbound.headers.iter().any(|(name, _)| *name == "accept") {
+                header("accept", "application/json");
+            }
             header("content-length", &body.len().to_string());
         }
         let request = OutgoingRequest::new(Fields::from_list(&headers).map_err(|_| SendError::Protocol)?);
         let url = &outbound.url;
         let scheme = if url.https { Scheme::Https } else { Scheme::Http };
-        let method = if outbound.body.is_some() { WasiMethod::Post } else { WasiMethod::Get };
+        let method = match outbound.verb {
+            Verb::Get => WasiMethod::Get,
+            Verb::Post => WasiMethod::Post,
+            Verb::Put => WasiMethod::Put,
+        };
         request.set_method(&method).map_err(malformed)?;
         request.set_scheme(Some(&scheme)).map_err(malformed)?;
         request.set_authority(Some(&url.authority)).map_err(malformed)?;
@@ -230,7 +246,7 @@ impl Exchange {
         let response = outgoing_handler::handle(request, Some(options)).map_err(send_error)?;
         let stream = body.write().map_err(malformed)?;
         let upload = Upload { stream, body, bytes: outbound.body.unwrap_or_default(), sent: 0 };
-        Ok(Exchange { upload: Some(upload), download: None, response })
+        Ok(Exchange { upload: Some(upload), download: None, response, read_max: outbound.read_max })
     }
 
     /// Adds what to wait for until the next step can do something.
@@ -251,7 +267,7 @@ impl Exchange {
         }
         if self.download.is_none() {
             match self.response.get()? {
-                Ok(Ok(response)) => match Download::start(response) {
+                Ok(Ok(response)) => match Download::start(response, self.read_max) {
                     Ok(download) => self.download = Some(download),
                     Err(error) => return Some(Err(error)),
                 },
@@ -290,12 +306,12 @@ impl Upload {
 }
 
 impl Download {
-    fn start(response: IncomingResponse) -> Result<Download, SendError> {
+    fn start(response: IncomingResponse, read_max: usize) -> Result<Download, SendError> {
         let status = response.status();
         let retry_after = retry_after(&response);
         let body = response.consume().map_err(|()| SendError::Protocol)?;
         let stream = body.stream().map_err(|()| SendError::Protocol)?;
-        Ok(Download { stream, _body: body, _response: response, status, retry_after, bytes: Vec::new() })
+        Ok(Download { stream, _body: body, _response: response, status, retry_after, bytes: Vec::new(), read_max })
     }
 
     fn step(&mut self) -> Option<Result<Inbound, SendError>> {
@@ -306,8 +322,8 @@ impl Download {
                 Err(StreamError::Closed) => break Ok(()),
                 Err(StreamError::LastOperationFailed(_)) => break Err(SendError::Protocol),
             }
-            if self.bytes.len() >= INBOUND_MAX_BYTES {
-                self.bytes.truncate(INBOUND_MAX_BYTES);
+            if self.bytes.len() >= self.read_max {
+                self.bytes.truncate(self.read_max);
                 break Ok(());
             }
         };

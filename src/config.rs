@@ -185,7 +185,7 @@ impl fmt::Display for ConfigError {
 /// # Errors
 /// The source is closed: it has no usable secret, or it is not clear what opens it. Everybody is told which variable to
 /// look at, because nobody can get in to be told.
-pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Config, ConfigError> {
+pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Config, ConfigError> {
     let topics = if schemes.contains(&Scheme::Sns) { read(host, "sns_topics")? } else { None };
     let topics = topics.iter().flat_map(|list| list.split(',')).map(str::trim);
     let topics: Vec<String> = topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
@@ -215,12 +215,12 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Config,
 }
 
 /// Reads what is asked of senders.
-fn policy(host: &dyn Host, source: &str, schemes: &[Scheme]) -> Result<Policy, ConfigError> {
+fn policy(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Policy, ConfigError> {
     let name = format!("require_signature_{source}");
     let signatures =
         [("off", Signature::Optional), ("on", Signature::Required), ("timestamped", Signature::Timestamped)];
     let signature = choice(host, &name, "off, on, timestamped", &signatures)?;
-    let able = |scheme: &Scheme| match signature {
+    let able = |scheme: &Scheme<'_>| match signature {
         Signature::Optional => true,
         Signature::Required => scheme.is_signature(),
         Signature::Timestamped => scheme.signs_time(),

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::event::{self, Action, Event};
 use crate::host::{Host, Inbound, Next, Outbound, SendError, Url};
-use crate::secret::Rotation;
+use crate::secret::{Rotation, Secret};
 use crate::text;
 
 /// How much of PagerDuty's own words is repeated, in UTF-16 code units.
@@ -189,9 +189,7 @@ impl fmt::Display for Sent {
         match &self.answer {
             Ok(answer) if answer.words.is_empty() => write!(f, "{}", answer.status),
             Ok(answer) => write!(f, "{} {}", answer.status, answer.words),
-            Err(Failure::ChangeKey) => f.write_str(
-                "a key that begins with R is an orchestration's and takes no change events: use a service's",
-            ),
+            Err(Failure::ChangeKey) => f.write_str(NO_CHANGES),
             Err(Failure::Send(error)) => error.fmt(f),
             Err(Failure::Unsent) => f.write_str("not sent, no time was left"),
             Err(Failure::Throttled) => f.write_str("not sent, because pagerduty turned others away"),
@@ -217,6 +215,54 @@ pub fn deliver(host: &mut dyn Host, events: &[Event], channel: Channel<'_>, dead
     });
     run.outcomes
 }
+
+/// What would be sent for one event, without its routing key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// The body, with the name of the variable where the routing key goes.
+    pub body: Value,
+    /// The SHA-256 of the body with the routing key, in hex: that of the first request for the event.
+    pub sha256: String,
+    /// The same with the routing key before the one in use, where the event goes out with that too.
+    pub previous_sha256: Option<String>,
+    /// The variable that holds the routing key.
+    pub variable: String,
+    /// Where it would go.
+    pub url: String,
+    /// Why it would not be sent, where it would not.
+    pub not_sent: Option<&'static str>,
+}
+
+/// What [`deliver`] would send, and nothing is sent. `variable` holds the routing key.
+pub fn draft(events: &[Event], channel: Channel<'_>, variable: &str) -> Vec<Draft> {
+    let draft = |event: &Event| {
+        let mut body = event.to_json();
+        if let Some(members) = body.as_object_mut() {
+            members.insert("routing_key".into(), ["[variable ", variable, "]"].concat().into());
+        }
+        let hash = |key: &Secret| text::sha256_hex(&event.encode(key.expose()));
+        let change = event.action() == Action::Change;
+        let url = if change { channel.changes } else { channel.alerts };
+        let previous = channel.keys.previous.as_ref().filter(|_| event.action().closes());
+        let refused = change && takes_no_changes(channel.keys.current.expose());
+        Draft {
+            body,
+            sha256: hash(&channel.keys.current),
+            previous_sha256: previous.map(hash),
+            variable: variable.to_owned(),
+            url: url.to_string(),
+            not_sent: refused.then_some(NO_CHANGES),
+        }
+    };
+    events.iter().map(draft).collect()
+}
+
+/// Whether a routing key is an orchestration's. <https://developer.pagerduty.com/docs/events-api-v2-overview>
+fn takes_no_changes(key: &str) -> bool {
+    key.starts_with('R')
+}
+
+const NO_CHANGES: &str = "a key that begins with R is an orchestration's and takes no change events: use a service's";
 
 /// How far a lane is.
 #[derive(Default)]
@@ -261,7 +307,7 @@ impl Run<'_> {
             let index = *lane.get(place.at)?;
             let action = self.events.get(index)?.action();
             let key = self.channel.keys.current.expose();
-            let failure = if action == Action::Change && key.starts_with('R') {
+            let failure = if action == Action::Change && takes_no_changes(key) {
                 Failure::ChangeKey
             } else if self.throttled.first() == Some(&true) {
                 Failure::Throttled
@@ -340,7 +386,7 @@ impl Run<'_> {
         sent.sha256 = text::sha256_hex(&place.body);
         sent.attempts += 1;
         let url = if outcome.action == Action::Change { self.channel.changes } else { self.channel.alerts };
-        let outbound = Outbound { url: url.clone(), body: Some(place.body.clone()) };
+        let outbound = Outbound::post(url.clone(), place.body.clone());
         Some(Next { outbound, not_before })
     }
 }

@@ -119,6 +119,8 @@ struct Parts {
     client: Map<String, Value>,
     severity: Severity,
     indivisible: bool,
+    /// What had to be cut or left out, for whoever asks.
+    cuts: Vec<&'static str>,
 }
 
 impl Event {
@@ -146,9 +148,14 @@ impl Event {
         payload.insert("summary".into(), text::truncate(summary, SUMMARY_MAX_CHARS).into());
         payload.insert("source".into(), text::truncate(source, FIELD_MAX_CHARS).into());
         let mut details = Map::new();
+        let mut cuts = Vec::new();
         // What the summary had to leave out is still for the person on call to read.
         if summary.encode_utf16().count() > SUMMARY_MAX_CHARS {
             details.insert("full_summary".into(), summary.into());
+            cuts.push("payload.summary: cut at 1024 characters, all of it is in custom_details.full_summary");
+        }
+        if source.encode_utf16().count() > FIELD_MAX_CHARS {
+            cuts.push("payload.source: cut at 1024 characters");
         }
         Event(Box::new(Parts {
             action,
@@ -160,6 +167,7 @@ impl Event {
             client: Map::new(),
             severity,
             indivisible: false,
+            cuts,
         }))
     }
 
@@ -213,6 +221,9 @@ impl Event {
     fn field(mut self, name: &str, value: Option<String>) -> Event {
         let value = value.map(|value| text::one_line(&value)).filter(|value| !value.is_empty());
         if let Some(value) = value {
+            if value.encode_utf16().count() > FIELD_MAX_CHARS {
+                self.0.cuts.push("payload.component, group or class: cut at 1024 characters");
+            }
             let value = text::truncate(&value, FIELD_MAX_CHARS).into();
             // A change event has no such fields.
             let place = if self.0.action == Action::Change { &mut self.0.details } else { &mut self.0.payload };
@@ -224,8 +235,13 @@ impl Event {
     /// Sets `payload.timestamp` where `time` is an RFC 3339 timestamp; anything else is left out.
     #[must_use]
     pub fn timestamp(mut self, time: Option<String>) -> Event {
-        if let Some(time) = time.and_then(|time| text::timestamp(&time)) {
-            self.0.payload.insert("timestamp".into(), time.into());
+        let given = time.is_some();
+        match time.and_then(|time| text::timestamp(&time)) {
+            Some(time) => {
+                self.0.payload.insert("timestamp".into(), time.into());
+            }
+            None if given => self.0.cuts.push("payload.timestamp: left out, it is not a point in time"),
+            None => {}
         }
         self
     }
@@ -276,7 +292,11 @@ impl Event {
     #[must_use]
     pub fn link(mut self, text: &str, href: Option<String>) -> Event {
         let fits = self.0.links.len() < LINKS_MAX;
-        if let Some(href) = href.as_deref().and_then(bounded_url).filter(|_| fits)
+        let url = href.as_deref().and_then(bounded_url);
+        if href.is_some() && (url.is_none() || !fits) {
+            self.0.cuts.push("links: one left out, it is not an absolute http or https url, or there are 16");
+        }
+        if let Some(href) = url.filter(|_| fits)
             && !self.0.links.iter().any(|link| link.get("href").and_then(Value::as_str) == Some(href))
         {
             let shown = text::one_line(text);
@@ -291,7 +311,11 @@ impl Event {
     pub fn image(mut self, src: Option<String>, href: Option<String>, alt: &str) -> Event {
         let fits = self.0.images.len() < IMAGES_MAX;
         let https = |src: &&str| src.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
-        if let Some(src) = src.as_deref().and_then(bounded_url).filter(https).filter(|_| fits) {
+        let url = src.as_deref().and_then(bounded_url).filter(https).filter(|_| fits);
+        if src.is_some() && url.is_none() {
+            self.0.cuts.push("images: one left out, it is not an absolute https url, or there are 8");
+        }
+        if let Some(src) = url {
             let mut image = Map::new();
             image.insert("src".into(), src.into());
             if let Some(href) = href.as_deref().and_then(bounded_url) {
@@ -317,6 +341,11 @@ impl Event {
             self.0.client.insert("client_url".into(), url.into());
         }
         self
+    }
+
+    /// What had to be cut or left out, in words for a person; details that were shortened say so themselves.
+    pub fn cuts(&self) -> &[&'static str] {
+        &self.0.cuts
     }
 
     /// What the event does.

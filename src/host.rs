@@ -19,6 +19,12 @@ pub trait Host {
     /// The store could not be asked (its provider is down, say): the variable may well have a value.
     fn variable(&self, name: &str) -> Result<Option<String>, VariableError>;
 
+    /// The names of all variables that there are, in any order.
+    ///
+    /// # Errors
+    /// The store could not be asked. It resolves every value to list them, so one that it cannot resolve is enough.
+    fn variables(&self) -> Result<Vec<String>, VariableError>;
+
     /// Runs `lanes` rows of requests at the same time, the requests of one lane one after the other.
     ///
     /// `step` is asked for a lane's first request with no answer, and with each answer for the one that follows it; a
@@ -55,27 +61,62 @@ pub struct Url {
     pub path: String,
 }
 
-/// A `POST` of a JSON body, or a `GET`. It can hold a routing key, so it has no `Debug`.
-#[derive(Clone)]
-pub struct Outbound {
-    /// Where to.
-    pub url: Url,
-    /// The body of a `POST`, sent with its length; a `GET` has none.
-    pub body: Option<Vec<u8>>,
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", if self.https { "https" } else { "http" }, self.authority, self.path)
+    }
 }
 
-/// An answer, read to its end or to [`INBOUND_MAX_BYTES`].
+/// What is done with what is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// It is read.
+    Get,
+    /// Something is added to it.
+    Post,
+    /// It is changed.
+    Put,
+}
+
+/// A request with a JSON body or none. It can hold a routing key or a token, so it has no `Debug`.
+#[derive(Clone)]
+pub struct Outbound {
+    /// What to do.
+    pub verb: Verb,
+    /// Where to.
+    pub url: Url,
+    /// Headers beside those that say what the body is.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body, sent with its length.
+    pub body: Option<Vec<u8>>,
+    /// How much of the answer is read, in bytes.
+    pub read_max: usize,
+}
+
+impl Outbound {
+    /// A `GET`.
+    pub fn get(url: Url) -> Outbound {
+        Outbound { verb: Verb::Get, url, headers: Vec::new(), body: None, read_max: INBOUND_MAX_BYTES }
+    }
+
+    /// A `POST` of a JSON body.
+    pub fn post(url: Url, body: Vec<u8>) -> Outbound {
+        Outbound { verb: Verb::Post, body: Some(body), ..Outbound::get(url) }
+    }
+}
+
+/// An answer, read to its end or to [`Outbound::read_max`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inbound {
     /// The HTTP status.
     pub status: u16,
     /// The seconds to wait before another try, where header `retry-after` or `ratelimit-reset` tells them.
     pub retry_after: Option<u64>,
-    /// The body, cut at [`INBOUND_MAX_BYTES`].
+    /// The body, cut at [`Outbound::read_max`].
     pub body: Vec<u8>,
 }
 
-/// How much of an answer is read, in bytes. PagerDuty's are below 1 KB.
+/// How much of an answer is read where nothing else is said, in bytes. Those to events are below 1 KB.
 pub const INBOUND_MAX_BYTES: usize = 64 * 1024;
 
 /// Why there is no answer.

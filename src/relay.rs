@@ -1,19 +1,23 @@
-//! The pipeline: its stages in order, and what the sender and the log are told at the end.
+//! The pipeline: its stages, in order.
 
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::auth::{self, Access, FetchError, Proof};
+use crate::auth::{self, Access, Authenticated, FetchError, Scheme};
 use crate::config::{self, Config, Grouping, Target, Unmapped};
 use crate::deliver::{self, Channel, Failure, Outcome, Sent, Verdict};
 use crate::error::{ConfirmError, Error};
+use crate::explain;
 use crate::host::{Host, Next, Outbound, Url};
+use crate::page;
+use crate::preview;
+use crate::report::{self, Facts, Preview};
 use crate::request::{BODY_TIMEOUT, Method, ReadError, Reply, Request};
-use crate::route::{self, Endpoint};
+use crate::route::{self, By, Delivery, Endpoint};
 use crate::setup;
-use crate::sources::{Confirm, Mapped, Source};
+use crate::sources::{Confirm, MapError, Mapped};
 use crate::storm;
 use crate::text;
 use crate::unmapped;
@@ -31,9 +35,6 @@ const TOTAL_MAX: Duration = Duration::from_secs(25);
 /// How much of a body is looked at for the page that says that it cannot be mapped, in bytes.
 const EXCERPT_BYTES: usize = 64 * 1024;
 
-/// How many entries of each kind the reply and the log list; what is beyond them is counted.
-const LISTED_MAX: usize = 1000;
-
 /// Takes a request through the pipeline and gives the reply, and a line for the log but for what anybody may ask. The
 /// line holds no secret and no payload.
 ///
@@ -41,31 +42,32 @@ const LISTED_MAX: usize = 1000;
 pub fn handle(host: &mut dyn Host, request: Request) -> (Reply, Option<String>) {
     let mut facts = Facts::default();
     let result = match route::route(request.method, &request.path) {
-        Ok(Endpoint::Deliver { source, service }) => stages(host, &request, source, service, &mut facts),
+        Ok(Endpoint::Deliver(delivery)) => take_in(host, &request, &delivery, &mut facts),
         Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
         Ok(Endpoint::Options) => return (options(), None),
-        Ok(Endpoint::Setup { source }) => return (set_up(&request, source), None),
+        Ok(Endpoint::Page) => return (page::reply(&request.headers), None),
+        Ok(Endpoint::Setup { source }) => return (setup::reply(&request.headers, source), None),
         Err(error) => Err(error.into()),
     };
     let reply = match &result {
-        Ok(status) => success(*status, &facts),
-        Err(error) => error.reply(facts.to_json()),
+        Ok(status) => report::success(*status, &facts),
+        Err(error) => error.reply(facts.reply()),
     };
-    let line = line(host, &facts, &reply, result.err());
+    let line = report::line(host, &facts, &reply, result.err());
     (reply, Some(line))
 }
 
 /// How long a body may take to arrive: no longer than its sender waits for an answer to it.
 pub fn body_timeout(method: Method, path: &str) -> Duration {
     match route::route(method, path) {
-        Ok(Endpoint::Deliver { source, .. }) => deadline(source).min(BODY_TIMEOUT),
+        Ok(Endpoint::Deliver(Delivery { by: By::Source(source), .. })) => deadline(source.patience).min(BODY_TIMEOUT),
         _ => BODY_TIMEOUT,
     }
 }
 
-/// When a delivery of this source has to be answered, from its arrival on.
-fn deadline(source: &Source) -> Duration {
-    source.patience.saturating_sub(MARGIN.min(source.patience / MARGIN_SHARE)).min(TOTAL_MAX)
+/// When a delivery has to be answered whose sender waits for so long, from its arrival on.
+fn deadline(patience: Duration) -> Duration {
+    patience.saturating_sub(MARGIN.min(patience / MARGIN_SHARE)).min(TOTAL_MAX)
 }
 
 fn healthy() -> Value {
@@ -80,72 +82,91 @@ fn options() -> Reply {
     reply.header("webhook-allowed-rate", "*")
 }
 
-/// A set-up page, or the list of them. It is Markdown that reads as plain text.
-fn set_up(request: &Request, source: Option<&'static Source>) -> Reply {
-    let accepted = request.headers.once("accept").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
-    let markdown = text::contains(accepted, "text/markdown");
-    let media_type = if markdown { "text/markdown; charset=utf-8" } else { "text/plain; charset=utf-8" };
-    Reply::text(StatusCode::OK, media_type, source.map_or_else(setup::list, setup::page))
+/// What deliveries are taken in by: a vendor's source, or a mapping of the user's own.
+struct Intake<'a> {
+    /// The end of its variables' names, and the beginning of its dedup keys.
+    slug: &'a str,
+    name: &'a str,
+    schemes: &'a [Scheme<'a>],
+    patience: Duration,
+    success: StatusCode,
+    /// Texts with the words in backticks that decide what is done.
+    words: &'a [&'a str],
+    map: &'a dyn Fn(Grouping, &Authenticated<'_>) -> Result<Mapped, MapError>,
 }
 
-/// What is known about a request so far: the reply and the log tell the same.
-#[derive(Default)]
-struct Facts {
-    source: Option<&'static str>,
-    service: Option<String>,
-    proof: Option<Proof>,
-    mapped: Mapped,
-    outcomes: Vec<Outcome>,
-    /// What went well in the end, and somebody should still look at.
-    warnings: Vec<String>,
-    /// The stages that have ended, and when.
-    stages: Vec<(&'static str, Duration)>,
+/// Takes a delivery in and on to PagerDuty, or up to the wire where it is to be previewed.
+fn take_in(
+    host: &mut dyn Host,
+    request: &Request,
+    delivery: &Delivery<'_>,
+    facts: &mut Facts,
+) -> Result<StatusCode, Error> {
+    match delivery.by {
+        By::Source(source) => {
+            let map = |grouping, delivery: &Authenticated<'_>| match (grouping, source.map_group) {
+                (Grouping::Group, Some(map_group)) => map_group(delivery),
+                _ => (source.map)(delivery),
+            };
+            let intake = Intake {
+                slug: source.slug,
+                name: source.name,
+                schemes: source.schemes,
+                patience: source.patience,
+                success: source.success,
+                words: &[source.setup.opens, source.setup.closes],
+                map: &map,
+            };
+            stages(host, request, &intake, delivery, facts)
+        }
+    }
 }
 
 fn stages(
     host: &mut dyn Host,
     request: &Request,
-    source: &'static Source,
-    service: Option<&str>,
+    intake: &Intake<'_>,
+    to: &Delivery<'_>,
     facts: &mut Facts,
 ) -> Result<StatusCode, Error> {
     facts.ended("read", host);
-    facts.source = Some(source.slug);
-    let deadline = deadline(source);
+    facts.source = Some(intake.slug.to_owned());
+    let deadline = deadline(intake.patience);
     let unread = request.problem.map(Error::Read);
     // What is too large may still be an alert. The others break off or come late, and their senders come again.
     if let Some(error) = unread.as_ref().filter(|_| request.problem != Some(ReadError::TooLarge)) {
         return Err(error.clone());
     }
-    let config = config::load(host, source.slug, source.schemes)?;
+    let config = config::load(host, intake.slug, intake.schemes)?;
     let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, topics: &config.topics };
     let now = host.now();
-    let known = auth::verify(request, source.schemes, access, now, &mut |url| fetch(host, url, deadline));
+    let known = auth::verify(request, intake.schemes, access, now, &mut |url| fetch(host, url, deadline));
     let delivery = match (&unread, known) {
         // Without the body no signature can hold.
         (Some(error), Err(_)) => return Err(error.clone()),
         (Some(error), Ok(known)) if known.proof().scheme.is_signature() => return Err(error.clone()),
         (_, known) => known?,
     };
-    facts.proof = Some(delivery.proof());
+    facts.proof = Some(delivery.proof().to_string());
     // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
-    facts.service = service.map(str::to_owned);
-    let target = config::target(host, service)?;
+    facts.service = to.service.map(str::to_owned);
+    let target = config::target(host, to.service)?;
     facts.warnings.extend(target.warning.as_ref().map(|error| format!("{error}: old alerts stay open")));
     facts.ended("auth", host);
 
-    let map = match target.grouping {
-        Grouping::Alert => source.map,
-        Grouping::Group => source.map_group.unwrap_or(source.map),
-    };
+    let map = |delivery: &Authenticated<'_>| (intake.map)(target.grouping, delivery);
     if unread.is_none() {
         match map(&delivery) {
             Ok(mapped) => facts.mapped = mapped,
             Err(error) => facts.mapped.rejected.push(error),
         }
     }
+    let explained = to.preview.then(|| {
+        let mapped = facts.mapped.events.clone();
+        (explain::explain(&map, &delivery, &mapped, intake.words), mapped)
+    });
     let events = std::mem::take(&mut facts.mapped.events);
-    let plan = storm::plan(events, facts.mapped.group.as_ref(), source, now);
+    let plan = storm::plan(events, facts.mapped.group.as_ref(), (intake.slug, intake.name), now);
     if plan.digested > 0 {
         facts.warnings.push(format!("{} events are only named in a digest: they are too many at once", plan.digested));
     }
@@ -154,26 +175,39 @@ fn stages(
         let reasons = facts.mapped.rejected.iter().map(ToString::to_string);
         let reasons: Vec<String> = reasons.chain(unread.as_ref().map(Error::to_string)).collect();
         let shown = excerpt(delivery.body(), &config, &target);
-        if let Some(page) = unmapped::page(source.slug, source.name, &reasons, &shown) {
+        if let Some(page) = unmapped::page(intake.slug, intake.name, &reasons, &shown) {
             facts.warnings.push(format!("{} items could not be mapped: a page says so", reasons.len()));
             events.insert(0, page);
         }
     }
     facts.ended("map", host);
 
-    if let Some(confirm) = &facts.mapped.confirm {
-        confirm_subscription(host, confirm, &config, deadline)?;
-    }
     let channel = Channel {
         keys: &target.routing_keys,
         alerts: &target.alerts_url,
         changes: &target.changes_url,
         minimal: target.unmapped == Unmapped::Page,
     };
-    facts.outcomes = deliver::deliver(host, &events, channel, deadline);
-    facts.ended("deliver", host);
-    facts.warnings.extend(warnings(&target, &facts.outcomes));
-    let status = judge(source, &target, facts)?;
+    let confirm = facts.mapped.confirm.as_ref().map(|confirm| confirmation(confirm, &config)).transpose()?;
+    // The wire: a preview ends here.
+    let status = if let Some((explanation, mapped)) = &explained {
+        facts.warnings.extend(confirm.map(|_| "the subscription would be confirmed".to_owned()));
+        let drafts = deliver::draft(&events, channel, &target.routing_key_variable);
+        let events = preview::events(&drafts, &events, mapped, explanation);
+        facts.preview = Some(Preview { events, explanation: explanation.clone() });
+        match facts.mapped.rejected.first() {
+            Some(error) if target.unmapped == Unmapped::Reject => Err(error.clone().into()),
+            _ => Ok(StatusCode::OK),
+        }
+    } else {
+        if let Some(url) = confirm {
+            confirm_subscription(host, &url, deadline)?;
+        }
+        facts.outcomes = deliver::deliver(host, &events, channel, deadline);
+        facts.ended("deliver", host);
+        facts.warnings.extend(warnings(&target, &facts.outcomes));
+        judge(intake.success, &target, facts)
+    }?;
     unread.map_or(Ok(status), Err)
 }
 
@@ -184,20 +218,18 @@ fn excerpt(body: &[u8], config: &Config, target: &Target) -> String {
     config.secrets.as_ref().map(|secrets| secrets.redact(&shown)).unwrap_or(shown)
 }
 
-/// Confirms a subscription to a listed topic.
-fn confirm_subscription(
-    host: &mut dyn Host,
-    confirm: &Confirm,
-    config: &Config,
-    deadline: Duration,
-) -> Result<(), Error> {
+/// Where a subscription to a listed topic is confirmed.
+fn confirmation(confirm: &Confirm, config: &Config) -> Result<Url, Error> {
     // By its signature or by a secret: the sender is known, and which topics are wanted is another matter.
     if !config.topics.contains(&confirm.topic) {
         return Err(Error::Confirm(ConfirmError::Topic));
     }
     let authority = auth::host_of_topic(&confirm.topic).ok_or(Error::Confirm(ConfirmError::Topic))?;
-    let url = Url { https: true, authority, path: confirm.path.clone() };
-    fetch(host, &url, deadline).map(|_| ()).map_err(|error| {
+    Ok(Url { https: true, authority, path: confirm.path.clone() })
+}
+
+fn confirm_subscription(host: &mut dyn Host, url: &Url, deadline: Duration) -> Result<(), Error> {
+    fetch(host, url, deadline).map(|_| ()).map_err(|error| {
         Error::Confirm(match error {
             FetchError::Absent => ConfirmError::Refused,
             FetchError::Trouble => ConfirmError::Unreachable,
@@ -209,7 +241,7 @@ fn confirm_subscription(
 fn fetch(host: &mut dyn Host, url: &Url, deadline: Duration) -> Result<Vec<u8>, FetchError> {
     let mut fetched = Err(FetchError::Trouble);
     host.exchange(1, deadline.min(FETCH_MAX), &mut |_, elapsed, answer| match answer {
-        None => Some(Next { outbound: Outbound { url: url.clone(), body: None }, not_before: elapsed }),
+        None => Some(Next { outbound: Outbound::get(url.clone()), not_before: elapsed }),
         Some(answer) => {
             fetched = match answer {
                 Ok(answer) if answer.status == 200 => Ok(answer.body),
@@ -251,7 +283,7 @@ fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
 }
 
 /// What all outcomes together mean for the sender: the worst of them decides.
-fn judge(source: &Source, target: &Target, facts: &Facts) -> Result<StatusCode, Error> {
+fn judge(success: StatusCode, target: &Target, facts: &Facts) -> Result<StatusCode, Error> {
     let outcomes = &facts.outcomes;
     let of = outcomes.len();
     // A change that a key does not take is no reason to send alerts again that are there.
@@ -273,115 +305,7 @@ fn judge(source: &Source, target: &Target, facts: &Facts) -> Result<StatusCode, 
         Verdict::Refused => Err(Error::Refused { least: target.unmapped == Unmapped::Page, failed, of, why }),
         Verdict::Accepted => match facts.mapped.rejected.first() {
             Some(error) if target.unmapped == Unmapped::Reject => Err(error.clone().into()),
-            _ => Ok(source.success),
+            _ => Ok(success),
         },
     }
-}
-
-/// `200` (or what the source's senders expect) with PagerDuty's own three members, so that programs which read
-/// PagerDuty's answer can read this one, and the facts beside them.
-fn success(status: StatusCode, facts: &Facts) -> Reply {
-    let mut body = facts.to_json();
-    if let Some(members) = body.as_object_mut() {
-        let accepted = facts.outcomes.iter().filter(|outcome| outcome.verdict() == Verdict::Accepted);
-        let message = match accepted.count() {
-            0 => "nothing to send".to_owned(),
-            1 => "1 event accepted by pagerduty".to_owned(),
-            n => format!("{n} events accepted by pagerduty"),
-        };
-        members.insert("status".into(), "success".into());
-        members.insert("message".into(), message.into());
-        if let [only] = facts.outcomes.as_slice() {
-            members.insert("dedup_key".into(), only.dedup_key.clone().into());
-        }
-    }
-    Reply::json(status, "application/json", &body)
-}
-
-/// What came of an event with one routing key, for the reply and the log.
-fn sent(sent: &Sent) -> Map<String, Value> {
-    let mut members = Map::new();
-    members.insert("sha256".into(), sent.sha256.as_str().into());
-    members.insert("attempts".into(), sent.attempts.into());
-    members.insert("pagerduty".into(), sent.to_string().into());
-    members
-}
-
-impl Facts {
-    /// Notes that a stage has ended.
-    fn ended(&mut self, stage: &'static str, host: &dyn Host) {
-        self.stages.push((stage, host.elapsed()));
-    }
-
-    fn to_json(&self) -> Value {
-        let mut facts = Map::new();
-        if let Some(proof) = self.proof {
-            facts.insert("auth".into(), proof.to_string().into());
-        }
-        let event = |outcome: &Outcome| {
-            let mut event = sent(&outcome.current);
-            event.insert("event_action".into(), outcome.action.as_str().into());
-            event.insert("dedup_key".into(), outcome.dedup_key.clone().into());
-            if outcome.minimal {
-                event.insert("without_details".into(), true.into());
-            }
-            if let Some(previous) = &outcome.previous {
-                event.insert("with_previous_key".into(), Value::Object(sent(previous)));
-            }
-            Value::Object(event)
-        };
-        let lists = [
-            ("events", self.outcomes.iter().map(event).collect()),
-            (
-                "ignored",
-                self.mapped
-                    .ignored
-                    .iter()
-                    .map(|i| text::object([("item", i.item.as_str().into()), ("reason", i.reason.into())]))
-                    .collect(),
-            ),
-            ("rejected", self.mapped.rejected.iter().map(|error| Value::from(error.to_string())).collect()),
-            ("warnings", self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect()),
-        ];
-        for (name, list) in lists {
-            let mut list: Vec<Value> = list;
-            let more = list.len().saturating_sub(LISTED_MAX);
-            list.truncate(LISTED_MAX);
-            if !list.is_empty() {
-                facts.insert(name.into(), list.into());
-            }
-            if more > 0 {
-                facts.insert(format!("{name}_not_listed"), more.into());
-            }
-        }
-        Value::Object(facts)
-    }
-}
-
-/// One line of JSON: what was asked, what came of it, how long it took. No payload, no path that nobody vouches for.
-fn line(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Error>) -> String {
-    let mut line = facts.to_json();
-    if let Some(members) = line.as_object_mut() {
-        members.insert("time".into(), text::epoch(host.now()).into());
-        let level = match (&error, facts.warnings.is_empty()) {
-            (Some(_), _) => "error",
-            (None, false) => "warning",
-            (None, true) => "info",
-        };
-        members.insert("level".into(), level.into());
-        members.insert("source".into(), facts.source.into());
-        members.insert("service".into(), facts.service.clone().into());
-        members.insert("status".into(), reply.status.as_u16().into());
-        let millis = |duration: Duration| Value::from(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
-        members.insert("ms".into(), millis(host.elapsed()));
-        let mut since = Duration::ZERO;
-        for (stage, end) in &facts.stages {
-            members.insert(format!("ms_{stage}"), millis(end.saturating_sub(since)));
-            since = *end;
-        }
-        if let Some(error) = error {
-            members.insert("error".into(), error.to_string().into());
-        }
-    }
-    String::from_utf8(text::encode(&line)).unwrap_or_default()
 }

@@ -71,6 +71,12 @@ impl Headers {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The same headers but for those of this name, in lower case.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Headers {
+        Headers(self.0.iter().filter(|(given, _)| given != name).cloned().collect())
+    }
+
     /// The value of a header (its name in lower case) that came exactly once.
     pub fn once(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.0.iter().filter(|(given, _)| given == name);

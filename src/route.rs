@@ -14,22 +14,37 @@ const READ: &str = "GET, HEAD";
 /// What a request is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Endpoint<'a> {
-    /// `POST /<source>` and `POST /<source>/<service>`.
-    Deliver {
-        /// The vendor.
-        source: &'static Source,
-        /// The word of the user's own that names a routing key.
-        service: Option<&'a str>,
-    },
+    /// `POST /<source>[/<service>]`, and the same below `/preview`.
+    Deliver(Delivery<'a>),
     /// `GET /health`.
     Health,
     /// `OPTIONS` on a path that takes deliveries: who may send, and how often (CloudEvents' web hooks ask).
     Options,
+    /// `GET /`: a page to try payloads in.
+    Page,
     /// `GET /setup` and `GET /setup/<source>`.
     Setup {
         /// The vendor; nothing for the list of them.
         source: Option<&'static Source>,
     },
+}
+
+/// Where a delivery goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// What maps it.
+    pub by: By,
+    /// The word of the user's own that names a routing key.
+    pub service: Option<&'a str>,
+    /// Whether it is shown what would be sent, and nothing is.
+    pub preview: bool,
+}
+
+/// What maps a delivery.
+#[derive(Clone, Copy, Debug)]
+pub enum By {
+    /// A vendor's source.
+    Source(&'static Source),
 }
 
 /// Why a request is for nothing.
@@ -70,18 +85,25 @@ impl fmt::Display for RouteError {
 pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteError> {
     let path = path.strip_prefix('/').ok_or(RouteError::Path)?;
     let path = path.strip_suffix('/').unwrap_or(path);
-    let (first, service) = match path.split_once('/') {
-        Some((first, service)) => (first, Some(service)),
-        None => (path, None),
+    let (first, rest) = split(path);
+    let read = |endpoint| match method {
+        Method::Get | Method::Head => Ok(endpoint),
+        _ => Err(RouteError::Method(READ)),
     };
-    let read = matches!(method, Method::Get | Method::Head);
-    if first == "health" && service.is_none() {
-        return if read { Ok(Endpoint::Health) } else { Err(RouteError::Method(READ)) };
+    match (first, rest) {
+        ("", None) => read(Endpoint::Page),
+        ("health", None) => read(Endpoint::Health),
+        ("setup", slug) => {
+            read(Endpoint::Setup { source: slug.map(|slug| sources::find(slug).ok_or(RouteError::Path)).transpose()? })
+        }
+        ("preview", Some(rest)) => deliver(method, rest, true),
+        _ => deliver(method, path, false),
     }
-    if first == "setup" {
-        let source = service.map(|slug| sources::find(slug).ok_or(RouteError::Path)).transpose()?;
-        return if read { Ok(Endpoint::Setup { source }) } else { Err(RouteError::Method(READ)) };
-    }
+}
+
+/// `<source>[/<service>]`.
+fn deliver<'a>(method: Method, path: &'a str, preview: bool) -> Result<Endpoint<'a>, RouteError> {
+    let (first, service) = split(path);
     let source = sources::find(first).ok_or(RouteError::Path)?;
     if service.is_some_and(|service| !is_service(service)) {
         return Err(RouteError::Service);
@@ -94,7 +116,12 @@ pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteErr
         _ if source.by_get => return Err(RouteError::Method("GET, POST, PUT, OPTIONS")),
         _ => return Err(RouteError::Method("POST, PUT, OPTIONS")),
     }
-    Ok(Endpoint::Deliver { source, service })
+    Ok(Endpoint::Deliver(Delivery { by: By::Source(source), service, preview }))
+}
+
+/// The first word of a path, and what comes after it.
+fn split(path: &str) -> (&str, Option<&str>) {
+    path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)))
 }
 
 /// `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`: what Spin takes as part of a variable's name. Not `previous` at its end: the

@@ -2,12 +2,92 @@
 
 use std::fmt::Write;
 
-use crate::auth::Scheme;
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::auth::{Form, Hash, Scheme, SignatureEncoding, Stamp};
+use crate::request::{Headers, Reply};
 use crate::sources::{SOURCES, Source};
 use crate::text;
 
 /// What stands for the relay's own host, which it does not know.
 const HOST: &str = "https://<relay>";
+
+/// A set-up page, or the list of them: Markdown that reads as plain text, or JSON for the page at `/`.
+pub fn reply(headers: &Headers, source: Option<&'static Source>) -> Reply {
+    let accepted = headers.once("accept").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
+    if text::contains(accepted, "application/json") {
+        let json = source.map_or_else(list_json, page_json);
+        return Reply::json(StatusCode::OK, "application/json", &json);
+    }
+    let markdown = text::contains(accepted, "text/markdown");
+    let media_type = if markdown { "text/markdown; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    Reply::text(StatusCode::OK, media_type, source.map_or_else(list, page))
+}
+
+fn list_json() -> Value {
+    let entry = |source: &&Source| text::object([("slug", source.slug.into()), ("name", source.name.into())]);
+    text::object([("sources", SOURCES.iter().map(entry).collect())])
+}
+
+fn page_json(source: &'static Source) -> Value {
+    let Source { slug, name, docs, setup, schemes, .. } = source;
+    let mut page = text::object([
+        ("slug", (*slug).into()),
+        ("name", (*name).into()),
+        ("docs", (*docs).into()),
+        ("opens", setup.opens.into()),
+        ("closes", setup.closes.into()),
+        ("secret", vec![["secret_", slug].concat(), "webhook_secret".to_owned()].into()),
+        ("steps", setup.steps.lines().map(Value::from).collect()),
+        ("schemes", schemes.iter().map(|scheme| scheme_json(*scheme)).collect()),
+    ]);
+    if let (Some(members), Some(template)) = (page.as_object_mut(), setup.template) {
+        members.insert("template".into(), template.into());
+    }
+    page
+}
+
+/// A way to prove oneself, as a program follows it.
+fn scheme_json(scheme: Scheme<'_>) -> Value {
+    let mut members = Map::new();
+    let mut set = |name: &str, value: &str| {
+        members.insert(name.to_owned(), value.into());
+    };
+    match scheme {
+        Scheme::Basic => set("scheme", "basic"),
+        Scheme::Bearer => set("scheme", "bearer"),
+        Scheme::Header(name) => {
+            set("scheme", "header");
+            set("header", name);
+        }
+        Scheme::Hmac(hmac) => {
+            set("scheme", "hmac");
+            set("header", hmac.header);
+            set("hash", if hmac.hash == Hash::Sha1 { "sha1" } else { "sha256" });
+            set("encoding", if hmac.encoding == SignatureEncoding::Hex { "hex" } else { "base64" });
+            match hmac.form {
+                Form::Fields { timestamp, signature, separator } => {
+                    set("timestamp", timestamp);
+                    set("signature", signature);
+                    set("separator", separator);
+                }
+                Form::List(prefix) | Form::One(prefix) => set("prefix", prefix),
+            }
+            if let Stamp::Header { name, before, .. } = hmac.stamp {
+                set("timestamp_header", name);
+                set("timestamp_before", before);
+            }
+        }
+        Scheme::Query(name) => {
+            set("scheme", "query");
+            set("parameter", name);
+        }
+        Scheme::Sns => set("scheme", "sns"),
+        Scheme::StandardWebhooks => set("scheme", "standard_webhooks"),
+    }
+    Value::Object(members)
+}
 
 /// The list of all pages, in Markdown that reads as plain text.
 pub fn list() -> String {
@@ -47,7 +127,7 @@ pub fn page(source: &Source) -> String {
 }
 
 /// A way to prove oneself, as a person enters it.
-fn way(scheme: Scheme) -> String {
+fn way(scheme: Scheme<'_>) -> String {
     match scheme {
         Scheme::Basic => "Basic password".to_owned(),
         Scheme::Bearer => "`Authorization: Bearer <secret>`".to_owned(),

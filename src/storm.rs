@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::event::{self, Action, DedupKey, Event, Severity};
-use crate::sources::Source;
 use crate::text;
 
 /// The most events of a delivery that go out one by one. It leaves some of PagerDuty's minute to other senders.
@@ -42,13 +41,13 @@ pub struct Plan {
     pub digested: usize,
 }
 
-/// Decides what of `events` goes out one by one. `group` is the key of an alert for the whole delivery, which stands for
+/// Decides what of `events` goes out one by one. `slug` and `name` are the source's; `group` is the key of an alert for the whole delivery, which stands for
 /// those that do not; a source without one has a digest that somebody has to close. `now` is the time since the Unix
 /// epoch.
 ///
 /// Resolves are never left out in favour of triggers, changes are not left out at all, and events with the same key
 /// stay together and keep their order.
-pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, source: &Source, now: Duration) -> Plan {
+pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &str), now: Duration) -> Plan {
     if events.len() <= EVENTS_MAX {
         return Plan { events, digested: 0 };
     }
@@ -85,7 +84,7 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, source: &Source, now: 
     }
     let left: Vec<Event> = left.into_iter().flat_map(|unit| unit.0).collect();
     let digested = left.len();
-    let mut events = digest(&left, group, source);
+    let mut events = digest(&left, group, slug, name);
     let later = opening.split_off(opening.len().min(TRIGGERS_MIN));
     for unit in [whole, opening, closing, later, changes].into_iter().flatten() {
         events.extend(unit.0);
@@ -151,14 +150,13 @@ fn at<'a>(units: &'a mut [Unit], index: Option<&Value>) -> Option<&'a mut Unit> 
 /// One alert that names all of `left`: as many events as it takes to hold them.
 ///
 /// It opens where something among them does, and closes where all of them are over.
-fn digest(left: &[Event], group: Option<&DedupKey>, source: &Source) -> Vec<Event> {
+fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> Vec<Event> {
     let opens = left.iter().any(|event| event.action() == Action::Trigger);
     let action = if opens { Action::Trigger } else { Action::Resolve };
     let of_action = left.iter().filter(|event| !opens || event.action() == Action::Trigger);
     let Some(severity) = of_action.map(Event::severity).max() else { return Vec::new() };
-    let any = || DedupKey::new(source.slug, &[KEY]);
+    let any = || DedupKey::new(slug, &[KEY]);
     let Some(digest_key) = group.cloned().or_else(any) else { return Vec::new() };
-    let name = source.name;
     let summary = format!("{} more alerts of one delivery from {name}, too many to page one by one", left.len());
 
     let mut events = Vec::new();

@@ -222,7 +222,7 @@ fn vectors() -> Vec<Value> {
 }
 
 /// A scheme as the vectors write it.
-fn scheme(described: &Value) -> Scheme {
+fn scheme(described: &Value) -> Scheme<'static> {
     let text = |value: &Value| -> &'static str { value.as_str().unwrap_or_default().to_owned().leak() };
     let hmac = || {
         let structured = &described["structured"];

@@ -935,6 +935,10 @@ impl pagerelay::host::Host for Taking {
         Ok(None)
     }
 
+    fn variables(&self) -> Result<Vec<String>, pagerelay::host::VariableError> {
+        Ok(Vec::new())
+    }
+
     fn exchange(&mut self, lanes: usize, _: Duration, step: pagerelay::host::Step<'_>) {
         for lane in 0..lanes {
             let mut answer = None;

@@ -24,25 +24,29 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &["auth", "config", "request", "route", "sources", "text"]),
     ("event", &["fit", "text"]),
     ("event/*", &["text"]),
+    ("explain", &["auth", "event", "sources", "text"]),
     ("fit", &["text"]),
     ("form", &["text"]),
     ("host", &[]),
     ("labels", &["event", "fit", "sources", "text"]),
     ("lib", &[]),
+    ("page", &["request", "text"]),
+    ("preview", &["deliver", "event", "explain", "text"]),
     (
         "relay",
         &[
-            "auth", "config", "deliver", "error", "event", "host", "request", "route", "setup", "sources", "storm",
-            "text", "unmapped",
+            "auth", "config", "deliver", "error", "explain", "host", "page", "preview", "report", "request", "route",
+            "setup", "sources", "storm", "text", "unmapped",
         ],
     ),
+    ("report", &["deliver", "error", "explain", "host", "request", "sources", "text"]),
     ("request", &["text"]),
     ("route", &["request", "sources"]),
     ("secret", &["text"]),
-    ("setup", &["auth", "sources", "text"]),
+    ("setup", &["auth", "request", "sources", "text"]),
     ("sources/mod", &["auth", "event", "form", "text"]),
     ("sources/*", &["auth", "event", "labels", "text"]),
-    ("storm", &["event", "sources", "text"]),
+    ("storm", &["event", "text"]),
     ("text", &[]),
     ("text/*", &[]),
     ("unmapped", &["event", "text"]),
@@ -116,7 +120,7 @@ fn registry_files_fixtures_and_readme_name_the_same_sources() {
 
 /// A source's row in the README.
 fn row(source: &Source) -> String {
-    let has = |test: &dyn Fn(&Scheme) -> bool| source.schemes.iter().any(test);
+    let has = |test: &dyn Fn(&Scheme<'_>) -> bool| source.schemes.iter().any(test);
     let ways = [
         (has(&|scheme| scheme.is_signature()), "signature"),
         (has(&|scheme| matches!(scheme, Scheme::Bearer | Scheme::Basic | Scheme::Header(_))), "shared secret"),

@@ -16,17 +16,17 @@ use crate::text;
 
 /// How a vendor signs.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Hmac {
+pub struct Hmac<'a> {
     /// The header that holds the signature, in lower case.
-    pub header: &'static str,
+    pub header: &'a str,
     /// The hash under the HMAC.
     pub hash: Hash,
     /// How the signature is written.
     pub encoding: Encoding,
     /// What stands in the header around it.
-    pub form: Form,
+    pub form: Form<'a>,
     /// What is signed beside the body.
-    pub stamp: Stamp,
+    pub stamp: Stamp<'a>,
 }
 
 /// The hash under an HMAC.
@@ -49,31 +49,31 @@ pub enum Encoding {
 
 /// What stands in the header around a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum Form<'a> {
     /// `key=value` pairs with commas between them: `t=1700000000,v1=…`. The timestamp, a separator and the body are signed.
     Fields {
         /// The timestamp's key, which comes once.
-        timestamp: &'static str,
+        timestamp: &'a str,
         /// The signatures' key, which may come more than once.
-        signature: &'static str,
+        signature: &'a str,
         /// What is signed between the timestamp and the body.
-        separator: &'static str,
+        separator: &'a str,
     },
     /// Several, with commas between them, each after this prefix; others are left alone.
-    List(&'static str),
+    List(&'a str),
     /// One, after this prefix.
-    One(&'static str),
+    One(&'a str),
 }
 
 /// What is signed beside the body, where the header itself does not hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stamp {
+pub enum Stamp<'a> {
     /// `before`, the timestamp from a header of its own, a colon, the body.
     Header {
         /// The timestamp's header, in lower case.
-        name: &'static str,
+        name: &'a str,
         /// What is signed before it.
-        before: &'static str,
+        before: &'a str,
         /// Whether a delivery without a timestamp is refused. Where it is not, the body alone is signed without one.
         required: bool,
     },
@@ -88,7 +88,7 @@ struct Offer<'a> {
     stamp: [&'a str; 3],
 }
 
-impl Hmac {
+impl Hmac<'_> {
     /// Whether one of the signatures is right, and the timestamp, where there is one, near `moment`.
     pub(super) fn verify(&self, headers: &Headers, body: &[u8], secret: &Secret, moment: Moment) -> bool {
         let Some(offer) = self.offer(headers, body, moment) else { return false };
@@ -99,7 +99,7 @@ impl Hmac {
     }
 
     /// The signatures that the header offers, and what they sign before the body.
-    fn offer<'a>(&self, headers: &'a Headers, body: &[u8], moment: Moment) -> Option<Offer<'a>> {
+    fn offer<'a>(&'a self, headers: &'a Headers, body: &[u8], moment: Moment) -> Option<Offer<'a>> {
         let value = credential(headers, self.header)?;
         let signatures = match self.form {
             Form::Fields { timestamp, signature, separator } => {

@@ -18,18 +18,18 @@ pub const TIMESTAMP_TOLERANCE_SECS: u64 = 300;
 
 /// A way for a sender to prove itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
+pub enum Scheme<'a> {
     /// `Authorization: Basic`, any user name, the secret as the password (RFC 7617).
     Basic,
     /// `Authorization: Bearer`, the secret as the token (RFC 6750).
     Bearer,
     /// The secret itself in a header of this name, in lower case.
-    Header(&'static str),
+    Header(&'a str),
     /// A signature by HMAC.
-    Hmac(&'static Hmac),
+    Hmac(&'a Hmac<'a>),
     /// The secret itself as a query parameter of this name. It ends up in other people's logs, so it is for senders that
     /// can set nothing else.
-    Query(&'static str),
+    Query(&'a str),
     /// Amazon SNS: a signature whose key is in a certificate of Amazon's, about a topic of [`Access::topics`](super::Access::topics). Where no
     /// topic is listed, or without cargo feature `sns`, no signature of SNS is looked at.
     Sns,
@@ -38,11 +38,11 @@ pub enum Scheme {
 }
 
 /// The secret itself, in any of the places where a sender with a free choice of headers can put it.
-pub const SHARED_SECRET: &[Scheme] = &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")];
+pub const SHARED_SECRET: &[Scheme<'static>] = &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")];
 
-impl Scheme {
+impl<'a> Scheme<'a> {
     /// The scheme's name in replies, logs and the README.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> &'a str {
         match self {
             Scheme::Basic => "basic",
             Scheme::Bearer => "bearer",

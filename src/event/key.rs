@@ -50,6 +50,12 @@ impl DedupKey {
         DedupKey(format!("{}~{hash}", key.get(..cut).unwrap_or_default()))
     }
 
+    /// Whether its end had to become a hash.
+    pub fn is_shortened(&self) -> bool {
+        // 64 digits of SHA-256 after a tilde.
+        self.0.len() == DEDUP_KEY_MAX_BYTES && self.0.as_bytes().iter().rev().nth(64) == Some(&b'~')
+    }
+
     /// The value of `dedup_key`.
     pub fn as_str(&self) -> &str {
         &self.0

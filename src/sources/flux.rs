@@ -68,7 +68,7 @@ pub const SOURCE: Source = Source {
     map_group: None,
 };
 
-const SIGNATURE: Hmac = Hmac {
+const SIGNATURE: Hmac<'static> = Hmac {
     header: "x-signature",
     hash: Hash::Sha256,
     encoding: SignatureEncoding::Hex,

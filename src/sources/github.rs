@@ -85,7 +85,7 @@ pub const SOURCE: Source = Source {
     map_group: None,
 };
 
-const SIGNATURE: Hmac = Hmac {
+const SIGNATURE: Hmac<'static> = Hmac {
     header: "x-hub-signature-256",
     hash: Hash::Sha256,
     encoding: SignatureEncoding::Hex,

@@ -92,7 +92,7 @@ fn prefix(alert: &Alert<'_>) -> &'static str {
 
 /// Grafana 12 and later. The name of the signature's header is Grafana's own suggestion; the timestamp's has none, and
 /// this is what to enter there.
-const SIGNATURE: Hmac = Hmac {
+const SIGNATURE: Hmac<'static> = Hmac {
     header: "x-grafana-alerting-signature",
     hash: Hash::Sha256,
     encoding: SignatureEncoding::Hex,

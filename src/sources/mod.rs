@@ -63,7 +63,7 @@ pub struct Source {
     /// The page that the wire format was written from.
     pub docs: &'static str,
     /// The ways this sender can prove itself, strongest first.
-    pub schemes: &'static [Scheme],
+    pub schemes: &'static [Scheme<'static>],
     /// What to enter at the vendor's.
     pub setup: Setup,
     /// How long this sender waits for an answer.

@@ -70,7 +70,7 @@ pub const SOURCE: Source = Source {
     map_group: None,
 };
 
-const SIGNATURE: Hmac = Hmac {
+const SIGNATURE: Hmac<'static> = Hmac {
     header: "sentry-hook-signature",
     hash: Hash::Sha256,
     encoding: SignatureEncoding::Hex,

@@ -33,7 +33,7 @@ pub fn of(source: &Source, secret: &str, body: &[u8], now: u64) -> Credentials {
 }
 
 /// The headers of a signature.
-pub fn sign(hmac: &Hmac, secret: &str, body: &[u8], now: u64) -> Vec<(String, String)> {
+pub fn sign(hmac: &Hmac<'_>, secret: &str, body: &[u8], now: u64) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     let mut signed = Vec::new();
     if let Stamp::Header { name, before, .. } = hmac.stamp {

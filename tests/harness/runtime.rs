@@ -312,6 +312,16 @@ fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
             Ok(world.variables.get(&name).cloned())
         };
         Ok((value,))
+    })?;
+    store.func_wrap("get-all", |context: wasmtime::StoreContextMut<'_, Context>, (): ()| {
+        let world = &context.data().world;
+        // It resolves all of them, so one whose provider is down is enough.
+        let all = if world.broken.is_empty() {
+            Ok(world.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>())
+        } else {
+            Err(StoreError::Upstream("a provider is down".to_owned()))
+        };
+        Ok((all,))
     })
 }
 

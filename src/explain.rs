@@ -1,0 +1,442 @@
+//! Where each field of an event comes from, found by asking: a mapping is a pure function of the delivery, so a part of
+//! the payload is what makes a field where the field changes with it.
+//!
+//! Nothing here knows a vendor, and no mapping knows of this: it explains a user's own template as well as a source.
+//! Each part of the payload is changed a little, then taken away, and the events are compared. Words that decide what
+//! is done, such as a state, often stand for others that do the same, so where nothing else decides, the words of the
+//! source's own set-up page are put in their place.
+
+use serde_json::{Map, Value};
+
+use crate::auth::Authenticated;
+use crate::event::Event;
+use crate::sources::{self, MapError, Mapped};
+use crate::text;
+
+/// How much is mapped for one explanation, in bytes of payloads. A runtime may have no clock on computing.
+const MAPPED_MAX_BYTES: usize = 6 * 1024 * 1024;
+
+/// The most parts of a payload that are looked at one by one; of larger ones, all items of a list count as one.
+const PARTS_MAX: usize = 200;
+
+/// The most paths that are named for one field, or as not used.
+const NAMED_MAX: usize = 8;
+const UNUSED_MAX: usize = 60;
+
+/// The longest text that can be a word which decides something, in bytes.
+const WORD_MAX_BYTES: usize = 40;
+
+/// Words that decide in many vendors' payloads, beside those of a source's set-up page.
+const WORDS: &[&str] =
+    &["critical", "error", "warning", "info", "resolved", "ok", "closed", "0", "1", "2", "3", "4", "5"];
+
+/// The fields that words decide.
+const DECIDED: [&str; 2] = ["event_action", "payload.severity"];
+
+/// Stands for all fields of an event, where a part of the payload says which kind of delivery it is.
+const ALL: &str = "*";
+
+/// Headers that say how a delivery came, not what it is about.
+const TRANSPORT: &[&str] =
+    &["accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"];
+
+/// What is known of a mapping's events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Explanation {
+    /// For each event, in order, where its fields come from.
+    pub events: Vec<Vec<Origin>>,
+    /// The parts of the payload that change no event.
+    pub unused: Vec<String>,
+    /// Why it does not tell all, where it does not.
+    pub incomplete: Option<&'static str>,
+}
+
+/// Where one field comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// The field's path in the event.
+    pub field: String,
+    /// How its value was made.
+    pub how: How,
+    /// The paths in the payload that decide it.
+    pub from: Vec<String>,
+    /// The row of a table of words: `page → critical`.
+    pub row: Option<String>,
+}
+
+/// How a field's value was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It is what stands in the payload.
+    Copied,
+    /// Nothing in the payload decides it.
+    Fallback,
+    /// It is put together, cut or converted from what stands in the payload.
+    Made,
+    /// It is what a word in the payload stands for.
+    Table,
+}
+
+impl How {
+    /// The word for it in a reply.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            How::Copied => "copied",
+            How::Fallback => "fallback",
+            How::Made => "made",
+            How::Table => "table",
+        }
+    }
+}
+
+/// Maps a delivery.
+pub type Ask<'a> = &'a dyn Fn(&Authenticated<'_>) -> Result<Mapped, MapError>;
+
+/// Explains the events that `map` makes of `delivery`. `words` are texts with the words that decide something in
+/// backticks.
+pub fn explain(map: Ask<'_>, delivery: &Authenticated<'_>, events: &[Event], words: &[&str]) -> Explanation {
+    if events.is_empty() {
+        return Explanation::default();
+    }
+    let unknown = |why| Explanation { incomplete: Some(why), ..Explanation::default() };
+    let Ok(payload) = sources::payload(delivery) else { return unknown("the payload is not json") };
+    let events: Vec<Map<String, Value>> = events.iter().map(fields).collect();
+    let mut asker = Asker { map, delivery, left: MAPPED_MAX_BYTES };
+    if asker.ask(&payload, None).as_ref() != Some(&events) {
+        return unknown("more than the payload's members decides");
+    }
+    let mut parts = parts(&payload, false);
+    if parts.len() > PARTS_MAX {
+        parts = self::parts(&payload, true);
+    }
+    let mut found = Found { events: &events, of: events.iter().map(|_| Map::new()).collect() };
+    let mut unused = Vec::new();
+    for part in &parts {
+        let marked = asker.change(&payload, part, &mark);
+        let used = found.note(&part.name, marked.as_deref());
+        if !used && !found.note(&part.name, asker.change(&payload, part, &|value| *value = Value::Null).as_deref()) {
+            unused.push(part.name.clone());
+        }
+    }
+    let headers = delivery.header_names().filter(|name| !TRANSPORT.contains(name));
+    for name in headers.map(str::to_owned).collect::<Vec<String>>() {
+        let answer = asker.ask(&payload, Some(&name));
+        found.note(&text::joined(&["header", &name], " "), answer.as_deref());
+    }
+    try_words(&mut asker, &mut found, &payload, &parts, words);
+    unused.retain(|name| !found.names(name));
+    unused.truncate(UNUSED_MAX);
+    let origins = events.iter().zip(&found.of).map(|(event, of)| origins(event, of, &payload, &parts)).collect();
+    let incomplete = (asker.left == 0).then_some("the payload is too large to explain all of it");
+    Explanation { events: origins, unused, incomplete }
+}
+
+/// Puts other words in the place of words, where nothing is known yet to decide what is done or how bad it is.
+fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, parts: &[Part], listed: &[&str]) {
+    let mut words: Vec<&str> = Vec::new();
+    for text in listed {
+        words.extend(text.split('`').skip(1).step_by(2));
+    }
+    let is_word = |part: &&Part| part.value.as_str().is_some_and(|text| text.len() <= WORD_MAX_BYTES);
+    let is_listed = |part: &&Part| part.value.as_str().is_some_and(|text| words.contains(&text));
+    // A word that the page names stands most likely where it decides.
+    let (likely, others): (Vec<&Part>, Vec<&Part>) = parts.iter().filter(is_word).partition(is_listed);
+    for part in if found.wants(&DECIDED) { parts } else { &[] } {
+        let answer = asker.change(payload, part, &|value| *value = Value::Null);
+        found.note_only(&DECIDED, &part.name, answer.as_deref());
+    }
+    for word in words.iter().chain(WORDS) {
+        for part in likely.iter().chain(&others) {
+            if !found.wants(&DECIDED) {
+                return;
+            }
+            let answer = asker.change(payload, part, &|value| *value = Value::from(*word));
+            found.note_only(&DECIDED, &part.name, answer.as_deref());
+        }
+    }
+}
+
+/// Asks the mapping, as long as there is room.
+struct Asker<'a, 'd> {
+    map: Ask<'a>,
+    delivery: &'a Authenticated<'d>,
+    /// How many bytes may still be mapped.
+    left: usize,
+}
+
+impl Asker<'_, '_> {
+    /// The fields of the events of another payload, without one header; nothing where there is no room for it. What
+    /// cannot be mapped has no events.
+    fn ask(&mut self, payload: &Value, without: Option<&str>) -> Option<Vec<Map<String, Value>>> {
+        let body = text::encode(payload);
+        self.left = self.left.saturating_sub(body.len());
+        if self.left == 0 {
+            return None;
+        }
+        let mapped = self.delivery.instead(body, without, self.map);
+        Some(mapped.map(|mapped| mapped.events.iter().map(fields).collect()).unwrap_or_default())
+    }
+
+    fn change(&mut self, payload: &Value, part: &Part, how: &dyn Fn(&mut Value)) -> Option<Vec<Map<String, Value>>> {
+        if self.left == 0 {
+            return None;
+        }
+        let mut payload = payload.clone();
+        edit(&mut payload, &part.path, how);
+        self.ask(&payload, None)
+    }
+}
+
+/// What is known to decide what.
+struct Found<'a> {
+    events: &'a [Map<String, Value>],
+    /// For each event, the names of parts by field.
+    of: Vec<Map<String, Value>>,
+}
+
+impl Found<'_> {
+    /// Notes all fields that differ in `answer`; whether there were any.
+    fn note(&mut self, name: &str, answer: Option<&[Map<String, Value>]>) -> bool {
+        self.note_only(&[], name, answer)
+    }
+
+    /// The same for some fields only, or for all where none are given.
+    fn note_only(&mut self, only: &[&str], name: &str, answer: Option<&[Map<String, Value>]>) -> bool {
+        let Some(answer) = answer else { return false };
+        let mut any = false;
+        let same_number = answer.len() == self.events.len();
+        for (index, (event, of)) in self.events.iter().zip(&mut self.of).enumerate() {
+            let mut add = |field: &str| {
+                if only.is_empty() || only.contains(&field) {
+                    any = true;
+                    if let Some(names) = of.entry(field).or_insert_with(|| Value::Array(Vec::new())).as_array_mut()
+                        && !names.iter().any(|known| known.as_str() == Some(name))
+                    {
+                        names.push(name.into());
+                    }
+                }
+            };
+            match answer.get(index).filter(|_| same_number) {
+                Some(other) => {
+                    let differs = |(field, value): &(&String, &Value)| other.get(*field) != Some(*value);
+                    let different = event.iter().filter(differs).count();
+                    // Another alert altogether: the part says which kind of delivery this is.
+                    if 2 * different > event.len() && other.get("dedup_key") != event.get("dedup_key") {
+                        add(if only.is_empty() { ALL } else { "event_action" });
+                        continue;
+                    }
+                    for (field, _) in event.iter().filter(differs) {
+                        add(field);
+                    }
+                }
+                // Without it there would be no such event.
+                None if !answer.contains(event) => add("event_action"),
+                None => {}
+            }
+        }
+        any
+    }
+
+    /// Whether a part is known to decide anything.
+    fn names(&self, name: &str) -> bool {
+        let named =
+            |names: &Value| names.as_array().is_some_and(|names| names.iter().any(|n| n.as_str() == Some(name)));
+        self.of.iter().any(|of| of.values().any(named))
+    }
+
+    /// Whether an event has one of these fields and nothing is known to decide it.
+    fn wants(&self, fields: &[&str]) -> bool {
+        let wants = |(event, of): (&Map<String, Value>, &Map<String, Value>)| {
+            fields.iter().any(|field| event.contains_key(*field) && !of.contains_key(*field))
+        };
+        self.events.iter().zip(&self.of).any(wants)
+    }
+}
+
+/// The fields of an event by their paths; of links, images and details the members each by itself.
+fn fields(event: &Event) -> Map<String, Value> {
+    let mut fields = Map::new();
+    flatten(&event.to_json(), "", &mut fields);
+    fields
+}
+
+fn flatten(value: &Value, path: &str, fields: &mut Map<String, Value>) {
+    // A member of the details is one field, however much is in it.
+    let whole = path.starts_with("payload.custom_details.");
+    match value {
+        Value::Object(members) if !whole => {
+            for (name, member) in members {
+                flatten(member, &text::joined(&[path, name], "."), fields);
+            }
+        }
+        Value::Array(items) if !whole => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(item, &format!("{path}[{index}]"), fields);
+            }
+        }
+        _ => {
+            fields.insert(path.to_owned(), value.clone());
+        }
+    }
+}
+
+/// A part of a payload that holds no other.
+struct Part {
+    /// Its path as a person writes it.
+    name: String,
+    path: Vec<Step>,
+    value: Value,
+}
+
+#[derive(Clone)]
+enum Step {
+    /// All items of a list.
+    All,
+    Index(usize),
+    Name(String),
+    /// The JSON that a text holds.
+    Text,
+}
+
+/// All parts of a payload; where `many` is set, a part of any item of a list stands for that of all.
+fn parts(payload: &Value, many: bool) -> Vec<Part> {
+    let mut walk = Walk { many, parts: Vec::new(), seen: Map::new() };
+    walk.visit(payload, String::new(), &mut Vec::new());
+    walk.parts
+}
+
+struct Walk {
+    many: bool,
+    parts: Vec<Part>,
+    seen: Map<String, Value>,
+}
+
+impl Walk {
+    fn visit(&mut self, value: &Value, name: String, path: &mut Vec<Step>) {
+        let many = self.many;
+        let mut below = |value: &Value, name: String, step: Step| {
+            path.push(step);
+            self.visit(value, name, path);
+            path.pop();
+        };
+        match value {
+            Value::Object(members) => {
+                for (member, value) in members {
+                    below(value, text::joined(&[&name, member], "."), Step::Name(member.clone()));
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    match many {
+                        true => below(item, format!("{name}[]"), Step::All),
+                        false => below(item, format!("{name}[{index}]"), Step::Index(index)),
+                    }
+                }
+            }
+            Value::Null => {}
+            Value::String(text) => match inner(text) {
+                Some(inner) => below(&inner, name, Step::Text),
+                None if text.trim().is_empty() => {}
+                None => self.add(value, name, path),
+            },
+            Value::Bool(_) | Value::Number(_) => self.add(value, name, path),
+        }
+    }
+
+    fn add(&mut self, value: &Value, name: String, path: &[Step]) {
+        if self.seen.insert(name.clone(), Value::Null).is_none() {
+            self.parts.push(Part { name, path: path.to_vec(), value: value.clone() });
+        }
+    }
+}
+
+/// The object or list that a text holds as JSON, as messages of Amazon SNS do.
+fn inner(text: &str) -> Option<Value> {
+    let json = text.trim_start().starts_with(['{', '[']);
+    json.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// Changes what stands at a path.
+fn edit(value: &mut Value, path: &[Step], how: &dyn Fn(&mut Value)) {
+    let Some((step, rest)) = path.split_first() else { return how(value) };
+    match step {
+        Step::All => value.as_array_mut().into_iter().flatten().for_each(|item| edit(item, rest, how)),
+        Step::Index(index) => value.get_mut(*index).into_iter().for_each(|item| edit(item, rest, how)),
+        Step::Name(name) => value.get_mut(name).into_iter().for_each(|member| edit(member, rest, how)),
+        Step::Text => {
+            if let Some(mut held) = value.as_str().and_then(inner) {
+                edit(&mut held, rest, how);
+                *value = String::from_utf8(text::encode(&held)).unwrap_or_default().into();
+            }
+        }
+    }
+}
+
+/// Changes a value a little, and no two values to the same.
+fn mark(value: &mut Value) {
+    match value {
+        Value::String(text) => text.push('~'),
+        Value::Bool(flag) => *flag = !*flag,
+        Value::Number(number) => {
+            *value = match number.as_u64() {
+                Some(number) => number.wrapping_add(1).into(),
+                None => (number.as_f64().unwrap_or_default() + 1.0).into(),
+            }
+        }
+        Value::Array(_) | Value::Null | Value::Object(_) => {}
+    }
+}
+
+/// What is known of an event's fields, as a person reads it.
+fn origins(event: &Map<String, Value>, of: &Map<String, Value>, payload: &Value, parts: &[Part]) -> Vec<Origin> {
+    let origin = |(field, value): (&String, &Value)| {
+        let names = of.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let names: Vec<&str> = names.collect();
+        let value_of = |name: &str| parts.iter().find(|part| part.name == name).map(|part| &part.value);
+        let (mut how, mut row) = (How::Made, None);
+        let mut from: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        match names.as_slice() {
+            [] => how = How::Fallback,
+            _ if field == ALL || DECIDED.contains(&field.as_str()) => {
+                how = How::Table;
+                if let ([only], true) = (names.as_slice(), field != ALL) {
+                    let word = value_of(only).map(shown).unwrap_or_default();
+                    row = (!word.is_empty()).then(|| [&word, " → ", &shown(value)].concat());
+                }
+            }
+            [only] if value_of(only).is_some_and(|part| shown(part) == shown(value)) => how = How::Copied,
+            _ => {
+                if let Some((above, whole)) = common(&names, payload) {
+                    if whole == value {
+                        (how, from) = (How::Copied, vec![above]);
+                    } else if names.len() > NAMED_MAX / 2 {
+                        from = vec![above];
+                    }
+                }
+            }
+        }
+        from.truncate(NAMED_MAX);
+        Origin { field: field.clone(), how, from, row }
+    };
+    let kind = of.get_key_value(ALL);
+    event.iter().chain(kind).map(origin).collect()
+}
+
+/// A scalar as text.
+fn shown(value: &Value) -> String {
+    text::Node::root(value).text().unwrap_or_default()
+}
+
+/// The path that holds all of these, and what stands there.
+fn common<'v>(names: &[&str], payload: &'v Value) -> Option<(String, &'v Value)> {
+    let first = names.first()?;
+    let ends = first.char_indices().filter(|(_, c)| matches!(c, '.' | '[')).map(|(at, _)| at).rev();
+    let above = ends.filter_map(|end| first.get(..end));
+    let holds = |above: &&str| {
+        let below = |name: &&str| name.strip_prefix(*above).is_some_and(|rest| rest.starts_with(['.', '[']));
+        names.iter().all(below)
+    };
+    let above = above.into_iter().find(holds)?;
+    let path: String = above.chars().filter(|c| *c != ']').map(|c| if c == '[' { '.' } else { c }).collect();
+    Some((above.to_owned(), text::Node::root(payload).at(&path).value()?))
+}
