@@ -214,6 +214,18 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
     Ok(Config { secrets, policy, topics })
 }
 
+/// Reads the template of a mapping of the user's own, and the name of the variable that holds it. Everybody may ask: how
+/// senders prove themselves is said in it.
+///
+/// # Errors
+/// There is none, or the store failed.
+#[cfg(feature = "templates")]
+pub fn template(host: &dyn Host, name: &str) -> Result<(String, String), ConfigError> {
+    let variable = ["custom_", name].concat();
+    let template = required(host, &variable)?;
+    Ok((variable, template))
+}
+
 /// Reads what is asked of senders.
 fn policy(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Policy, ConfigError> {
     let name = format!("require_signature_{source}");

@@ -103,6 +103,7 @@ impl Error {
             Error::Confirm(ConfirmError::Refused | ConfirmError::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
+            Error::Map(MapError::Template { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Read(ReadError::Broken | ReadError::Timeout) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Read(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -110,7 +111,7 @@ impl Error {
             Error::Refused { least: false, .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
             Error::Route(RouteError::Method(_)) => StatusCode::METHOD_NOT_ALLOWED,
-            Error::Route(RouteError::Path | RouteError::Service) => StatusCode::NOT_FOUND,
+            Error::Route(RouteError::Name | RouteError::Path | RouteError::Service) => StatusCode::NOT_FOUND,
         }
     }
 

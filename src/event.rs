@@ -9,6 +9,7 @@ use crate::fit;
 use crate::text;
 
 mod key;
+pub mod read;
 
 pub use self::key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, by_alert};
 

@@ -16,6 +16,9 @@ use crate::text;
 /// How much is mapped for one explanation, in bytes of payloads. A runtime may have no clock on computing.
 const MAPPED_MAX_BYTES: usize = 6 * 1024 * 1024;
 
+/// What an event counts for in that, in bytes: making one takes time, however small its payload is.
+const EVENT_BYTES: usize = 100;
+
 /// The most parts of a payload that are looked at one by one; of larger ones, all items of a list count as one.
 const PARTS_MAX: usize = 200;
 
@@ -174,6 +177,8 @@ impl Asker<'_, '_> {
             return None;
         }
         let mapped = self.delivery.instead(body, without, self.map);
+        let made = mapped.as_ref().map_or(0, |mapped| mapped.events.len());
+        self.left = self.left.saturating_sub(made * EVENT_BYTES);
         Some(mapped.map(|mapped| mapped.events.iter().map(fields).collect()).unwrap_or_default())
     }
 
@@ -216,12 +221,14 @@ impl Found<'_> {
                     }
                 }
             };
-            match answer.get(index).filter(|_| same_number) {
+            let key = event.get("dedup_key");
+            let same_alert = || answer.iter().find(|other| key.is_some() && other.get("dedup_key") == key);
+            match if same_number { answer.get(index) } else { same_alert() } {
                 Some(other) => {
                     let differs = |(field, value): &(&String, &Value)| other.get(*field) != Some(*value);
                     let different = event.iter().filter(differs).count();
                     // Another alert altogether: the part says which kind of delivery this is.
-                    if 2 * different > event.len() && other.get("dedup_key") != event.get("dedup_key") {
+                    if 2 * different > event.len() && other.get("dedup_key") != key {
                         add(if only.is_empty() { ALL } else { "event_action" });
                         continue;
                     }
@@ -353,7 +360,7 @@ impl Walk {
 /// The object or list that a text holds as JSON, as messages of Amazon SNS do.
 fn inner(text: &str) -> Option<Value> {
     let json = text.trim_start().starts_with(['{', '[']);
-    json.then(|| serde_json::from_str(text).ok()).flatten()
+    json.then(|| serde_json::from_slice(text.as_bytes()).ok()).flatten()
 }
 
 /// Changes what stands at a path.

@@ -84,6 +84,8 @@ pub mod auth;
 #[cfg(target_arch = "wasm32")]
 mod component;
 pub mod config;
+#[cfg(feature = "templates")]
+pub mod custom;
 pub mod deliver;
 pub mod error;
 pub mod event;

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::auth::{self, Access, Authenticated, FetchError, Scheme};
 use crate::config::{self, Config, Grouping, Target, Unmapped};
+#[cfg(feature = "templates")]
+use crate::custom::{Template, auth::Auth};
 use crate::deliver::{self, Channel, Failure, Outcome, Sent, Verdict};
 use crate::error::{ConfirmError, Error};
 use crate::explain;
@@ -119,8 +121,43 @@ fn take_in(
             };
             stages(host, request, &intake, delivery, facts)
         }
+        #[cfg(feature = "templates")]
+        By::Custom(name) => {
+            let (variable, text) = config::template(host, name)?;
+            let template = Template::read(&variable, &text);
+            let auth = template.as_ref().map(|template| template.auth()).unwrap_or_default();
+            let (auth, broken) = match Auth::read(&variable, auth) {
+                Ok(auth) => (auth, template.as_ref().err()),
+                Err(error) => return Err(error.into()),
+            };
+            let hmac = auth.hmac();
+            let map = |_, delivery: &Authenticated<'_>| match &template {
+                Ok(template) => template.map(&variable, delivery),
+                Err(error) => Err(error.clone()),
+            };
+            let intake = Intake {
+                slug: &variable,
+                name: &["Mapping ", name].concat(),
+                schemes: &auth.schemes(&hmac),
+                patience: CUSTOM_PATIENCE,
+                success: StatusCode::OK,
+                words: &[],
+                map: &map,
+            };
+            stages(host, request, &intake, delivery, facts).map_err(|error| match (error, broken) {
+                // Its senders may prove themselves in a way that the template would have said.
+                (Error::Auth(_), Some(broken)) => broken.clone().into(),
+                (error, _) => error,
+            })
+        }
+        #[cfg(not(feature = "templates"))]
+        By::Custom(_) => Err(Error::Route(route::RouteError::Path)),
     }
 }
+
+/// How long senders are taken to wait that nobody knows.
+#[cfg(feature = "templates")]
+const CUSTOM_PATIENCE: Duration = Duration::from_secs(10);
 
 fn stages(
     host: &mut dyn Host,

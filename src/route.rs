@@ -8,13 +8,16 @@ use crate::sources::{self, Source};
 /// The longest service word, in bytes: it becomes part of a variable's name.
 const SERVICE_MAX_BYTES: usize = 64;
 
+/// Where the user's own mappings are.
+const CUSTOM: &str = "custom";
+
 /// What paths take that are only read.
 const READ: &str = "GET, HEAD";
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Endpoint<'a> {
-    /// `POST /<source>[/<service>]`, and the same below `/preview`.
+    /// `POST /<source>[/<service>]`, `POST /custom/<name>[/<service>]`, and the same below `/preview`.
     Deliver(Delivery<'a>),
     /// `GET /health`.
     Health,
@@ -33,7 +36,7 @@ pub enum Endpoint<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
     /// What maps it.
-    pub by: By,
+    pub by: By<'a>,
     /// The word of the user's own that names a routing key.
     pub service: Option<&'a str>,
     /// Whether it is shown what would be sent, and nothing is.
@@ -42,7 +45,9 @@ pub struct Delivery<'a> {
 
 /// What maps a delivery.
 #[derive(Clone, Copy, Debug)]
-pub enum By {
+pub enum By<'a> {
+    /// The user's own mapping of this name.
+    Custom(&'a str),
     /// A vendor's source.
     Source(&'static Source),
 }
@@ -52,6 +57,8 @@ pub enum By {
 pub enum RouteError {
     /// The path exists, for the methods in this `Allow` value.
     Method(&'static str),
+    /// The word after `/custom` is not a mapping's name.
+    Name,
     /// There is no such path.
     Path,
     /// The second word of the path is not a service's name.
@@ -62,6 +69,7 @@ impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RouteError::Method(allow) => write!(f, "this path takes {allow}"),
+            RouteError::Name => f.write_str("a mapping's name is words as in a service's, at /custom/<name>"),
             RouteError::Path => {
                 f.write_str("no such path: alerts go to /<source> or /<source>/<service>, and the sources are ")?;
                 for (index, source) in sources::SOURCES.iter().enumerate() {
@@ -101,22 +109,32 @@ pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteErr
     }
 }
 
-/// `<source>[/<service>]`.
+/// `<source>[/<service>]` or `custom/<name>[/<service>]`.
 fn deliver<'a>(method: Method, path: &'a str, preview: bool) -> Result<Endpoint<'a>, RouteError> {
     let (first, service) = split(path);
-    let source = sources::find(first).ok_or(RouteError::Path)?;
+    let (by, by_get, service) = match service {
+        Some(rest) if cfg!(feature = "templates") && first == CUSTOM => {
+            let (name, service) = split(rest);
+            let name = Some(name).filter(|name| is_service(name)).ok_or(RouteError::Name)?;
+            (By::Custom(name), false, service)
+        }
+        service => {
+            let source = sources::find(first).ok_or(RouteError::Path)?;
+            (By::Source(source), source.by_get, service)
+        }
+    };
     if service.is_some_and(|service| !is_service(service)) {
         return Err(RouteError::Service);
     }
     match method {
         // Grafana lets its users choose between the two.
         Method::Post | Method::Put => {}
-        Method::Get if source.by_get => {}
+        Method::Get if by_get => {}
         Method::Options => return Ok(Endpoint::Options),
-        _ if source.by_get => return Err(RouteError::Method("GET, POST, PUT, OPTIONS")),
+        _ if by_get => return Err(RouteError::Method("GET, POST, PUT, OPTIONS")),
         _ => return Err(RouteError::Method("POST, PUT, OPTIONS")),
     }
-    Ok(Endpoint::Deliver(Delivery { by: By::Source(source), service, preview }))
+    Ok(Endpoint::Deliver(Delivery { by, service, preview }))
 }
 
 /// The first word of a path, and what comes after it.

@@ -20,6 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth/*", &["host", "request", "secret", "text"]),
     ("component", &["host", "relay", "request"]),
     ("config", &["auth", "host", "secret", "text"]),
+    ("custom", &["auth", "event", "sources", "text"]),
+    ("custom/*", &["auth", "event", "sources", "text"]),
     ("deliver", &["event", "host", "secret", "text"]),
     ("error", &["auth", "config", "request", "route", "sources", "text"]),
     ("event", &["fit", "text"]),
@@ -35,8 +37,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "relay",
         &[
-            "auth", "config", "deliver", "error", "explain", "host", "page", "preview", "report", "request", "route",
-            "setup", "sources", "storm", "text", "unmapped",
+            "auth", "config", "custom", "deliver", "error", "explain", "host", "page", "preview", "report", "request",
+            "route", "setup", "sources", "storm", "text", "unmapped",
         ],
     ),
     ("report", &["deliver", "error", "explain", "host", "request", "sources", "text"]),
@@ -69,7 +71,7 @@ fn names_in(folder: &str) -> BTreeSet<String> {
 /// Every module with its text: `auth`, `sources/mod`, `sources/grafana`.
 fn modules() -> BTreeMap<String, String> {
     let mut modules = BTreeMap::new();
-    for folder in ["src", "src/auth", "src/event", "src/sources", "src/text"] {
+    for folder in ["src", "src/auth", "src/custom", "src/event", "src/sources", "src/text"] {
         for name in names_in(folder) {
             if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "bindings") {
                 let prefix = folder.strip_prefix("src/").map(|folder| format!("{folder}/")).unwrap_or_default();
@@ -107,6 +109,7 @@ fn registry_files_fixtures_and_readme_name_the_same_sources() {
     assert_eq!(registry, vendors().into_keys().collect(), "files");
     let mut fixtures = names_in("tests/fixtures");
     fixtures.remove("imports.txt");
+    fixtures.remove("custom");
     assert_eq!(registry, fixtures, "fixtures");
     let readme = read("README.md");
     for source in SOURCES {

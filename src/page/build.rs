@@ -19,7 +19,7 @@ fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     let page = std::fs::read_to_string(root.join("src/page.html")).expect("the page is there");
-    assert!(page.matches(MARK).count() <= 1, "the page has one place for the samples");
+    assert_eq!(page.matches(MARK).count(), 1, "the page has one place for the samples");
     let samples = Value::Object(samples(&root.join("tests/fixtures"))).to_string();
     // Inside a script, only this ends it.
     let page = page.replace(MARK, &samples.replace("</", "<\\/"));

@@ -45,7 +45,7 @@ use serde_json::{Map, Value};
 
 use super::{MapError, Mapped, Setup, Source, json};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::event::{Action, DedupKey, Event, Severity};
+use crate::event::{Action, DedupKey, read};
 use crate::text::{Node, encode, sha256_hex};
 
 /// PagerDuty Events API v2.
@@ -72,53 +72,8 @@ pub const SOURCE: Source = Source {
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let body = json(delivery)?;
     let body = Node::root(&body);
-    let payload = body.get("payload");
-    let refuse = |path, problem| MapError::Field { path, problem };
-
-    let action = match body.get("event_action").text().map(|word| word.to_ascii_lowercase()).as_deref() {
-        Some("acknowledge") => Action::Acknowledge,
-        Some("resolve") => Action::Resolve,
-        Some("trigger") => Action::Trigger,
-        Some(_) => return Err(refuse("event_action", "is not trigger, acknowledge or resolve")),
-        None => return Err(refuse("event_action", "is missing")),
-    };
-    let key = key(body, action)?;
-    let summary = payload.get("summary").text();
-    if action == Action::Trigger && summary.is_none() {
-        return Err(refuse("payload.summary", "is missing or blank"));
-    }
-    if payload.value().is_none() {
-        return Ok(Mapped::one(Event::bare(action, key)));
-    }
-    let word = payload.get("severity").text();
-    let severity = word.as_deref().and_then(Severity::from_word);
-    // Its case and its spelling may be mended without a word; a severity that is made up is said to be.
-    let made_up = severity.is_none();
-    let sender = body.get("client").text();
-    let place = payload.get("source").text().or_else(|| sender.clone()).unwrap_or_else(|| "events".to_owned());
-    let summary = summary.unwrap_or_else(|| format!("{} from {place}", action.as_str()));
-
-    let event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, &place)
-        .component(payload.get("component").text())
-        .group(payload.get("group").text())
-        .class(payload.get("class").text())
-        .timestamp(payload.get("timestamp").text())
-        .client(&sender.unwrap_or_default(), body.get("client_url").text());
-    let event = match payload.get("custom_details").value() {
-        Some(Value::Object(_)) => event.members(payload.get("custom_details")),
-        Some(other) => event.detail("details", other.clone()),
-        None => event,
-    };
-    let event =
-        if made_up { event.detail("severity_given", word.unwrap_or("(missing)".to_owned()).into()) } else { event };
-    let listed = |name: &str| [body.get(name), payload.get(name)].into_iter().filter_map(Node::items).flatten();
-    let text = |item: &Value, name: &str| Node::root(item).get(name).text();
-    let event = listed("links")
-        .fold(event, |event, link| event.link(&text(link, "text").unwrap_or_default(), text(link, "href")));
-    let event = listed("images").fold(event, |event, image| {
-        event.image(text(image, "src"), text(image, "href"), &text(image, "alt").unwrap_or_default())
-    });
-    Ok(Mapped::one(event))
+    let action = read::action(body, false)?;
+    Ok(Mapped::one(read::read(body, action, Some(key(body, action)?), SOURCE.slug)?))
 }
 
 fn key(body: Node<'_>, action: Action) -> Result<DedupKey, MapError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::auth::{Authenticated, Scheme};
+use crate::event::read::Unreadable;
 use crate::event::{Action, DedupKey, Event, Severity};
 use crate::form;
 use crate::text::{self, Node};
@@ -183,6 +184,17 @@ pub enum MapError {
         /// What the source looked for.
         expected: &'static str,
     },
+    /// A mapping of the user's own does not work.
+    Template {
+        /// Where and why: the variable, line, column, expression.
+        problem: String,
+    },
+}
+
+impl From<Unreadable> for MapError {
+    fn from(Unreadable { path, problem }: Unreadable) -> MapError {
+        MapError::Field { path, problem }
+    }
 }
 
 impl fmt::Display for MapError {
@@ -192,6 +204,7 @@ impl fmt::Display for MapError {
             MapError::NoIdentity { item, fields } if item.is_empty() => write!(f, "no identity: set {fields}"),
             MapError::NoIdentity { item, fields } => write!(f, "no identity in `{item}`: set {fields}"),
             MapError::NotJson { line, column } => write!(f, "body is not json: line {line}, column {column}"),
+            MapError::Template { problem } => f.write_str(problem),
             MapError::Shape { expected } => write!(f, "payload has an unknown shape: expected {expected}"),
         }
     }

@@ -15,21 +15,27 @@ pub struct Credentials {
 
 /// Credentials with the secret in the first way that the source's senders have of showing it, else a signature.
 pub fn of(source: &Source, secret: &str, body: &[u8], now: u64) -> Credentials {
+    of_schemes(source.schemes, secret, body, now)
+        .unwrap_or_else(|| panic!("{} has no scheme that the harness knows", source.slug))
+}
+
+/// The same for these schemes; nothing where the harness knows none of them.
+pub fn of_schemes(schemes: &[Scheme<'_>], secret: &str, body: &[u8], now: u64) -> Option<Credentials> {
     let header =
         |name: &str, value: String| Credentials { headers: vec![(name.to_owned(), value)], ..Credentials::default() };
-    let shown = source.schemes.iter().find_map(|scheme| match scheme {
+    let shown = schemes.iter().find_map(|scheme| match scheme {
         Scheme::Bearer => Some(header("authorization", format!("Bearer {secret}"))),
         Scheme::Header(name) => Some(header(name, secret.to_owned())),
         Scheme::Query(name) => Some(Credentials { query: format!("{name}={secret}"), ..Credentials::default() }),
         _ => None,
     });
     let signed = || {
-        source.schemes.iter().find_map(|scheme| match scheme {
+        schemes.iter().find_map(|scheme| match scheme {
             Scheme::Hmac(hmac) => Some(Credentials { headers: sign(hmac, secret, body, now), query: String::new() }),
             _ => None,
         })
     };
-    shown.or_else(signed).unwrap_or_else(|| panic!("{} has no scheme that the harness knows", source.slug))
+    shown.or_else(signed)
 }
 
 /// The headers of a signature.
@@ -41,9 +47,14 @@ pub fn sign(hmac: &Hmac<'_>, secret: &str, body: &[u8], now: u64) -> Vec<(String
         signed.extend(format!("{before}{now}:").bytes());
     }
     signed.extend(body);
+    let fields;
     let prefix = match hmac.form {
         Form::One(prefix) | Form::List(prefix) => prefix,
-        Form::Fields { .. } => panic!("no source signs so"),
+        Form::Fields { timestamp, signature, separator } => {
+            signed.splice(0..0, format!("{now}{separator}").bytes());
+            fields = format!("{timestamp}={now},{signature}=");
+            fields.as_str()
+        }
     };
     let bytes = match hmac.hash {
         Hash::Sha1 => mac::<Mac<Sha1>>(secret, &signed),

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Signature};
+use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Scheme, Signature};
 use pagerelay::request::{Headers, Method, Request};
 use pagerelay::secret::{Rotation, Secret};
 use pagerelay::sources::{self, MapError, Mapped, Source};
@@ -154,12 +154,16 @@ pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bo
         body: body.to_vec(),
         problem: None,
     };
+    let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
+    authenticated(&request, source.schemes, |delivery| map(delivery))
+}
+
+/// Does something with a request past an authentication with the right secret.
+pub fn authenticated<T>(request: &Request, schemes: &[Scheme<'_>], then: impl FnOnce(&Authenticated<'_>) -> T) -> T {
     let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
     let policy = Policy { signature: Signature::Optional, query: Query::Listed };
     let access = Access { secrets: Some(&secrets), policy, topics: &[] };
-    let delivery: Authenticated<'_> =
-        auth::verify(&request, source.schemes, access, NOW, &mut |_| Err(FetchError::Trouble))
-            .unwrap_or_else(|_| panic!("the right secret opens {}", source.slug));
-    let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
-    map(&delivery)
+    let delivery: Authenticated<'_> = auth::verify(request, schemes, access, NOW, &mut |_| Err(FetchError::Trouble))
+        .unwrap_or_else(|_| panic!("the right secret opens {}", request.path));
+    then(&delivery)
 }

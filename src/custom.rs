@@ -1,0 +1,500 @@
+//! Mappings of the user's own: `POST /custom/<name>` maps any JSON with the template in variable `custom_<name>`.
+//!
+//! # Template
+//!
+//! An Events v2 event in JSON whose texts may hold expressions: `"summary": "{{ title }} on {{ host }}"`. They are
+//! [Jinja expressions](https://docs.rs/minijinja/latest/minijinja/syntax/index.html) over the payload's members, with
+//! `payload` for the whole, `headers` for the delivery's headers (in lower case, none that may be a credential), and the
+//! filters of [`filters`]. A text that is one expression and nothing else becomes its value, a list or an object too;
+//! `none` leaves the member out. `event_action` may also be `change`. Severities are words as
+//! [`Severity::from_word`](crate::event::Severity::from_word) knows them. Beside the event's members, or around them as
+//! `{"event": {…}}`:
+//!
+//! | member | means |
+//! |---|---|
+//! | `each` | an expression for a list: one event for each of its items, which is `item`, its place from 0 `index` |
+//! | `ignore` | an expression: what it is true for needs no event |
+//! | `auth` | how senders prove themselves, as [`auth`] reads it; without it they show the secret as senders of sources do |
+//!
+//! # Strictness
+//!
+//! A name that is not there is an error, which names line, column and expression; `default` gives it a value. The same
+//! errors at run time count as unmapped. Dedup keys are `custom_<name>:<dedup_key>` and have to be there.
+//!
+//! # Bounds
+//!
+//! A template's size ([`TEMPLATE_MAX_BYTES`]), the items of a delivery, the expressions evaluated for one, the steps
+//! that each may take, and the length of the text it makes. There are no loops, macros or includes.
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior, Value as Mini};
+use serde_json::{Map, Value};
+
+use crate::auth::Authenticated;
+use crate::event::{Action, DedupKey, Event, read};
+use crate::sources::{self, MapError, Mapped};
+use crate::text::{self, Node};
+
+pub mod auth;
+pub mod filters;
+mod position;
+
+use self::position::Step;
+
+/// The largest template, in bytes.
+pub const TEMPLATE_MAX_BYTES: usize = 32 * 1024;
+
+/// The most items of one delivery that become events.
+const ITEMS_MAX: usize = 1000;
+
+/// The most expressions that are evaluated for one delivery, and the most steps that one may take.
+const EVALUATIONS_MAX: usize = 50_000;
+const FUEL: u64 = 1000;
+
+/// The longest text that an expression makes, in bytes.
+const TEXT_MAX_BYTES: usize = 64 * 1024;
+
+/// How much of an expression an error repeats, in UTF-16 code units.
+const SHOWN_MAX_CHARS: usize = 80;
+
+/// How deep a template, or what it makes, may nest.
+const DEPTH_MAX: usize = 64;
+
+/// The members of a template that are no event's.
+const OWN: [&str; 4] = ["auth", "each", "event", "ignore"];
+
+/// The members of an event that a template may set.
+const EVENT: [&str; 7] = ["client", "client_url", "dedup_key", "event_action", "images", "links", "payload"];
+
+/// The reason for what the template does not want.
+pub const IGNORED: &str = "the template's `ignore` is true";
+
+/// A template that is JSON of the right shape. Its expressions are looked at when it maps.
+pub struct Template<'t> {
+    /// The variable, for errors.
+    variable: String,
+    text: &'t str,
+    root: Value,
+}
+
+impl<'t> Template<'t> {
+    /// Reads the text of a variable.
+    ///
+    /// # Errors
+    /// It is too large, not JSON, or no template.
+    pub fn read(variable: &str, text: &'t str) -> Result<Template<'t>, MapError> {
+        let fail = |problem: &str| MapError::Template { problem: ["variable `", variable, "` ", problem].concat() };
+        if text.len() > TEMPLATE_MAX_BYTES {
+            return Err(fail("is larger than 32 kib"));
+        }
+        let root: Value = serde_json::from_slice(text.as_bytes())
+            .map_err(|error| fail(&format!("is not json: line {}, column {}", error.line(), error.column())))?;
+        let Value::Object(members) = &root else { return Err(fail("is not an object")) };
+        let event = members.get("event");
+        let known = |name: &str| OWN.contains(&name) || event.is_none() && EVENT.contains(&name);
+        let inner = |name: &str| EVENT.contains(&name);
+        let outer = members.keys().find(|name| !known(name));
+        let unknown = outer.or_else(|| event?.as_object()?.keys().find(|name| !inner(name)));
+        if let Some(unknown) = unknown {
+            let shown = text::truncate(unknown, SHOWN_MAX_CHARS);
+            return Err(fail(&["has an unknown member `", &shown, "`"].concat()));
+        }
+        if event.is_some_and(|event| !event.is_object()) {
+            return Err(fail("has an `event` that is not an object"));
+        }
+        Ok(Template { variable: variable.to_owned(), text, root })
+    }
+
+    /// What the template says of its senders.
+    pub fn auth(&self) -> Option<&Value> {
+        self.root.get("auth")
+    }
+
+    /// Looks at every expression without a payload.
+    ///
+    /// # Errors
+    /// One of them cannot be parsed, or uses a filter that there is not.
+    pub fn check(&self) -> Result<(), MapError> {
+        let environment = environment();
+        self.compile(&environment).map(|_| ())
+    }
+
+    /// Maps a delivery to events whose dedup keys begin with `slug`.
+    ///
+    /// # Errors
+    /// The payload is not JSON, or the template does not work for it as a whole. What does not work for an item is
+    /// among [`Mapped::rejected`].
+    pub fn map(&self, slug: &str, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+        let payload = sources::payload(delivery)?;
+        let environment = environment();
+        let compiled = self.compile(&environment)?;
+        let mut run = Run { template: self, left: EVALUATIONS_MAX };
+        let headers = delivery.header_names().filter_map(|name| Some((name, delivery.header(name)?)));
+        let headers = Mini::from_pairs(headers.map(|(name, value)| (name.to_owned(), Mini::from(value))));
+        // Made once: a clone of a value shares what it holds.
+        let mut known: Vec<(String, Mini)> = Vec::new();
+        for (name, value) in payload.as_object().into_iter().flatten() {
+            known.push((name.clone(), mini(value, 0)));
+        }
+        known.push(("payload".to_owned(), mini(&payload, 0)));
+        known.push(("headers".to_owned(), headers));
+        let context = |item: Option<(usize, Mini)>| {
+            let mut names = known.clone();
+            if let Some((index, item)) = item {
+                names.push(("index".to_owned(), Mini::from(index)));
+                names.push(("item".to_owned(), item));
+            }
+            Mini::from_pairs(names)
+        };
+        let mut mapped = Mapped::default();
+        let Some(each) = &compiled.each else {
+            match run.event(&compiled, slug, &context(None))? {
+                Some(event) => mapped.events.push(event),
+                None => mapped = mapped.ignore("", IGNORED),
+            }
+            return Ok(mapped);
+        };
+        let list = run.evaluate(each, &context(None))?;
+        let items = list.try_iter().ok().filter(|_| matches!(list.kind(), ValueKind::Seq));
+        let items = items.ok_or_else(|| run.fail(each, "is not a list"))?;
+        for (index, item) in items.enumerate() {
+            if index == ITEMS_MAX {
+                let problem = run.fail(each, "has more than 1000 items: the rest is left out");
+                mapped.rejected.push(problem);
+                break;
+            }
+            match run.event(&compiled, slug, &context(Some((index, item)))) {
+                Ok(Some(event)) => mapped.events.push(event),
+                Ok(None) => mapped = mapped.ignore(&format!("each[{index}]"), IGNORED),
+                Err(error) => mapped.rejected.push(error),
+            }
+        }
+        Ok(mapped)
+    }
+
+    fn compile<'e>(&'e self, environment: &'e Environment<'e>) -> Result<Compiled<'e>, MapError> {
+        let lone = |name: &'static str| {
+            let at = vec![Step::Name(name)];
+            let Some(value) = self.root.get(name) else { return Ok(None) };
+            let problem = || self.fail(&at, 0, "", "is not a text with an expression");
+            let source = value.as_str().ok_or_else(problem)?;
+            self.expression(environment, source, 0, &at).map(Some)
+        };
+        let wrapped = self.root.get("event");
+        let mut at: Vec<Step<'e>> = wrapped.iter().map(|_| Step::Name("event")).collect();
+        let event = self.part(environment, wrapped.unwrap_or(&self.root), &mut at)?;
+        Ok(Compiled { event, each: lone("each")?, ignore: lone("ignore")? })
+    }
+
+    fn part<'e>(
+        &'e self,
+        environment: &'e Environment<'e>,
+        value: &'e Value,
+        at: &mut Vec<Step<'e>>,
+    ) -> Result<Part<'e>, MapError> {
+        if at.len() > DEPTH_MAX {
+            return Err(self.fail(at, 0, "", "nests too deep"));
+        }
+        match value {
+            Value::String(source) => self.pieces(environment, source, at),
+            Value::Array(items) => {
+                let mut parts = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    at.push(Step::Index(index));
+                    parts.push(self.part(environment, item, at)?);
+                    at.pop();
+                }
+                Ok(Part::List(parts))
+            }
+            Value::Object(members) => {
+                let mut parts = Vec::new();
+                let own = |name: &str| at.is_empty() && OWN.contains(&name);
+                for (name, member) in members.iter().filter(|(name, _)| !own(name)).collect::<Vec<_>>() {
+                    at.push(Step::Name(name));
+                    parts.push((name.as_str(), self.part(environment, member, at)?));
+                    at.pop();
+                }
+                Ok(Part::Object(parts))
+            }
+            Value::Bool(_) | Value::Null | Value::Number(_) => Ok(Part::Fixed(value)),
+        }
+    }
+
+    /// A text as its pieces: what stands there, and what is in `{{ … }}`.
+    fn pieces<'e>(
+        &'e self,
+        environment: &'e Environment<'e>,
+        source: &'e str,
+        at: &[Step<'e>],
+    ) -> Result<Part<'e>, MapError> {
+        let mut pieces = Vec::new();
+        let mut rest = source;
+        while let Some((before, after)) = text::cut(rest, "{{") {
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before));
+            }
+            let start = source.len() - after.len();
+            let Some(end) = end_of_expression(after) else {
+                return Err(self.fail(at, start, after, "has no end: }} is missing"));
+            };
+            let (expression, after) = after.split_at_checked(end).unwrap_or((after, ""));
+            pieces.push(Piece::Expression(self.expression(environment, expression, start, at)?));
+            rest = after.get(2..).unwrap_or_default();
+        }
+        if let Some((_, after)) = text::cut(rest, "{%") {
+            let start = source.len() - after.len();
+            return Err(self.fail(at, start, after, "is a statement, and only {{ expressions }} are understood"));
+        }
+        if !rest.is_empty() || pieces.is_empty() {
+            pieces.push(Piece::Text(rest));
+        }
+        Ok(Part::Text(pieces))
+    }
+
+    fn expression<'e>(
+        &'e self,
+        environment: &'e Environment<'e>,
+        source: &'e str,
+        start: usize,
+        at: &[Step<'e>],
+    ) -> Result<Known<'e>, MapError> {
+        let compiled = environment.compile_expression(source.trim());
+        let compiled = compiled.map_err(|error| self.fail(at, start, source, &words(&error)))?;
+        Ok(Known { compiled, source, start, at: at.to_vec() })
+    }
+
+    /// An error at a place in a text of the template.
+    fn fail(&self, at: &[Step<'_>], start: usize, expression: &str, why: &str) -> MapError {
+        let start = start + expression.len() - expression.trim_start().len();
+        let (line, column) = position::of(self.text, at, start);
+        let expression = text::one_line(expression);
+        let shown = text::truncate(&expression, SHOWN_MAX_CHARS);
+        let variable = &self.variable;
+        MapError::Template { problem: format!("variable `{variable}`, line {line}, column {column}: `{shown}` {why}") }
+    }
+}
+
+/// Where the expression at the beginning of a text ends: at `}}`, outside of quotes and of an object's own braces.
+fn end_of_expression(source: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut escaped = false;
+    let mut open = 0usize;
+    for (at, c) in source.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(quoted), c) if c == quoted => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '{') => open += 1,
+            (None, '}') if open > 0 => open -= 1,
+            (None, '}') if source.get(at..).is_some_and(|rest| rest.starts_with("}}")) => return Some(at),
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+/// A template with its expressions parsed.
+struct Compiled<'e> {
+    event: Part<'e>,
+    each: Option<Known<'e>>,
+    ignore: Option<Known<'e>>,
+}
+
+enum Part<'e> {
+    Fixed(&'e Value),
+    List(Vec<Part<'e>>),
+    Object(Vec<(&'e str, Part<'e>)>),
+    Text(Vec<Piece<'e>>),
+}
+
+enum Piece<'e> {
+    Expression(Known<'e>),
+    Text(&'e str),
+}
+
+/// An expression and where it stands.
+struct Known<'e> {
+    compiled: Expression<'e, 'e>,
+    source: &'e str,
+    start: usize,
+    at: Vec<Step<'e>>,
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    filters::add(&mut environment);
+    environment
+}
+
+/// The evaluations for one delivery.
+struct Run<'r> {
+    template: &'r Template<'r>,
+    left: usize,
+}
+
+impl Run<'_> {
+    /// One event; nothing where it is to be ignored.
+    fn event(&mut self, compiled: &Compiled<'_>, slug: &str, context: &Mini) -> Result<Option<Event>, MapError> {
+        if let Some(ignore) = &compiled.ignore
+            && self.evaluate(ignore, context)?.is_true()
+        {
+            return Ok(None);
+        }
+        let made = self.value(&compiled.event, context)?.unwrap_or_default();
+        let event = Node::root(&made);
+        let action = read::action(event, true)?;
+        if action == Action::Change {
+            return Ok(Some(read::read(event, action, None, slug)?));
+        }
+        let key = event.get("dedup_key").text().unwrap_or_default();
+        let key = DedupKey::new(slug, &[&key]);
+        let key = key.ok_or(MapError::Field { path: "dedup_key", problem: "is missing or blank" })?;
+        Ok(Some(read::read(event, action, Some(key), slug)?))
+    }
+
+    /// What a part of the template makes; nothing where that is `none`.
+    fn value(&mut self, part: &Part<'_>, context: &Mini) -> Result<Option<Value>, MapError> {
+        Ok(Some(match part {
+            Part::Fixed(value) => (*value).clone(),
+            Part::List(parts) => {
+                let mut items = Vec::new();
+                for part in parts {
+                    items.extend(self.value(part, context)?);
+                }
+                items.into()
+            }
+            Part::Object(parts) => {
+                let mut members = Map::new();
+                for (name, part) in parts {
+                    if let Some(value) = self.value(part, context)? {
+                        members.insert((*name).to_owned(), value);
+                    }
+                }
+                members.into()
+            }
+            Part::Text(pieces) => match pieces.as_slice() {
+                [Piece::Expression(only)] => {
+                    let value = self.evaluate(only, context)?;
+                    if value.is_none() {
+                        return Ok(None);
+                    }
+                    json(&value, 0).ok_or_else(|| self.fail(only, "makes what is no json, or nests too deep"))?
+                }
+                pieces => {
+                    let mut whole = String::new();
+                    for piece in pieces {
+                        match piece {
+                            Piece::Text(text) => whole.push_str(text),
+                            Piece::Expression(known) => whole.push_str(&self.text(known, context)?),
+                        }
+                    }
+                    whole.into()
+                }
+            },
+        }))
+    }
+
+    fn text(&mut self, known: &Known<'_>, context: &Mini) -> Result<String, MapError> {
+        let value = self.evaluate(known, context)?;
+        match value.as_str() {
+            Some(text) => Ok(text.to_owned()),
+            None if value.is_none() => Ok(String::new()),
+            None => {
+                let value =
+                    json(&value, 0).ok_or_else(|| self.fail(known, "makes what is no json, or nests too deep"))?;
+                Ok(String::from_utf8(text::encode(&value)).unwrap_or_default())
+            }
+        }
+    }
+
+    fn evaluate(&mut self, known: &Known<'_>, context: &Mini) -> Result<Mini, MapError> {
+        self.left =
+            self.left.checked_sub(1).ok_or_else(|| self.fail(known, "is one expression too many for a delivery"))?;
+        let value = known.compiled.eval(context.clone()).map_err(|error| self.fail(known, &words(&error)))?;
+        if value.is_undefined() {
+            return Err(self.fail(known, "is not there"));
+        }
+        if value.as_str().is_some_and(|text| text.len() > TEXT_MAX_BYTES) {
+            return Err(self.fail(known, "makes more than 64 kib of text"));
+        }
+        Ok(value)
+    }
+
+    fn fail(&self, known: &Known<'_>, why: &str) -> MapError {
+        self.template.fail(&known.at, known.start, known.source, why)
+    }
+}
+
+/// What is wrong with an expression, in words without anything of the payload.
+fn words(error: &minijinja::Error) -> String {
+    let detail = error.detail().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UndefinedError => "reaches into what is not there".to_owned(),
+        ErrorKind::OutOfFuel => "takes too many steps".to_owned(),
+        // These speak of the template alone.
+        ErrorKind::SyntaxError => ["cannot be parsed: ", detail].concat(),
+        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
+            ["uses what is not known: ", detail].concat()
+        }
+        ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
+            "has a filter with too few or too many arguments".to_owned()
+        }
+        _ if detail.starts_with(filters::MARK) => detail.to_owned(),
+        _ => "cannot be done with these values".to_owned(),
+    }
+}
+
+/// A JSON value as the expressions see it.
+fn mini(value: &Value, depth: usize) -> Mini {
+    match value {
+        _ if depth > 2 * DEPTH_MAX => Mini::from(()),
+        Value::Null => Mini::from(()),
+        Value::Bool(flag) => Mini::from(*flag),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Mini::from(number),
+            (None, Some(number)) => Mini::from(number),
+            (None, None) => Mini::from(number.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => Mini::from(text.as_str()),
+        Value::Array(items) => Mini::from(items.iter().map(|item| mini(item, depth + 1)).collect::<Vec<Mini>>()),
+        Value::Object(members) => {
+            Mini::from_pairs(members.iter().map(|(name, value)| (name.clone(), mini(value, depth + 1))))
+        }
+    }
+}
+
+/// The JSON of what an expression made.
+fn json(value: &Mini, depth: usize) -> Option<Value> {
+    if depth > 2 * DEPTH_MAX {
+        return None;
+    }
+    Some(match value.kind() {
+        ValueKind::None | ValueKind::Undefined => Value::Null,
+        ValueKind::Bool => value.is_true().into(),
+        ValueKind::Number => match value.as_i64() {
+            Some(number) if value.is_integer() => number.into(),
+            _ => f64::try_from(value.clone()).ok()?.into(),
+        },
+        ValueKind::String => value.as_str()?.into(),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let mut items = Vec::new();
+            for item in value.try_iter().ok()? {
+                items.push(json(&item, depth + 1)?);
+            }
+            items.into()
+        }
+        ValueKind::Map => {
+            let mut members = Map::new();
+            for name in value.try_iter().ok()? {
+                let member = json(&value.get_item(&name).ok()?, depth + 1)?;
+                members.insert(name.as_str()?.to_owned(), member);
+            }
+            members.into()
+        }
+        _ => return None,
+    })
+}

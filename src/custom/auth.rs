@@ -1,0 +1,126 @@
+//! What a template says of its senders: `"auth": {"scheme": "hmac", "header": "x-signature", …}`.
+//!
+//! | scheme | members |
+//! |---|---|
+//! | `bearer`, `basic`, `standard_webhooks`, `sns` | none |
+//! | `header` | `header` |
+//! | `query` | `parameter` |
+//! | `hmac` | `header`; `hash` (`sha256`, `sha1`), `encoding` (`hex`, `base64`), `prefix`; for a time that is signed too either `timestamp_header` with `timestamp_before`, or `timestamp`, `signature` and `separator` for a header of the form `t=…,v1=…` |
+//!
+//! The same names are in the JSON of `GET /setup/<source>`. A scheme that is named is the only one that opens.
+
+use serde_json::Value;
+
+use crate::auth::{Form, Hash, Hmac, SHARED_SECRET, Scheme, SignatureEncoding, Stamp};
+use crate::sources::MapError;
+use crate::text::Node;
+
+/// What is said, in texts of its own: header names are looked for in lower case.
+#[derive(Debug, Default)]
+pub struct Auth {
+    scheme: String,
+    header: String,
+    parameter: String,
+    prefix: String,
+    timestamp_header: String,
+    timestamp_before: String,
+    timestamp: String,
+    signature: String,
+    separator: String,
+    sha1: bool,
+    base64: bool,
+}
+
+const KNOWN: [&str; 11] = [
+    "scheme",
+    "header",
+    "parameter",
+    "hash",
+    "encoding",
+    "prefix",
+    "timestamp_header",
+    "timestamp_before",
+    "timestamp",
+    "signature",
+    "separator",
+];
+
+impl Auth {
+    /// Reads what a template says; without a word, senders show the secret.
+    ///
+    /// # Errors
+    /// It is no scheme, or misses what the scheme needs. `variable` is the template's.
+    pub fn read(variable: &str, said: Option<&Value>) -> Result<Auth, MapError> {
+        let Some(said) = said else { return Ok(Auth::default()) };
+        let fail = |problem: &str| {
+            Err(MapError::Template { problem: ["variable `", variable, "`: `auth` ", problem].concat() })
+        };
+        let node = Node::root(said);
+        let text = |name: &str| node.get(name).value().and_then(Value::as_str).unwrap_or_default().to_owned();
+        let Some(members) = node.members() else { return fail("is not an object") };
+        if members.iter().any(|(name, value)| !KNOWN.contains(&name.as_str()) || !value.is_string()) {
+            return fail("has a member that is not known, or is no text");
+        }
+        let (hash, encoding) = (text("hash"), text("encoding"));
+        if !matches!(&*hash, "" | "sha256" | "sha1") || !matches!(&*encoding, "" | "hex" | "base64") {
+            return fail("has a `hash` other than sha256, sha1, or an `encoding` other than hex, base64");
+        }
+        let auth = Auth {
+            scheme: text("scheme"),
+            header: text("header").to_ascii_lowercase(),
+            parameter: text("parameter"),
+            prefix: text("prefix"),
+            timestamp_header: text("timestamp_header").to_ascii_lowercase(),
+            timestamp_before: text("timestamp_before"),
+            timestamp: text("timestamp"),
+            signature: text("signature"),
+            separator: text("separator"),
+            sha1: hash == "sha1",
+            base64: encoding == "base64",
+        };
+        match auth.scheme.as_str() {
+            "basic" | "bearer" | "sns" | "standard_webhooks" => Ok(auth),
+            "header" | "hmac" if auth.header.is_empty() => fail("names no `header`"),
+            "hmac" if auth.timestamp.is_empty() != auth.signature.is_empty() => {
+                fail("names one of `timestamp` and `signature`, and needs both")
+            }
+            "header" | "hmac" => Ok(auth),
+            "query" if auth.parameter.is_empty() => fail("names no `parameter`"),
+            "query" => Ok(auth),
+            _ => fail("has a `scheme` other than basic, bearer, header, hmac, query, sns, standard_webhooks"),
+        }
+    }
+
+    /// The signature that is asked for, where it is one by HMAC.
+    pub fn hmac(&self) -> Hmac<'_> {
+        Hmac {
+            header: &self.header,
+            hash: if self.sha1 { Hash::Sha1 } else { Hash::Sha256 },
+            encoding: if self.base64 { SignatureEncoding::Base64 } else { SignatureEncoding::Hex },
+            form: match (self.signature.is_empty(), self.prefix.as_str()) {
+                (false, _) => {
+                    Form::Fields { timestamp: &self.timestamp, signature: &self.signature, separator: &self.separator }
+                }
+                (true, prefix) => Form::One(prefix),
+            },
+            stamp: match self.timestamp_header.as_str() {
+                "" => Stamp::None,
+                name => Stamp::Header { name, before: &self.timestamp_before, required: true },
+            },
+        }
+    }
+
+    /// The schemes that open. `hmac` is [`Auth::hmac`].
+    pub fn schemes<'a>(&'a self, hmac: &'a Hmac<'a>) -> Vec<Scheme<'a>> {
+        match self.scheme.as_str() {
+            "basic" => vec![Scheme::Basic],
+            "bearer" => vec![Scheme::Bearer],
+            "header" => vec![Scheme::Header(&self.header)],
+            "hmac" => vec![Scheme::Hmac(hmac)],
+            "query" => vec![Scheme::Query(&self.parameter)],
+            "sns" => vec![Scheme::Sns],
+            "standard_webhooks" => vec![Scheme::StandardWebhooks],
+            _ => SHARED_SECRET.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! Mappings of the user's own: the example templates of `tests/fixtures/custom`, and everything a template can get wrong.
+//!
+//! A folder holds a `template.json`, payloads `NN-words.json` with headers of their own in `NN-words.headers.json`, and
+//! what they come to beside them, as the sources' fixtures do. `UPDATE_EXPECT=1` writes that.
+
+mod harness;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use harness::build::Flavour;
+use harness::credentials::{self, Credentials};
+use harness::fixtures;
+use harness::pagerduty::PagerDuty;
+use harness::runtime::{Call, Reply, World, relay};
+use harness::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, run};
+use pagerelay::custom::Template;
+use pagerelay::custom::auth::Auth;
+use serde_json::{Value, json};
+
+/// An example: a template, and a payload for it.
+struct Example {
+    name: String,
+    template: String,
+    payload: PathBuf,
+}
+
+fn folder() -> PathBuf {
+    fixtures::folder().join("custom")
+}
+
+fn examples() -> Vec<Example> {
+    let mut examples = Vec::new();
+    for vendor in folder().read_dir().expect("examples are there") {
+        let vendor = vendor.expect("readable").path();
+        let template = std::fs::read_to_string(vendor.join("template.json")).expect("a folder has a template");
+        for payload in fixtures::files(&vendor) {
+            let file = payload.file_name().unwrap().to_string_lossy().into_owned();
+            if file != "template.json" && file.matches('.').count() == 1 {
+                let name = vendor.file_name().unwrap().to_string_lossy().into_owned();
+                examples.push(Example { name, template: template.clone(), payload });
+            }
+        }
+    }
+    examples.sort_by_key(|example| example.payload.clone());
+    examples
+}
+
+impl Example {
+    fn variable(&self) -> String {
+        format!("custom_{}", self.name)
+    }
+
+    /// The payload as its sender would send it to `path`.
+    fn call(&self, path: &str, secret: &str) -> Call {
+        let body = std::fs::read(&self.payload).expect("readable");
+        let template = Template::read(&self.variable(), &self.template).expect("a template");
+        let auth = Auth::read(&self.variable(), template.auth()).expect("a scheme");
+        let hmac = auth.hmac();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        let shown = credentials::of_schemes(&auth.schemes(&hmac), secret, &body, now).expect("the harness can send so");
+        let Credentials { headers, query } = shown;
+        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let mut call = Call { method: "POST", path, headers: Vec::new(), body: body.into() };
+        let own = std::fs::read(self.payload.with_extension("headers.json")).unwrap_or_else(|_| b"{}".to_vec());
+        let own: Value = serde_json::from_slice(&own).expect("headers are json");
+        for (name, value) in own.as_object().expect("an object") {
+            call = call.header(name, value.as_str().expect("text"));
+        }
+        for (name, value) in &headers {
+            call = call.header(name, value);
+        }
+        if call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            return call;
+        }
+        call.header("content-type", "application/json")
+    }
+}
+
+async fn call(world: &World, call: Call) -> Reply {
+    relay(Flavour::Spin).call(world, call).await.expect("the component answers")
+}
+
+#[test]
+fn every_example_maps_to_what_stands_beside_it() {
+    run(async {
+        let update = std::env::var_os("UPDATE_EXPECT").is_some();
+        for example in examples() {
+            let what = example.payload.display().to_string();
+            let pagerduty = PagerDuty::start().await;
+            let world = World::new(&pagerduty.url()).with("routing_key", SERVICE_KEY);
+            let world = world.with(&example.variable(), &example.template).with("unmapped", "reject");
+            let reply = call(&world, example.call(&format!("/custom/{}", example.name), SECRET)).await;
+            let mut received: Vec<Value> = pagerduty.received().into_iter().map(|received| received.event).collect();
+            assert!(pagerduty.received().iter().all(|received| received.status == 202), "{what}: {}", reply.json());
+            for event in &mut received {
+                event.as_object_mut().expect("an object").remove("routing_key");
+            }
+            received.sort_by_key(Value::to_string);
+            let said = reply.json();
+            let lines = |name: &str, line: &dyn Fn(&Value) -> String| {
+                let lines: Vec<String> = said[name].as_array().into_iter().flatten().map(line).collect();
+                (!lines.is_empty()).then(|| lines.join("\n") + "\n")
+            };
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let events = serde_json::to_string_pretty(&received).expect("json") + "\n";
+            let found = [
+                ("events.json", (!received.is_empty()).then_some(events)),
+                ("ignored.txt", lines("ignored", &|i| format!("{}: {}", text(&i["item"]), text(&i["reason"])))),
+                ("error.txt", lines("rejected", &text)),
+            ];
+            for (ending, found) in found {
+                let path = example.payload.with_extension(ending);
+                match &found {
+                    Some(found) if update => std::fs::write(&path, found).expect("writable"),
+                    None if update => drop(std::fs::remove_file(&path)),
+                    _ => assert_eq!(found, std::fs::read_to_string(&path).ok(), "{what}: {ending}"),
+                }
+            }
+            for event in &received {
+                let wrong = contract::wrong_with(&contract::with_key(event, ROUTING_KEY));
+                assert!(wrong.is_empty(), "{what}: {wrong:?}");
+            }
+            // The same through the preview, explained.
+            let preview = call(&world, example.call(&format!("/preview/custom/{}", example.name), SECRET)).await.json();
+            let hashes =
+                |list: &Value| list.as_array().into_iter().flatten().map(|e| text(&e["sha256"])).collect::<Vec<_>>();
+            assert_eq!(hashes(&preview["events"]), hashes(&reply.log_json()["events"]), "{what}");
+            for event in preview["events"].as_array().into_iter().flatten() {
+                assert!(event["explanation"].is_array(), "{what}: {event}");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_example_has_a_pair_and_nothing_is_left_over() {
+    let mut names = BTreeSet::new();
+    for example in examples() {
+        names.insert(example.name.clone());
+    }
+    assert!(names.len() >= 10, "{names:?}");
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("readable");
+    for name in names {
+        let folder = folder().join(&name);
+        assert!(readme.contains(&format!("tests/fixtures/custom/{name}")), "the README lists {name}");
+        let of_name: Vec<Example> = examples().into_iter().filter(|example| example.name == name).collect();
+        let mut known = BTreeSet::from([folder.join("template.json")]);
+        for example in &of_name {
+            known.insert(example.payload.clone());
+            let beside = ["headers.json", "events.json", "ignored.txt", "error.txt"];
+            known.extend(beside.map(|ending| example.payload.with_extension(ending)));
+        }
+        let orphans: Vec<PathBuf> = fixtures::files(&folder).difference(&known).cloned().collect();
+        assert!(orphans.is_empty(), "nothing uses {orphans:#?}");
+        let events = |number: &str| -> Value {
+            let example = of_name.iter().find(|e| e.payload.file_name().unwrap().to_string_lossy().starts_with(number));
+            let path = example
+                .unwrap_or_else(|| panic!("{name} has a fixture {number}"))
+                .payload
+                .with_extension("events.json");
+            serde_json::from_slice(&std::fs::read(path).expect("it has events")).expect("json")
+        };
+        let (first, second) = (events("01"), events("02"));
+        assert_eq!(first[0]["event_action"], "trigger", "{name}");
+        // Some vendors never say that it is over.
+        if second[0]["event_action"] == "resolve" {
+            assert_eq!(first[0]["dedup_key"], second[0]["dedup_key"], "{name}: a pair shares its key");
+        }
+    }
+}
+
+/// What a template makes of a payload: the reply of a preview that rejects what cannot be mapped.
+async fn preview(template: &str, payload: &Value) -> Reply {
+    let world = World::new("http://127.0.0.1:1/v2/enqueue").with("custom_mine", template).with("unmapped", "reject");
+    call(&world, Call::post("/preview/custom/mine", payload.to_string())).await
+}
+
+/// A template whose summary is this expression.
+fn summary(expression: &str) -> String {
+    json!({"event_action": "trigger", "dedup_key": "k", "payload": {"summary": expression, "source": "s"}}).to_string()
+}
+
+#[test]
+fn an_error_names_the_line_the_column_and_the_expression() {
+    run(async {
+        let on_lines = "{\n  \"event_action\": \"trigger\",\n  \"dedup_key\": \"{{ id }}\",\n  \"payload\": {\n    \"summary\": \"é\\n{{ title }} of {{ host.name }}\",\n    \"source\": \"s\"\n  }\n}";
+        let cases: Vec<(String, Value, &str)> = vec![
+            (on_lines.into(), json!({"id": 1}), "variable `custom_mine`, line 5, column 23: `title` is not there"),
+            (
+                on_lines.into(),
+                json!({"id": 1, "title": 1}),
+                "variable `custom_mine`, line 5, column 38: `host.name` reaches into what is not there",
+            ),
+            (on_lines.into(), json!({"title": 1}), "variable `custom_mine`, line 3, column 20: `id` is not there"),
+            (
+                summary("{{ a + }}"),
+                json!({}),
+                "variable `custom_mine`, line 1, column {at}: `a +` cannot be parsed: unexpected end of input, expected expression",
+            ),
+            (summary("{{ a"), json!({}), "variable `custom_mine`, line 1, column {at}: `a` has no end: }} is missing"),
+            (
+                summary("{% if a %}"),
+                json!({}),
+                "variable `custom_mine`, line 1, column 81: `if a %}` is a statement, and only {{ expressions }} are understood",
+            ),
+            (
+                summary("{{ a | shout }}"),
+                json!({"a": 1}),
+                "variable `custom_mine`, line 1, column {at}: `a | shout` uses what is not known: filter shout is unknown",
+            ),
+            (
+                summary("{{ a | date }}"),
+                json!({"a": "soon"}),
+                "variable `custom_mine`, line 1, column {at}: `a | date` filter `date` works on a point in time",
+            ),
+            (
+                summary("{{ a | replace('x') }}"),
+                json!({"a": "x"}),
+                "variable `custom_mine`, line 1, column {at}: `a | replace('x')` filter `replace` has nothing to work on",
+            ),
+            (
+                summary("{{ a - b }}"),
+                json!({"a": "x", "b": "y"}),
+                "variable `custom_mine`, line 1, column {at}: `a - b` cannot be done with these values",
+            ),
+            (
+                summary("{{ a * 100000000 }}"),
+                json!({"a": "x"}),
+                "variable `custom_mine`, line 1, column {at}: `a * 100000000` cannot be done with these values",
+            ),
+            (summary(&format!("{{{{ {} }}}}", ["a"; 800].join(" ~ "))), json!({"a": "x"}), "takes too many steps"),
+            (
+                summary("{{ a }}"),
+                json!({"a": "x".repeat(70_000)}),
+                "variable `custom_mine`, line 1, column {at}: `a` makes more than 64 kib of text",
+            ),
+            ("{".into(), json!({}), "variable `custom_mine` is not json: line 1, column 1"),
+            ("[]".into(), json!({}), "variable `custom_mine` is not an object"),
+            (r#"{"evnet": {}}"#.into(), json!({}), "variable `custom_mine` has an unknown member `evnet`"),
+            (
+                r#"{"event": {"severity": "x"}}"#.into(),
+                json!({}),
+                "variable `custom_mine` has an unknown member `severity`",
+            ),
+            (" ".repeat(40_000) + "{}", json!({}), "variable `custom_mine` is larger than 32 kib"),
+            (
+                r#"{"event_action": "shout", "dedup_key": "k"}"#.into(),
+                json!({}),
+                "field `event_action` is not trigger, acknowledge or resolve",
+            ),
+            (
+                r#"{"event_action": "resolve", "dedup_key": "{{ id }}"}"#.into(),
+                json!({"id": " "}),
+                "field `dedup_key` is missing or blank",
+            ),
+            (
+                r#"{"event_action": "trigger", "dedup_key": "k", "payload": {"summary": ""}}"#.into(),
+                json!({}),
+                "field `payload.summary` is missing or blank",
+            ),
+            (
+                r#"{"each": "items", "event": {"event_action": "trigger"}}"#.into(),
+                json!({"items": {}}),
+                "variable `custom_mine`, line 1, column 11: `items` is not a list",
+            ),
+        ];
+        for (template, payload, wanted) in cases {
+            let reply = preview(&template, &payload).await;
+            let said = reply.json();
+            let detail = said["detail"].as_str().unwrap_or_default();
+            // Where the expression is first, in a template on one line.
+            let expression = wanted.split('`').nth(3).unwrap_or_default();
+            let at = template.find(&format!("{{{{ {expression}")).map_or(0, |at| at + 4);
+            let wanted = wanted.replace("{at}", &at.to_string());
+            let matches = if wanted.starts_with("takes") { detail.ends_with(&wanted) } else { detail == wanted };
+            assert!(matches, "{template}\n  said   {detail}\n  wanted {wanted}");
+            assert!(reply.status == 503 || reply.status == 422, "{}", reply.status);
+        }
+    });
+}
+
+#[test]
+fn filters_do_what_their_table_says() {
+    let cases = [
+        ("{{ s | lower }} {{ s | upper }} {{ '  x ' | trim }}", json!("grüße GRüßE x")),
+        ("{{ s | replace('ü', 'ue') }}", json!("Grueße")),
+        (
+            "{{ missing | default('d') }}{{ none | default('e') }}{{ '' | default('f') }}{{ s | default('g') }}",
+            json!("defGrüße"),
+        ),
+        ("{{ (missing | default({})).deep | default('d') }}", json!("d")),
+        ("{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ n | round }}", json!("3.14 3 12")),
+        ("{{ 1772600767 | date }}", json!("2026-03-04T05:06:07Z")),
+        (
+            "{{ 1772600767123 | date }} {{ '2026-03-04 06:06:07+01:00' | date }}",
+            json!("2026-03-04T05:06:07.123Z 2026-03-04T05:06:07Z"),
+        ),
+        (
+            "{{ 'P1' | severity }} {{ 'odd' | severity }} {{ 'odd' | severity('info') }} {{ 5 | severity('warning') }}",
+            json!("critical error info warning"),
+        ),
+        ("{{ 'abc' | sha256 }}", json!("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")),
+        ("{{ o | tojson }} and {{ o }}", json!(r#"{"a":[1,2]} and {"a":[1,2]}"#)),
+        ("{{ o.a | join(', ') }}{{ o.a[1] }}", json!("1, 22")),
+        ("{{ 'https://u@shop.example:8/x' | host }}", json!("shop.example")),
+        (
+            "{{ 'yes' if missing is defined else 'no' }} {{ payload.s }} {{ headers['content-type'] }}",
+            json!("no Grüße application/json"),
+        ),
+        ("{{ '}}' ~ \"}}\" }} {{ {'a': {'b': 1}}.a.b }}", json!("}}}} 1")),
+        ("{{ n + 1 }}", json!("13")),
+    ];
+    run(async {
+        let payload = json!({"s": "Grüße", "n": 12, "o": {"a": [1, 2]}});
+        for (expression, wanted) in cases {
+            let said = preview(&summary(expression), &payload).await.json();
+            assert_eq!(said["events"][0]["body"]["payload"]["summary"], wanted, "{expression}: {said}");
+        }
+        // What is one expression keeps its kind, and `none` is left out.
+        let template = json!({"event_action": "trigger", "dedup_key": "k", "payload": {"summary": "s", "source": "s",
+            "custom_details": {"o": "{{ o }}", "n": "{{ n }}", "nothing": "{{ none }}", "list": ["{{ o.a }}", "{{ none }}"]}}});
+        let said = preview(&template.to_string(), &payload).await.json();
+        let details = json!({"o": {"a": [1, 2]}, "n": 12, "list": [[1, 2]], "severity_given": "(missing)"});
+        assert_eq!(said["events"][0]["body"]["payload"]["custom_details"], details);
+    });
+}
+
+#[test]
+fn a_batch_becomes_an_event_for_each_item_and_one_that_fails_holds_up_no_other() {
+    run(async {
+        let template = json!({"each": "alerts", "ignore": "item.state == 'muted'", "event": {
+            "event_action": "{{ 'resolve' if item.state == 'ok' else 'trigger' }}", "dedup_key": "{{ item.id }}",
+            "payload": {"summary": "{{ index }}: {{ item.title }} in {{ cluster }}", "source": "{{ cluster }}", "severity": "error"}}});
+        let payload = json!({"cluster": "eu-1", "alerts": [
+            {"id": "a", "title": "A", "state": "bad"}, {"id": "b", "state": "bad"},
+            {"id": "c", "title": "C", "state": "muted"}, {"id": "d", "title": "D", "state": "ok"}]});
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url()).with("custom_mine", &template.to_string());
+        let reply = call(&world, Call::post("/custom/mine", payload.to_string())).await;
+        let said = reply.json();
+        assert_eq!(reply.status, 200, "{said}");
+        let mut keys: Vec<String> =
+            pagerduty.received().iter().map(|r| r.event["dedup_key"].as_str().unwrap().to_owned()).collect();
+        keys.sort();
+        assert_eq!(keys, ["custom_mine:a", "custom_mine:d", "custom_mine:unmapped"]);
+        assert_eq!(said["ignored"], json!([{"item": "each[2]", "reason": "the template's `ignore` is true"}]));
+        let column = template.to_string().find("item.title").unwrap() + 1;
+        assert_eq!(
+            said["rejected"],
+            json!([format!("variable `custom_mine`, line 1, column {column}: `item.title` is not there")])
+        );
+
+        let many = json!({"cluster": "eu-1", "alerts": vec![json!({"id": "a", "title": "A", "state": "ok"}); 1100]});
+        let said = preview(&template.to_string(), &many).await.json();
+        assert_eq!(
+            said["rejected"],
+            json!([
+                "variable `custom_mine`, line 1, column 10: `alerts` has more than 1000 items: the rest is left out"
+            ])
+        );
+    });
+}
+
+#[test]
+fn a_template_that_is_broken_pages_where_its_sender_is_known_and_closes_the_path_where_not() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let world = World::new(&pagerduty.url());
+        let broken = world.clone().with("custom_mine", "{\"event\": ");
+        let reply = call(&broken, Call::post("/custom/mine", "{}")).await;
+        assert_eq!(reply.status, 200, "{}", reply.json());
+        let page = pagerduty.take_received().remove(0).event;
+        assert_eq!(page["dedup_key"], "custom_mine:unmapped");
+        let problem = "variable `custom_mine` is not json: line 1, column 9";
+        assert_eq!(page["payload"]["custom_details"]["reasons"], json!([problem]));
+        let stranger = call(&broken, Call::stranger("POST", "/custom/mine", "{}")).await;
+        assert_eq!((stranger.status, &stranger.json()["detail"]), (503, &json!(problem)));
+
+        let unset = call(&world, Call::post("/custom/mine", "{}")).await;
+        assert_eq!((unset.status, &unset.json()["detail"]), (503, &json!("variable `custom_mine` is not set")));
+        for path in ["/custom", "/custom/", "/custom/A", "/custom/a_previous", "/custom/a/B", "/custom/a/b/c"] {
+            assert_eq!(call(&world, Call::post(path, "{}")).await.status, 404, "{path}");
+        }
+        assert!(pagerduty.received().is_empty());
+    });
+}
+
+#[test]
+fn the_scheme_that_a_template_names_is_the_only_one_that_opens() {
+    let hmac = json!({"scheme": "hmac", "header": "X-Signature", "prefix": "sha256="});
+    let stamped =
+        json!({"scheme": "hmac", "header": "X-Signature", "timestamp_header": "X-Time", "timestamp_before": "v0:"});
+    let fields = json!({"scheme": "hmac", "header": "X-Signature", "timestamp": "t", "signature": "v1", "separator": ".", "encoding": "base64"});
+    let sha1 = json!({"scheme": "hmac", "header": "X-Signature", "hash": "sha1"});
+    let schemes = [
+        hmac,
+        stamped,
+        fields,
+        sha1,
+        json!({"scheme": "header", "header": "X-Token"}),
+        json!({"scheme": "query", "parameter": "key"}),
+    ];
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        for auth in schemes {
+            let template = json!({"auth": auth, "event_action": "trigger", "dedup_key": "k", "payload": {"summary": "s", "source": "s"}}).to_string();
+            let world = World::new(&pagerduty.url()).with("custom_mine", &template).with("unmapped", "reject");
+            let payload = std::env::temp_dir().join(format!("pagerelay-{}.json", std::process::id()));
+            std::fs::write(&payload, "{}").expect("writable");
+            let example = Example { name: "mine".to_owned(), template, payload: payload.clone() };
+            assert_eq!(call(&world, example.call("/custom/mine", SECRET)).await.status, 200, "{auth}");
+            assert_eq!(
+                call(&world, example.call("/custom/mine", "another-secret-0123456789")).await.status,
+                401,
+                "{auth}"
+            );
+            assert_eq!(call(&world, Call::post("/custom/mine", "{}")).await.status, 401, "{auth}: a bearer token");
+            // A secret of its own, and no other.
+            let own = world.clone().with("secret_custom_mine", "a-secret-for-this-mapping-1");
+            assert_eq!(call(&own, example.call("/custom/mine", SECRET)).await.status, 401, "{auth}");
+            assert_eq!(
+                call(&own, example.call("/custom/mine", "a-secret-for-this-mapping-1")).await.status,
+                200,
+                "{auth}"
+            );
+            std::fs::remove_file(payload).expect("it was there");
+        }
+        let wrong = [
+            (json!("hmac"), "`auth` is not an object"),
+            (
+                json!({"scheme": "magic"}),
+                "`auth` has a `scheme` other than basic, bearer, header, hmac, query, sns, standard_webhooks",
+            ),
+            (json!({"scheme": "hmac"}), "`auth` names no `header`"),
+            (json!({"scheme": "query"}), "`auth` names no `parameter`"),
+            (
+                json!({"scheme": "hmac", "header": "x", "hash": "md5"}),
+                "`auth` has a `hash` other than sha256, sha1, or an `encoding` other than hex, base64",
+            ),
+            (
+                json!({"scheme": "hmac", "header": "x", "timestamp": "t"}),
+                "`auth` names one of `timestamp` and `signature`, and needs both",
+            ),
+            (json!({"scheme": "bearer", "secret": "x"}), "`auth` has a member that is not known, or is no text"),
+        ];
+        for (auth, problem) in wrong {
+            let template = json!({"auth": auth, "event_action": "trigger"}).to_string();
+            let world = World::new(&pagerduty.url()).with("custom_mine", &template);
+            let reply = call(&world, Call::post("/custom/mine", "{}")).await;
+            assert_eq!(
+                (reply.status, reply.json()["detail"].as_str()),
+                (503, Some(&*format!("variable `custom_mine`: {problem}")))
+            );
+        }
+    });
+}
