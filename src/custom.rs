@@ -44,6 +44,9 @@ use self::position::Step;
 /// The largest template, in bytes.
 pub const TEMPLATE_MAX_BYTES: usize = 32 * 1024;
 
+/// The longest expression, in bytes. The parser goes a step deeper for each `not`, and a runtime's stack is small.
+const EXPRESSION_MAX_BYTES: usize = 1000;
+
 /// The most items of one delivery that become events.
 const ITEMS_MAX: usize = 1000;
 
@@ -258,6 +261,9 @@ impl<'t> Template<'t> {
         start: usize,
         at: &[Step<'e>],
     ) -> Result<Known<'e>, MapError> {
+        if source.len() > EXPRESSION_MAX_BYTES {
+            return Err(self.fail(at, start, source, "is longer than 1000 bytes"));
+        }
         let compiled = environment.compile_expression(source.trim());
         let compiled = compiled.map_err(|error| self.fail(at, start, source, &words(&error)))?;
         Ok(Known { compiled, source, start, at: at.to_vec() })

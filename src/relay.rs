@@ -145,8 +145,11 @@ fn take_in(
                 map: &map,
             };
             stages(host, request, &intake, delivery, facts).map_err(|error| match (error, broken) {
-                // Its senders may prove themselves in a way that the template would have said.
-                (Error::Auth(_), Some(broken)) => broken.clone().into(),
+                // Its senders may prove themselves in a way that the template would have said. What is in it is not for
+                // strangers.
+                (Error::Auth(_), Some(_)) => Error::Map(MapError::Template {
+                    problem: ["variable `", &variable, "` is no template: GET /check says why"].concat(),
+                }),
                 (error, _) => error,
             })
         }

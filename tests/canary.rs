@@ -137,6 +137,15 @@ fn no_canary_is_seen_on_any_path() {
                     aviary.fly(world, call, &fixture.name()).await;
                 }
             }
+            // A preview shows the payload to its sender, and the events, and no key; a mapping of one's own, whatever
+            // is in its variable, shows nothing of it to strangers.
+            let paths = [format!("/preview/{}", fixture.source.slug), format!("/preview/{}/web", fixture.source.slug)];
+            for path in paths.iter().map(String::as_str).chain(["/custom/mine", "/preview/custom/mine/web"]) {
+                for secret in [own, "routing_key"] {
+                    let call = Call::fixture(&fixture, path, aviary.secret(secret));
+                    aviary.fly(&world, call, &fixture.name()).await;
+                }
+            }
         }
 
         // Every vector's headers, and canaries in the places where secrets go.
@@ -175,6 +184,23 @@ fn no_canary_is_seen_on_any_path() {
         }
         let misplaced = format!("/events/{}", secret.to_lowercase());
         aviary.fly(&world, Call::stranger("POST", &misplaced, "{}"), "a secret for a service").await;
+
+        // Templates with a canary in every place that an error can be about.
+        let hidden = aviary.secret("custom_mine").to_owned();
+        let templates = [
+            format!(r#"{{"{hidden}": 1}}"#),
+            format!(r#"{{"event": {{"{hidden}": 1}}}}"#),
+            format!(r#"{{"event_action": "{hidden}"}}"#),
+            format!(r#"{{"event_action": "trigger", "auth": {{"scheme": "{hidden}"}}}}"#),
+            format!(r#"{{"event_action": "trigger", "auth": {{"{hidden}": "x"}}}}"#),
+            format!(r#"{{"event_action": "trigger", "dedup_key": "{{{{ {hidden} }}}}"}}"#),
+        ];
+        for template in templates {
+            let world = world.clone().with("custom_mine", &template);
+            let call = Call::stranger("POST", "/custom/mine", "{}");
+            let reply = aviary.fly(&world, call, &template).await;
+            assert!(matches!(reply.status, 401 | 503), "{template}: {}", reply.status);
+        }
 
         // Every other error: routes, sizes, PagerDuty's refusals, the network's, the store's.
         let trigger = include_str!("fixtures/events/01-firing-trigger.json");

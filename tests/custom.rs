@@ -227,7 +227,7 @@ fn an_error_names_the_line_the_column_and_the_expression() {
             (
                 summary("{{ a * 100000000 }}"),
                 json!({"a": "x"}),
-                "variable `custom_mine`, line 1, column {at}: `a * 100000000` cannot be done with these values",
+                "variable `custom_mine`, line 1, column {at}: `a * 100000000` takes too many steps",
             ),
             (summary(&format!("{{{{ {} }}}}", ["a"; 800].join(" ~ "))), json!({"a": "x"}), "takes too many steps"),
             (
@@ -243,7 +243,7 @@ fn an_error_names_the_line_the_column_and_the_expression() {
                 json!({}),
                 "variable `custom_mine` has an unknown member `severity`",
             ),
-            (" ".repeat(40_000) + "{}", json!({}), "variable `custom_mine` is larger than 32 kib"),
+            (format!("{{{}}}", " ".repeat(40_000)), json!({}), "variable `custom_mine` is larger than 32 kib"),
             (
                 r#"{"event_action": "shout", "dedup_key": "k"}"#.into(),
                 json!({}),
@@ -375,7 +375,8 @@ fn a_template_that_is_broken_pages_where_its_sender_is_known_and_closes_the_path
         let problem = "variable `custom_mine` is not json: line 1, column 9";
         assert_eq!(page["payload"]["custom_details"]["reasons"], json!([problem]));
         let stranger = call(&broken, Call::stranger("POST", "/custom/mine", "{}")).await;
-        assert_eq!((stranger.status, &stranger.json()["detail"]), (503, &json!(problem)));
+        let kept = "variable `custom_mine` is no template: GET /check says why";
+        assert_eq!((stranger.status, &stranger.json()["detail"]), (503, &json!(kept)));
 
         let unset = call(&world, Call::post("/custom/mine", "{}")).await;
         assert_eq!((unset.status, &unset.json()["detail"]), (503, &json!("variable `custom_mine` is not set")));
@@ -454,4 +455,103 @@ fn the_scheme_that_a_template_names_is_the_only_one_that_opens() {
             );
         }
     });
+}
+
+#[test]
+fn nothing_that_a_template_says_ends_the_component() {
+    run(async {
+        let deep_json = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+        let payload: Value = serde_json::from_str(&deep_json).expect("serde takes 127 levels");
+        let chains = [
+            ("(".repeat(490) + "1" + &")".repeat(490), ""),
+            ("[".repeat(490) + "1" + &"]".repeat(490), ""),
+            ("{'a':".repeat(160) + "1" + &"}".repeat(160), ""),
+            ("not ".repeat(248) + "1", ""),
+            ("-".repeat(990) + "1", ""),
+            ("1".to_owned() + &"+1".repeat(490), ""),
+            ("1".to_owned() + &"~1".repeat(490), ""),
+            ("payload".to_owned() + &"[0]".repeat(300), ""),
+            ("payload".to_owned() + &"|tojson".repeat(140), ""),
+            ("1 if 1 else ".repeat(80) + "1", ""),
+            ("1 and ".repeat(160) + "1", ""),
+            ("1**".repeat(320) + "1", ""),
+            ("1<".repeat(480) + "1", ""),
+            ("x(".repeat(300) + &")".repeat(300), ""),
+            ("1 // 0".to_owned(), ""),
+            ("1 % 0".to_owned(), ""),
+            ("-9223372036854775808 // -1".to_owned(), ""),
+            ("1".repeat(1001), "is longer than 1000 bytes"),
+        ];
+        for (expression, end) in chains {
+            let reply = preview(&summary(&format!("{{{{ {expression} }}}}")), &payload).await;
+            let detail = reply.json()["detail"].as_str().unwrap_or_default().to_owned();
+            assert!(
+                reply.status == 503 || reply.status == 200 && end.is_empty(),
+                "{expression}: {} {detail}",
+                reply.status
+            );
+            assert!(detail.ends_with(end), "{expression}: {detail}");
+        }
+        let nested = format!(
+            r#"{{"event_action": "trigger", "dedup_key": "k", "payload": {{"summary": "s", "custom_details": {{"d": {}}}}}}}"#,
+            "[".repeat(90) + "1" + &"]".repeat(90)
+        );
+        let detail = preview(&nested, &payload).await.json()["detail"].clone();
+        assert!(detail.as_str().is_some_and(|detail| detail.ends_with("nests too deep")), "{detail}");
+    });
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_template_of_any_text_is_an_error_with_a_place_and_no_panic(text in ".{0,80}", payload in "[a-z0-9 ]{0,12}") {
+        let template = json!({"each": "list", "ignore": &text, "event": {"event_action": "trigger", "dedup_key": "{{ item }}",
+            "payload": {"summary": format!("{{{{ {text}"), "source": format!("{{{{ {text} }}}}{text}")}}}).to_string();
+        let body = json!({"list": [&payload, 1, null, {}], "a": 1, "b": "x"}).to_string();
+        let template = Template::read("custom_x", &template).expect("it is json of the right shape");
+        let checked = template.check();
+        let mapped = map(&template, body.as_bytes());
+        for error in mapped.as_ref().err().into_iter().chain(mapped.iter().flat_map(|mapped| &mapped.rejected)) {
+            let said = error.to_string();
+            proptest::prop_assert!(said.starts_with("variable `custom_x`, line 1, column ") || said.starts_with("field `"), "{}", said);
+        }
+        proptest::prop_assert!(checked.is_ok() || mapped.is_err(), "what cannot be parsed maps nothing");
+    }
+
+    #[test]
+    fn an_example_makes_of_any_damaged_payload_events_that_meet_the_contract(
+        pick in proptest::prelude::any::<proptest::sample::Index>(),
+        at in proptest::prelude::any::<proptest::sample::Index>(),
+        with in proptest::sample::select(vec!["null", "{}", "[]", "\"\"", "-1", "1e300", "\"🦀\\u0000\"", "[[1]]", "true"]),
+    ) {
+        let examples = examples();
+        let example = pick.get(&examples);
+        let text = std::fs::read_to_string(&example.payload).expect("readable");
+        // The value behind any colon becomes another.
+        let colons: Vec<usize> = text.match_indices(": ").map(|(at, _)| at + 2).collect();
+        let start = *at.get(&colons);
+        let mut rest = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
+        proptest::prop_assume!(rest.next().is_some_and(|value| value.is_ok()));
+        let damaged = format!("{}{with}{}", &text[..start], &text[start + rest.byte_offset()..]);
+        let template = Template::read(&example.variable(), &example.template).expect("a template");
+        if let Ok(mapped) = map(&template, damaged.as_bytes()) {
+            for event in mapped.events {
+                let wrong = contract::wrong_with(&contract::with_key(&event.to_json(), ROUTING_KEY));
+                proptest::prop_assert!(wrong.is_empty(), "{:?} of {}", wrong, damaged);
+            }
+        }
+    }
+}
+
+/// Maps a payload natively, past an authentication with the shared secret.
+fn map(template: &Template<'_>, body: &[u8]) -> Result<pagerelay::sources::Mapped, pagerelay::sources::MapError> {
+    let headers = [("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())];
+    let request = pagerelay::request::Request {
+        method: pagerelay::request::Method::Post,
+        path: "/custom/x".to_owned(),
+        query: String::new(),
+        headers: pagerelay::request::Headers::new(headers),
+        body: body.to_vec(),
+        problem: None,
+    };
+    fixtures::authenticated(&request, pagerelay::auth::SHARED_SECRET, |delivery| template.map("custom_x", delivery))
 }

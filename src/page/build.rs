@@ -21,6 +21,9 @@ fn main() {
     let page = std::fs::read_to_string(root.join("src/page.html")).expect("the page is there");
     assert_eq!(page.matches(MARK).count(), 1, "the page has one place for the samples");
     let samples = Value::Object(samples(&root.join("tests/fixtures"))).to_string();
+    // Comments are for who reads the file.
+    let page: String =
+        page.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|l| [l, "\n"]).collect();
     // Inside a script, only this ends it.
     let page = page.replace(MARK, &samples.replace("</", "<\\/"));
 

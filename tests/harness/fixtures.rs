@@ -155,7 +155,7 @@ pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bo
         problem: None,
     };
     let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
-    authenticated(&request, source.schemes, |delivery| map(delivery))
+    authenticated(&request, source.schemes, map)
 }
 
 /// Does something with a request past an authentication with the right secret.
