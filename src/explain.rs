@@ -159,7 +159,10 @@ fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, 
     for text in listed {
         words.extend(text.split('`').skip(1).step_by(2));
     }
-    let is_word = |part: &&Part| part.value.as_str().is_some_and(|text| text.len() <= WORD_MAX_BYTES);
+    let is_word = |part: &&Part| match &part.value {
+        Value::String(text) => text.len() <= WORD_MAX_BYTES,
+        value => value.is_number(),
+    };
     let is_listed = |part: &&Part| part.value.as_str().is_some_and(|text| words.contains(&text));
     // A word that the page names stands most likely where it decides.
     let (likely, others): (Vec<&Part>, Vec<&Part>) = parts.iter().filter(is_word).partition(is_listed);
@@ -172,7 +175,11 @@ fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, 
             if !found.wants(&DECIDED) {
                 return;
             }
-            let answer = asker.change(payload, part, &|value| *value = Value::from(*word));
+            let number = word.parse::<u64>().ok().map(Value::from);
+            let Some(other) = (if part.value.is_number() { number } else { Some(Value::from(*word)) }) else {
+                continue;
+            };
+            let answer = asker.change(payload, part, &|value| *value = other.clone());
             found.note_only(&DECIDED, &part.name, answer.as_deref());
         }
     }
