@@ -4,7 +4,7 @@
 //!
 //! An Events v2 event in JSON whose texts may hold expressions: `"summary": "{{ title }} on {{ host }}"`. They are
 //! [Jinja expressions](https://docs.rs/minijinja/latest/minijinja/syntax/index.html) over the payload's members, with
-//! `payload` for the whole, `headers` for the delivery's headers (in lower case, none that may be a credential), and the
+//! `payload` for the whole, `headers` for the delivery's headers (`headers.x_event`, none that may be a credential), and the
 //! filters of [`filters`]. A text that is one expression and nothing else becomes its value, a list or an object too;
 //! `none` leaves the member out. `event_action` may also be `change`. Severities are words as
 //! [`Severity::from_word`](crate::event::Severity::from_word) knows them. Beside the event's members, or around them as
@@ -133,7 +133,10 @@ impl<'t> Template<'t> {
         let compiled = self.compile(&environment)?;
         let mut run = Run { template: self, left: EVALUATIONS_MAX };
         let headers = delivery.header_names().filter_map(|name| Some((name, delivery.header(name)?)));
-        let headers = Mini::from_pairs(headers.map(|(name, value)| (name.to_owned(), Mini::from(value))));
+        // With underscores too: a hyphen in an expression is a minus.
+        let both =
+            |(name, value): (&str, &str)| [name.to_owned(), name.replace('-', "_")].map(|n| (n, Mini::from(value)));
+        let headers = Mini::from_pairs(headers.flat_map(both));
         // Made once: a clone of a value shares what it holds.
         let mut known: Vec<(String, Mini)> = Vec::new();
         for (name, value) in payload.as_object().into_iter().flatten() {
@@ -158,7 +161,7 @@ impl<'t> Template<'t> {
             return Ok(mapped);
         };
         let list = run.evaluate(each, &context(None))?;
-        let items = list.try_iter().ok().filter(|_| matches!(list.kind(), ValueKind::Seq));
+        let items = list.try_iter().ok().filter(|_| filters::is_list(&list));
         let items = items.ok_or_else(|| run.fail(each, "is not a list"))?;
         for (index, item) in items.enumerate() {
             if index == ITEMS_MAX {
@@ -359,6 +362,13 @@ impl Run<'_> {
         let key = event.get("dedup_key").text().unwrap_or_default();
         let key = DedupKey::new(slug, &[&key]);
         let key = key.ok_or(MapError::Field { path: "dedup_key", problem: "is missing or blank" })?;
+        // All alerts would share it.
+        if event.get("dedup_key").text().is_some_and(|key| text::is_unfilled(&key)) {
+            return Err(MapError::Field {
+                path: "dedup_key",
+                problem: "is a variable that its sender has not filled in",
+            });
+        }
         Ok(Some(read::read(event, action, Some(key), slug)?))
     }
 
@@ -422,7 +432,8 @@ impl Run<'_> {
             self.left.checked_sub(1).ok_or_else(|| self.fail(known, "is one expression too many for a delivery"))?;
         let value = known.compiled.eval(context.clone()).map_err(|error| self.fail(known, &words(&error)))?;
         if value.is_undefined() {
-            return Err(self.fail(known, "is not there"));
+            let partial = text::contains(known.source, " if ") && !text::contains(known.source, " else ");
+            return Err(self.fail(known, if partial { "has an if without else" } else { "is not there" }));
         }
         if value.as_str().is_some_and(|text| text.len() > TEXT_MAX_BYTES) {
             return Err(self.fail(known, "makes more than 64 kib of text"));
@@ -439,7 +450,7 @@ impl Run<'_> {
 fn words(error: &minijinja::Error) -> String {
     let detail = error.detail().unwrap_or_default();
     match error.kind() {
-        ErrorKind::UndefinedError => "reaches into what is not there".to_owned(),
+        ErrorKind::UndefinedError => "needs what is not there".to_owned(),
         ErrorKind::OutOfFuel => "takes too many steps".to_owned(),
         // These speak of the template alone.
         ErrorKind::SyntaxError => ["cannot be parsed: ", detail].concat(),
