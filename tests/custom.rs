@@ -6,6 +6,7 @@
 mod harness;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use harness::build::Flavour;
@@ -551,6 +552,56 @@ proptest::proptest! {
             }
         }
     }
+}
+
+/// The folder of the corpus, the example, and how many of its payloads are of a shape that the template is not for.
+const CORPUS: [(&str, &str, usize); 10] = [
+    ("auth0", "auth0", 0),
+    ("betterstack", "betterstack", 1),
+    ("dynatrace", "dynatrace", 1),
+    ("falcosidekick", "falcosidekick", 0),
+    ("heroku", "heroku", 0),
+    ("honeycomb", "honeycomb", 1),
+    ("pingdom", "pingdom", 0),
+    ("rollbar", "rollbar", 0),
+    ("snyk", "snyk", 0),
+    ("splunk-observability", "signalfx", 0),
+];
+
+#[test]
+fn corpus() {
+    let say = |line: &str| writeln!(std::io::stderr(), "{line}").expect("standard error is open");
+    let Some(folder) = std::env::var_os("PAGERELAY_CORPUS").map(PathBuf::from) else {
+        say("corpus of the examples: skipped, PAGERELAY_CORPUS is not set");
+        return;
+    };
+    let (mut payloads, mut events, mut ignored) = (0, 0, 0);
+    for (vendor, name, other_shapes) in CORPUS {
+        let template = std::fs::read_to_string(self::folder().join(name).join("template.json")).expect("a template");
+        let template = Template::read(&format!("custom_{name}"), &template).expect("a template");
+        let mut failed = Vec::new();
+        for path in fixtures::files(&folder.join(vendor)) {
+            let file = path.file_name().unwrap().to_string_lossy().into_owned();
+            if !file.ends_with(".json") || file.ends_with(".headers.json") || file.contains("precedent") {
+                continue;
+            }
+            payloads += 1;
+            match map(&template, &std::fs::read(&path).expect("readable")) {
+                Ok(mapped) if mapped.rejected.is_empty() => {
+                    for event in &mapped.events {
+                        let wrong = contract::wrong_with(&contract::with_key(&event.to_json(), SERVICE_KEY));
+                        assert!(wrong.is_empty(), "{vendor}/{file}: {wrong:?}");
+                    }
+                    events += mapped.events.len();
+                    ignored += mapped.ignored.len();
+                }
+                Ok(mapped) => failed.push(format!("{vendor}/{file}: {:?}", mapped.rejected)),
+                Err(error) => failed.push(format!("{vendor}/{file}: {error}")),
+            }
+        }
+        assert!(failed.len() <= other_shapes, "{failed:#?}");
+    }
+    say(&format!("corpus of the examples: {payloads} payloads, {events} events, {ignored} ignored"));
 }
 
 /// Maps a payload natively, past an authentication with the shared secret.
