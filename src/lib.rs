@@ -80,11 +80,13 @@
     clippy::unwrap_used
 )]
 
+pub mod act;
 pub mod auth;
 #[cfg(target_arch = "wasm32")]
 mod component;
 pub mod config;
 pub mod deliver;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod explain;
@@ -97,6 +99,7 @@ pub mod preview;
 pub mod relay;
 pub mod report;
 pub mod request;
+pub mod rest;
 pub mod route;
 pub mod secret;
 pub mod setup;

@@ -16,12 +16,20 @@ const HEADINGS: [&str; 4] = ["# Wire format", "# Mapping", "# Dedup key", "# Not
 
 /// Which modules of the crate a module may use. `sources/mod` is the contract, `sources/*` every vendor.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("act", &["auth", "config", "error", "event", "host", "report", "request", "rest", "sources", "text"]),
     ("auth", &["host", "request", "secret", "text"]),
     ("auth/*", &["host", "request", "secret", "text"]),
     ("component", &["host", "relay", "request"]),
     ("config", &["auth", "host", "secret", "text"]),
     ("deliver", &["event", "host", "secret", "text"]),
-    ("error", &["auth", "config", "request", "route", "sources", "text"]),
+    (
+        "doctor",
+        &[
+            "auth", "config", "deliver", "event", "host", "report", "request", "rest", "route", "secret", "sources",
+            "text",
+        ],
+    ),
+    ("error", &["auth", "config", "request", "rest", "route", "sources", "text"]),
     ("event", &["fit", "text"]),
     ("event/*", &["text"]),
     ("explain", &["auth", "event", "sources", "text"]),
@@ -35,12 +43,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "relay",
         &[
-            "auth", "config", "deliver", "error", "explain", "host", "page", "preview", "report", "request", "route",
-            "setup", "sources", "storm", "text", "unmapped",
+            "act", "auth", "config", "deliver", "doctor", "error", "explain", "host", "page", "preview", "report",
+            "request", "route", "setup", "sources", "storm", "text", "unmapped",
         ],
     ),
     ("report", &["deliver", "error", "explain", "host", "request", "sources", "text"]),
     ("request", &["text"]),
+    ("rest", &["config", "host", "secret", "text"]),
     ("route", &["request", "sources"]),
     ("secret", &["text"]),
     ("setup", &["auth", "request", "sources", "text"]),
@@ -211,7 +220,7 @@ fn modules_use_only_what_they_may() {
         assert!(name == "component" || !code.contains("mod bindings"), "{name} names the bindings");
         assert!(name == "component" || !code.contains("bindings::"), "{name} names the bindings");
         assert!(
-            matches!(name.as_str(), "auth/hmac" | "auth/scheme" | "auth/standard" | "deliver" | "secret")
+            matches!(name.as_str(), "auth/hmac" | "auth/scheme" | "auth/standard" | "deliver" | "rest" | "secret")
                 || !code.contains(".expose()"),
             "{name} exposes a secret"
         );
