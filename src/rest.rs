@@ -20,8 +20,7 @@ const READ_MAX_BYTES: usize = 1024 * 1024;
 /// How much of PagerDuty's own words is repeated, in UTF-16 code units.
 const WORDS_MAX_CHARS: usize = 300;
 
-/// How many items a page has, the most that PagerDuty gives, and how many pages are read.
-const PAGE: usize = 100;
+/// How many pages are read. Each is asked for a hundred items, the most that PagerDuty gives.
 const PAGES_MAX: usize = 20;
 
 /// A try that would have less time than this is not worth making.
@@ -157,8 +156,9 @@ impl Rest {
         name: &str,
         each: &mut dyn FnMut(Node<'_>),
     ) -> Result<bool, RestError> {
+        let mut offset = 0;
         for page in 0..PAGES_MAX {
-            let path = [path, "&limit=100&offset=", &(page * PAGE).to_string()].concat();
+            let path = [path, "&limit=100&offset=", &offset.to_string()].concat();
             let body = match self.get(host, &path) {
                 Err(RestError::Unreachable(_, SendError::Deadline)) if page > 0 => return Ok(false),
                 body => body?,
@@ -168,6 +168,7 @@ impl Rest {
                 return Err(RestError::Misdirected(["no member ", name].concat()));
             };
             items.iter().map(Node::root).for_each(&mut *each);
+            offset += items.len();
             if root.get("more").value() != Some(&Value::Bool(true)) || items.is_empty() {
                 return Ok(true);
             }
