@@ -16,7 +16,7 @@ use crate::event::DEDUP_KEY_MAX_CHARS;
 use crate::host::{Host, Verb};
 use crate::report::Facts;
 use crate::request::Reply;
-use crate::rest::{self, Rest, RestError};
+use crate::rest::{self, Problem, Rest, RestError};
 use crate::sources::{self, MapError};
 use crate::text::{self, Node};
 
@@ -57,6 +57,7 @@ pub fn act(
     service: Option<&str>,
     facts: &mut Facts,
 ) -> Result<Reply, Error> {
+    facts.service = service.map(str::to_owned);
     let body = sources::json(known)?;
     let wish = read(Node::root(&body))?;
     facts.more.push(("action", wish.action.into()));
@@ -74,9 +75,7 @@ pub fn act(
             behind.extend(service.get("id").text().filter(|_| rest::has_key(service, &key)));
         });
         // A token that may not read services can still act.
-        if !matches!(listed, Ok(_) | Err(RestError::NotPermitted(_))) {
-            listed?;
-        }
+        listed.map(|_| ()).or_else(|error| if error.problem == Problem::NotPermitted { Ok(()) } else { Err(error) })?;
         if !behind.is_empty() {
             found.retain(|incident| incident.service.as_ref().is_some_and(|id| behind.contains(id)));
         }

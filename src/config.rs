@@ -55,15 +55,13 @@ const ROUTING_KEY_CHARS: usize = 32;
 /// The length of a REST API key, which is the usual thing to paste by mistake.
 const REST_KEY_CHARS: usize = 20;
 
-/// Where PagerDuty takes alert events, by region.
+/// The end of PagerDuty's hosts, by region: `events.pagerduty.com`, `events.eu.pagerduty.com`, and `api` the same.
 /// <https://support.pagerduty.com/main/docs/service-regions>
-const EVENTS_HOST_US: &str = "events.pagerduty.com";
-const EVENTS_HOST_EU: &str = "events.eu.pagerduty.com";
-const EVENTS_PATH: &str = "/v2/enqueue";
+const DOMAIN_US: &str = ".pagerduty.com";
+const DOMAIN_EU: &str = ".eu.pagerduty.com";
 
-/// Where PagerDuty's REST API is, by region.
-const API_HOST_US: &str = "api.pagerduty.com";
-const API_HOST_EU: &str = "api.eu.pagerduty.com";
+/// Where PagerDuty takes alert events.
+const EVENTS_PATH: &str = "/v2/enqueue";
 
 /// The end of the path of alert events, and what stands there for change events.
 const ALERTS_END: &str = "/enqueue";
@@ -326,11 +324,17 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
 /// # Errors
 /// It says what it cannot.
 pub fn events(host: &dyn Host) -> Result<(Url, &'static str), ConfigError> {
-    let region = choice(host, "region", REGIONS, &[("us", EVENTS_HOST_US), ("eu", EVENTS_HOST_EU)])?;
+    let url = place(host, "events", EVENTS_PATH)?;
     Ok(match read(host, "events_url")? {
         Some(url) => (check_url("events_url", &url, ALERTS_END, Problem::Url)?, "events_url"),
-        None => (Url { https: true, authority: region.to_owned(), path: EVENTS_PATH.to_owned() }, "region"),
+        None => (url, "region"),
     })
+}
+
+/// A path of PagerDuty's in the region that is set.
+fn place(host: &dyn Host, name: &str, path: &str) -> Result<Url, ConfigError> {
+    let domain = choice(host, "region", REGIONS, &[("us", DOMAIN_US), ("eu", DOMAIN_EU)])?;
+    Ok(Url { https: true, authority: [name, domain].concat(), path: path.to_owned() })
 }
 
 /// Reads where PagerDuty's REST API is, and the token for it.
@@ -339,27 +343,24 @@ pub fn events(host: &dyn Host) -> Result<(Url, &'static str), ConfigError> {
 /// There is no usable token, or another variable holds what it cannot.
 pub fn api(host: &dyn Host) -> Result<Api, ConfigError> {
     let token = check_token(required(host, "api_token")?)?;
-    let region = choice(host, "region", REGIONS, &[("us", API_HOST_US), ("eu", API_HOST_EU)])?;
+    let base = place(host, "api", "")?;
     let base = match read(host, "api_url")? {
         Some(url) => {
             let url = check_url("api_url", &url, "", Problem::ApiUrl)?;
             Url { path: url.path.trim_end_matches('/').to_owned(), ..url }
         }
-        None => Url { https: true, authority: region.to_owned(), path: String::new() },
+        None => base,
     };
     Ok(Api { base, token })
 }
 
 /// The same place in PagerDuty's other region, and that region's word; nothing where it is in none.
 pub fn elsewhere(url: &Url) -> Option<(&'static str, Url)> {
-    let (region, authority) = match url.authority.as_str() {
-        EVENTS_HOST_US => ("eu", EVENTS_HOST_EU),
-        EVENTS_HOST_EU => ("us", EVENTS_HOST_US),
-        API_HOST_US => ("eu", API_HOST_EU),
-        API_HOST_EU => ("us", API_HOST_US),
-        _ => return None,
+    let (region, authority) = match url.authority.strip_suffix(DOMAIN_EU) {
+        Some(name) => ("us", [name, DOMAIN_US].concat()),
+        None => ("eu", [url.authority.strip_suffix(DOMAIN_US)?, DOMAIN_EU].concat()),
     };
-    Some((region, Url { authority: authority.to_owned(), ..url.clone() }))
+    Some((region, Url { authority, ..url.clone() }))
 }
 
 /// Reads a variable that holds a routing key, where it is set.

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use serde_json::{Map, Value};
 
 use crate::auth::{self, Authenticated, Signature};
 use crate::config::{self, ConfigError, Problem};
@@ -19,7 +20,7 @@ use crate::report::Facts;
 use crate::request::Reply;
 use crate::rest::{self, Rest, RestError};
 use crate::route;
-use crate::secret::Rotation;
+use crate::secret::Secret;
 use crate::sources::{self, SOURCES};
 use crate::text::{self, Node};
 
@@ -27,9 +28,6 @@ use crate::text::{self, Node};
 const EGRESS_MAX: Duration = Duration::from_secs(4);
 const PROBE_MAX: Duration = Duration::from_secs(9);
 const TOTAL_MAX: Duration = Duration::from_secs(15);
-
-/// Which words in `secret_<word>` are no source's.
-const OWN: [&str; 2] = ["act", "check"];
 
 /// How many letters a misspelt source may be away from one.
 const MISSPELT_MAX: usize = 3;
@@ -58,13 +56,15 @@ struct Finding {
 /// A usable routing key.
 struct Key {
     variable: String,
-    keys: Rotation,
+    key: Secret,
     previous: bool,
 }
 
 /// What is found, by whom it is asked of.
 struct Doctor<'a> {
     host: &'a mut dyn Host,
+    /// What the findings are about for now.
+    check: &'static str,
     findings: Vec<Finding>,
 }
 
@@ -72,19 +72,24 @@ struct Doctor<'a> {
 /// `?service=a,b` names services where the variable store does not list its variables.
 pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, facts: &mut Facts) -> Reply {
     let query = known.query();
-    let asked = |name: &str| query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
-    let deep = asked("deep").is_some_and(|value| !matches!(value, "" | "0" | "false"));
-    let mut doctor = Doctor { host, findings: Vec::new() };
+    let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
+    let deep = !matches!(asked("deep"), "" | "0" | "false");
+    let mut doctor = Doctor { host, check: "variables", findings: Vec::new() };
     let names = doctor.names();
+    doctor.check = "sources";
     doctor.sources();
+    doctor.check = "settings";
     doctor.settings();
-    let keys = doctor.keys(&names, asked("service").unwrap_or_default());
+    doctor.check = "routing keys";
+    let keys = doctor.keys(&names, asked("service"));
     if let Ok((url, variable)) = config::events(doctor.host) {
-        let reached = doctor.egress(&url, variable);
-        if deep && reached {
+        doctor.check = "egress";
+        if doctor.egress(&url, variable) && deep {
+            doctor.check = "routing keys";
             doctor.probe(&keys, &url, variable);
         }
     }
+    doctor.check = "token";
     doctor.token(&keys, deep);
     let worrying = doctor.findings.iter().filter(|finding| matches!(finding.level, Level::Warning | Level::Error));
     facts.warnings.extend(worrying.map(|finding| finding.what.clone()));
@@ -102,7 +107,7 @@ fn reply(findings: &[Finding], plain: bool) -> Reply {
         for finding in findings {
             for (word, width) in [(finding.level.as_str(), 9), (finding.check, 14)] {
                 page.push_str(word);
-                page.extend(std::iter::repeat_n(' ', width - word.len().min(width)));
+                (word.len()..width).for_each(|_| page.push(' '));
             }
             page.push_str(&finding.what);
             page.push('\n');
@@ -113,14 +118,13 @@ fn reply(findings: &[Finding], plain: bool) -> Reply {
         let what = finding.what.as_str().into();
         text::object([("check", finding.check.into()), ("level", finding.level.as_str().into()), ("what", what)])
     };
-    let body = text::object([
-        ("status", word.into()),
-        ("errors", errors.into()),
-        ("warnings", warnings.into()),
-        ("notes", notes.into()),
-        ("findings", findings.iter().map(finding).collect()),
-    ]);
-    Reply::json(status, "application/json", &body)
+    let mut body = Map::new();
+    body.insert("status".into(), word.into());
+    for (name, count) in [("errors", errors), ("warnings", warnings), ("notes", notes)] {
+        body.insert(name.into(), count.into());
+    }
+    body.insert("findings".into(), findings.iter().map(finding).collect());
+    Reply::json(status, "application/json", &Value::Object(body))
 }
 
 impl Level {
@@ -135,50 +139,81 @@ impl Level {
 }
 
 impl Doctor<'_> {
-    fn say(&mut self, check: &'static str, level: Level, what: &[&str]) {
-        self.findings.push(Finding { check, level, what: what.concat() });
+    /// Adds a finding: a sentence with a part for each `{}`.
+    fn say(&mut self, level: Level, what: &str, parts: &[&str]) {
+        self.findings.push(Finding { check: self.check, level, what: text::fill(what, parts) });
+    }
+
+    /// The names of all variables; those that nothing reads are told.
+    fn names(&mut self) -> Vec<String> {
+        let Ok(mut names) = self.host.variables() else {
+            self.say(Level::Note, UNLISTED, &[]);
+            return Vec::new();
+        };
+        names.retain(|name| name.len() <= NAME_MAX_BYTES);
+        for name in &names {
+            let (prefix, slug) = match (name.strip_prefix("secret_"), name.strip_prefix("require_signature_")) {
+                (Some(slug), _) => ("secret_", slug.strip_suffix("_previous").unwrap_or(slug)),
+                (None, Some(slug)) => ("require_signature_", slug),
+                (None, None) => continue,
+            };
+            let own = prefix == "secret_" && matches!(slug, "act" | "check");
+            if own || sources::find(slug).is_some() || slug.starts_with("custom_") {
+                continue;
+            }
+            let mut nearest = (MISSPELT_MAX, "");
+            for source in SOURCES {
+                let far = distance(slug, source.slug);
+                if far < nearest.0 {
+                    nearest = (far, source.slug);
+                }
+            }
+            let name = text::one_line(name);
+            match nearest.1 {
+                "" => self.say(Level::Warning, STRANGE, &[&name, "GET /setup", "", "lists them"]),
+                slug => self.say(Level::Warning, STRANGE, &[&name, prefix, slug, "is the nearest"]),
+            }
+        }
+        names
     }
 
     /// What opens each source, or why it is closed: one finding for all that are alike.
     fn sources(&mut self) {
-        let mut alike: Vec<(String, Option<Problem>, String)> = Vec::new();
+        let mut alike: Vec<(String, Level, String)> = Vec::new();
+        let mut unset = Level::Error;
         for source in SOURCES {
-            let (what, problem) = match config::load(self.host, source.slug, source.schemes) {
+            let (what, level) = match config::load(self.host, source.slug, source.schemes) {
                 Ok(config) => {
-                    let signed = source.schemes.iter().all(|scheme| scheme.is_signature());
+                    unset = Level::Note;
                     let how = match config.policy.signature {
                         Signature::Timestamped => "a signature with its time by ",
-                        Signature::Required => "a signature by ",
-                        Signature::Optional if signed => "a signature by ",
-                        Signature::Optional => "",
+                        Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "",
+                        Signature::Required | Signature::Optional => "a signature by ",
                     };
+                    let name = &config.variable;
                     let what = match &config.secrets {
-                        None => "a signature of a topic in variable `sns_topics` opens ".to_owned(),
-                        Some(Rotation { previous: None, .. }) => {
-                            [how, "variable `", &config.variable, "` opens "].concat()
-                        }
-                        Some(_) => {
-                            let name = &config.variable;
-                            [how, "variable `", name, "`, and `", name, "_previous` still, opens "].concat()
-                        }
+                        None => "a signature of a topic in variable `sns_topics` opens ",
+                        Some(secrets) if secrets.previous.is_none() => "{}variable `{}` opens ",
+                        Some(_) => "{}variable `{}`, and `{}_previous` still, opens ",
                     };
-                    (what, None)
+                    (text::fill(what, &[how, name, name]), Level::Ok)
                 }
-                Err(error) => ([&error.to_string(), "; closed: "].concat(), Some(error.problem)),
+                Err(error) => {
+                    // How bad that is, the others say.
+                    let level = if error.problem == Problem::Unset { Level::Note } else { Level::Error };
+                    (text::fill("{}; closed: ", &[&error.to_string()]), level)
+                }
             };
             match alike.iter_mut().find(|(known, ..)| *known == what) {
-                Some((_, _, slugs)) => *slugs = [slugs, ", /", source.slug].concat(),
-                None => alike.push((what, problem, ["/", source.slug].concat())),
+                Some((_, _, slugs)) => {
+                    slugs.push_str(", /");
+                    slugs.push_str(source.slug);
+                }
+                None => alike.push((what, level, ["/", source.slug].concat())),
             }
         }
-        let open = alike.iter().any(|(_, problem, _)| problem.is_none());
-        for (what, problem, slugs) in &alike {
-            let level = match problem {
-                None => Level::Ok,
-                Some(Problem::Unset) if open => Level::Note,
-                Some(_) => Level::Error,
-            };
-            self.say("sources", level, &[what, slugs]);
+        for (what, level, slugs) in &alike {
+            self.say(if *level == Level::Note { unset } else { *level }, "{}{}", &[what, slugs]);
         }
     }
 
@@ -186,80 +221,42 @@ impl Doctor<'_> {
     fn settings(&mut self) {
         for (name, choices) in config::SETTINGS {
             match config::setting(self.host, name, choices) {
-                Ok(word) => self.say("settings", Level::Ok, &["variable `", name, "` means ", word]),
-                Err(error) => self.say("settings", Level::Error, &[&error.to_string()]),
+                Ok(word) => self.say(Level::Ok, "variable `{}` means {}", &[name, word]),
+                Err(error) => self.say(Level::Error, &error.to_string(), &[]),
             }
         }
-        match config::topics(self.host) {
-            Ok(topics) if topics.iter().any(|topic| auth::host_of_topic(topic).is_none()) => {
-                self.say("settings", Level::Warning, &["variable `sns_topics` holds what is not the arn of a topic"]);
-            }
-            // The store's failure is told where it closes the source.
-            _ => {}
+        // A failure of the store is told where it closes the source.
+        let topics = config::topics(self.host).unwrap_or_default();
+        if topics.iter().any(|topic| auth::host_of_topic(topic).is_none()) {
+            self.say(Level::Warning, "variable `sns_topics` holds what is not the arn of a topic", &[]);
         }
         match config::events(self.host) {
             Ok((_, "events_url")) => {
-                self.say("settings", Level::Note, &["variable `events_url` is set, which is for tests only: unset it"]);
+                self.say(Level::Note, "variable `events_url` is set, which is for tests only: unset it", &[]);
             }
-            Err(error) if error.variable == "events_url" => {
-                self.say("settings", Level::Error, &[&error.to_string()]);
-            }
-            // And that of `region` is among the settings above.
+            Err(error) if error.variable == "events_url" => self.say(Level::Error, &error.to_string(), &[]),
+            // And what is wrong with `region` is told above.
             _ => {}
         }
-    }
-
-    /// The names of all variables; those that nothing reads are told.
-    fn names(&mut self) -> Vec<String> {
-        let Ok(names) = self.host.variables() else {
-            let what =
-                "the store does not list its variables, one may have no value: services can be named by ?service=";
-            self.say("variables", Level::Note, &[what]);
-            return Vec::new();
-        };
-        for name in names.iter().filter(|name| name.len() <= NAME_MAX_BYTES) {
-            let base = name.strip_suffix("_previous").unwrap_or(name);
-            let (slug, own) = match (base.strip_prefix("secret_"), name.strip_prefix("require_signature_")) {
-                (Some(slug), _) => (slug, OWN.contains(&slug)),
-                (None, Some(slug)) => (slug, false),
-                (None, None) => continue,
-            };
-            if own || sources::find(slug).is_some() || slug.starts_with("custom_") {
-                continue;
-            }
-            let nearest = SOURCES.iter().map(|source| (distance(slug, source.slug), source.slug));
-            let nearest = nearest.fold((MISSPELT_MAX, ""), |best, next| if next.0 < best.0 { next } else { best }).1;
-            let prefix = if base.starts_with("secret_") { "secret_" } else { "require_signature_" };
-            let shown = text::one_line(name);
-            let why = ["variable `", &shown, "` is read by nothing, no source has this name: "].concat();
-            match nearest {
-                "" => self.say("variables", Level::Warning, &[&why, "`GET /setup` lists them"]),
-                slug => self.say("variables", Level::Warning, &[&why, "`", prefix, slug, "` is the nearest"]),
-            }
-        }
-        names
     }
 
     /// The usable routing keys. `more` are services of which the store does not tell.
     fn keys(&mut self, names: &[String], more: &str) -> Vec<Key> {
         let mut variables = vec!["routing_key".to_owned(), "routing_key_previous".to_owned()];
-        let listed = names.iter().filter(|name| name.starts_with("routing_key_") && name.len() <= NAME_MAX_BYTES);
+        let listed = names.iter().filter(|name| name.starts_with("routing_key_")).cloned();
         let asked = more.split(',').map(str::trim).filter(|word| !word.is_empty() && word.len() <= NAME_MAX_BYTES);
-        for name in listed.cloned().chain(asked.map(|word| ["routing_key_", word].concat())) {
+        for name in listed.chain(asked.map(|word| ["routing_key_", word].concat())) {
+            let word = name.strip_prefix("routing_key_").unwrap_or_default();
             if variables.contains(&name) {
                 continue;
             }
-            let base = name.strip_suffix("_previous").unwrap_or(&name);
-            if base.strip_prefix("routing_key_").is_some_and(route::is_service) {
+            if route::is_service(word.strip_suffix("_previous").unwrap_or(word)) {
                 variables.push(name);
             } else {
-                let shown = text::one_line(&name);
-                let why = "` is read by nothing: a service is lower-case words joined by single underscores";
-                self.say("variables", Level::Warning, &["variable `", &shown, why]);
+                self.say(Level::Warning, UNSPEAKABLE, &[&text::one_line(&name)]);
             }
         }
-        let to = config::events(self.host).map(|(url, _)| [", and goes to ", &url.authority].concat());
-        let to = to.unwrap_or_default();
+        let to = config::events(self.host).map(|(url, _)| url.authority).unwrap_or_default();
         let mut keys: Vec<Key> = Vec::new();
         let mut unset = Vec::new();
         for variable in variables {
@@ -273,80 +270,65 @@ impl Doctor<'_> {
                 Err(error) => {
                     // New pages do not need the key before the one in use.
                     let level = if previous { Level::Warning } else { Level::Error };
-                    self.say("routing keys", level, &[&error.to_string()]);
+                    self.say(level, &error.to_string(), &[]);
                     continue;
                 }
             };
-            let changes = deliver::takes_no_changes(&key);
-            let whose = if changes {
-                "` holds an orchestration's key that ends in "
-            } else {
-                "` holds a service's key that ends in "
+            let (whose, but) = match deliver::takes_no_changes(&key) {
+                true => ("an orchestration", ": it takes no change events"),
+                false => ("a service", ""),
             };
-            let changes = if changes { ": it takes no change events" } else { "" };
-            self.say("routing keys", Level::Ok, &["variable `", &variable, whose, key.tail(), &to, changes]);
-            let same =
-                keys.iter().find(|known| known.keys.current.tail() == key.tail() && known.keys.current.equals(&key));
-            if let Some(known) = same {
-                let known = known.variable.clone();
-                self.say(
-                    "routing keys",
-                    Level::Note,
-                    &["variables `", &known, "` and `", &variable, "` hold the same key"],
-                );
+            let what = "variable `{}` holds {}'s key that ends in {}, for {}{}";
+            self.say(Level::Ok, what, &[&variable, whose, key.tail(), &to, but]);
+            if let Some(same) = keys.iter().find(|known| known.key.tail() == key.tail() && known.key.equals(&key)) {
+                self.say(Level::Note, "variables `{}` and `{}` hold the same key", &[&same.variable, &variable]);
             }
-            keys.push(Key { variable, keys: Rotation { current: key, previous: None }, previous });
+            keys.push(Key { variable, key, previous });
         }
         let level = if keys.iter().any(|key| !key.previous) { Level::Note } else { Level::Error };
         for variable in unset {
-            let service = variable.strip_prefix("routing_key_").map(|word| ["/", word].concat()).unwrap_or_default();
-            let what = ["variable `", &variable, "` is not set: /<source>", &service, " pages nobody"];
-            self.say("routing keys", level, &what);
+            let (slash, word) = variable.strip_prefix("routing_key_").map_or(("", ""), |word| ("/", word));
+            self.say(level, "variable `{}` is not set: /<source>{}{} pages nobody", &[&variable, slash, word]);
         }
         keys
     }
 
     /// Whether PagerDuty's Events API can be reached: any answer will do.
     fn egress(&mut self, url: &Url, variable: &str) -> bool {
-        let root = Url { path: String::new(), ..url.clone() }.to_string();
-        let outbound = Outbound::get(Url { path: "/".to_owned(), ..url.clone() });
+        let mut url = Url { path: "/".to_owned(), ..url.clone() };
         let mut reached = Err(SendError::Deadline);
         self.host.exchange(1, EGRESS_MAX, &mut |_, elapsed, answer| match answer {
-            None => Some(Next { outbound: outbound.clone(), not_before: elapsed }),
+            None => Some(Next { outbound: Outbound::get(url.clone()), not_before: elapsed }),
             Some(answer) => {
                 reached = answer.map(|_| ());
                 None
             }
         });
-        let why = match reached {
-            Ok(()) => {
-                self.say("egress", Level::Ok, &[&root, " answers"]);
-                return true;
-            }
-            Err(SendError::Denied) => {
-                let add = ": add \"";
-                let rest =
-                    "\" to allowed_outbound_hosts, and give every variable a default, one without a value blocks all";
-                self.say("egress", Level::Error, &["the runtime lets nothing out to ", &root, add, &root, rest]);
-                return false;
-            }
-            Err(SendError::Connect) => " takes no connection",
-            Err(SendError::Deadline) => " does not answer in time",
-            Err(SendError::Dns) => " has a name that the runtime cannot resolve",
-            Err(SendError::Protocol) => " does not speak http to the end",
-            Err(SendError::Tls) => " cannot be reached over tls, something may stand in between",
+        url.path.clear();
+        let root = url.to_string();
+        let (level, what) = match reached {
+            Ok(()) => (Level::Ok, "{} answers"),
+            Err(SendError::Denied) => (Level::Error, DENIED),
+            Err(_) => (Level::Error, "{} cannot be reached, {}: look at the network, and at variable `{}`"),
         };
-        self.say("egress", Level::Error, &[&root, why, ": look at the network, and at variable `", variable, "`"]);
-        false
+        match reached {
+            Err(SendError::Denied) => self.say(level, what, &[&root, &root]),
+            _ => {
+                let why = reached.err().map(|error| error.to_string()).unwrap_or_default();
+                self.say(level, what, &[&root, &why, variable]);
+            }
+        }
+        reached.is_ok()
     }
 
     /// Whether PagerDuty takes the routing keys, asked in a way that does nothing.
     fn probe(&mut self, keys: &[Key], url: &Url, variable: &str) {
-        let nonce = self.host.now().as_nanos().to_string();
-        let probes = keys.iter().filter_map(|key| {
-            let unused = text::sha256_hex([&nonce, ":", &key.variable].concat().as_bytes());
+        let now = self.host.now();
+        let nonce = [now.as_secs().to_string(), now.subsec_nanos().to_string()].concat();
+        let probes = keys.iter().filter_map(|Key { variable, key, .. }| {
+            let unused = text::sha256_hex([&nonce, ":", variable].concat().as_bytes());
             let event = Event::bare(Action::Resolve, DedupKey::new("pagerelay", &["check", &unused])?);
-            Some(Probe { keys: &key.keys, event })
+            Some(Probe { key, event })
         });
         let probes: Vec<Probe<'_>> = probes.collect();
         let other = config::elsewhere(url);
@@ -354,42 +336,19 @@ impl Doctor<'_> {
         urls.extend(other.as_ref().map(|(_, url)| url));
         let told = deliver::probe(self.host, &probes, &urls, PROBE_MAX);
         for (key, told) in keys.iter().zip(&told) {
-            let name = &key.variable;
-            let first = told.first();
+            let name = key.variable.as_str();
+            let said = told.first().map(Sent::to_string).unwrap_or_else(|| SendError::Deadline.to_string());
             let other = other.as_ref().filter(|_| told.get(1).map(Sent::verdict) == Some(Verdict::Accepted));
-            let (level, what) = match first.map(Sent::verdict) {
-                Some(Verdict::Accepted) => (Level::Ok, ["pagerduty takes the key in variable `", name, "`"].concat()),
-                Some(Verdict::RefusedKey) if let Some((region, _)) = other => (
-                    if key.previous { Level::Warning } else { Level::Error },
-                    ["the key in variable `", name, "` is of the other region: set variable `region` to ", region]
-                        .concat(),
-                ),
-                Some(Verdict::RefusedKey) => (
-                    if key.previous { Level::Warning } else { Level::Error },
-                    [
-                        "pagerduty does not know the key in variable `",
-                        name,
-                        "`: it was deleted, or it belongs to something else",
-                    ]
-                    .concat(),
-                ),
-                Some(Verdict::Misdirected) => {
-                    let said = first.map(Sent::to_string).unwrap_or_default();
-                    let what = "what answers is not pagerduty's events api, look at variable `";
-                    (Level::Error, [what, variable, "`: ", &said].concat())
-                }
-                _ if first.is_some_and(|sent| sent.answer.as_ref().is_ok_and(|answer| answer.status == 429)) => (
-                    Level::Note,
-                    ["pagerduty takes no more events now with the key in variable `", name, "`: check again later"]
-                        .concat(),
-                ),
-                _ => {
-                    let said = first.map(Sent::to_string).unwrap_or_else(|| SendError::Deadline.to_string());
-                    let what = "pagerduty does not say whether it takes the key in variable `";
-                    (Level::Warning, [what, name, "`: ", &said].concat())
-                }
+            let refused = if key.previous { Level::Warning } else { Level::Error };
+            let (level, what, parts) = match (told.first().map(Sent::verdict), other) {
+                (Some(Verdict::Accepted), _) => (Level::Ok, "pagerduty takes the key in variable `{}`", [name, ""]),
+                (Some(Verdict::RefusedKey), Some((region, _))) => (refused, ELSEWHERE, [name, *region]),
+                (Some(Verdict::RefusedKey), None) => (refused, UNKNOWN, [name, ""]),
+                (Some(Verdict::Misdirected), _) => (Level::Error, MISDIRECTED, [variable, said.as_str()]),
+                _ if said.starts_with("429") => (Level::Note, THROTTLED, [name, ""]),
+                _ => (Level::Warning, UNSAID, [name, said.as_str()]),
             };
-            self.say("routing keys", level, &[&what]);
+            self.say(level, what, &parts);
         }
     }
 
@@ -398,90 +357,106 @@ impl Doctor<'_> {
         let api = match config::api(self.host) {
             Ok(api) => api,
             Err(ConfigError { problem: Problem::Unset, .. }) => {
-                return self.say("token", Level::Ok, &["variable `api_token` is not set: only /act needs it"]);
+                return self.say(Level::Ok, "variable `api_token` is not set: only /act needs it", &[]);
             }
+            // It is told among the settings.
             Err(error) if error.variable == "region" => return,
-            Err(error) => return self.say("token", Level::Warning, &[&error.to_string()]),
+            Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
         };
-        let hidden = keys.iter().map(|key| key.keys.current.clone()).collect();
+        let hidden = keys.iter().map(|key| key.key.clone()).collect();
         let mut rest = Rest { api, hidden, deadline: TOTAL_MAX };
-        match self.person(&rest) {
-            Ok((level, what)) => self.say("token", level, &[&what]),
-            Err(error) => {
-                let elsewhere = config::elsewhere(&rest.api.base).filter(|_| deep && error == RestError::Refused);
-                if let Some((region, base)) = elsewhere {
-                    rest.api.base = base;
-                    if rest.get(self.host, ABILITIES).is_ok() {
-                        let what =
-                            "the token in variable `api_token` is of the other region: set variable `region` to ";
-                        return self.say("token", Level::Warning, &[what, region]);
-                    }
+        if let Err(error) = self.person(&rest) {
+            let refused = error.problem == rest::Problem::Refused;
+            if let Some((region, base)) = config::elsewhere(&rest.api.base).filter(|_| deep && refused) {
+                rest.api.base = base;
+                if rest.get(self.host, ABILITIES).is_ok() {
+                    return self.say(Level::Warning, TOKEN_ELSEWHERE, &[region]);
                 }
-                return self.say("token", Level::Warning, &[&error.to_string()]);
             }
+            return self.say(Level::Warning, &error.to_string(), &[]);
         }
+        self.check = "services";
         self.services(&rest, keys);
     }
 
     /// Whose token it is.
-    fn person(&mut self, rest: &Rest) -> Result<(Level, String), RestError> {
+    fn person(&mut self, rest: &Rest) -> Result<(), RestError> {
         let user = match rest.get(self.host, "/users/me") {
-            Ok(user) => user,
             // An account's key belongs to nobody.
-            Err(RestError::Invalid(_)) => {
+            Err(error) if error.problem == rest::Problem::Invalid => {
                 rest.get(self.host, ABILITIES)?;
-                let what = "variable `api_token` holds an account's key: a user's key may do less, and /act would say who acted";
-                return Ok((Level::Warning, what.to_owned()));
+                self.say(Level::Warning, ACCOUNT, &[]);
+                return Ok(());
             }
-            Err(error) => return Err(error),
+            user => user?,
         };
-        let text = |path: &str| Node::root(&user).at(path).text().map(|text| rest.clean(&text)).unwrap_or_default();
+        let text = |path: &str| rest.clean(&Node::root(&user).at(path).text().unwrap_or_default());
         let (name, role) = (text("user.name"), text("user.role"));
-        let reads = role.starts_with("read_only");
-        let (level, what) = if reads { (Level::Note, ": it may read, and /act needs more") } else { (Level::Ok, "") };
-        Ok((level, ["variable `api_token` holds the key of ", &name, ", whose role is ", &role, what].concat()))
+        let (level, but) = match role.starts_with("read_only") {
+            true => (Level::Note, ": it may read, and /act needs more"),
+            false => (Level::Ok, ""),
+        };
+        self.say(level, "variable `api_token` holds the key of {}, whose role is {}{}", &[&name, &role, but]);
+        Ok(())
     }
 
     /// What is behind each routing key, where the token shows it.
     fn services(&mut self, rest: &Rest, keys: &[Key]) {
-        let mut found: Vec<Option<[String; 3]>> = keys.iter().map(|_| None).collect();
+        let mut found: Vec<[String; 3]> = keys.iter().map(|_| Default::default()).collect();
         let listed = rest.list(self.host, rest::SERVICES, "services", &mut |service| {
             for (key, found) in keys.iter().zip(&mut found) {
-                if rest::has_key(service, &key.keys.current) {
-                    let text = |name: &str| rest.clean(&service.get(name).text().unwrap_or_default());
-                    *found = Some([text("name"), text("status"), text("alert_creation")]);
+                if rest::has_key(service, &key.key) {
+                    *found = ["name", "status", "alert_creation"]
+                        .map(|name| rest.clean(&service.get(name).text().unwrap_or_default()));
                 }
             }
         });
         let complete = match listed {
             Ok(complete) => complete,
             Err(error) => {
-                let level = if matches!(error, RestError::NotPermitted(_)) { Level::Note } else { Level::Warning };
-                return self.say("services", level, &["the services were not looked at: ", &error.to_string()]);
+                let refused = error.problem == rest::Problem::NotPermitted;
+                let level = if refused { Level::Note } else { Level::Warning };
+                return self.say(level, "the services were not looked at: {}", &[&error.to_string()]);
             }
         };
-        for (key, found) in keys.iter().zip(&found) {
-            let name = ["`", &key.variable, "`"].concat();
-            let Some([service, status, alerts]) = found else {
-                let why = if complete { "" } else { ", and the list is incomplete" };
-                let what = ["the token in variable `api_token` shows no service with the key in variable ", &name, why];
-                self.say("services", Level::Note, &what);
-                continue;
-            };
-            let what = ["service ", service, " with the key in variable ", &name, " is ", status].concat();
-            match status.as_str() {
-                "disabled" | "maintenance" => {
-                    self.say("services", Level::Warning, &[&what, ": no page will come out of it"]);
+        for (key, [service, status, alerts]) in keys.iter().zip(&found) {
+            let name = key.variable.as_str();
+            let (level, but) = match status.as_str() {
+                "" => {
+                    let but = if complete { "" } else { ", and the list is incomplete" };
+                    self.say(Level::Note, NO_SERVICE, &[name, but]);
+                    continue;
                 }
-                _ => self.say("services", Level::Ok, &[&what]),
-            }
+                "disabled" | "maintenance" => (Level::Warning, ": no page will come out of it"),
+                _ => (Level::Ok, ""),
+            };
+            self.say(level, "service {} with the key in variable `{}` is {}{}", &[service, name, status, but]);
             if alerts != "create_alerts_and_incidents" && !alerts.is_empty() {
-                let what = ["service ", service, " with the key in variable ", &name, " makes no alerts: ", alerts];
-                self.say("services", Level::Note, &what);
+                let what = "service {} with the key in variable `{}` makes no alerts: {}";
+                self.say(Level::Note, what, &[service, name, alerts]);
             }
         }
     }
 }
+
+// The longer sentences.
+const ACCOUNT: &str =
+    "variable `api_token` holds an account's key: a user's key may do less, and /act would say who acted";
+const DENIED: &str = "the runtime lets nothing out to {}: add \"{}\" to allowed_outbound_hosts, and give every variable a \
+    default, one without a value blocks all";
+const ELSEWHERE: &str = "the key in variable `{}` is of the other region: set variable `region` to {}";
+const MISDIRECTED: &str = "what answers is not pagerduty's events api, look at variable `{}`: {}";
+const NO_SERVICE: &str = "the token in variable `api_token` shows no service with the key in variable `{}`{}";
+const STRANGE: &str = "variable `{}` is read by nothing, no source has this name: `{}{}` {}";
+const THROTTLED: &str = "pagerduty takes no more events now with the key in variable `{}`: check again later";
+const TOKEN_ELSEWHERE: &str = "the token in variable `api_token` is of the other region: set variable `region` to {}";
+const UNKNOWN: &str =
+    "pagerduty does not know the key in variable `{}`: it was deleted, or it belongs to something else";
+const UNLISTED: &str =
+    "the store does not list its variables, one may have no value: services can be named by ?service=";
+const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";
+const UNSPEAKABLE: &str =
+    "variable `{}` is read by nothing: a service is lower-case words joined by single underscores";
 
 /// The cheapest thing that any token may read.
 const ABILITIES: &str = "/abilities";

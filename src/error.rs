@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::auth::AuthError;
 use crate::config::{ConfigError, Problem};
 use crate::request::{ReadError, Reply};
-use crate::rest::RestError;
+use crate::rest::{self, RestError};
 use crate::route::RouteError;
 use crate::sources::MapError;
 use crate::text;
@@ -118,8 +118,8 @@ impl Error {
             Error::Refused { least: true, .. } => StatusCode::BAD_GATEWAY,
             Error::Refused { least: false, .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
-            Error::Rest(RestError::NotFound(_)) => StatusCode::NOT_FOUND,
-            Error::Rest(RestError::Invalid(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Rest(RestError { problem: rest::Problem::NotFound, .. }) => StatusCode::NOT_FOUND,
+            Error::Rest(RestError { problem: rest::Problem::Invalid, .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Rest(error) if error.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
             // A person has to look.
             Error::Rest(_) => StatusCode::BAD_GATEWAY,
@@ -131,7 +131,8 @@ impl Error {
     /// How long to wait before the next try, in seconds, where there is any sense in one.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Error::Deliver { retry_after, .. } | Error::Rest(RestError::Throttled(retry_after)) => {
+            Error::Deliver { retry_after, .. }
+            | Error::Rest(RestError { problem: rest::Problem::Throttled(retry_after), .. }) => {
                 Some(retry_after.unwrap_or_default().clamp(RETRY_AFTER_SECS, RETRY_AFTER_MAX_SECS))
             }
             Error::Config(ConfigError { problem: Problem::Store, .. }) => Some(RETRY_AFTER_SECS),

@@ -45,14 +45,13 @@ pub fn handle(host: &mut dyn Host, request: Request) -> (Reply, Option<String>) 
     let mut facts = Facts::default();
     let result = match route::route(request.method, &request.path) {
         Ok(Endpoint::Act { service }) => {
-            admit(&mut Memo::new(host), &request, "act", &mut facts, &mut |host, known, facts| {
-                facts.service = service.map(str::to_owned);
-                act::act(host, known, service, facts)
-            })
+            let host = &mut Memo::new(host);
+            admit(host, &request, "act", &mut facts).and_then(|known| act::act(host, &known, service, &mut facts))
         }
-        Ok(Endpoint::Check) => admit(&mut Memo::new(host), &request, "check", &mut facts, &mut |host, known, facts| {
-            Ok(doctor::check(host, known, facts))
-        }),
+        Ok(Endpoint::Check) => {
+            let host = &mut Memo::new(host);
+            admit(host, &request, "check", &mut facts).map(|known| doctor::check(host, &known, &mut facts))
+        }
         Ok(Endpoint::Deliver(delivery)) => {
             take_in(host, &request, &delivery, &mut facts).map(|status| report::success(status, &facts))
         }
@@ -95,17 +94,8 @@ fn options() -> Reply {
     reply.header("webhook-allowed-rate", "*")
 }
 
-/// What is done for somebody who is known.
-type Serve<'a> = &'a mut dyn FnMut(&mut dyn Host, &Authenticated<'_>, &mut Facts) -> Result<Reply, Error>;
-
-/// Serves who shows the shared secret: what is not a delivery, and not for everybody.
-fn admit(
-    host: &mut dyn Host,
-    request: &Request,
-    slug: &str,
-    facts: &mut Facts,
-    serve: Serve<'_>,
-) -> Result<Reply, Error> {
+/// Lets in who shows the shared secret: to what is not a delivery, and not for everybody.
+fn admit<'a>(host: &dyn Host, request: &'a Request, slug: &str, facts: &mut Facts) -> Result<Authenticated<'a>, Error> {
     facts.ended("read", host);
     facts.source = Some(slug.to_owned());
     if let Some(problem) = request.problem {
@@ -117,7 +107,7 @@ fn admit(
     let known = auth::verify(request, SHARED_SECRET, access, host.now(), &mut |_| Err(FetchError::Trouble))?;
     facts.proof = Some(known.proof().to_string());
     facts.ended("auth", host);
-    serve(host, &known, facts)
+    Ok(known)
 }
 
 /// What deliveries are taken in by: a vendor's source, or a mapping of the user's own.

@@ -36,35 +36,44 @@ pub struct Rest {
     pub deadline: Duration,
 }
 
-/// Why PagerDuty's REST API has not done what was asked. The texts are its own words, bounded.
+/// Why PagerDuty's REST API has not done what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RestError {
-    /// It does not take the request as it is.
-    Invalid(String),
+pub struct RestError {
+    /// What is wrong.
+    pub problem: Problem,
+    /// PagerDuty's own words, bounded, or the address that gives no answer.
+    pub words: String,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The request is not taken as it is.
+    Invalid,
     /// What answers is another server.
-    Misdirected(String),
-    /// It does not know what the path names.
-    NotFound(String),
+    Misdirected,
+    /// What the path names is not known.
+    NotFound,
     /// The token's user, or the account's plan, may not do this.
-    NotPermitted(String),
-    /// It does not take the token.
+    NotPermitted,
+    /// The token is not taken.
     Refused,
-    /// It failed.
-    Server(String),
-    /// The rate was exceeded; the seconds to wait, where it tells them.
+    /// The server failed.
+    Server,
+    /// The rate was exceeded; the seconds to wait, where PagerDuty tells them.
     Throttled(Option<u64>),
     /// The answer is larger than what is read of it.
     TooLarge,
-    /// No answer came from this address.
-    Unreachable(String, SendError),
+    /// There is no answer.
+    Unreachable(SendError),
 }
 
 impl RestError {
     /// Whether it may go well later.
     pub fn may_pass(&self) -> bool {
-        match self {
-            RestError::Server(_) | RestError::Throttled(_) => true,
-            RestError::Unreachable(_, error) => *error != SendError::Denied,
+        match self.problem {
+            Problem::Server | Problem::Throttled(_) => true,
+            Problem::Unreachable(error) => error != SendError::Denied,
             _ => false,
         }
     }
@@ -72,29 +81,31 @@ impl RestError {
 
 impl fmt::Display for RestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RestError::Invalid(words) => write!(f, "pagerduty refuses the request: {words}"),
-            RestError::Misdirected(words) => {
-                write!(f, "what answers is not pagerduty's rest api, look at variables `region` and `api_url`: {words}")
+        let words = self.words.as_str();
+        let before = match self.problem {
+            Problem::Invalid => "pagerduty refuses the request: ",
+            Problem::Misdirected => {
+                "what answers is not pagerduty's rest api, look at variables `region` and `api_url`: "
             }
-            RestError::NotFound(words) => write!(f, "pagerduty does not know it: {words}"),
-            RestError::NotPermitted(words) => {
-                write!(f, "pagerduty does not let the token in variable `api_token` do this: {words}")
+            Problem::NotFound => "pagerduty does not know it: ",
+            Problem::NotPermitted => "pagerduty does not let the token in variable `api_token` do this: ",
+            Problem::Refused => {
+                let why = "revoked, or of the other region, see variable `region`";
+                return write!(f, "pagerduty refuses the token in variable `api_token`: {why}");
             }
-            RestError::Refused => f.write_str(
-                "pagerduty refuses the token in variable `api_token`: revoked, or of the other region, see variable `region`",
-            ),
-            RestError::Server(words) => write!(f, "pagerduty's rest api failed, try again: {words}"),
-            RestError::Throttled(None) => f.write_str("pagerduty's rest api takes no more requests now, try again"),
-            RestError::Throttled(Some(seconds)) => {
-                write!(f, "pagerduty's rest api takes no more requests now, try again in {seconds} seconds")
+            Problem::Server => "pagerduty's rest api failed, try again: ",
+            Problem::Throttled(seconds) => {
+                f.write_str("pagerduty's rest api takes no more requests now, try again")?;
+                return seconds.map_or(Ok(()), |seconds| write!(f, " in {seconds} seconds"));
             }
-            RestError::TooLarge => f.write_str("pagerduty's answer is too large: more than 1 mib"),
-            RestError::Unreachable(url, SendError::Denied) => {
-                write!(f, "the runtime lets nothing out to {url}: add \"{url}\" to allowed_outbound_hosts")
+            Problem::TooLarge => return f.write_str("pagerduty's answer is too large: more than 1 mib"),
+            Problem::Unreachable(SendError::Denied) => {
+                return write!(f, "the runtime lets nothing out to {words}: add \"{words}\" to allowed_outbound_hosts");
             }
-            RestError::Unreachable(url, error) => write!(f, "{url} cannot be reached: {error}"),
-        }
+            Problem::Unreachable(error) => return write!(f, "{words} cannot be reached: {error}"),
+        };
+        f.write_str(before)?;
+        f.write_str(words)
     }
 }
 
@@ -160,12 +171,14 @@ impl Rest {
         for page in 0..PAGES_MAX {
             let path = [path, "&limit=100&offset=", &offset.to_string()].concat();
             let body = match self.get(host, &path) {
-                Err(RestError::Unreachable(_, SendError::Deadline)) if page > 0 => return Ok(false),
+                Err(RestError { problem: Problem::Unreachable(SendError::Deadline), .. }) if page > 0 => {
+                    return Ok(false);
+                }
                 body => body?,
             };
             let root = Node::root(&body);
             let Some(items) = root.get(name).items() else {
-                return Err(RestError::Misdirected(["no member ", name].concat()));
+                return Err(RestError { problem: Problem::Misdirected, words: ["no member ", name].concat() });
             };
             items.iter().map(Node::root).for_each(&mut *each);
             offset += items.len();
@@ -183,30 +196,31 @@ impl Rest {
     }
 
     fn read(&self, answer: Result<Inbound, SendError>) -> Result<Value, RestError> {
-        let address = || Url { path: String::new(), ..self.api.base.clone() }.to_string();
-        let answer = answer.map_err(|error| RestError::Unreachable(address(), error))?;
+        let answer = answer.map_err(|error| {
+            let words = Url { path: String::new(), ..self.api.base.clone() }.to_string();
+            RestError { problem: Problem::Unreachable(error), words }
+        })?;
         let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        let words = || {
-            let said = body.as_ref().map(|body| said(Node::root(body))).unwrap_or_default();
-            let whole = || str::from_utf8(&answer.body).unwrap_or("an answer that is not text").to_owned();
-            let said = if said.is_empty() { whole() } else { said };
-            self.clean(&[&answer.status.to_string(), " ", &said].concat())
-        };
-        Err(match answer.status {
-            200..=299 if answer.body.len() >= READ_MAX_BYTES => RestError::TooLarge,
+        let problem = match answer.status {
+            200..=299 if answer.body.len() >= READ_MAX_BYTES => Problem::TooLarge,
             200..=299 => match body {
                 Some(body) => return Ok(body),
-                None => RestError::Misdirected(words()),
+                None => Problem::Misdirected,
             },
-            401 => RestError::Refused,
-            402 | 403 => RestError::NotPermitted(words()),
-            404 => RestError::NotFound(words()),
-            429 => RestError::Throttled(answer.retry_after),
+            401 => Problem::Refused,
+            402 | 403 => Problem::NotPermitted,
+            404 => Problem::NotFound,
+            429 => Problem::Throttled(answer.retry_after),
             // PagerDuty has these paths and redirects nobody.
-            300..=399 | 405 | 407 | 410 | 421 => RestError::Misdirected(words()),
-            400..=499 if answer.status != 408 => RestError::Invalid(words()),
-            _ => RestError::Server(words()),
-        })
+            300..=399 | 405 | 407 | 410 | 421 => Problem::Misdirected,
+            400..=499 if answer.status != 408 => Problem::Invalid,
+            _ => Problem::Server,
+        };
+        let said = body.as_ref().map(|body| said(Node::root(body))).unwrap_or_default();
+        let whole = || str::from_utf8(&answer.body).unwrap_or("an answer that is not text").to_owned();
+        let said = if said.is_empty() { whole() } else { said };
+        let words = self.clean(&[&answer.status.to_string(), " ", &said].concat());
+        Err(RestError { problem, words })
     }
 }
 

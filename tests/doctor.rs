@@ -204,9 +204,9 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a service without its key",
-        query: "?service=web",
+        query: "?service=data_platform",
         change: |_, world| world,
-        says: &["note variable `routing_key_web` is not set: /<source>/web pages nobody"],
+        says: &["note variable `routing_key_data_platform` is not set: /<source>/data_platform pages nobody"],
         status: 200,
     },
     Case {
@@ -329,7 +329,7 @@ const CASES: &[Case] = &[
         query: "?deep=1",
         change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Dns)),
         says: &[
-            "error https://events.pagerduty.com has a name that the runtime cannot resolve: look at the network, and at variable `region`",
+            "error https://events.pagerduty.com cannot be reached, host name not resolved: look at the network, and at variable `region`",
         ],
         status: 503,
     },
@@ -338,7 +338,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Tls)),
         says: &[
-            "error https://events.pagerduty.com cannot be reached over tls, something may stand in between: look at the network, and at variable `region`",
+            "error https://events.pagerduty.com cannot be reached, tls failed: look at the network, and at variable `region`",
         ],
         status: 503,
     },
@@ -347,7 +347,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Connect)),
         says: &[
-            "error https://events.pagerduty.com takes no connection: look at the network, and at variable `region`",
+            "error https://events.pagerduty.com cannot be reached, connection failed: look at the network, and at variable `region`",
         ],
         status: 503,
     },
@@ -356,7 +356,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Silence)),
         says: &[
-            "error https://events.pagerduty.com does not answer in time: look at the network, and at variable `region`",
+            "error https://events.pagerduty.com cannot be reached, no answer in time: look at the network, and at variable `region`",
         ],
         status: 503,
     },
@@ -657,8 +657,8 @@ ok       settings      variable `region` means us
 ok       settings      variable `grouping` means alert
 ok       settings      variable `query_token` means auto
 ok       settings      variable `unmapped` means page
-ok       routing keys  variable `routing_key` holds a service's key that ends in 000u, and goes to events.pagerduty.com
-ok       routing keys  variable `routing_key_data` holds an orchestration's key that ends in 000u, and goes to events.pagerduty.com: it takes no change events
+ok       routing keys  variable `routing_key` holds a service's key that ends in 000u, for events.pagerduty.com
+ok       routing keys  variable `routing_key_data` holds an orchestration's key that ends in 000u, for events.pagerduty.com: it takes no change events
 ok       egress        https://events.pagerduty.com answers
 ok       routing keys  pagerduty takes the key in variable `routing_key`
 ok       routing keys  pagerduty takes the key in variable `routing_key_data`
@@ -709,7 +709,7 @@ fn it_ends_in_time_whatever_hangs() {
         assert_eq!(
             findings(&reply),
             [
-                "error https://events.pagerduty.com does not answer in time: look at the network, and at variable `region`",
+                "error https://events.pagerduty.com cannot be reached, no answer in time: look at the network, and at variable `region`",
                 "warning https://api.pagerduty.com cannot be reached: no answer in time",
             ]
         );

@@ -183,6 +183,13 @@ fn a_template_to_paste_has_a_fixture_of_exactly_its_shape() {
 }
 
 #[test]
+fn no_source_has_the_name_of_another_path() {
+    for path in ["act", "check", "custom", "health", "preview", "setup"] {
+        assert!(pagerelay::sources::find(path).is_none(), "{path}");
+    }
+}
+
+#[test]
 fn every_source_has_its_headings_and_fits_in_one_sitting() {
     let mut sizes = Vec::new();
     for (slug, text) in vendors() {

@@ -144,6 +144,13 @@ impl Rest {
         self.state.lock().unwrap().faults.push((begin.to_owned(), answer));
     }
 
+    /// Ends all faults and scripts.
+    pub fn recover(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.faults.clear();
+        state.script.clear();
+    }
+
     /// What no token may do: `GET /services`.
     pub fn forbid(&self, begin: &str) {
         self.state.lock().unwrap().forbidden.insert(begin.to_owned());
