@@ -130,6 +130,10 @@ async fn play(world: &World) -> ExitCode {
 
 /// An event, as the person on call would see it.
 fn show_event(received: &Received) {
+    // The doctor looks whether anybody is there.
+    if received.bytes.is_empty() {
+        return;
+    }
     let text = |pointer: &str| received.event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("-");
     let severity = text("/payload/severity");
     let action = received.event["event_action"].as_str().unwrap_or("change");
