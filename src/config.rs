@@ -22,7 +22,8 @@ pub struct Variable {
 /// The variables that everyone needs, in the order of `spin.toml`.
 ///
 /// Beside them, `secret_<source>` and `routing_key_<service>`, each with its `_previous`, and `require_signature_<source>`
-/// are read where a request's path asks for them, and `events_url` for tests and the dev server.
+/// are read where a request's path asks for them, and `events_url` and `api_url` for tests
+/// and the dev server.
 pub const VARIABLES: &[Variable] = &[
     Variable { name: "webhook_secret", secret: true },
     Variable { name: "webhook_secret_previous", secret: true },
@@ -33,7 +34,17 @@ pub const VARIABLES: &[Variable] = &[
     Variable { name: "query_token", secret: false },
     Variable { name: "unmapped", secret: false },
     Variable { name: "sns_topics", secret: false },
+    Variable { name: "api_token", secret: true },
 ];
+
+/// The settings that are one of some words, each with these; the first is what an unset one means.
+pub const SETTINGS: &[(&str, &str)] =
+    &[("region", REGIONS), ("grouping", GROUPINGS), ("query_token", QUERIES), ("unmapped", UNMAPPED)];
+
+const REGIONS: &str = "us, eu";
+const GROUPINGS: &str = "alert, group";
+const QUERIES: &str = "auto, on, off";
+const UNMAPPED: &str = "page, reject";
 
 /// The shortest secret that opens a source, in bytes.
 pub const SECRET_MIN_BYTES: usize = 16;
@@ -44,10 +55,12 @@ const ROUTING_KEY_CHARS: usize = 32;
 /// The length of a REST API key, which is the usual thing to paste by mistake.
 const REST_KEY_CHARS: usize = 20;
 
-/// Where PagerDuty takes alert events, by region.
+/// The end of PagerDuty's hosts, by region: `events.pagerduty.com`, `events.eu.pagerduty.com`, and `api` the same.
 /// <https://support.pagerduty.com/main/docs/service-regions>
-const EVENTS_HOST_US: &str = "events.pagerduty.com";
-const EVENTS_HOST_EU: &str = "events.eu.pagerduty.com";
+const DOMAIN_US: &str = ".pagerduty.com";
+const DOMAIN_EU: &str = ".eu.pagerduty.com";
+
+/// Where PagerDuty takes alert events.
 const EVENTS_PATH: &str = "/v2/enqueue";
 
 /// The end of the path of alert events, and what stands there for change events.
@@ -76,6 +89,17 @@ pub struct Config {
     pub policy: Policy,
     /// The topics of Amazon SNS that open the source, where its senders sign as SNS does.
     pub topics: Vec<String>,
+    /// The variable that holds the secret in use; the other's ends in `_previous`.
+    pub variable: String,
+}
+
+/// PagerDuty's REST API, and what opens it.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Where it is: what its paths are added to.
+    pub base: Url,
+    /// A user's API key.
+    pub token: Secret,
 }
 
 /// Where events go, and how many.
@@ -129,6 +153,8 @@ pub struct ConfigError {
 /// What is wrong with a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
+    /// A base URL that is neither `https` nor on loopback.
+    ApiUrl,
     /// A choice that is not one of these.
     Choice(&'static str),
     /// A routing key of another shape.
@@ -149,6 +175,12 @@ pub enum Problem {
     SecretShort,
     /// A signature is asked for, and this source's senders cannot sign.
     SignatureUnknown,
+    /// Another kind of token than a user's API key.
+    TokenIsOauth,
+    /// A routing key where a user's API key belongs.
+    TokenIsRoutingKey,
+    /// A token of another shape.
+    TokenShape,
     /// The store failed: the variable may well have a value.
     Store,
     /// Unset or blank.
@@ -161,6 +193,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "variable `{}` ", self.variable)?;
         match self.problem {
+            Problem::ApiUrl => f.write_str("must be an https url, or http on loopback"),
             Problem::Choice(choices) => write!(f, "must be one of {choices}"),
             Problem::KeyShape => write!(f, "is not a routing key: {ROUTING_KEY_CHARS} letters and digits"),
             Problem::KeyIsRestKey => f.write_str("holds a rest api key: an integration key is needed"),
@@ -173,6 +206,16 @@ impl fmt::Display for ConfigError {
             }
             Problem::SecretShort => write!(f, "is too short: {SECRET_MIN_BYTES} characters at least"),
             Problem::SignatureUnknown => f.write_str("asks for a signature that this source's senders cannot make"),
+            Problem::TokenIsOauth => f.write_str("holds an oauth token: only user api keys are used here"),
+            Problem::TokenIsRoutingKey => f.write_str(
+                "looks like a routing key: a user api key is needed, and routing keys have their own variables",
+            ),
+            Problem::TokenShape => {
+                write!(
+                    f,
+                    "is not a user api key: {REST_KEY_CHARS} letters, digits, plus signs, hyphens and underscores"
+                )
+            }
             Problem::Store => f.write_str("could not be read: the variable store failed"),
             Problem::Unset => f.write_str("is not set"),
             Problem::Url => write!(f, "must be an https url that ends in {ALERTS_END}, or http on loopback"),
@@ -186,9 +229,7 @@ impl fmt::Display for ConfigError {
 /// The source is closed: it has no usable secret, or it is not clear what opens it. Everybody is told which variable to
 /// look at, because nobody can get in to be told.
 pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Config, ConfigError> {
-    let topics = if schemes.contains(&Scheme::Sns) { read(host, "sns_topics")? } else { None };
-    let topics = topics.iter().flat_map(|list| list.split(',')).map(str::trim);
-    let topics: Vec<String> = topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
+    let topics = if schemes.contains(&Scheme::Sns) { topics(host)? } else { Vec::new() };
     let own = format!("secret_{source}");
     let (name, current) = match read(host, &own)? {
         Some(secret) => (own, Some(secret)),
@@ -211,7 +252,16 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
         None => return Err(error(&name, Problem::Unset)),
     };
     let policy = policy(host, source, schemes)?;
-    Ok(Config { secrets, policy, topics })
+    Ok(Config { secrets, policy, topics, variable: name })
+}
+
+/// Reads which topics of Amazon SNS are listened to.
+///
+/// # Errors
+/// The store failed.
+pub fn topics(host: &dyn Host) -> Result<Vec<String>, ConfigError> {
+    let list = read(host, "sns_topics")?.unwrap_or_default();
+    Ok(list.split(',').map(str::trim).filter(|topic| !topic.is_empty()).map(str::to_owned).collect())
 }
 
 /// Reads the template of a mapping of the user's own, and the name of the variable that holds it. Everybody may ask: how
@@ -241,7 +291,7 @@ fn policy(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Polic
         return Err(error(&name, Problem::SignatureUnknown));
     }
     let queries = [("auto", Query::Listed), ("on", Query::Any), ("off", Query::None)];
-    let query = choice(host, "query_token", "auto, on, off", &queries)?;
+    let query = choice(host, "query_token", QUERIES, &queries)?;
     Ok(Policy { signature, query })
 }
 
@@ -263,13 +313,9 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
         Ok(previous) => (previous, None),
         Err(error) => (None, Some(error)),
     };
-    let region = choice(host, "region", "us, eu", &[("us", EVENTS_HOST_US), ("eu", EVENTS_HOST_EU)])?;
-    let grouping = choice(host, "grouping", "alert, group", &[("alert", Grouping::Alert), ("group", Grouping::Group)])?;
-    let unmapped = choice(host, "unmapped", "page, reject", &[("page", Unmapped::Page), ("reject", Unmapped::Reject)])?;
-    let (alerts_url, address_variable) = match read(host, "events_url")? {
-        Some(url) => (check_url(&url)?, "events_url"),
-        None => (Url { https: true, authority: region.to_owned(), path: EVENTS_PATH.to_owned() }, "region"),
-    };
+    let (alerts_url, address_variable) = events(host)?;
+    let grouping = choice(host, "grouping", GROUPINGS, &[("alert", Grouping::Alert), ("group", Grouping::Group)])?;
+    let unmapped = choice(host, "unmapped", UNMAPPED, &[("page", Unmapped::Page), ("reject", Unmapped::Reject)])?;
     let base = alerts_url.path.strip_suffix(ALERTS_END).unwrap_or_default();
     let changes_url = Url { path: format!("{base}{CHANGES_END}"), ..alerts_url.clone() };
     let routing_keys = Rotation { current, previous };
@@ -283,6 +329,72 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
         unmapped,
         warning,
     })
+}
+
+/// Reads where PagerDuty takes alert events, and the variable that says so.
+///
+/// # Errors
+/// It says what it cannot.
+pub fn events(host: &dyn Host) -> Result<(Url, &'static str), ConfigError> {
+    let url = place(host, "events", EVENTS_PATH)?;
+    Ok(match read(host, "events_url")? {
+        Some(url) => (check_url("events_url", &url, ALERTS_END, Problem::Url)?, "events_url"),
+        None => (url, "region"),
+    })
+}
+
+/// A path of PagerDuty's in the region that is set.
+fn place(host: &dyn Host, name: &str, path: &str) -> Result<Url, ConfigError> {
+    let domain = choice(host, "region", REGIONS, &[("us", DOMAIN_US), ("eu", DOMAIN_EU)])?;
+    Ok(Url { https: true, authority: [name, domain].concat(), path: path.to_owned() })
+}
+
+/// Reads where PagerDuty's REST API is, and the token for it.
+///
+/// # Errors
+/// There is no usable token, or another variable holds what it cannot.
+pub fn api(host: &dyn Host) -> Result<Api, ConfigError> {
+    let token = check_token(required(host, "api_token")?)?;
+    let base = place(host, "api", "")?;
+    let base = match read(host, "api_url")? {
+        Some(url) => {
+            let url = check_url("api_url", &url, "", Problem::ApiUrl)?;
+            Url { path: url.path.trim_end_matches('/').to_owned(), ..url }
+        }
+        None => base,
+    };
+    Ok(Api { base, token })
+}
+
+/// The same place in PagerDuty's other region, and that region's word; nothing where it is in none.
+pub fn elsewhere(url: &Url) -> Option<(&'static str, Url)> {
+    let (region, authority) = match url.authority.strip_suffix(DOMAIN_EU) {
+        Some(name) => ("us", [name, DOMAIN_US].concat()),
+        None => ("eu", [url.authority.strip_suffix(DOMAIN_US)?, DOMAIN_EU].concat()),
+    };
+    Some((region, Url { authority, ..url.clone() }))
+}
+
+/// Reads a variable that holds a routing key, where it is set.
+///
+/// # Errors
+/// It holds something else.
+pub fn key(host: &dyn Host, name: &str) -> Result<Option<Secret>, ConfigError> {
+    read(host, name)?.map(|value| check_key(name, &value)).transpose()
+}
+
+/// Reads one of [`SETTINGS`] as the word that it means.
+///
+/// # Errors
+/// It is none of them.
+pub fn setting(host: &dyn Host, name: &str, choices: &'static str) -> Result<&'static str, ConfigError> {
+    let value = read(host, name)?;
+    let mut words = choices.split(',').map(str::trim);
+    let word = match &value {
+        Some(value) => words.find(|word| value.eq_ignore_ascii_case(word)),
+        None => words.next(),
+    };
+    word.ok_or_else(|| error(name, Problem::Choice(choices)))
 }
 
 fn error(variable: &str, problem: Problem) -> ConfigError {
@@ -356,16 +468,32 @@ fn is_routing_key(value: &str) -> bool {
     value.len() == ROUTING_KEY_CHARS && value.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
+/// A user's API key has 20 characters; what is none of these is sent nowhere.
+fn check_token(value: String) -> Result<Secret, ConfigError> {
+    let problem = if is_routing_key(&value) {
+        Problem::TokenIsRoutingKey
+    } else if value.starts_with("pdus+_") || value.starts_with("pdeu+_") {
+        Problem::TokenIsOauth
+    } else if value.len() != REST_KEY_CHARS
+        || !value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '_' | '-'))
+    {
+        Problem::TokenShape
+    } else {
+        return Ok(Secret::new(value));
+    };
+    Err(error("api_token", problem))
+}
+
 /// A key must never cross a network in the clear, so plain `http` is for this machine alone.
-fn check_url(value: &str) -> Result<Url, ConfigError> {
+fn check_url(name: &str, value: &str, end: &str, problem: Problem) -> Result<Url, ConfigError> {
     let host = text::absolute_url(value).and_then(text::url_host).unwrap_or_default();
     let Some((scheme, authority, path)) = text::split_url(value).filter(|_| !host.is_empty()) else {
-        return Err(error("events_url", Problem::Url));
+        return Err(error(name, problem));
     };
     let https = scheme.eq_ignore_ascii_case("https");
     let loopback = matches!(host, "localhost" | "127.0.0.1" | "::1");
-    if !https && !loopback || authority.contains('@') || !path.ends_with(ALERTS_END) || path.contains(['?', '#']) {
-        return Err(error("events_url", Problem::Url));
+    if !https && !loopback || authority.contains('@') || !path.ends_with(end) || path.contains(['?', '#']) {
+        return Err(error(name, problem));
     }
     Ok(Url { https, authority: authority.to_owned(), path: path.to_owned() })
 }

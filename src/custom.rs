@@ -105,6 +105,9 @@ impl<'t> Template<'t> {
         if event.is_some_and(|event| !event.is_object()) {
             return Err(fail("has an `event` that is not an object"));
         }
+        if event.unwrap_or(&root).get("event_action").is_none() {
+            return Err(fail("has no `event_action`"));
+        }
         Ok(Template { variable: variable.to_owned(), text, root })
     }
 
@@ -269,6 +272,9 @@ impl<'t> Template<'t> {
         }
         let compiled = environment.compile_expression(source.trim());
         let compiled = compiled.map_err(|error| self.fail(at, start, source, &words(&error)))?;
+        if let Some(name) = filters::unknown(source) {
+            return Err(self.fail(at, start, source, &["uses filter `", name, "`, which there is not"].concat()));
+        }
         Ok(Known { compiled, source, start, at: at.to_vec() })
     }
 

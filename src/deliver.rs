@@ -244,7 +244,7 @@ pub fn draft(events: &[Event], channel: Channel<'_>, variable: &str) -> Vec<Draf
         let change = event.action() == Action::Change;
         let url = if change { channel.changes } else { channel.alerts };
         let previous = channel.keys.previous.as_ref().filter(|_| event.action().closes());
-        let refused = change && takes_no_changes(channel.keys.current.expose());
+        let refused = change && takes_no_changes(&channel.keys.current);
         Draft {
             body,
             sha256: hash(&channel.keys.current),
@@ -258,8 +258,8 @@ pub fn draft(events: &[Event], channel: Channel<'_>, variable: &str) -> Vec<Draf
 }
 
 /// Whether a routing key is an orchestration's. <https://developer.pagerduty.com/docs/events-api-v2-overview>
-fn takes_no_changes(key: &str) -> bool {
-    key.starts_with('R')
+pub fn takes_no_changes(key: &Secret) -> bool {
+    key.expose().starts_with('R')
 }
 
 const NO_CHANGES: &str = "a key that begins with R is an orchestration's and takes no change events: use a service's";
@@ -306,7 +306,7 @@ impl Run<'_> {
         while elapsed < self.deadline {
             let index = *lane.get(place.at)?;
             let action = self.events.get(index)?.action();
-            let key = self.channel.keys.current.expose();
+            let key = &self.channel.keys.current;
             let failure = if action == Action::Change && takes_no_changes(key) {
                 Failure::ChangeKey
             } else if self.throttled.first() == Some(&true) {
@@ -330,7 +330,7 @@ impl Run<'_> {
         answer: Result<Inbound, SendError>,
     ) -> Option<Duration> {
         let keys = self.channel.keys;
-        let answer = answer.map(|inbound| read_answer(inbound, keys)).map_err(Failure::Send);
+        let answer = answer.map(|inbound| read_answer(inbound, &|text| keys.redact(text))).map_err(Failure::Send);
         let outcome = self.outcomes.get_mut(index)?;
         let sent = if place.previous { outcome.previous.as_mut()? } else { &mut outcome.current };
         sent.answer = answer;
@@ -391,10 +391,41 @@ impl Run<'_> {
     }
 }
 
+/// A routing key, and an event that does nothing with it.
+pub struct Probe<'a> {
+    /// The key.
+    pub key: &'a Secret,
+    /// The event.
+    pub event: Event,
+}
+
+/// Asks PagerDuty whether it takes each routing key: first at the first of `urls`, and where the key is not known, at the
+/// next. What was answered to each, in that order; nothing where no time was left to ask.
+pub fn probe(host: &mut dyn Host, probes: &[Probe<'_>], urls: &[&Url], deadline: Duration) -> Vec<Vec<Sent>> {
+    let hidden = |text: &str| probes.iter().fold(text.to_owned(), |text, probe| probe.key.redact(&text));
+    let mut told: Vec<Vec<Sent>> = probes.iter().map(|_| Vec::new()).collect();
+    host.exchange(probes.len(), deadline, &mut |lane, elapsed, answer| {
+        let (probe, told) = (probes.get(lane)?, told.get_mut(lane)?);
+        if let Some(answer) = answer {
+            let answer = answer.map(|inbound| read_answer(inbound, &hidden)).map_err(Failure::Send);
+            let sent = Sent { sha256: String::new(), attempts: 1, answer };
+            let known = !sent.is_unknown_key();
+            told.push(sent);
+            if known {
+                return None;
+            }
+        }
+        let url = *urls.get(told.len())?;
+        let outbound = Outbound::post(url.clone(), probe.event.encode(probe.key.expose()));
+        Some(Next { outbound, not_before: elapsed })
+    });
+    told
+}
+
 /// Reads an answer. Its wording varies and holds typing errors, so nothing but `status` is relied on for success.
 ///
 /// What an answer repeats of the routing keys is taken out: its words go to the sender and into the log.
-fn read_answer(inbound: Inbound, keys: &Rotation) -> Answer {
+fn read_answer(inbound: Inbound, redact: &dyn Fn(&str) -> String) -> Answer {
     let body: Option<Value> = serde_json::from_slice(&inbound.body).ok();
     let confirmed = body.as_ref().is_some_and(|body| body.get("status").and_then(Value::as_str) == Some("success"));
     let said = body.as_ref().map(|body| {
@@ -406,7 +437,7 @@ fn read_answer(inbound: Inbound, keys: &Rotation) -> Answer {
     // Of an object of another kind, the text itself says the most.
     let whole = || str::from_utf8(&inbound.body).unwrap_or("an answer that is not text").to_owned();
     let words = said.filter(|said| !said.is_empty() || confirmed).unwrap_or_else(whole);
-    let words = text::one_line(&keys.redact(&words));
+    let words = text::one_line(&redact(&words));
     let words = text::truncate(&words, WORDS_MAX_CHARS).into_owned();
     Answer { status: inbound.status, confirmed, words, retry_after: inbound.retry_after }
 }

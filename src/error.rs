@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::auth::AuthError;
 use crate::config::{ConfigError, Problem};
 use crate::request::{ReadError, Reply};
+use crate::rest::{self, RestError};
 use crate::route::RouteError;
 use crate::sources::MapError;
 use crate::text;
@@ -21,6 +22,10 @@ const RETRY_AFTER_MAX_SECS: u64 = 300;
 /// Why a request did not end well. Its text is for the sender's log and ours: it holds no secret and no payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// No open incident has the dedup key.
+    Absent,
+    /// So many open incidents have the dedup key.
+    Ambiguous(usize),
     /// The sender is not known.
     Auth(AuthError),
     /// A variable cannot be used as it is.
@@ -72,6 +77,8 @@ pub enum Error {
         /// PagerDuty's answer.
         why: String,
     },
+    /// PagerDuty's REST API has not done what was asked.
+    Rest(RestError),
     /// The path or the method leads nowhere.
     Route(RouteError),
 }
@@ -95,6 +102,8 @@ impl Error {
     /// sake of one event would use up the rate at which PagerDuty takes the others.
     pub fn status(&self) -> StatusCode {
         match self {
+            Error::Absent => StatusCode::NOT_FOUND,
+            Error::Ambiguous(_) => StatusCode::CONFLICT,
             Error::Auth(AuthError::Certificate) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Auth(AuthError::Refused) => StatusCode::UNAUTHORIZED,
             Error::Blocked { .. } | Error::Misdirected { .. } => StatusCode::BAD_GATEWAY,
@@ -110,6 +119,11 @@ impl Error {
             Error::Refused { least: true, .. } => StatusCode::BAD_GATEWAY,
             Error::Refused { least: false, .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
+            Error::Rest(RestError { problem: rest::Problem::NotFound, .. }) => StatusCode::NOT_FOUND,
+            Error::Rest(RestError { problem: rest::Problem::Invalid, .. }) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Rest(error) if error.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
+            // A person has to look.
+            Error::Rest(_) => StatusCode::BAD_GATEWAY,
             Error::Route(RouteError::Method(_)) => StatusCode::METHOD_NOT_ALLOWED,
             Error::Route(RouteError::Name | RouteError::Path | RouteError::Service) => StatusCode::NOT_FOUND,
         }
@@ -118,12 +132,14 @@ impl Error {
     /// How long to wait before the next try, in seconds, where there is any sense in one.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Error::Deliver { retry_after, .. } => {
+            Error::Deliver { retry_after, .. }
+            | Error::Rest(RestError { problem: rest::Problem::Throttled(retry_after), .. }) => {
                 Some(retry_after.unwrap_or_default().clamp(RETRY_AFTER_SECS, RETRY_AFTER_MAX_SECS))
             }
             Error::Config(ConfigError { problem: Problem::Store, .. }) => Some(RETRY_AFTER_SECS),
             Error::Auth(AuthError::Certificate) | Error::Confirm(ConfirmError::Unreachable) => Some(RETRY_AFTER_SECS),
             Error::Read(ReadError::Broken | ReadError::Timeout) => Some(RETRY_AFTER_SECS),
+            Error::Rest(error) if error.may_pass() => Some(RETRY_AFTER_SECS),
             _ => None,
         }
     }
@@ -154,6 +170,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::Absent => f.write_str("no open incident has this dedup key"),
+            Error::Ambiguous(count) => write!(f, "{count} open incidents have this dedup key: act in pagerduty"),
             Error::Auth(AuthError::Certificate) => f.write_str(
                 "the signature's certificate could not be fetched: allow https://sns.<region>.amazonaws.com",
             ),
@@ -179,6 +197,7 @@ impl fmt::Display for Error {
             Error::RefusedKey { variable, why } => {
                 write!(f, "pagerduty refused the routing key in variable `{variable}`: {why}")
             }
+            Error::Rest(error) => error.fmt(f),
             Error::Route(error) => error.fmt(f),
         }
     }
@@ -207,6 +226,12 @@ impl From<MapError> for Error {
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         Error::Read(error)
+    }
+}
+
+impl From<RestError> for Error {
+    fn from(error: RestError) -> Self {
+        Error::Rest(error)
     }
 }
 

@@ -88,6 +88,7 @@
     clippy::unwrap_used
 )]
 
+pub mod act;
 pub mod auth;
 #[cfg(target_arch = "wasm32")]
 mod component;
@@ -95,6 +96,7 @@ pub mod config;
 #[cfg(feature = "templates")]
 pub mod custom;
 pub mod deliver;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod explain;
@@ -107,6 +109,7 @@ pub mod preview;
 pub mod relay;
 pub mod report;
 pub mod request;
+pub mod rest;
 pub mod route;
 pub mod secret;
 pub mod setup;

@@ -5,14 +5,16 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::auth::{self, Access, Authenticated, FetchError, Scheme};
+use crate::act;
+use crate::auth::{self, Access, Authenticated, FetchError, SHARED_SECRET, Scheme};
 use crate::config::{self, Config, Grouping, Target, Unmapped};
 #[cfg(feature = "templates")]
 use crate::custom::{Template, auth::Auth};
 use crate::deliver::{self, Channel, Failure, Outcome, Sent, Verdict};
+use crate::doctor;
 use crate::error::{ConfirmError, Error};
 use crate::explain;
-use crate::host::{Host, Next, Outbound, Url};
+use crate::host::{Host, Memo, Next, Outbound, Url};
 use crate::page;
 use crate::preview;
 use crate::report::{self, Facts, Preview};
@@ -44,18 +46,28 @@ const EXCERPT_BYTES: usize = 64 * 1024;
 pub fn handle(host: &mut dyn Host, request: Request) -> (Reply, Option<String>) {
     let mut facts = Facts::default();
     let result = match route::route(request.method, &request.path) {
-        Ok(Endpoint::Deliver(delivery)) => take_in(host, &request, &delivery, &mut facts),
+        Ok(Endpoint::Act { service }) => {
+            let host = &mut Memo::new(host);
+            admit(host, &request, "act", &mut facts).and_then(|known| act::act(host, &known, service, &mut facts))
+        }
+        Ok(Endpoint::Check) => {
+            let host = &mut Memo::new(host);
+            admit(host, &request, "check", &mut facts).map(|known| doctor::check(host, &known, &mut facts))
+        }
+        Ok(Endpoint::Deliver(delivery)) => {
+            take_in(host, &request, &delivery, &mut facts).map(|status| report::success(status, &facts))
+        }
         Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
         Ok(Endpoint::Options) => return (options(), None),
         Ok(Endpoint::Page) => return (page::reply(&request.headers), None),
         Ok(Endpoint::Setup { source }) => return (setup::reply(&request.headers, source), None),
         Err(error) => Err(error.into()),
     };
-    let reply = match &result {
-        Ok(status) => report::success(*status, &facts),
-        Err(error) => error.reply(facts.reply()),
+    let (reply, error) = match result {
+        Ok(reply) => (reply, None),
+        Err(error) => (error.reply(facts.reply()), Some(error)),
     };
-    let line = report::line(host, &facts, &reply, result.err());
+    let line = report::line(host, &facts, &reply, error);
     (reply, Some(line))
 }
 
@@ -82,6 +94,22 @@ fn options() -> Reply {
     let reply = Reply::text(StatusCode::OK, "text/plain", String::new());
     let reply = reply.header("allow", "POST, PUT, OPTIONS").header("webhook-allowed-origin", "*");
     reply.header("webhook-allowed-rate", "*")
+}
+
+/// Lets in who shows the shared secret: to what is not a delivery, and not for everybody.
+fn admit<'a>(host: &dyn Host, request: &'a Request, slug: &str, facts: &mut Facts) -> Result<Authenticated<'a>, Error> {
+    facts.ended("read", host);
+    facts.source = Some(slug.to_owned());
+    if let Some(problem) = request.problem {
+        return Err(problem.into());
+    }
+    let config = config::load(host, slug, SHARED_SECRET)?;
+    let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, topics: &config.topics };
+    // None of these schemes needs a document.
+    let known = auth::verify(request, SHARED_SECRET, access, host.now(), &mut |_| Err(FetchError::Trouble))?;
+    facts.proof = Some(known.proof().to_string());
+    facts.ended("auth", host);
+    Ok(known)
 }
 
 /// What deliveries are taken in by: a vendor's source, or a mapping of the user's own.

@@ -31,6 +31,8 @@ pub struct Facts {
     pub outcomes: Vec<Outcome>,
     /// What would have been sent, where that is all that was asked.
     pub preview: Option<Preview>,
+    /// What else is known, by name.
+    pub more: Vec<(&'static str, Value)>,
     /// What went well in the end, and somebody should still look at.
     pub warnings: Vec<String>,
     /// The stages that have ended, and when.
@@ -104,6 +106,9 @@ impl Facts {
         let mut facts = Map::new();
         if let Some(proof) = &self.proof {
             facts.insert("auth".into(), proof.as_str().into());
+        }
+        for (name, value) in &self.more {
+            facts.insert((*name).to_owned(), value.clone());
         }
         let event = |outcome: &Outcome| {
             let mut event = sent(&outcome.current);

@@ -17,6 +17,13 @@ const READ: &str = "GET, HEAD";
 /// What a request is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Endpoint<'a> {
+    /// `POST /act[/<service>]`: an incident is acknowledged, resolved or noted as a person.
+    Act {
+        /// The word of the user's own that names a routing key.
+        service: Option<&'a str>,
+    },
+    /// `GET /check`: what is wrong with the set-up.
+    Check,
     /// `POST /<source>[/<service>]`, `POST /custom/<name>[/<service>]`, and the same below `/preview`.
     Deliver(Delivery<'a>),
     /// `GET /health`.
@@ -100,6 +107,12 @@ pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteErr
     };
     match (first, rest) {
         ("", None) => read(Endpoint::Page),
+        ("act", service) => match method {
+            _ if service.is_some_and(|service| !is_service(service)) => Err(RouteError::Service),
+            Method::Post => Ok(Endpoint::Act { service }),
+            _ => Err(RouteError::Method("POST")),
+        },
+        ("check", None) => read(Endpoint::Check),
         ("health", None) => read(Endpoint::Health),
         ("setup", slug) => {
             read(Endpoint::Setup { source: slug.map(|slug| sources::find(slug).ok_or(RouteError::Path)).transpose()? })
@@ -144,7 +157,7 @@ fn split(path: &str) -> (&str, Option<&str>) {
 
 /// `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`: what Spin takes as part of a variable's name. Not `previous` at its end: the
 /// variable of such a service would be another's key before the one in use.
-fn is_service(word: &str) -> bool {
+pub fn is_service(word: &str) -> bool {
     word.len() <= SERVICE_MAX_BYTES
         && word.rsplit('_').next() != Some("previous")
         && word.split('_').all(|part| {

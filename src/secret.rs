@@ -1,4 +1,4 @@
-//! Values that must not be seen: webhook secrets and routing keys.
+//! Values that must not be seen: webhook secrets, routing keys and tokens.
 //!
 //! A [`Secret`] has no `Display` and no `Serialize`, its `Debug` is redacted, and it is compared in constant time.
 
@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::text;
+
+/// How much of a routing key may be shown, in characters.
+const TAIL_CHARS: usize = 4;
 
 /// A secret value. It is written out in one place only, where [`Secret::expose`] is called.
 #[derive(Clone)]
@@ -29,6 +32,17 @@ impl Secret {
     /// `text` without this secret, wherever it stands.
     pub fn redact(&self, text: &str) -> String {
         text::without(text, &self.0)
+    }
+
+    /// Whether both are the same value.
+    pub fn equals(&self, other: &Secret) -> bool {
+        self.matches(other.0.as_bytes())
+    }
+
+    /// Its last four characters, by which a person knows a routing key again; nothing of what is shorter than a key.
+    pub fn tail(&self) -> &str {
+        let at = self.0.len().checked_sub(TAIL_CHARS).filter(|at| *at >= 2 * TAIL_CHARS);
+        at.and_then(|at| self.0.get(at..)).unwrap_or_default()
     }
 
     /// The value itself, for the one place that has to send it or compute with it.

@@ -10,17 +10,19 @@ use base64ct::{Base64, Base64Url, Encoding};
 use harness::build::Flavour;
 use harness::fixtures;
 use harness::pagerduty::{Answer, PagerDuty};
+use harness::rest::{Rest, Token};
 use harness::run;
 use harness::runtime::{Call, Egress, Reply, World, relay};
 use pagerelay::config::VARIABLES;
 use serde_json::Value;
 
 /// Every status that the status table and the sources can produce.
-const STATUSES: [u16; 10] = [200, 202, 400, 401, 404, 405, 413, 422, 502, 503];
+const STATUSES: [u16; 11] = [200, 202, 400, 401, 404, 405, 409, 413, 422, 502, 503];
 
 /// Canaries and what has been seen of them.
 struct Aviary {
     pagerduty: PagerDuty,
+    rest: Rest,
     world: World,
     /// A value and where it came from.
     canaries: Vec<(String, String)>,
@@ -30,9 +32,11 @@ struct Aviary {
 impl Aviary {
     async fn new() -> Aviary {
         let pagerduty = PagerDuty::start().await;
+        let rest = Rest::start().await;
         let mut aviary = Aviary {
-            world: World::default().with("events_url", &pagerduty.url()),
+            world: World::default().with("events_url", &pagerduty.url()).with("api_url", &rest.url()),
             pagerduty,
+            rest,
             canaries: Vec::new(),
             statuses: BTreeSet::new(),
         };
@@ -40,9 +44,11 @@ impl Aviary {
             aviary.set(name, "", 40);
         }
         aviary.set("sns_topics", "arn:aws:sns:eu-west-1:123456789012:", 20);
-        for name in ["routing_key", "routing_key_previous", "routing_key_web", "api_token", "custom_mine"] {
+        for name in ["routing_key", "routing_key_previous", "routing_key_web", "custom_mine"] {
             aviary.set(name, "", 32);
         }
+        aviary.set("api_token", "", 20);
+        aviary.rest.token(aviary.secret("api_token"), Token::User("user"));
         aviary
     }
 
@@ -66,17 +72,27 @@ impl Aviary {
         for sent in &reply.sent {
             // A canary in the address that the operator set is where it belongs.
             let changes = own.replace("/enqueue", "/change/enqueue");
-            let known = [&own, &changes].contains(&&sent.url);
+            let root = own.replace("v2/enqueue", "");
+            let known = [&own, &changes, &root].contains(&&sent.url) || sent.url.starts_with(&self.rest.url());
             assert!(known || !own.contains("127.0.0.1"), "{what}: {}", sent.url);
             seen += &sent.url;
         }
         for received in self.pagerduty.take_received() {
+            seen += &format!("{:?}", received.headers);
+            if received.bytes.is_empty() {
+                continue;
+            }
             let mut event = received.event.clone();
             let key = event.as_object_mut().and_then(|event| event.remove("routing_key"));
             let own =
                 ["routing_key", "routing_key_previous", "routing_key_web"].map(|name| Value::from(self.secret(name)));
             assert!(key.is_some_and(|key| own.contains(&key)), "{what}: the routing key is where it belongs");
-            seen += &format!("{:?} {event}", received.headers);
+            seen += &event.to_string();
+        }
+        for mut received in self.rest.take_received() {
+            let token = received.headers.remove("authorization").expect("a token");
+            assert_eq!(token, format!("Token token={}", self.secret("api_token")), "{what}: it is where it belongs");
+            seen += &format!("{received:?}");
         }
         // Some vectors have a secret that is too short to look for.
         for (canary, name) in self.canaries.iter().filter(|(canary, _)| canary.len() >= 9 && canary.is_ascii()) {
@@ -242,6 +258,37 @@ fn no_canary_is_seen_on_any_path() {
             let mut broken = world.clone();
             broken.broken.insert(name.to_owned());
             aviary.fly(&broken, post("/events", &secret, trigger), name).await;
+        }
+
+        // The doctor, and acting as a person, with an api that repeats all it was told.
+        let acts = r#"{"action": "acknowledge", "dedup_key": "k", "from": "ada@shop.example", "note": "n"}"#;
+        let all = aviary.canaries.iter().map(|(canary, _)| canary.clone()).collect::<Vec<String>>().join(" ");
+        let echo = [400, 401, 403, 404, 500]
+            .map(|status| (status, "", format!(r#"{{"error":"{key} {}"}}"#, aviary.secret("api_token"))));
+        for n in ["1", "2"] {
+            for path in ["/act", "/act/web", "/act/data"] {
+                aviary.fly(&world, post(path, &secret, acts), path).await;
+            }
+            aviary.rest.incident(n, "triggered", "k", "s");
+        }
+        aviary.fly(&world, post("/act", &secret, acts), "two incidents").await;
+        aviary.fly(&world, post("/act", &secret, all.clone()), "secrets for an action").await;
+        for answer in echo {
+            aviary.rest.fault("", answer);
+            aviary.fly(&world, post("/act", &secret, acts), "an echo").await;
+            let call = Call { method: "GET", ..post("/check?deep=1&service=web,x", &secret, "") };
+            aviary.fly(&world, call, "the doctor, with an echo").await;
+            aviary.rest.recover();
+        }
+        aviary.pagerduty.fault(None, Answer::say(400, &format!("Invalid {key}")));
+        let call = |accept: &str| Call { method: "GET", ..post("/check?deep=1", &secret, "").header("accept", accept) };
+        aviary.fly(&world, call("text/plain"), "the doctor").await;
+        aviary.pagerduty.recover();
+        for name in VARIABLES.iter().map(|variable| variable.name).filter(|name| !name.starts_with("webhook")) {
+            let canary = canary(24);
+            let wrong = world.clone().with(name, &canary);
+            aviary.canaries.push((canary, name.to_owned()));
+            aviary.fly(&wrong, call("*/*"), name).await;
         }
 
         // Every variable with a value that will not do, and that is a canary too.

@@ -208,7 +208,7 @@ fn an_error_names_the_line_the_column_and_the_expression() {
             (
                 summary("{{ a | shout }}"),
                 json!({"a": 1}),
-                "variable `custom_mine`, line 1, column {at}: `a | shout` uses what is not known: filter shout is unknown",
+                "variable `custom_mine`, line 1, column {at}: `a | shout` uses filter `shout`, which there is not",
             ),
             (
                 summary("{{ a | join(',') }}"),

@@ -16,6 +16,7 @@ const HEADINGS: [&str; 4] = ["# Wire format", "# Mapping", "# Dedup key", "# Not
 
 /// Which modules of the crate a module may use. `sources/mod` is the contract, `sources/*` every vendor.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("act", &["auth", "config", "error", "event", "host", "report", "request", "rest", "sources", "text"]),
     ("auth", &["host", "request", "secret", "text"]),
     ("auth/*", &["host", "request", "secret", "text"]),
     ("component", &["host", "relay", "request"]),
@@ -23,7 +24,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("custom", &["auth", "event", "sources", "text"]),
     ("custom/*", &["auth", "event", "sources", "text"]),
     ("deliver", &["event", "host", "secret", "text"]),
-    ("error", &["auth", "config", "request", "route", "sources", "text"]),
+    (
+        "doctor",
+        &[
+            "auth", "config", "custom", "deliver", "event", "host", "report", "request", "rest", "route", "secret",
+            "sources", "text",
+        ],
+    ),
+    ("error", &["auth", "config", "request", "rest", "route", "sources", "text"]),
     ("event", &["fit", "text"]),
     ("event/*", &["text"]),
     ("explain", &["auth", "event", "sources", "text"]),
@@ -37,12 +45,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "relay",
         &[
-            "auth", "config", "custom", "deliver", "error", "explain", "host", "page", "preview", "report", "request",
-            "route", "setup", "sources", "storm", "text", "unmapped",
+            "act", "auth", "config", "custom", "deliver", "doctor", "error", "explain", "host", "page", "preview",
+            "report", "request", "route", "setup", "sources", "storm", "text", "unmapped",
         ],
     ),
     ("report", &["deliver", "error", "explain", "host", "request", "sources", "text"]),
     ("request", &["text"]),
+    ("rest", &["config", "host", "secret", "text"]),
     ("route", &["request", "sources"]),
     ("secret", &["text"]),
     ("setup", &["auth", "request", "sources", "text"]),
@@ -177,6 +186,13 @@ fn a_template_to_paste_has_a_fixture_of_exactly_its_shape() {
 }
 
 #[test]
+fn no_source_has_the_name_of_another_path() {
+    for path in ["act", "check", "custom", "health", "preview", "setup"] {
+        assert!(pagerelay::sources::find(path).is_none(), "{path}");
+    }
+}
+
+#[test]
 fn every_source_has_its_headings_and_fits_in_one_sitting() {
     let mut sizes = Vec::new();
     for (slug, text) in vendors() {
@@ -214,7 +230,7 @@ fn modules_use_only_what_they_may() {
         assert!(name == "component" || !code.contains("mod bindings"), "{name} names the bindings");
         assert!(name == "component" || !code.contains("bindings::"), "{name} names the bindings");
         assert!(
-            matches!(name.as_str(), "auth/hmac" | "auth/scheme" | "auth/standard" | "deliver" | "secret")
+            matches!(name.as_str(), "auth/hmac" | "auth/scheme" | "auth/standard" | "deliver" | "rest" | "secret")
                 || !code.contains(".expose()"),
             "{name} exposes a secret"
         );

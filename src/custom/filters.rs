@@ -57,6 +57,29 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_test("none", |value: &Mini| value.is_none());
 }
 
+/// The first filter in an expression that there is not. The engine would only say so once it got there.
+pub(super) fn unknown(expression: &str) -> Option<&str> {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in expression.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '|') => {
+                let rest = expression.get(at + 1..).unwrap_or_default().trim_start();
+                let name = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+                if !FILTERS.iter().any(|(known, _)| *known == name) {
+                    return Some(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 fn fail(name: &str, why: &str) -> Error {
     Error::new(ErrorKind::InvalidOperation, [MARK, "`", name, "` ", why].concat())
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use harness::build::Flavour;
 use harness::fixtures;
 use harness::pagerduty::{PagerDuty, Received};
+use harness::rest::{self, Rest};
 use harness::runtime::{Call, Reply, World, relay};
 use harness::server::Server;
 use harness::{SERVICE_KEY, run};
@@ -52,8 +53,12 @@ fn main() -> ExitCode {
     }
     run(async {
         let double = if real { None } else { Some(PagerDuty::showing(Some(Box::new(show_event))).await) };
-        if let Some(double) = &double {
+        // A person's view of the same PagerDuty; it knows no alerts of the other.
+        let api = if real { None } else { Some(Rest::start().await) };
+        if let (Some(double), Some(api)) = (&double, &api) {
+            api.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
             world = world.clone().with("events_url", &double.url()).with("routing_key", SERVICE_KEY);
+            world = world.with("api_url", &api.url()).with("api_token", rest::TOKEN);
         }
         if demo {
             return play(&world).await;
@@ -83,6 +88,9 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
             server.url("/alertmanager")
         ));
     }
+    say("  # what is wrong with the set-up");
+    let bearer = format!("Authorization: Bearer {secret}");
+    say(&format!("  curl -H \"{bearer}\" -H 'Accept: text/plain' '{}'\n", server.url("/check?deep=1")));
     let slugs: Vec<&str> = sources::SOURCES.iter().map(|source| source.slug).collect();
     say(&format!("Sources: {}.", slugs.join(", ")));
     say(&format!("What to enter at each vendor's: {}. End with Ctrl-C.\n", server.url("/setup")));
@@ -122,6 +130,10 @@ async fn play(world: &World) -> ExitCode {
 
 /// An event, as the person on call would see it.
 fn show_event(received: &Received) {
+    // The doctor looks whether anybody is there.
+    if received.bytes.is_empty() {
+        return;
+    }
     let text = |pointer: &str| received.event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("-");
     let severity = text("/payload/severity");
     let action = received.event["event_action"].as_str().unwrap_or("change");

@@ -7,6 +7,7 @@ pub mod contract;
 pub mod credentials;
 pub mod fixtures;
 pub mod pagerduty;
+pub mod rest;
 pub mod runtime;
 pub mod server;
 

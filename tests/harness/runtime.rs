@@ -53,6 +53,17 @@ pub enum Egress {
     Denied,
     /// PagerDuty's own hosts, and Amazon SNS's, are answered by this address.
     Double(SocketAddr),
+    /// Each of these hosts is answered by its address, or fails so; nothing goes to any other.
+    Hosts(Vec<(String, Result<SocketAddr, Trouble>)>),
+}
+
+/// How a host fails.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    Connect,
+    Dns,
+    Silence,
+    Tls,
 }
 
 /// A request for the component.
@@ -354,6 +365,26 @@ impl WasiHttpHooks for Outside {
                     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
                     let uri = format!("http://{address}{path}");
                     *request.uri_mut() = uri.parse().expect("an address and a path make a uri");
+                }
+            }
+            Egress::Hosts(hosts) => {
+                let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+                match hosts.iter().find(|(known, _)| *known == host) {
+                    None => return Box::new(async { Err(HttpError::HttpRequestDenied) }),
+                    Some((_, Err(Trouble::Silence))) => return Box::new(std::future::pending()),
+                    Some((_, Err(trouble))) => {
+                        let error = match trouble {
+                            Trouble::Connect => HttpError::ConnectionRefused,
+                            Trouble::Dns => HttpError::DnsError { rcode: Some("NXDOMAIN".to_owned()), info_code: None },
+                            Trouble::Silence | Trouble::Tls => HttpError::TlsCertificateError,
+                        };
+                        return Box::new(async { Err(error) });
+                    }
+                    Some((_, Ok(address))) => {
+                        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+                        let uri = format!("http://{address}{path}");
+                        *request.uri_mut() = uri.parse().expect("an address and a path make a uri");
+                    }
                 }
             }
         }

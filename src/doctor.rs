@@ -1,0 +1,524 @@
+//! `GET /check`: what is wrong with the set-up, found without paging anybody.
+//!
+//! Every variable is read as a delivery would read it, and what cannot be used is named with what to change. PagerDuty is
+//! asked whether it can be reached; with `?deep=1` also whether it takes each routing key, by a resolve of a dedup key
+//! that nobody has used, which PagerDuty drops; and where `api_token` is set, which services are behind the keys. A
+//! routing key goes to the Events API only, the token to the REST API only, and neither is shown: of a routing key the last
+//! four characters are.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::auth::{self, Authenticated, Signature};
+use crate::config::{self, ConfigError, Problem};
+#[cfg(feature = "templates")]
+use crate::custom::{Template, auth::Auth};
+use crate::deliver::{self, Probe, Sent, Verdict};
+use crate::event::{Action, DedupKey, Event};
+use crate::host::{Host, Next, Outbound, SendError, Url};
+use crate::report::Facts;
+use crate::request::Reply;
+use crate::rest::{self, Rest, RestError};
+use crate::route;
+use crate::secret::Secret;
+use crate::sources::{self, SOURCES};
+use crate::text::{self, Node};
+
+/// When each stage has ended, from the request's arrival on.
+const EGRESS_MAX: Duration = Duration::from_secs(4);
+const PROBE_MAX: Duration = Duration::from_secs(9);
+const TOTAL_MAX: Duration = Duration::from_secs(15);
+
+/// How many letters a misspelt source may be away from one.
+const MISSPELT_MAX: usize = 3;
+
+/// The longest name of a variable that is looked at, in bytes.
+const NAME_MAX_BYTES: usize = 120;
+
+/// How bad a finding is, the least first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Somebody should look.
+    Warning,
+    /// It stops a page.
+    Error,
+}
+
+struct Finding {
+    check: &'static str,
+    level: Level,
+    what: String,
+}
+
+/// A usable routing key.
+struct Key {
+    variable: String,
+    key: Secret,
+    previous: bool,
+}
+
+/// What is found, by whom it is asked of.
+struct Doctor<'a> {
+    host: &'a mut dyn Host,
+    /// What the findings are about for now.
+    check: &'static str,
+    findings: Vec<Finding>,
+}
+
+/// Looks at everything: `503` where something would stop a page. `?deep=1` asks PagerDuty about each routing key, and
+/// `?service=a,b` names services where the variable store does not list its variables.
+pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, facts: &mut Facts) -> Reply {
+    let query = known.query();
+    let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
+    let deep = !matches!(asked("deep"), "" | "0" | "false");
+    let mut doctor = Doctor { host, check: "variables", findings: Vec::new() };
+    let names = doctor.names();
+    doctor.check = "sources";
+    doctor.sources();
+    #[cfg(feature = "templates")]
+    {
+        doctor.check = "mappings";
+        doctor.mappings(&names);
+    }
+    doctor.check = "settings";
+    doctor.settings();
+    doctor.check = "routing keys";
+    let keys = doctor.keys(&names, asked("service"));
+    if let Ok((url, variable)) = config::events(doctor.host) {
+        doctor.check = "egress";
+        if doctor.egress(&url, variable) && deep {
+            doctor.check = "routing keys";
+            doctor.probe(&keys, &url, variable);
+        }
+    }
+    doctor.check = "token";
+    doctor.token(&keys, deep);
+    let worrying = doctor.findings.iter().filter(|finding| matches!(finding.level, Level::Warning | Level::Error));
+    facts.warnings.extend(worrying.map(|finding| finding.what.clone()));
+    facts.ended("check", doctor.host);
+    let plain = known.header("accept").is_some_and(|accept| text::contains(accept, "text/plain"));
+    reply(&doctor.findings, plain)
+}
+
+fn reply(findings: &[Finding], plain: bool) -> Reply {
+    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let (errors, warnings, notes) = (count(Level::Error), count(Level::Warning), count(Level::Note));
+    let (status, word) = if errors > 0 { (StatusCode::SERVICE_UNAVAILABLE, "failing") } else { (StatusCode::OK, "ok") };
+    if plain {
+        let mut page = format!("{word}: {errors} errors, {warnings} warnings, {notes} notes\n\n");
+        for finding in findings {
+            for (word, width) in [(finding.level.as_str(), 9), (finding.check, 14)] {
+                page.push_str(word);
+                (word.len()..width).for_each(|_| page.push(' '));
+            }
+            page.push_str(&finding.what);
+            page.push('\n');
+        }
+        return Reply::text(status, "text/plain; charset=utf-8", page);
+    }
+    let finding = |finding: &Finding| {
+        let what = finding.what.as_str().into();
+        text::object([("check", finding.check.into()), ("level", finding.level.as_str().into()), ("what", what)])
+    };
+    let mut body = Map::new();
+    body.insert("status".into(), word.into());
+    for (name, count) in [("errors", errors), ("warnings", warnings), ("notes", notes)] {
+        body.insert(name.into(), count.into());
+    }
+    body.insert("findings".into(), findings.iter().map(finding).collect());
+    Reply::json(status, "application/json", &Value::Object(body))
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+impl Doctor<'_> {
+    /// Adds a finding: a sentence with a part for each `{}`.
+    fn say(&mut self, level: Level, what: &str, parts: &[&str]) {
+        self.findings.push(Finding { check: self.check, level, what: text::fill(what, parts) });
+    }
+
+    /// The names of all variables; those that nothing reads are told.
+    fn names(&mut self) -> Vec<String> {
+        let Ok(mut names) = self.host.variables() else {
+            self.say(Level::Note, UNLISTED, &[]);
+            return Vec::new();
+        };
+        names.retain(|name| name.len() <= NAME_MAX_BYTES);
+        for name in &names {
+            let (prefix, slug) = match (name.strip_prefix("secret_"), name.strip_prefix("require_signature_")) {
+                (Some(slug), _) => ("secret_", slug.strip_suffix("_previous").unwrap_or(slug)),
+                (None, Some(slug)) => ("require_signature_", slug),
+                (None, None) => continue,
+            };
+            let own = prefix == "secret_" && matches!(slug, "act" | "check");
+            if own || sources::find(slug).is_some() {
+                continue;
+            }
+            if slug.starts_with("custom_") {
+                if !names.iter().any(|name| name == slug) {
+                    self.say(Level::Warning, UNMAPPED, &[&text::one_line(name), &text::one_line(slug)]);
+                }
+                continue;
+            }
+            let mut nearest = (MISSPELT_MAX, "");
+            for source in SOURCES {
+                let far = distance(slug, source.slug);
+                if far < nearest.0 {
+                    nearest = (far, source.slug);
+                }
+            }
+            let name = text::one_line(name);
+            match nearest.1 {
+                "" => self.say(Level::Warning, STRANGE, &[&name, "GET /setup", "", "lists them"]),
+                slug => self.say(Level::Warning, STRANGE, &[&name, prefix, slug, "is the nearest"]),
+            }
+        }
+        names
+    }
+
+    /// What opens each source, or why it is closed: one finding for all that are alike.
+    fn sources(&mut self) {
+        let mut alike: Vec<(String, Level, String)> = Vec::new();
+        let mut unset = Level::Error;
+        for source in SOURCES {
+            let (what, level) = match config::load(self.host, source.slug, source.schemes) {
+                Ok(config) => {
+                    unset = Level::Note;
+                    let how = match config.policy.signature {
+                        Signature::Timestamped => "a signature with its time by ",
+                        Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "",
+                        Signature::Required | Signature::Optional => "a signature by ",
+                    };
+                    let name = &config.variable;
+                    let what = match &config.secrets {
+                        None => "a signature of a topic in variable `sns_topics` opens ",
+                        Some(secrets) if secrets.previous.is_none() => "{}variable `{}` opens ",
+                        Some(_) => "{}variable `{}`, and `{}_previous` still, opens ",
+                    };
+                    (text::fill(what, &[how, name, name]), Level::Ok)
+                }
+                Err(error) => {
+                    // How bad that is, the others say.
+                    let level = if error.problem == Problem::Unset { Level::Note } else { Level::Error };
+                    (text::fill("{}; closed: ", &[&error.to_string()]), level)
+                }
+            };
+            match alike.iter_mut().find(|(known, ..)| *known == what) {
+                Some((_, _, slugs)) => {
+                    slugs.push_str(", /");
+                    slugs.push_str(source.slug);
+                }
+                None => alike.push((what, level, ["/", source.slug].concat())),
+            }
+        }
+        for (what, level, slugs) in &alike {
+            self.say(if *level == Level::Note { unset } else { *level }, "{}{}", &[what, slugs]);
+        }
+    }
+
+    /// What is wrong with the user's own mappings.
+    #[cfg(feature = "templates")]
+    fn mappings(&mut self, names: &[String]) {
+        for name in names.iter().filter_map(|name| name.strip_prefix("custom_")) {
+            if !route::is_service(name) {
+                self.say(Level::Warning, UNSPEAKABLE, &[&["custom_", &text::one_line(name)].concat()]);
+                continue;
+            }
+            let (variable, text) = match config::template(self.host, name) {
+                Ok(read) => read,
+                // Declared and left empty.
+                Err(ConfigError { problem: Problem::Unset, .. }) => continue,
+                Err(error) => {
+                    self.say(Level::Error, &error.to_string(), &[]);
+                    continue;
+                }
+            };
+            let read = Template::read(&variable, &text).and_then(|template| {
+                template.check()?;
+                Auth::read(&variable, template.auth())
+            });
+            let opened = match &read {
+                Ok(auth) => config::load(self.host, &variable, &auth.schemes(&auth.hmac())).map_err(|e| e.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            match opened {
+                Ok(config) => {
+                    let what = "variable `{}` opens /custom/{}, and its template can be read";
+                    self.say(Level::Ok, what, &[&config.variable, name]);
+                }
+                // It is not a sentence with parts: it may hold braces.
+                Err(error) => self.say(Level::Error, "{}", &[&error]),
+            }
+        }
+    }
+
+    /// What the other variables say.
+    fn settings(&mut self) {
+        for (name, choices) in config::SETTINGS {
+            match config::setting(self.host, name, choices) {
+                Ok(word) => self.say(Level::Ok, "variable `{}` means {}", &[name, word]),
+                Err(error) => self.say(Level::Error, &error.to_string(), &[]),
+            }
+        }
+        // A failure of the store is told where it closes the source.
+        let topics = config::topics(self.host).unwrap_or_default();
+        if topics.iter().any(|topic| auth::host_of_topic(topic).is_none()) {
+            self.say(Level::Warning, "variable `sns_topics` holds what is not the arn of a topic", &[]);
+        }
+        match config::events(self.host) {
+            Ok((_, "events_url")) => {
+                self.say(Level::Note, "variable `events_url` is set, which is for tests only: unset it", &[]);
+            }
+            Err(error) if error.variable == "events_url" => self.say(Level::Error, &error.to_string(), &[]),
+            // And what is wrong with `region` is told above.
+            _ => {}
+        }
+    }
+
+    /// The usable routing keys. `more` are services of which the store does not tell.
+    fn keys(&mut self, names: &[String], more: &str) -> Vec<Key> {
+        let mut variables = vec!["routing_key".to_owned(), "routing_key_previous".to_owned()];
+        let listed = names.iter().filter(|name| name.starts_with("routing_key_")).cloned();
+        let asked = more.split(',').map(str::trim).filter(|word| !word.is_empty() && word.len() <= NAME_MAX_BYTES);
+        for name in listed.chain(asked.map(|word| ["routing_key_", word].concat())) {
+            let word = name.strip_prefix("routing_key_").unwrap_or_default();
+            if variables.contains(&name) {
+                continue;
+            }
+            if route::is_service(word.strip_suffix("_previous").unwrap_or(word)) {
+                variables.push(name);
+            } else {
+                self.say(Level::Warning, UNSPEAKABLE, &[&text::one_line(&name)]);
+            }
+        }
+        let to = config::events(self.host).map(|(url, _)| url.authority).unwrap_or_default();
+        let mut keys: Vec<Key> = Vec::new();
+        let mut unset = Vec::new();
+        for variable in variables {
+            let previous = variable.ends_with("_previous");
+            let key = match config::key(self.host, &variable) {
+                Ok(Some(key)) => key,
+                Ok(None) => {
+                    unset.extend((!previous).then_some(variable));
+                    continue;
+                }
+                Err(error) => {
+                    // New pages do not need the key before the one in use.
+                    let level = if previous { Level::Warning } else { Level::Error };
+                    self.say(level, &error.to_string(), &[]);
+                    continue;
+                }
+            };
+            let (whose, but) = match deliver::takes_no_changes(&key) {
+                true => ("an orchestration", ": it takes no change events"),
+                false => ("a service", ""),
+            };
+            let what = "variable `{}` holds {}'s key that ends in {}, for {}{}";
+            self.say(Level::Ok, what, &[&variable, whose, key.tail(), &to, but]);
+            if let Some(same) = keys.iter().find(|known| known.key.tail() == key.tail() && known.key.equals(&key)) {
+                self.say(Level::Note, "variables `{}` and `{}` hold the same key", &[&same.variable, &variable]);
+            }
+            keys.push(Key { variable, key, previous });
+        }
+        let level = if keys.iter().any(|key| !key.previous) { Level::Note } else { Level::Error };
+        for variable in unset {
+            let (slash, word) = variable.strip_prefix("routing_key_").map_or(("", ""), |word| ("/", word));
+            self.say(level, "variable `{}` is not set: /<source>{}{} pages nobody", &[&variable, slash, word]);
+        }
+        keys
+    }
+
+    /// Whether PagerDuty's Events API can be reached: any answer will do.
+    fn egress(&mut self, url: &Url, variable: &str) -> bool {
+        let mut url = Url { path: "/".to_owned(), ..url.clone() };
+        let mut reached = Err(SendError::Deadline);
+        self.host.exchange(1, EGRESS_MAX, &mut |_, elapsed, answer| match answer {
+            None => Some(Next { outbound: Outbound::get(url.clone()), not_before: elapsed }),
+            Some(answer) => {
+                reached = answer.map(|_| ());
+                None
+            }
+        });
+        url.path.clear();
+        let root = url.to_string();
+        let (level, what) = match reached {
+            Ok(()) => (Level::Ok, "{} answers"),
+            Err(SendError::Denied) => (Level::Error, DENIED),
+            Err(_) => (Level::Error, "{} cannot be reached, {}: look at the network, and at variable `{}`"),
+        };
+        match reached {
+            Err(SendError::Denied) => self.say(level, what, &[&root, &root]),
+            _ => {
+                let why = reached.err().map(|error| error.to_string()).unwrap_or_default();
+                self.say(level, what, &[&root, &why, variable]);
+            }
+        }
+        reached.is_ok()
+    }
+
+    /// Whether PagerDuty takes the routing keys, asked in a way that does nothing.
+    fn probe(&mut self, keys: &[Key], url: &Url, variable: &str) {
+        let now = self.host.now();
+        let nonce = [now.as_secs().to_string(), now.subsec_nanos().to_string()].concat();
+        let probes = keys.iter().filter_map(|Key { variable, key, .. }| {
+            let unused = text::sha256_hex([&nonce, ":", variable].concat().as_bytes());
+            let event = Event::bare(Action::Resolve, DedupKey::new("pagerelay", &["check", &unused])?);
+            Some(Probe { key, event })
+        });
+        let probes: Vec<Probe<'_>> = probes.collect();
+        let other = config::elsewhere(url);
+        let mut urls = vec![url];
+        urls.extend(other.as_ref().map(|(_, url)| url));
+        let told = deliver::probe(self.host, &probes, &urls, PROBE_MAX);
+        for (key, told) in keys.iter().zip(&told) {
+            let name = key.variable.as_str();
+            let said = told.first().map(Sent::to_string).unwrap_or_else(|| SendError::Deadline.to_string());
+            let other = other.as_ref().filter(|_| told.get(1).map(Sent::verdict) == Some(Verdict::Accepted));
+            let refused = if key.previous { Level::Warning } else { Level::Error };
+            let (level, what, parts) = match (told.first().map(Sent::verdict), other) {
+                (Some(Verdict::Accepted), _) => (Level::Ok, "pagerduty takes the key in variable `{}`", [name, ""]),
+                (Some(Verdict::RefusedKey), Some((region, _))) => (refused, ELSEWHERE, [name, *region]),
+                (Some(Verdict::RefusedKey), None) => (refused, UNKNOWN, [name, ""]),
+                (Some(Verdict::Misdirected), _) => (Level::Error, MISDIRECTED, [variable, said.as_str()]),
+                _ if said.starts_with("429") => (Level::Note, THROTTLED, [name, ""]),
+                _ => (Level::Warning, UNSAID, [name, said.as_str()]),
+            };
+            self.say(level, what, &parts);
+        }
+    }
+
+    /// What the token is good for, and what it shows of the services behind the routing keys. No page needs it.
+    fn token(&mut self, keys: &[Key], deep: bool) {
+        let api = match config::api(self.host) {
+            Ok(api) => api,
+            Err(ConfigError { problem: Problem::Unset, .. }) => {
+                return self.say(Level::Ok, "variable `api_token` is not set: only /act needs it", &[]);
+            }
+            // It is told among the settings.
+            Err(error) if error.variable == "region" => return,
+            Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
+        };
+        let hidden = keys.iter().map(|key| key.key.clone()).collect();
+        let mut rest = Rest { api, hidden, deadline: TOTAL_MAX };
+        if let Err(error) = self.person(&rest) {
+            let refused = error.problem == rest::Problem::Refused;
+            if let Some((region, base)) = config::elsewhere(&rest.api.base).filter(|_| deep && refused) {
+                rest.api.base = base;
+                if rest.get(self.host, ABILITIES).is_ok() {
+                    return self.say(Level::Warning, TOKEN_ELSEWHERE, &[region]);
+                }
+            }
+            return self.say(Level::Warning, &error.to_string(), &[]);
+        }
+        self.check = "services";
+        self.services(&rest, keys);
+    }
+
+    /// Whose token it is.
+    fn person(&mut self, rest: &Rest) -> Result<(), RestError> {
+        let user = match rest.get(self.host, "/users/me") {
+            // An account's key belongs to nobody.
+            Err(error) if error.problem == rest::Problem::Invalid => {
+                rest.get(self.host, ABILITIES)?;
+                self.say(Level::Warning, ACCOUNT, &[]);
+                return Ok(());
+            }
+            user => user?,
+        };
+        let text = |path: &str| rest.clean(&Node::root(&user).at(path).text().unwrap_or_default());
+        let (name, role) = (text("user.name"), text("user.role"));
+        let (level, but) = match role.starts_with("read_only") {
+            true => (Level::Note, ": it may read, and /act needs more"),
+            false => (Level::Ok, ""),
+        };
+        self.say(level, "variable `api_token` holds the key of {}, whose role is {}{}", &[&name, &role, but]);
+        Ok(())
+    }
+
+    /// What is behind each routing key, where the token shows it.
+    fn services(&mut self, rest: &Rest, keys: &[Key]) {
+        let mut found: Vec<[String; 3]> = keys.iter().map(|_| Default::default()).collect();
+        let listed = rest.list(self.host, rest::SERVICES, "services", &mut |service| {
+            for (key, found) in keys.iter().zip(&mut found) {
+                if rest::has_key(service, &key.key) {
+                    *found = ["name", "status", "alert_creation"]
+                        .map(|name| rest.clean(&service.get(name).text().unwrap_or_default()));
+                }
+            }
+        });
+        let complete = match listed {
+            Ok(complete) => complete,
+            Err(error) => {
+                let refused = error.problem == rest::Problem::NotPermitted;
+                let level = if refused { Level::Note } else { Level::Warning };
+                return self.say(level, "the services were not looked at: {}", &[&error.to_string()]);
+            }
+        };
+        for (key, [service, status, alerts]) in keys.iter().zip(&found) {
+            let name = key.variable.as_str();
+            let (level, but) = match status.as_str() {
+                "" => {
+                    let but = if complete { "" } else { ", and the list is incomplete" };
+                    self.say(Level::Note, NO_SERVICE, &[name, but]);
+                    continue;
+                }
+                "disabled" | "maintenance" => (Level::Warning, ": no page will come out of it"),
+                _ => (Level::Ok, ""),
+            };
+            self.say(level, "service {} with the key in variable `{}` is {}{}", &[service, name, status, but]);
+            if alerts != "create_alerts_and_incidents" && !alerts.is_empty() {
+                let what = "service {} with the key in variable `{}` makes no alerts: {}";
+                self.say(Level::Note, what, &[service, name, alerts]);
+            }
+        }
+    }
+}
+
+// The longer sentences.
+const ACCOUNT: &str =
+    "variable `api_token` holds an account's key: a user's key may do less, and /act would say who acted";
+const DENIED: &str = "the runtime lets nothing out to {}: add \"{}\" to allowed_outbound_hosts, and give every variable a \
+    default, one without a value blocks all";
+const ELSEWHERE: &str = "the key in variable `{}` is of the other region: set variable `region` to {}";
+const MISDIRECTED: &str = "what answers is not pagerduty's events api, look at variable `{}`: {}";
+const NO_SERVICE: &str = "the token in variable `api_token` shows no service with the key in variable `{}`{}";
+const STRANGE: &str = "variable `{}` is read by nothing, no source has this name: `{}{}` {}";
+const THROTTLED: &str = "pagerduty takes no more events now with the key in variable `{}`: check again later";
+const TOKEN_ELSEWHERE: &str = "the token in variable `api_token` is of the other region: set variable `region` to {}";
+const UNKNOWN: &str =
+    "pagerduty does not know the key in variable `{}`: it was deleted, or it belongs to something else";
+const UNLISTED: &str =
+    "the store does not list its variables, one may have no value: services can be named by ?service=";
+const UNMAPPED: &str = "variable `{}` is read by nothing: there is no variable `{}`";
+const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";
+const UNSPEAKABLE: &str = "variable `{}` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores";
+
+/// The cheapest thing that any token may read.
+const ABILITIES: &str = "/abilities";
+
+/// How many letters have to be put in, taken out or changed to make one word of another.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, x) in from.bytes().enumerate() {
+        let (mut corner, mut left) = (at, at + 1);
+        for (cell, y) in row.iter_mut().skip(1).zip(to.bytes()) {
+            left = (corner + usize::from(x != y)).min(*cell + 1).min(left + 1);
+            corner = std::mem::replace(cell, left);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
