@@ -244,7 +244,9 @@ fn spin_toml_declares_the_variables_that_everyone_needs() {
     let with_examples: String = manifest
         .lines()
         .map(|line| {
-            match line.strip_prefix("# ").filter(|rest| rest.starts_with("secret_") || rest.starts_with("routing_key_"))
+            match line
+                .strip_prefix("# ")
+                .filter(|rest| ["secret_", "routing_key_", "custom_"].iter().any(|prefix| rest.starts_with(prefix)))
             {
                 Some(example) => format!("{example}\n"),
                 None => format!("{line}\n"),
@@ -270,6 +272,7 @@ fn spin_toml_declares_the_variables_that_everyone_needs() {
     let mut wanted: BTreeMap<String, bool> = VARIABLES.iter().map(|v| (v.name.to_owned(), v.secret)).collect();
     check(&parse(&manifest), &wanted);
     wanted.extend([("secret_grafana".to_owned(), true), ("routing_key_payments".to_owned(), true)]);
+    wanted.insert("custom_mine".to_owned(), false);
     check(&parse(&with_examples), &wanted);
 
     let component = &parse(&manifest)["component"]["pagerelay"];

@@ -80,7 +80,8 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
         true => say(&format!("{} events go to PagerDuty as your variables say", bold("careful:"))),
         false => say("PagerDuty is played by a double: every event is checked and shown here, and nobody is paged"),
     }
-    say("\nTry it in another terminal:\n");
+    say(&format!("\nTry payloads in a browser: {} with the secret {secret}", server.url("/")));
+    say("\nOr in another terminal:\n");
     for (fixture, what) in [("01-firing-two-alerts", "two alerts fire"), ("02-resolved-two-alerts", "and are over")] {
         say(&format!("  # {what}"));
         say(&format!(
