@@ -18,16 +18,17 @@
 //!
 //! # Strictness
 //!
-//! A name that is not there is an error, which names line, column and expression; `default` gives it a value. The same
-//! errors at run time count as unmapped. Dedup keys are `custom_<name>:<dedup_key>` and have to be there.
+//! What is not there is an error where it is used, with line, column and the part of the expression that names it.
+//! `default` asks first: `{{ a.b.c | default('x') }}` is `x` whichever of them is missing. At run time the same errors
+//! count as unmapped. Dedup keys are `custom_<name>:<dedup_key>` and have to be there.
 //!
 //! # Bounds
 //!
-//! A template's size ([`TEMPLATE_MAX_BYTES`]), the items of a delivery, the expressions evaluated for one, the steps
-//! that each may take, and the length of the text it makes. There are no loops, macros or includes.
+//! A template's size ([`TEMPLATE_MAX_BYTES`]), an expression's length, the items of a delivery, the steps taken for one,
+//! and the length of the text that an expression makes. There are no loops, calls, macros or includes.
 
-use minijinja::value::ValueKind;
-use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior, Value as Mini};
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::auth::Authenticated;
@@ -36,9 +37,11 @@ use crate::sources::{self, MapError, Mapped};
 use crate::text::{self, Node};
 
 pub mod auth;
+mod eval;
 pub mod filters;
 mod position;
 
+use self::eval::{Expression, Fault, Scope};
 use self::position::Step;
 
 /// The largest template, in bytes.
@@ -50,12 +53,8 @@ const EXPRESSION_MAX_BYTES: usize = 1000;
 /// The most items of one delivery that become events.
 const ITEMS_MAX: usize = 1000;
 
-/// The most expressions that are evaluated for one delivery, and the most steps that one may take.
-const EVALUATIONS_MAX: usize = 50_000;
-const FUEL: u64 = 1000;
-
-/// The longest text that an expression makes, in bytes.
-const TEXT_MAX_BYTES: usize = 64 * 1024;
+/// The most steps that are taken for one delivery: a name, an operation or a filter is one.
+const STEPS_MAX: usize = 1_000_000;
 
 /// How much of an expression an error repeats, in UTF-16 code units.
 const SHOWN_MAX_CHARS: usize = 80;
@@ -121,8 +120,7 @@ impl<'t> Template<'t> {
     /// # Errors
     /// One of them cannot be parsed, or uses a filter that there is not.
     pub fn check(&self) -> Result<(), MapError> {
-        let environment = environment();
-        self.compile(&environment).map(|_| ())
+        self.compile().map(|_| ())
     }
 
     /// Maps a delivery to events whose dedup keys begin with `slug`.
@@ -132,85 +130,67 @@ impl<'t> Template<'t> {
     /// among [`Mapped::rejected`].
     pub fn map(&self, slug: &str, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         let payload = sources::payload(delivery)?;
-        let environment = environment();
-        let compiled = self.compile(&environment)?;
-        let mut run = Run { template: self, left: EVALUATIONS_MAX };
-        let headers = delivery.header_names().filter_map(|name| Some((name, delivery.header(name)?)));
-        // With underscores too: a hyphen in an expression is a minus.
-        let both =
-            |(name, value): (&str, &str)| [name.to_owned(), name.replace('-', "_")].map(|n| (n, Mini::from(value)));
-        let headers = Mini::from_pairs(headers.flat_map(both));
-        // Made once: a clone of a value shares what it holds.
-        let mut known: Vec<(String, Mini)> = Vec::new();
-        for (name, value) in payload.as_object().into_iter().flatten() {
-            known.push((name.clone(), mini(value, 0)));
-        }
-        known.push(("payload".to_owned(), mini(&payload, 0)));
-        known.push(("headers".to_owned(), headers));
-        let context = |item: Option<(usize, Mini)>| {
-            let mut names = known.clone();
-            if let Some((index, item)) = item {
-                names.push(("index".to_owned(), Mini::from(index)));
-                names.push(("item".to_owned(), item));
+        let compiled = self.compile()?;
+        let mut run = Run { template: self, left: STEPS_MAX };
+        let mut headers = Map::new();
+        for name in delivery.header_names() {
+            // With underscores too: a hyphen in an expression is a minus.
+            for known in [name.to_owned(), name.replace('-', "_")] {
+                headers.insert(known, delivery.header(name).into());
             }
-            Mini::from_pairs(names)
-        };
+        }
+        let scope = Scope { payload: &payload, headers: &headers.into(), item: None };
         let mut mapped = Mapped::default();
         let Some(each) = &compiled.each else {
-            match run.event(&compiled, slug, &context(None))? {
+            match run.event(&compiled, slug, scope)? {
                 Some(event) => mapped.events.push(event),
                 None => mapped = mapped.ignore("", IGNORED),
             }
             return Ok(mapped);
         };
-        let list = run.evaluate(each, &context(None))?;
-        let items = list.try_iter().ok().filter(|_| filters::is_list(&list));
-        let items = items.ok_or_else(|| run.fail(each, "is not a list"))?;
-        for (index, item) in items.enumerate() {
+        let list = run.evaluate(each, scope)?;
+        let items = list.as_array().ok_or_else(|| run.fail(each, "is not a list"))?;
+        for (index, item) in items.iter().enumerate() {
             if index == ITEMS_MAX {
                 let problem = run.fail(each, "has more than 1000 items: the rest is left out");
                 mapped.rejected.push(problem);
                 break;
             }
-            match run.event(&compiled, slug, &context(Some((index, item)))) {
+            let place = Value::from(index);
+            match run.event(&compiled, slug, Scope { item: Some((item, &place)), ..scope }) {
                 Ok(Some(event)) => mapped.events.push(event),
-                Ok(None) => mapped = mapped.ignore(&format!("each[{index}]"), IGNORED),
+                Ok(None) => mapped = mapped.ignore(&["each[", &index.to_string(), "]"].concat(), IGNORED),
                 Err(error) => mapped.rejected.push(error),
             }
         }
         Ok(mapped)
     }
 
-    fn compile<'e>(&'e self, environment: &'e Environment<'e>) -> Result<Compiled<'e>, MapError> {
+    fn compile(&self) -> Result<Compiled<'_>, MapError> {
         let lone = |name: &'static str| {
             let at = vec![Step::Name(name)];
             let Some(value) = self.root.get(name) else { return Ok(None) };
             let problem = || self.fail(&at, 0, "", "is not a text with an expression");
             let source = value.as_str().ok_or_else(problem)?;
-            self.expression(environment, source, 0, &at).map(Some)
+            self.expression(source, 0, &at).map(Some)
         };
         let wrapped = self.root.get("event");
-        let mut at: Vec<Step<'e>> = wrapped.iter().map(|_| Step::Name("event")).collect();
-        let event = self.part(environment, wrapped.unwrap_or(&self.root), &mut at)?;
+        let mut at: Vec<Step<'_>> = wrapped.iter().map(|_| Step::Name("event")).collect();
+        let event = self.part(wrapped.unwrap_or(&self.root), &mut at)?;
         Ok(Compiled { event, each: lone("each")?, ignore: lone("ignore")? })
     }
 
-    fn part<'e>(
-        &'e self,
-        environment: &'e Environment<'e>,
-        value: &'e Value,
-        at: &mut Vec<Step<'e>>,
-    ) -> Result<Part<'e>, MapError> {
+    fn part<'e>(&'e self, value: &'e Value, at: &mut Vec<Step<'e>>) -> Result<Part<'e>, MapError> {
         if at.len() > DEPTH_MAX {
             return Err(self.fail(at, 0, "", "nests too deep"));
         }
         match value {
-            Value::String(source) => self.pieces(environment, source, at),
+            Value::String(source) => self.pieces(source, at),
             Value::Array(items) => {
                 let mut parts = Vec::new();
                 for (index, item) in items.iter().enumerate() {
                     at.push(Step::Index(index));
-                    parts.push(self.part(environment, item, at)?);
+                    parts.push(self.part(item, at)?);
                     at.pop();
                 }
                 Ok(Part::List(parts))
@@ -220,7 +200,7 @@ impl<'t> Template<'t> {
                 let own = |name: &str| at.is_empty() && OWN.contains(&name);
                 for (name, member) in members.iter().filter(|(name, _)| !own(name)).collect::<Vec<_>>() {
                     at.push(Step::Name(name));
-                    parts.push((name.as_str(), self.part(environment, member, at)?));
+                    parts.push((name.as_str(), self.part(member, at)?));
                     at.pop();
                 }
                 Ok(Part::Object(parts))
@@ -230,12 +210,7 @@ impl<'t> Template<'t> {
     }
 
     /// A text as its pieces: what stands there, and what is in `{{ … }}`.
-    fn pieces<'e>(
-        &'e self,
-        environment: &'e Environment<'e>,
-        source: &'e str,
-        at: &[Step<'e>],
-    ) -> Result<Part<'e>, MapError> {
+    fn pieces<'e>(&'e self, source: &'e str, at: &[Step<'e>]) -> Result<Part<'e>, MapError> {
         let mut pieces = Vec::new();
         let mut rest = source;
         while let Some((before, after)) = text::cut(rest, "{{") {
@@ -247,7 +222,7 @@ impl<'t> Template<'t> {
                 return Err(self.fail(at, start, after, "has no end: }} is missing"));
             };
             let (expression, after) = after.split_at_checked(end).unwrap_or((after, ""));
-            pieces.push(Piece::Expression(self.expression(environment, expression, start, at)?));
+            pieces.push(Piece::Expression(self.expression(expression, start, at)?));
             rest = after.get(2..).unwrap_or_default();
         }
         if let Some((_, after)) = text::cut(rest, "{%") {
@@ -260,22 +235,17 @@ impl<'t> Template<'t> {
         Ok(Part::Text(pieces))
     }
 
-    fn expression<'e>(
-        &'e self,
-        environment: &'e Environment<'e>,
-        source: &'e str,
-        start: usize,
-        at: &[Step<'e>],
-    ) -> Result<Known<'e>, MapError> {
+    fn expression<'e>(&'e self, source: &'e str, start: usize, at: &[Step<'e>]) -> Result<Known<'e>, MapError> {
         if source.len() > EXPRESSION_MAX_BYTES {
             return Err(self.fail(at, start, source, "is longer than 1000 bytes"));
         }
-        let compiled = environment.compile_expression(source.trim());
-        let compiled = compiled.map_err(|error| self.fail(at, start, source, &words(&error)))?;
-        if let Some(name) = filters::unknown(source) {
-            return Err(self.fail(at, start, source, &["uses filter `", name, "`, which there is not"].concat()));
-        }
+        let compiled = eval::parse(source).map_err(|fault| self.explain(at, start, source, &fault))?;
         Ok(Known { compiled, source, start, at: at.to_vec() })
+    }
+
+    /// An error in a part of an expression.
+    fn explain(&self, at: &[Step<'_>], start: usize, source: &str, fault: &Fault) -> MapError {
+        self.fail(at, start + fault.from, source.get(fault.from..fault.to).unwrap_or(source), &fault.why)
     }
 
     /// An error at a place in a text of the template.
@@ -331,18 +301,10 @@ enum Piece<'e> {
 
 /// An expression and where it stands.
 struct Known<'e> {
-    compiled: Expression<'e, 'e>,
+    compiled: Expression<'e>,
     source: &'e str,
     start: usize,
     at: Vec<Step<'e>>,
-}
-
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
-    filters::add(&mut environment);
-    environment
 }
 
 /// The evaluations for one delivery.
@@ -353,13 +315,13 @@ struct Run<'r> {
 
 impl Run<'_> {
     /// One event; nothing where it is to be ignored.
-    fn event(&mut self, compiled: &Compiled<'_>, slug: &str, context: &Mini) -> Result<Option<Event>, MapError> {
+    fn event(&mut self, compiled: &Compiled<'_>, slug: &str, scope: Scope<'_>) -> Result<Option<Event>, MapError> {
         if let Some(ignore) = &compiled.ignore
-            && self.evaluate(ignore, context)?.is_true()
+            && eval::is_true(&*self.evaluate(ignore, scope)?)
         {
             return Ok(None);
         }
-        let made = self.value(&compiled.event, context)?.unwrap_or_default();
+        let made = self.value(&compiled.event, scope)?.unwrap_or_default();
         let event = Node::root(&made);
         let action = read::action(event, true)?;
         if action == Action::Change {
@@ -379,20 +341,20 @@ impl Run<'_> {
     }
 
     /// What a part of the template makes; nothing where that is `none`.
-    fn value(&mut self, part: &Part<'_>, context: &Mini) -> Result<Option<Value>, MapError> {
+    fn value(&mut self, part: &Part<'_>, scope: Scope<'_>) -> Result<Option<Value>, MapError> {
         Ok(Some(match part {
             Part::Fixed(value) => (*value).clone(),
             Part::List(parts) => {
                 let mut items = Vec::new();
                 for part in parts {
-                    items.extend(self.value(part, context)?);
+                    items.extend(self.value(part, scope)?);
                 }
                 items.into()
             }
             Part::Object(parts) => {
                 let mut members = Map::new();
                 for (name, part) in parts {
-                    if let Some(value) = self.value(part, context)? {
+                    if let Some(value) = self.value(part, scope)? {
                         members.insert((*name).to_owned(), value);
                     }
                 }
@@ -400,18 +362,17 @@ impl Run<'_> {
             }
             Part::Text(pieces) => match pieces.as_slice() {
                 [Piece::Expression(only)] => {
-                    let value = self.evaluate(only, context)?;
-                    if value.is_none() {
-                        return Ok(None);
-                    }
-                    json(&value, 0).ok_or_else(|| self.fail(only, "makes what is no json, or nests too deep"))?
+                    let value = self.evaluate(only, scope)?.into_owned();
+                    return Ok(Some(value).filter(|value| !value.is_null()));
                 }
                 pieces => {
                     let mut whole = String::new();
                     for piece in pieces {
                         match piece {
                             Piece::Text(text) => whole.push_str(text),
-                            Piece::Expression(known) => whole.push_str(&self.text(known, context)?),
+                            Piece::Expression(known) => {
+                                whole.push_str(&eval::text_of(&*self.evaluate(known, scope)?));
+                            }
                         }
                     }
                     whole.into()
@@ -420,29 +381,11 @@ impl Run<'_> {
         }))
     }
 
-    fn text(&mut self, known: &Known<'_>, context: &Mini) -> Result<String, MapError> {
-        let value = self.evaluate(known, context)?;
-        match value.as_str() {
-            Some(text) => Ok(text.to_owned()),
-            None if value.is_none() => Ok(String::new()),
-            None => {
-                let value =
-                    json(&value, 0).ok_or_else(|| self.fail(known, "makes what is no json, or nests too deep"))?;
-                Ok(String::from_utf8(text::encode(&value)).unwrap_or_default())
-            }
-        }
-    }
-
-    fn evaluate(&mut self, known: &Known<'_>, context: &Mini) -> Result<Mini, MapError> {
-        self.left =
-            self.left.checked_sub(1).ok_or_else(|| self.fail(known, "is one expression too many for a delivery"))?;
-        let value = known.compiled.eval(context.clone()).map_err(|error| self.fail(known, &words(&error)))?;
-        if value.is_undefined() {
-            let partial = text::contains(known.source, " if ") && !text::contains(known.source, " else ");
-            return Err(self.fail(known, if partial { "has an if without else" } else { "is not there" }));
-        }
-        if value.as_str().is_some_and(|text| text.len() > TEXT_MAX_BYTES) {
-            return Err(self.fail(known, "makes more than 64 kib of text"));
+    fn evaluate<'v>(&mut self, known: &Known<'_>, scope: Scope<'v>) -> Result<Cow<'v, Value>, MapError> {
+        let value = known.compiled.eval(scope, &mut self.left);
+        let value = value.map_err(|fault| self.template.explain(&known.at, known.start, known.source, &fault))?;
+        if value.as_str().is_some_and(|text| text.len() > eval::TEXT_MAX_BYTES) {
+            return Err(self.fail(known, eval::TOO_LONG));
         }
         Ok(value)
     }
@@ -450,74 +393,4 @@ impl Run<'_> {
     fn fail(&self, known: &Known<'_>, why: &str) -> MapError {
         self.template.fail(&known.at, known.start, known.source, why)
     }
-}
-
-/// What is wrong with an expression, in words without anything of the payload.
-fn words(error: &minijinja::Error) -> String {
-    let detail = error.detail().unwrap_or_default();
-    match error.kind() {
-        ErrorKind::UndefinedError => "needs what is not there".to_owned(),
-        ErrorKind::OutOfFuel => "takes too many steps".to_owned(),
-        // These speak of the template alone.
-        ErrorKind::SyntaxError => ["cannot be parsed: ", detail].concat(),
-        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
-            ["uses what is not known: ", detail].concat()
-        }
-        ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
-            "has a filter with too few or too many arguments".to_owned()
-        }
-        _ if detail.starts_with(filters::MARK) => detail.to_owned(),
-        _ => "cannot be done with these values".to_owned(),
-    }
-}
-
-/// A JSON value as the expressions see it.
-fn mini(value: &Value, depth: usize) -> Mini {
-    match value {
-        _ if depth > 2 * DEPTH_MAX => Mini::from(()),
-        Value::Null => Mini::from(()),
-        Value::Bool(flag) => Mini::from(*flag),
-        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(number), _) => Mini::from(number),
-            (None, Some(number)) => Mini::from(number),
-            (None, None) => Mini::from(number.as_f64().unwrap_or_default()),
-        },
-        Value::String(text) => Mini::from(text.as_str()),
-        Value::Array(items) => Mini::from(items.iter().map(|item| mini(item, depth + 1)).collect::<Vec<Mini>>()),
-        Value::Object(members) => {
-            Mini::from_pairs(members.iter().map(|(name, value)| (name.clone(), mini(value, depth + 1))))
-        }
-    }
-}
-
-/// The JSON of what an expression made.
-fn json(value: &Mini, depth: usize) -> Option<Value> {
-    if depth > 2 * DEPTH_MAX {
-        return None;
-    }
-    Some(match value.kind() {
-        ValueKind::None | ValueKind::Undefined => Value::Null,
-        ValueKind::Bool => value.is_true().into(),
-        ValueKind::Number => match value.as_i64() {
-            Some(number) if value.is_integer() => number.into(),
-            _ => f64::try_from(value.clone()).ok()?.into(),
-        },
-        ValueKind::String => value.as_str()?.into(),
-        ValueKind::Seq | ValueKind::Iterable => {
-            let mut items = Vec::new();
-            for item in value.try_iter().ok()? {
-                items.push(json(&item, depth + 1)?);
-            }
-            items.into()
-        }
-        ValueKind::Map => {
-            let mut members = Map::new();
-            for name in value.try_iter().ok()? {
-                let member = json(&value.get_item(&name).ok()?, depth + 1)?;
-                members.insert(name.as_str()?.to_owned(), member);
-            }
-            members.into()
-        }
-        _ => return None,
-    })
 }

@@ -191,7 +191,7 @@ fn an_error_names_the_line_the_column_and_the_expression() {
             (
                 on_lines.into(),
                 json!({"id": 1, "title": 1}),
-                "variable `custom_mine`, line 5, column 38: `host.name` needs what is not there",
+                "variable `custom_mine`, line 5, column 38: `host.name` is not there",
             ),
             (on_lines.into(), json!({"title": 1}), "variable `custom_mine`, line 3, column 20: `id` is not there"),
             (
@@ -213,12 +213,12 @@ fn an_error_names_the_line_the_column_and_the_expression() {
             (
                 summary("{{ a | join(',') }}"),
                 json!({"a": "soon"}),
-                "variable `custom_mine`, line 1, column {at}: `a | join(',')` filter `join` works on a list",
+                "variable `custom_mine`, line 1, column {at}: `a | join(',')` works on a list",
             ),
             (
                 summary("{{ a | replace('x') }}"),
                 json!({"a": "x"}),
-                "variable `custom_mine`, line 1, column {at}: `a | replace('x')` filter `replace` has nothing to work on",
+                "variable `custom_mine`, line 1, column {at}: `a | replace('x')` works on text",
             ),
             (
                 summary("{{ a - b }}"),
@@ -228,7 +228,7 @@ fn an_error_names_the_line_the_column_and_the_expression() {
             (
                 summary("{{ a * 100000000 }}"),
                 json!({"a": "x"}),
-                "variable `custom_mine`, line 1, column {at}: `a * 100000000` takes too many steps",
+                "variable `custom_mine`, line 1, column {at}: `a * 100000000` cannot be done with these values",
             ),
             (summary(&format!("{{{{ {} }}}}", ["a"; 800].join(" ~ "))), json!({"a": "x"}), "is longer than 1000 bytes"),
             (
@@ -290,7 +290,7 @@ fn filters_do_what_their_table_says() {
             "{{ missing | default('d') }}{{ none | default('e') }}{{ '' | default('f') }}{{ s | default('g') }}",
             json!("defGrüße"),
         ),
-        ("{{ (missing | default({})).deep | default('d') }}", json!("d")),
+        ("{{ missing.deep[3]['x'] | default(missing.too) | default('d') }}", json!("d")),
         ("{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ n | round }}", json!("3.14 3 12")),
         ("{{ 1772600767 | date }}", json!("2026-03-04T05:06:07Z")),
         (
@@ -310,7 +310,7 @@ fn filters_do_what_their_table_says() {
             json!("no Grüße application/json"),
         ),
         ("{{ '}}' ~ \"}}\" }} {{ {'a': {'b': 1}}.a.b }}", json!("}}}} 1")),
-        ("{{ payload | at('o.a.1') }}{{ payload | at('o.b.c') | default('d') }}", json!("2d")),
+        ("{{ o.a[-1] }}{{ payload.o['a'][0] }}{{ s[1:3] }}", json!("21rü")),
         (
             "{{ 'soon' | date | default('no time') }} {{ '192.0.2.7' | host | default('no url') }}",
             json!("no time no url"),
@@ -321,7 +321,19 @@ fn filters_do_what_their_table_says() {
             json!("[\"a\",\"b\"] 1-2-3 1"),
         ),
         ("{{ '97.25' | round(1) }} {{ headers.content_type }}", json!("97.3 application/json")),
-        ("{{ n + 1 }}", json!("13")),
+        ("{{ n + 1 }} {{ n / 8 }} {{ -n // 5 }} {{ n % 5 }} {{ 2.5 * 2 }}", json!("13 1.5 -3 2 5.0")),
+        (
+            "{{ 1 == 1.0 }} {{ 1 < 2 <= 2 }} {{ 'a' in s }} {{ 'r' in s }} {{ 2 in o.a }} {{ 'a' not in o }}",
+            json!("true true false true true false"),
+        ),
+        (
+            "{{ s and n }} {{ '' or n }} {{ not s }} {{ missing is not defined }} {{ none is none }}",
+            json!("12 12 false true true"),
+        ),
+        (
+            "{{ {'x': 1, 2: 'two'}[2] }} {{ ['a'] + ['b'] }} {{ 'a' if missing is defined }}.",
+            json!("two [\"a\",\"b\"] ."),
+        ),
     ];
     run(async {
         let payload = json!({"s": "Grüße", "n": 12, "o": {"a": [1, 2]}});
@@ -371,6 +383,22 @@ fn a_batch_becomes_an_event_for_each_item_and_one_that_fails_holds_up_no_other()
                 "variable `custom_mine`, line 1, column 10: `alerts` has more than 1000 items: the rest is left out"
             ])
         );
+    });
+}
+
+#[test]
+fn a_delivery_that_asks_for_too_much_is_cut_short_and_says_so() {
+    run(async {
+        let sum = vec!["1"; 60].join(" + ");
+        let template = json!({"each": "list", "event": {"event_action": "trigger", "dedup_key": "{{ index }}", "payload": {
+            "summary": "s", "source": "s", "custom_details": {"a": vec![format!("{{{{ {sum} }}}}"); 20]}}}});
+        let payload = json!({"list": vec![1; 900]});
+        let said = preview(&template.to_string(), &payload).await.json();
+        let (made, failed) =
+            (said["events"].as_array().map_or(0, Vec::len), said["rejected"].as_array().map_or(0, Vec::len));
+        assert!(failed > 400, "{failed} of {made}");
+        let first = said["rejected"][0].as_str().expect("a sentence");
+        assert!(first.ends_with("takes too many steps"), "{first}");
     });
 }
 
