@@ -133,7 +133,9 @@ impl Rest {
         let token = ["Token token=", self.api.token.expose()].concat();
         let mut headers =
             vec![("authorization", token), ("accept", "application/vnd.pagerduty+json;version=2".to_owned())];
-        headers.extend(change.map(|(from, _)| ("from", from.to_owned())));
+        if let Some((from, _)) = change {
+            headers.push(("from", from.to_owned()));
+        }
         let url = Url { path: [&base.path, path].concat(), ..base.clone() };
         let body = change.map(|(_, body)| text::encode(body));
         let outbound = Outbound { verb, url, headers, body, read_max: READ_MAX_BYTES };
@@ -180,7 +182,9 @@ impl Rest {
             let Some(items) = root.get(name).items() else {
                 return Err(RestError { problem: Problem::Misdirected, words: ["no member ", name].concat() });
             };
-            items.iter().map(Node::root).for_each(&mut *each);
+            for item in items {
+                each(Node::root(item));
+            }
             offset += items.len();
             if root.get("more").value() != Some(&Value::Bool(true)) || items.is_empty() {
                 return Ok(true);
@@ -227,13 +231,20 @@ impl Rest {
 /// The words in an error's body: `{"error": {"message", "errors"}}`, `{"error": "text"}`, or a list.
 fn said(root: Node<'_>) -> String {
     let error = root.get("error");
-    let mut said: Vec<String> = Vec::new();
+    let mut said = String::new();
+    let mut say = |node: Node<'_>| {
+        if let Some(text) = node.text() {
+            said.push_str(if said.is_empty() { "" } else { ": " });
+            said.push_str(&text);
+        }
+    };
     for node in [root, error, error.get("message"), error.get("errors"), root.get("message"), root.get("errors")] {
-        said.extend(node.text());
-        said.extend(node.items().into_iter().flatten().filter_map(|item| Node::root(item).text()));
+        say(node);
+        for item in node.items().unwrap_or_default() {
+            say(Node::root(item));
+        }
     }
-    let said: Vec<&str> = said.iter().map(String::as_str).collect();
-    text::joined(&said, ": ")
+    said
 }
 
 /// Whether a service, listed with its integrations, is the one that a routing key pages.
