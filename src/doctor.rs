@@ -15,7 +15,7 @@ use crate::auth::{self, Authenticated, Signature};
 use crate::config::{self, ConfigError, Problem};
 use crate::deliver::{self, Probe, Sent, Verdict};
 use crate::event::{Action, DedupKey, Event};
-use crate::host::{Host, Next, Outbound, SendError, Url};
+use crate::host::{self, Host, Outbound, SendError, Url};
 use crate::report::Facts;
 use crate::request::Reply;
 use crate::rest::{self, Rest, RestError};
@@ -134,8 +134,9 @@ impl Doctor<'_> {
         if let Some(count) = self.counts.get_mut(level as usize) {
             *count += 1;
         }
-        let finding = [("check", self.check), ("level", level.as_str()), ("what", &what)];
-        self.findings.push(text::object(finding.map(|(name, text)| (name, text.into()))));
+        let (level_word, shown) = (level.as_str().into(), what.as_str().into());
+        let finding = text::object([("check", self.check.into()), ("level", level_word), ("what", shown)]);
+        self.findings.push(finding);
         if matches!(level, Level::Warning | Level::Error) {
             self.warnings.push(what);
         }
@@ -299,28 +300,14 @@ impl Doctor<'_> {
 
     /// Whether PagerDuty's Events API can be reached: any answer will do.
     fn egress(&mut self, url: &Url, variable: &str) -> bool {
-        let mut url = Url { path: "/".to_owned(), ..url.clone() };
-        let mut reached = Err(SendError::Deadline);
-        self.host.exchange(1, EGRESS_MAX, &mut |_, elapsed, answer| match answer {
-            None => Some(Next { outbound: Outbound::get(url.clone()), not_before: elapsed }),
-            Some(answer) => {
-                reached = answer.map(|_| ());
-                None
-            }
-        });
-        url.path.clear();
-        let root = url.to_string();
-        let (level, what) = match reached {
-            Ok(()) => (Level::Ok, "{} answers"),
-            Err(SendError::Denied) => (Level::Error, DENIED),
-            Err(_) => (Level::Error, "{} cannot be reached, {}: look at the network, and at variable `{}`"),
-        };
-        match reached {
-            Err(SendError::Denied) => self.say(level, what, &[&root, &root]),
-            _ => {
-                let why = reached.err().map(|error| error.to_string()).unwrap_or_default();
-                self.say(level, what, &[&root, &why, variable]);
-            }
+        let mut root = Url { path: "/".to_owned(), ..url.clone() };
+        let reached = host::ask(self.host, Outbound::get(root.clone()), Duration::ZERO, EGRESS_MAX);
+        root.path.clear();
+        let root = root.to_string();
+        match &reached {
+            Ok(_) => self.say(Level::Ok, "{} answers", &[&root]),
+            Err(SendError::Denied) => self.say(Level::Error, DENIED, &[&root, &root]),
+            Err(error) => self.say(Level::Error, UNREACHABLE, &[&root, &error.to_string(), variable]),
         }
         reached.is_ok()
     }
@@ -410,11 +397,11 @@ impl Doctor<'_> {
 
     /// What is behind each routing key, where the token shows it.
     fn services(&mut self, rest: &Rest, keys: &[Key]) {
-        let mut found = vec![Value::Null; keys.len()];
+        let mut found = Map::new();
         let listed = rest.list(self.host, rest::SERVICES, "services", &mut |service| {
-            for (key, found) in keys.iter().zip(&mut found) {
+            for key in keys {
                 if rest::has_key(service, &key.key) {
-                    *found = service.value().cloned().unwrap_or_default();
+                    found.insert(key.variable.clone(), service.value().cloned().unwrap_or_default());
                 }
             }
         });
@@ -426,9 +413,11 @@ impl Doctor<'_> {
                 return self.say(level, "the services were not looked at: {}", &[&error.to_string()]);
             }
         };
-        for (key, found) in keys.iter().zip(&found) {
+        let found = Value::Object(found);
+        for key in keys {
             let name = key.variable.as_str();
-            let text = |name: &str| rest.clean(&Node::root(found).get(name).text().unwrap_or_default());
+            let service = Node::root(&found).get(name);
+            let text = |name: &str| rest.clean(&service.get(name).text().unwrap_or_default());
             let (service, status, alerts) = (text("name"), text("status"), text("alert_creation"));
             let (level, but) = match status.as_str() {
                 "" => {
@@ -463,6 +452,7 @@ const UNKNOWN: &str =
     "pagerduty does not know the key in variable `{}`: it was deleted, or it belongs to something else";
 const UNLISTED: &str =
     "the store does not list its variables, one may have no value: services can be named by ?service=";
+const UNREACHABLE: &str = "{} cannot be reached, {}: look at the network, and at variable `{}`";
 const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";
 const UNSPEAKABLE: &str =
     "variable `{}` is read by nothing: a service is lower-case words joined by single underscores";

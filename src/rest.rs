@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::Api;
-use crate::host::{Host, Inbound, Next, Outbound, SendError, Url, Verb};
+use crate::host::{self, Host, Inbound, Outbound, SendError, Url, Verb};
 use crate::secret::Secret;
 use crate::text::{self, Node};
 
@@ -96,7 +96,10 @@ impl fmt::Display for RestError {
             Problem::Server => "pagerduty's rest api failed, try again: ",
             Problem::Throttled(seconds) => {
                 f.write_str("pagerduty's rest api takes no more requests now, try again")?;
-                return seconds.map_or(Ok(()), |seconds| write!(f, " in {seconds} seconds"));
+                return match seconds {
+                    None => Ok(()),
+                    Some(seconds) => f.write_str(&[" in ", &seconds.to_string(), " seconds"].concat()),
+                };
             }
             Problem::TooLarge => return f.write_str("pagerduty's answer is too large: more than 1 mib"),
             Problem::Unreachable(SendError::Denied) => {
@@ -139,23 +142,14 @@ impl Rest {
         let url = Url { path: [&base.path, path].concat(), ..base.clone() };
         let body = change.map(|(_, body)| text::encode(body));
         let outbound = Outbound { verb, url, headers, body, read_max: READ_MAX_BYTES };
-        let mut last = Err(SendError::Deadline);
-        let mut tries = 0;
-        host.exchange(1, self.deadline, &mut |_, elapsed, answer| {
-            let wait = match &answer {
-                None => Duration::ZERO,
-                Some(Ok(Inbound { status: 429, retry_after: Some(seconds), .. })) if tries == 1 => {
-                    Duration::from_secs(*seconds)
-                }
-                Some(_) => Duration::MAX,
-            };
-            last = answer.unwrap_or(Err(SendError::Deadline));
-            tries += 1;
-            let not_before = elapsed.saturating_add(wait);
-            let fits = not_before.saturating_add(TRY_MIN) <= self.deadline;
-            fits.then(|| Next { outbound: outbound.clone(), not_before })
-        });
-        self.read(last)
+        let mut answer = host::ask(host, outbound.clone(), Duration::ZERO, self.deadline);
+        if let Ok(Inbound { status: 429, retry_after: Some(seconds), .. }) = answer {
+            let again = host.elapsed().saturating_add(Duration::from_secs(seconds));
+            if again.saturating_add(TRY_MIN) <= self.deadline {
+                answer = host::ask(host, outbound, again, self.deadline);
+            }
+        }
+        self.read(answer)
     }
 
     /// Gives each item of a list to `each`, page after page; whether these were all. `path` has a query.
