@@ -37,6 +37,8 @@
 //!     [`event::Event::minimal`]), and what is too much at once is named in a digest ([`storm`]).
 //! 11. Every wait for a sender or for PagerDuty has an end: [`host::Host::exchange`] takes a deadline, and bodies are read
 //!     under a clock.
+//! 12. A routing key goes to the Events API and the token to the REST API, and neither to the other's. No page needs the
+//!     token.
 //!
 //! # Glossary
 //!
