@@ -30,21 +30,13 @@ const FROM_MAX_CHARS: usize = 255;
 const NOTE_MAX_CHARS: usize = 25_000;
 
 /// What is asked.
-struct Wish {
+struct Wish<'a> {
     action: &'static str,
     /// The status that the incident is to have; nothing where it is only noted.
     status: Option<&'static str>,
-    dedup_key: String,
-    from: String,
-    note: Option<String>,
-}
-
-/// An open incident with the dedup key.
-struct Incident {
-    id: String,
-    number: Value,
-    status: String,
-    service: Option<String>,
+    dedup_key: &'a str,
+    from: &'a str,
+    note: Option<&'a str>,
 }
 
 /// Does what the body asks.
@@ -61,56 +53,61 @@ pub fn act(
     let body = sources::json(known)?;
     let wish = read(Node::root(&body))?;
     facts.more.push(("action", wish.action.into()));
-    facts.more.push(("dedup_key", wish.dedup_key.as_str().into()));
+    facts.more.push(("dedup_key", wish.dedup_key.into()));
     let target = config::target(host, service)?;
     let api = config::api(host)?;
     let key = target.routing_keys.current;
-    let hidden = target.routing_keys.previous.into_iter().chain([key.clone()]).collect();
-    let rest = Rest { api, hidden, deadline: DEADLINE };
+    let mut rest = Rest { api, hidden: vec![key.clone()], deadline: DEADLINE };
+    if let Some(previous) = target.routing_keys.previous {
+        rest.hidden.push(previous);
+    }
 
-    let mut found = open(host, &rest, &wish.dedup_key)?;
+    let mut found = open(host, &rest, wish.dedup_key)?;
     if found.len() > 1 {
-        let mut behind = Vec::new();
+        let mut behind: Vec<String> = Vec::new();
         let listed = rest.list(host, rest::SERVICES, "services", &mut |service| {
-            behind.extend(service.get("id").text().filter(|_| rest::has_key(service, &key)));
+            if rest::has_key(service, &key) {
+                behind.push(service.get("id").text().unwrap_or_default());
+            }
         });
-        // A token that may not read services can still act.
-        listed.map(|_| ()).or_else(|error| if error.problem == Problem::NotPermitted { Ok(()) } else { Err(error) })?;
-        if !behind.is_empty() {
-            found.retain(|incident| incident.service.as_ref().is_some_and(|id| behind.contains(id)));
+        match listed {
+            // A token that may not read services can still act.
+            Err(error) if error.problem != Problem::NotPermitted => return Err(error.into()),
+            _ if behind.is_empty() => {}
+            _ => found
+                .retain(|incident| Node::root(incident).at("service.id").text().is_some_and(|id| behind.contains(&id))),
         }
     }
-    let count = found.len();
-    let mut incident = found.pop().filter(|_| count == 1).ok_or(match count {
-        0 => Error::Absent,
-        _ => Error::Ambiguous(count),
-    })?;
+    let incident = match found.as_slice() {
+        [] => return Err(Error::Absent),
+        [only] => Node::root(only),
+        more => return Err(Error::Ambiguous(more.len())),
+    };
     facts.ended("find", host);
 
-    let path = ["/incidents/", &incident.id].concat();
-    facts.more.push(("incident", incident.to_json()));
+    facts.more.push(("incident", shown(incident, None)));
+    let path = ["/incidents/", &incident.get("id").text().unwrap_or_default()].concat();
     if let Some(status) = wish.status {
         let change = text::object([("type", "incident_reference".into()), ("status", status.into())]);
-        let body = text::object([("incident", change)]);
-        let changed = rest.send(host, Verb::Put, &path, Some((&wish.from, &body)))?;
-        incident.status = Node::root(&changed).at("incident.status").text().unwrap_or_else(|| status.to_owned());
-        if let Some((_, shown)) = facts.more.last_mut() {
-            *shown = incident.to_json();
+        rest.send(host, Verb::Put, &path, Some((wish.from, &text::object([("incident", change)]))))?;
+        if let Some((_, last)) = facts.more.last_mut() {
+            *last = shown(incident, Some(status));
         }
     }
-    if let Some(note) = &wish.note {
-        let body = text::object([("note", text::object([("content", note.as_str().into())]))]);
-        let path = [&path, "/notes"].concat();
-        if let Err(error) = rest.send(host, Verb::Post, &path, Some((&wish.from, &body))) {
-            if let Some(status) = wish.status {
-                facts.warnings.push(["the incident is ", status, ", and the note is missing"].concat());
-            }
-            return Err(error.into());
+    if let Some(note) = wish.note {
+        let body = text::object([("note", text::object([("content", note.into())]))]);
+        let noted = rest.send(host, Verb::Post, &[&path, "/notes"].concat(), Some((wish.from, &body)));
+        if let (Err(_), Some(status)) = (&noted, wish.status) {
+            facts.warnings.push(["the incident is ", status, ", and the note is missing"].concat());
         }
+        noted?;
     }
     facts.ended("act", host);
-    let done = wish.status.map(|status| ["incident ", status].concat()).unwrap_or_default();
-    let message = text::joined(&[&done, wish.note.as_ref().map_or("", |_| "note added")], ", ");
+    let message = match (wish.status, wish.note) {
+        (None, _) => "note added".to_owned(),
+        (Some(status), None) => ["incident ", status].concat(),
+        (Some(status), Some(_)) => ["incident ", status, ", note added"].concat(),
+    };
     let mut reply = facts.reply();
     if let Some(members) = reply.as_object_mut() {
         members.insert("status".into(), "success".into());
@@ -120,35 +117,28 @@ pub fn act(
 }
 
 /// The open incidents with a dedup key. Without `date_range` PagerDuty looks no further back than a month.
-fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Incident>, RestError> {
+fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Value>, RestError> {
     const PATH: &str = "/incidents?date_range=all&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged&incident_key=";
     let mut found = Vec::new();
-    rest.list(host, &[PATH, &text::percent(dedup_key)].concat(), "incidents", &mut |item| {
+    rest.list(host, &[PATH, &text::percent(dedup_key)].concat(), "incidents", &mut |incident| {
+        let id = incident.get("id").text().unwrap_or_default();
         // It becomes a part of a path.
-        let id = item.get("id").text().filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        let status = item.get("status").text().unwrap_or_default();
-        found.extend(id.filter(|_| status != "resolved").map(|id| Incident {
-            id,
-            number: item.get("incident_number").value().cloned().unwrap_or_default(),
-            status,
-            service: item.at("service.id").text(),
-        }));
+        if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            found.push(incident.value().cloned().unwrap_or_default());
+        }
     })?;
     Ok(found)
 }
 
-impl Incident {
-    fn to_json(&self) -> Value {
-        text::object([
-            ("id", self.id.as_str().into()),
-            ("number", self.number.clone()),
-            ("status", self.status.as_str().into()),
-        ])
-    }
+/// What is told of an incident.
+fn shown(incident: Node<'_>, status: Option<&str>) -> Value {
+    let member = |name: &str| incident.get(name).value().cloned().unwrap_or_default();
+    let status = status.map_or_else(|| member("status"), Value::from);
+    text::object([("id", member("id")), ("number", member("incident_number")), ("status", status)])
 }
 
 /// Reads what is asked; nothing of it that is not fit to be sent gets further.
-fn read(body: Node<'_>) -> Result<Wish, MapError> {
+fn read(body: Node<'_>) -> Result<Wish<'_>, MapError> {
     let wrong = |path, problem| Err(MapError::Field { path, problem });
     let text = |name: &str| body.get(name).value().and_then(Value::as_str).unwrap_or_default();
     let (action, status) = match text("action") {
@@ -175,9 +165,9 @@ fn read(body: Node<'_>) -> Result<Wish, MapError> {
     if note.encode_utf16().count() > NOTE_MAX_CHARS {
         return wrong("note", "is longer than 25,000 characters");
     }
-    let note = (!note.trim().is_empty()).then(|| note.to_owned());
+    let note = Some(note).filter(|note| !note.trim().is_empty());
     if note.is_none() && (status.is_none() || body.get("note").value().is_some()) {
         return wrong("note", "is not a text with something in it");
     }
-    Ok(Wish { action, status, dedup_key: dedup_key.to_owned(), from: from.to_owned(), note })
+    Ok(Wish { action, status, dedup_key, from, note })
 }

@@ -413,13 +413,10 @@ fn required(host: &dyn Host, name: &str) -> Result<String, ConfigError> {
     read(host, name)?.ok_or_else(|| error(name, Problem::Unset))
 }
 
-/// The first choice is what an unset variable means.
+/// What the word that is set means. The first choice is what an unset variable means.
 fn choice<T: Copy>(host: &dyn Host, name: &str, choices: &'static str, table: &[(&str, T)]) -> Result<T, ConfigError> {
-    let value = read(host, name)?;
-    let chosen = match value.as_deref() {
-        Some(word) => table.iter().find(|(choice, _)| word.eq_ignore_ascii_case(choice)),
-        None => table.first(),
-    };
+    let word = setting(host, name, choices)?;
+    let chosen = table.iter().find(|(choice, _)| *choice == word);
     chosen.map(|(_, value)| *value).ok_or_else(|| error(name, Problem::Choice(choices)))
 }
 

@@ -330,7 +330,8 @@ impl Run<'_> {
         answer: Result<Inbound, SendError>,
     ) -> Option<Duration> {
         let keys = self.channel.keys;
-        let answer = answer.map(|inbound| read_answer(inbound, &|text| keys.redact(text))).map_err(Failure::Send);
+        let hidden = [&keys.current, keys.previous.as_ref().unwrap_or(&keys.current)];
+        let answer = answer.map(|inbound| read_answer(inbound, &hidden)).map_err(Failure::Send);
         let outcome = self.outcomes.get_mut(index)?;
         let sent = if place.previous { outcome.previous.as_mut()? } else { &mut outcome.current };
         sent.answer = answer;
@@ -402,7 +403,7 @@ pub struct Probe<'a> {
 /// Asks PagerDuty whether it takes each routing key: first at the first of `urls`, and where the key is not known, at the
 /// next. What was answered to each, in that order; nothing where no time was left to ask.
 pub fn probe(host: &mut dyn Host, probes: &[Probe<'_>], urls: &[&Url], deadline: Duration) -> Vec<Vec<Sent>> {
-    let hidden = |text: &str| probes.iter().fold(text.to_owned(), |text, probe| probe.key.redact(&text));
+    let hidden: Vec<&Secret> = probes.iter().map(|probe| probe.key).collect();
     let mut told: Vec<Vec<Sent>> = probes.iter().map(|_| Vec::new()).collect();
     host.exchange(probes.len(), deadline, &mut |lane, elapsed, answer| {
         let (probe, told) = (probes.get(lane)?, told.get_mut(lane)?);
@@ -425,7 +426,7 @@ pub fn probe(host: &mut dyn Host, probes: &[Probe<'_>], urls: &[&Url], deadline:
 /// Reads an answer. Its wording varies and holds typing errors, so nothing but `status` is relied on for success.
 ///
 /// What an answer repeats of the routing keys is taken out: its words go to the sender and into the log.
-fn read_answer(inbound: Inbound, redact: &dyn Fn(&str) -> String) -> Answer {
+fn read_answer(inbound: Inbound, hidden: &[&Secret]) -> Answer {
     let body: Option<Value> = serde_json::from_slice(&inbound.body).ok();
     let confirmed = body.as_ref().is_some_and(|body| body.get("status").and_then(Value::as_str) == Some("success"));
     let said = body.as_ref().map(|body| {
@@ -436,8 +437,11 @@ fn read_answer(inbound: Inbound, redact: &dyn Fn(&str) -> String) -> Answer {
     });
     // Of an object of another kind, the text itself says the most.
     let whole = || str::from_utf8(&inbound.body).unwrap_or("an answer that is not text").to_owned();
-    let words = said.filter(|said| !said.is_empty() || confirmed).unwrap_or_else(whole);
-    let words = text::one_line(&redact(&words));
+    let mut words = said.filter(|said| !said.is_empty() || confirmed).unwrap_or_else(whole);
+    for secret in hidden {
+        words = secret.redact(&words);
+    }
+    let words = text::one_line(&words);
     let words = text::truncate(&words, WORDS_MAX_CHARS).into_owned();
     Answer { status: inbound.status, confirmed, words, retry_after: inbound.retry_after }
 }

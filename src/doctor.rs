@@ -17,7 +17,7 @@ use crate::config::{self, ConfigError, Problem};
 use crate::custom::{Template, auth::Auth};
 use crate::deliver::{self, Probe, Sent, Verdict};
 use crate::event::{Action, DedupKey, Event};
-use crate::host::{Host, Next, Outbound, SendError, Url};
+use crate::host::{self, Host, Outbound, SendError, Url};
 use crate::report::Facts;
 use crate::request::Reply;
 use crate::rest::{self, Rest, RestError};
@@ -34,9 +34,6 @@ const TOTAL_MAX: Duration = Duration::from_secs(15);
 /// How many letters a misspelt source may be away from one.
 const MISSPELT_MAX: usize = 3;
 
-/// The longest name of a variable that is looked at, in bytes.
-const NAME_MAX_BYTES: usize = 120;
-
 /// How bad a finding is, the least first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -47,12 +44,6 @@ enum Level {
     Warning,
     /// It stops a page.
     Error,
-}
-
-struct Finding {
-    check: &'static str,
-    level: Level,
-    what: String,
 }
 
 /// A usable routing key.
@@ -67,7 +58,11 @@ struct Doctor<'a> {
     host: &'a mut dyn Host,
     /// What the findings are about for now.
     check: &'static str,
-    findings: Vec<Finding>,
+    findings: Vec<Value>,
+    /// How many there are of each level.
+    counts: [usize; 4],
+    /// The sentences that somebody should read, for the log.
+    warnings: Vec<String>,
 }
 
 /// Looks at everything: `503` where something would stop a page. `?deep=1` asks PagerDuty about each routing key, and
@@ -76,7 +71,7 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, facts: &mut Facts) 
     let query = known.query();
     let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let deep = !matches!(asked("deep"), "" | "0" | "false");
-    let mut doctor = Doctor { host, check: "variables", findings: Vec::new() };
+    let mut doctor = Doctor { host, check: "variables", findings: Vec::new(), counts: [0; 4], warnings: Vec::new() };
     let names = doctor.names();
     doctor.check = "sources";
     doctor.sources();
@@ -98,39 +93,33 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, facts: &mut Facts) 
     }
     doctor.check = "token";
     doctor.token(&keys, deep);
-    let worrying = doctor.findings.iter().filter(|finding| matches!(finding.level, Level::Warning | Level::Error));
-    facts.warnings.extend(worrying.map(|finding| finding.what.clone()));
     facts.ended("check", doctor.host);
+    facts.warnings = doctor.warnings;
     let plain = known.header("accept").is_some_and(|accept| text::contains(accept, "text/plain"));
-    reply(&doctor.findings, plain)
+    reply(doctor.findings, doctor.counts, plain)
 }
 
-fn reply(findings: &[Finding], plain: bool) -> Reply {
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let (errors, warnings, notes) = (count(Level::Error), count(Level::Warning), count(Level::Note));
+fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
+    let [_, notes, warnings, errors] = counts;
     let (status, word) = if errors > 0 { (StatusCode::SERVICE_UNAVAILABLE, "failing") } else { (StatusCode::OK, "ok") };
     if plain {
         let mut page = format!("{word}: {errors} errors, {warnings} warnings, {notes} notes\n\n");
-        for finding in findings {
-            for (word, width) in [(finding.level.as_str(), 9), (finding.check, 14)] {
+        for finding in &findings {
+            for (name, width) in [("level", 9), ("check", 14), ("what", 0)] {
+                let word = finding.get(name).and_then(Value::as_str).unwrap_or_default();
                 page.push_str(word);
                 (word.len()..width).for_each(|_| page.push(' '));
             }
-            page.push_str(&finding.what);
             page.push('\n');
         }
         return Reply::text(status, "text/plain; charset=utf-8", page);
     }
-    let finding = |finding: &Finding| {
-        let what = finding.what.as_str().into();
-        text::object([("check", finding.check.into()), ("level", finding.level.as_str().into()), ("what", what)])
-    };
     let mut body = Map::new();
     body.insert("status".into(), word.into());
     for (name, count) in [("errors", errors), ("warnings", warnings), ("notes", notes)] {
         body.insert(name.into(), count.into());
     }
-    body.insert("findings".into(), findings.iter().map(finding).collect());
+    body.insert("findings".into(), Value::Array(findings));
     Reply::json(status, "application/json", &Value::Object(body))
 }
 
@@ -148,16 +137,24 @@ impl Level {
 impl Doctor<'_> {
     /// Adds a finding: a sentence with a part for each `{}`.
     fn say(&mut self, level: Level, what: &str, parts: &[&str]) {
-        self.findings.push(Finding { check: self.check, level, what: text::fill(what, parts) });
+        let what = text::fill(what, parts);
+        if let Some(count) = self.counts.get_mut(level as usize) {
+            *count += 1;
+        }
+        let (level_word, shown) = (level.as_str().into(), what.as_str().into());
+        let finding = text::object([("check", self.check.into()), ("level", level_word), ("what", shown)]);
+        self.findings.push(finding);
+        if matches!(level, Level::Warning | Level::Error) {
+            self.warnings.push(what);
+        }
     }
 
     /// The names of all variables; those that nothing reads are told.
     fn names(&mut self) -> Vec<String> {
-        let Ok(mut names) = self.host.variables() else {
+        let Ok(names) = self.host.variables() else {
             self.say(Level::Note, UNLISTED, &[]);
             return Vec::new();
         };
-        names.retain(|name| name.len() <= NAME_MAX_BYTES);
         for name in &names {
             let (prefix, slug) = match (name.strip_prefix("secret_"), name.strip_prefix("require_signature_")) {
                 (Some(slug), _) => ("secret_", slug.strip_suffix("_previous").unwrap_or(slug)),
@@ -292,18 +289,25 @@ impl Doctor<'_> {
     /// The usable routing keys. `more` are services of which the store does not tell.
     fn keys(&mut self, names: &[String], more: &str) -> Vec<Key> {
         let mut variables = vec!["routing_key".to_owned(), "routing_key_previous".to_owned()];
-        let listed = names.iter().filter(|name| name.starts_with("routing_key_")).cloned();
-        let asked = more.split(',').map(str::trim).filter(|word| !word.is_empty() && word.len() <= NAME_MAX_BYTES);
-        for name in listed.chain(asked.map(|word| ["routing_key_", word].concat())) {
-            let word = name.strip_prefix("routing_key_").unwrap_or_default();
-            if variables.contains(&name) {
-                continue;
-            }
-            if route::is_service(word.strip_suffix("_previous").unwrap_or(word)) {
+        let mut unspeakable = Vec::new();
+        let mut add = |word: &str| {
+            let name = ["routing_key_", word].concat();
+            if !route::is_service(word.strip_suffix("_previous").unwrap_or(word)) {
+                unspeakable.push(text::one_line(&name));
+            } else if !variables.contains(&name) {
                 variables.push(name);
-            } else {
-                self.say(Level::Warning, UNSPEAKABLE, &[&text::one_line(&name)]);
             }
+        };
+        for name in names {
+            if let Some(word) = name.strip_prefix("routing_key_").filter(|word| *word != "previous") {
+                add(word);
+            }
+        }
+        for word in more.split(',').filter(|word| !word.is_empty()) {
+            add(word);
+        }
+        for name in &unspeakable {
+            self.say(Level::Warning, UNSPEAKABLE, &[name]);
         }
         let to = config::events(self.host).map(|(url, _)| url.authority).unwrap_or_default();
         let mut keys: Vec<Key> = Vec::new();
@@ -312,8 +316,9 @@ impl Doctor<'_> {
             let previous = variable.ends_with("_previous");
             let key = match config::key(self.host, &variable) {
                 Ok(Some(key)) => key,
+                Ok(None) if previous => continue,
                 Ok(None) => {
-                    unset.extend((!previous).then_some(variable));
+                    unset.push(variable);
                     continue;
                 }
                 Err(error) => {
@@ -344,45 +349,33 @@ impl Doctor<'_> {
 
     /// Whether PagerDuty's Events API can be reached: any answer will do.
     fn egress(&mut self, url: &Url, variable: &str) -> bool {
-        let mut url = Url { path: "/".to_owned(), ..url.clone() };
-        let mut reached = Err(SendError::Deadline);
-        self.host.exchange(1, EGRESS_MAX, &mut |_, elapsed, answer| match answer {
-            None => Some(Next { outbound: Outbound::get(url.clone()), not_before: elapsed }),
-            Some(answer) => {
-                reached = answer.map(|_| ());
-                None
-            }
-        });
-        url.path.clear();
-        let root = url.to_string();
-        let (level, what) = match reached {
-            Ok(()) => (Level::Ok, "{} answers"),
-            Err(SendError::Denied) => (Level::Error, DENIED),
-            Err(_) => (Level::Error, "{} cannot be reached, {}: look at the network, and at variable `{}`"),
-        };
-        match reached {
-            Err(SendError::Denied) => self.say(level, what, &[&root, &root]),
-            _ => {
-                let why = reached.err().map(|error| error.to_string()).unwrap_or_default();
-                self.say(level, what, &[&root, &why, variable]);
-            }
+        let mut root = Url { path: "/".to_owned(), ..url.clone() };
+        let reached = host::ask(self.host, Outbound::get(root.clone()), Duration::ZERO, EGRESS_MAX);
+        root.path.clear();
+        let root = root.to_string();
+        match &reached {
+            Ok(_) => self.say(Level::Ok, "{} answers", &[&root]),
+            Err(SendError::Denied) => self.say(Level::Error, DENIED, &[&root, &root]),
+            Err(error) => self.say(Level::Error, UNREACHABLE, &[&root, &error.to_string(), variable]),
         }
         reached.is_ok()
     }
 
     /// Whether PagerDuty takes the routing keys, asked in a way that does nothing.
     fn probe(&mut self, keys: &[Key], url: &Url, variable: &str) {
-        let now = self.host.now();
-        let nonce = [now.as_secs().to_string(), now.subsec_nanos().to_string()].concat();
-        let probes = keys.iter().filter_map(|Key { variable, key, .. }| {
-            let unused = text::sha256_hex([&nonce, ":", variable].concat().as_bytes());
-            let event = Event::bare(Action::Resolve, DedupKey::new("pagerelay", &["check", &unused])?);
-            Some(Probe { key, event })
-        });
-        let probes: Vec<Probe<'_>> = probes.collect();
+        let mut probes: Vec<Probe<'_>> = Vec::new();
+        for Key { variable, key, .. } in keys {
+            let mut nonce = self.host.now().as_nanos().to_le_bytes().to_vec();
+            nonce.extend_from_slice(variable.as_bytes());
+            if let Some(unused) = DedupKey::new("pagerelay", &["check", &text::sha256_hex(&nonce)]) {
+                probes.push(Probe { key, event: Event::bare(Action::Resolve, unused) });
+            }
+        }
         let other = config::elsewhere(url);
         let mut urls = vec![url];
-        urls.extend(other.as_ref().map(|(_, url)| url));
+        if let Some((_, url)) = &other {
+            urls.push(url);
+        }
         let told = deliver::probe(self.host, &probes, &urls, PROBE_MAX);
         for (key, told) in keys.iter().zip(&told) {
             let name = key.variable.as_str();
@@ -412,8 +405,10 @@ impl Doctor<'_> {
             Err(error) if error.variable == "region" => return,
             Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
         };
-        let hidden = keys.iter().map(|key| key.key.clone()).collect();
-        let mut rest = Rest { api, hidden, deadline: TOTAL_MAX };
+        let mut rest = Rest { api, hidden: Vec::new(), deadline: TOTAL_MAX };
+        for key in keys {
+            rest.hidden.push(key.key.clone());
+        }
         if let Err(error) = self.person(&rest) {
             let refused = error.problem == rest::Problem::Refused;
             if let Some((region, base)) = config::elsewhere(&rest.api.base).filter(|_| deep && refused) {
@@ -451,12 +446,11 @@ impl Doctor<'_> {
 
     /// What is behind each routing key, where the token shows it.
     fn services(&mut self, rest: &Rest, keys: &[Key]) {
-        let mut found: Vec<[String; 3]> = keys.iter().map(|_| Default::default()).collect();
+        let mut found = Map::new();
         let listed = rest.list(self.host, rest::SERVICES, "services", &mut |service| {
-            for (key, found) in keys.iter().zip(&mut found) {
+            for key in keys {
                 if rest::has_key(service, &key.key) {
-                    *found = ["name", "status", "alert_creation"]
-                        .map(|name| rest.clean(&service.get(name).text().unwrap_or_default()));
+                    found.insert(key.variable.clone(), service.value().cloned().unwrap_or_default());
                 }
             }
         });
@@ -468,8 +462,12 @@ impl Doctor<'_> {
                 return self.say(level, "the services were not looked at: {}", &[&error.to_string()]);
             }
         };
-        for (key, [service, status, alerts]) in keys.iter().zip(&found) {
+        let found = Value::Object(found);
+        for key in keys {
             let name = key.variable.as_str();
+            let service = Node::root(&found).get(name);
+            let text = |name: &str| rest.clean(&service.get(name).text().unwrap_or_default());
+            let (service, status, alerts) = (text("name"), text("status"), text("alert_creation"));
             let (level, but) = match status.as_str() {
                 "" => {
                     let but = if complete { "" } else { ", and the list is incomplete" };
@@ -479,10 +477,10 @@ impl Doctor<'_> {
                 "disabled" | "maintenance" => (Level::Warning, ": no page will come out of it"),
                 _ => (Level::Ok, ""),
             };
-            self.say(level, "service {} with the key in variable `{}` is {}{}", &[service, name, status, but]);
+            self.say(level, "service {} with the key in variable `{}` is {}{}", &[&service, name, &status, but]);
             if alerts != "create_alerts_and_incidents" && !alerts.is_empty() {
                 let what = "service {} with the key in variable `{}` makes no alerts: {}";
-                self.say(Level::Note, what, &[service, name, alerts]);
+                self.say(Level::Note, what, &[&service, name, &alerts]);
             }
         }
     }
@@ -504,6 +502,7 @@ const UNKNOWN: &str =
 const UNLISTED: &str =
     "the store does not list its variables, one may have no value: services can be named by ?service=";
 const UNMAPPED: &str = "variable `{}` is read by nothing: there is no variable `{}`";
+const UNREACHABLE: &str = "{} cannot be reached, {}: look at the network, and at variable `{}`";
 const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";
 const UNSPEAKABLE: &str = "variable `{}` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores";
 

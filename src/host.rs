@@ -39,6 +39,25 @@ pub trait Host {
 /// lane's last request, where there was one.
 pub type Step<'a> = &'a mut dyn FnMut(usize, Duration, Option<Result<Inbound, SendError>>) -> Option<Next>;
 
+/// Makes one request, no sooner than `not_before`, and waits for its answer until `deadline` at the latest.
+///
+/// # Errors
+/// There is none.
+pub fn ask(
+    host: &mut dyn Host,
+    outbound: Outbound,
+    not_before: Duration,
+    deadline: Duration,
+) -> Result<Inbound, SendError> {
+    let mut outbound = Some(outbound);
+    let mut answered = Err(SendError::Deadline);
+    host.exchange(1, deadline, &mut |_, _, answer| {
+        answered = answer.unwrap_or(Err(SendError::Deadline));
+        outbound.take().map(|outbound| Next { outbound, not_before })
+    });
+    answered
+}
+
 /// The next request of a lane.
 pub struct Next {
     /// The request.

@@ -42,6 +42,8 @@
 //!     explains a mapping knows no vendor: it asks the mapping itself ([`explain`]).
 //! 12. Every wait for a sender or for PagerDuty has an end: [`host::Host::exchange`] takes a deadline, and bodies are read
 //!     under a clock.
+//! 12. A routing key goes to the Events API and the token to the REST API, and neither to the other's. No page needs the
+//!     token.
 //!
 //! # Glossary
 //!

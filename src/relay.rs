@@ -14,7 +14,7 @@ use crate::deliver::{self, Channel, Failure, Outcome, Sent, Verdict};
 use crate::doctor;
 use crate::error::{ConfirmError, Error};
 use crate::explain;
-use crate::host::{Host, Memo, Next, Outbound, Url};
+use crate::host::{self, Host, Memo, Outbound, Url};
 use crate::page;
 use crate::preview;
 use crate::report::{self, Facts, Preview};
@@ -307,19 +307,11 @@ fn confirm_subscription(host: &mut dyn Host, url: &Url, deadline: Duration) -> R
 
 /// Fetches a document.
 fn fetch(host: &mut dyn Host, url: &Url, deadline: Duration) -> Result<Vec<u8>, FetchError> {
-    let mut fetched = Err(FetchError::Trouble);
-    host.exchange(1, deadline.min(FETCH_MAX), &mut |_, elapsed, answer| match answer {
-        None => Some(Next { outbound: Outbound::get(url.clone()), not_before: elapsed }),
-        Some(answer) => {
-            fetched = match answer {
-                Ok(answer) if answer.status == 200 => Ok(answer.body),
-                Ok(answer) if (400..500).contains(&answer.status) => Err(FetchError::Absent),
-                _ => Err(FetchError::Trouble),
-            };
-            None
-        }
-    });
-    fetched
+    match host::ask(host, Outbound::get(url.clone()), Duration::ZERO, deadline.min(FETCH_MAX)) {
+        Ok(answer) if answer.status == 200 => Ok(answer.body),
+        Ok(answer) if (400..500).contains(&answer.status) => Err(FetchError::Absent),
+        _ => Err(FetchError::Trouble),
+    }
 }
 
 /// What went well in the end, and somebody should still look at.

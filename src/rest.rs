@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::Api;
-use crate::host::{Host, Inbound, Next, Outbound, SendError, Url, Verb};
+use crate::host::{self, Host, Inbound, Outbound, SendError, Url, Verb};
 use crate::secret::Secret;
 use crate::text::{self, Node};
 
@@ -96,7 +96,10 @@ impl fmt::Display for RestError {
             Problem::Server => "pagerduty's rest api failed, try again: ",
             Problem::Throttled(seconds) => {
                 f.write_str("pagerduty's rest api takes no more requests now, try again")?;
-                return seconds.map_or(Ok(()), |seconds| write!(f, " in {seconds} seconds"));
+                return match seconds {
+                    None => Ok(()),
+                    Some(seconds) => f.write_str(&[" in ", &seconds.to_string(), " seconds"].concat()),
+                };
             }
             Problem::TooLarge => return f.write_str("pagerduty's answer is too large: more than 1 mib"),
             Problem::Unreachable(SendError::Denied) => {
@@ -133,27 +136,20 @@ impl Rest {
         let token = ["Token token=", self.api.token.expose()].concat();
         let mut headers =
             vec![("authorization", token), ("accept", "application/vnd.pagerduty+json;version=2".to_owned())];
-        headers.extend(change.map(|(from, _)| ("from", from.to_owned())));
+        if let Some((from, _)) = change {
+            headers.push(("from", from.to_owned()));
+        }
         let url = Url { path: [&base.path, path].concat(), ..base.clone() };
         let body = change.map(|(_, body)| text::encode(body));
         let outbound = Outbound { verb, url, headers, body, read_max: READ_MAX_BYTES };
-        let mut last = Err(SendError::Deadline);
-        let mut tries = 0;
-        host.exchange(1, self.deadline, &mut |_, elapsed, answer| {
-            let wait = match &answer {
-                None => Duration::ZERO,
-                Some(Ok(Inbound { status: 429, retry_after: Some(seconds), .. })) if tries == 1 => {
-                    Duration::from_secs(*seconds)
-                }
-                Some(_) => Duration::MAX,
-            };
-            last = answer.unwrap_or(Err(SendError::Deadline));
-            tries += 1;
-            let not_before = elapsed.saturating_add(wait);
-            let fits = not_before.saturating_add(TRY_MIN) <= self.deadline;
-            fits.then(|| Next { outbound: outbound.clone(), not_before })
-        });
-        self.read(last)
+        let mut answer = host::ask(host, outbound.clone(), Duration::ZERO, self.deadline);
+        if let Ok(Inbound { status: 429, retry_after: Some(seconds), .. }) = answer {
+            let again = host.elapsed().saturating_add(Duration::from_secs(seconds));
+            if again.saturating_add(TRY_MIN) <= self.deadline {
+                answer = host::ask(host, outbound, again, self.deadline);
+            }
+        }
+        self.read(answer)
     }
 
     /// Gives each item of a list to `each`, page after page; whether these were all. `path` has a query.
@@ -180,7 +176,9 @@ impl Rest {
             let Some(items) = root.get(name).items() else {
                 return Err(RestError { problem: Problem::Misdirected, words: ["no member ", name].concat() });
             };
-            items.iter().map(Node::root).for_each(&mut *each);
+            for item in items {
+                each(Node::root(item));
+            }
             offset += items.len();
             if root.get("more").value() != Some(&Value::Bool(true)) || items.is_empty() {
                 return Ok(true);
@@ -227,13 +225,20 @@ impl Rest {
 /// The words in an error's body: `{"error": {"message", "errors"}}`, `{"error": "text"}`, or a list.
 fn said(root: Node<'_>) -> String {
     let error = root.get("error");
-    let mut said: Vec<String> = Vec::new();
+    let mut said = String::new();
+    let mut say = |node: Node<'_>| {
+        if let Some(text) = node.text() {
+            said.push_str(if said.is_empty() { "" } else { ": " });
+            said.push_str(&text);
+        }
+    };
     for node in [root, error, error.get("message"), error.get("errors"), root.get("message"), root.get("errors")] {
-        said.extend(node.text());
-        said.extend(node.items().into_iter().flatten().filter_map(|item| Node::root(item).text()));
+        say(node);
+        for item in node.items().unwrap_or_default() {
+            say(Node::root(item));
+        }
     }
-    let said: Vec<&str> = said.iter().map(String::as_str).collect();
-    text::joined(&said, ": ")
+    said
 }
 
 /// Whether a service, listed with its integrations, is the one that a routing key pages.

@@ -716,6 +716,9 @@ fn only_who_shows_the_secret_is_told_anything() {
         let reply = relay(Flavour::Spin).call(&world, call("GET")).await.expect("an answer");
         assert_eq!(reply.status, 503);
         assert_eq!(reply.json()["detail"], "variable `webhook_secret` is not set");
+        let reply =
+            relay(Flavour::Spin).call(&lab.world().with("query_token", "x"), call("GET")).await.expect("an answer");
+        assert_eq!(reply.json()["detail"], "variable `query_token` must be one of auto, on, off");
     });
 }
 
