@@ -54,7 +54,7 @@ const EXPRESSION_MAX_BYTES: usize = 1000;
 const ITEMS_MAX: usize = 1000;
 
 /// The most steps that are taken for one delivery: a name, an operation or a filter is one.
-const STEPS_MAX: usize = 1_000_000;
+const STEPS_MAX: usize = 500_000;
 
 /// How much of an expression an error repeats, in UTF-16 code units.
 const SHOWN_MAX_CHARS: usize = 80;

@@ -16,7 +16,9 @@ use crate::text;
 /// How much is mapped for one explanation, in bytes of payloads. A runtime may have no clock on computing.
 const MAPPED_MAX_BYTES: usize = 6 * 1024 * 1024;
 
-/// What an event counts for in that, in bytes: making one takes time, however small its payload is.
+/// What asking counts for in that, and what an event or another item does, in bytes: it takes time, however small the
+/// payload is.
+const ASKED_BYTES: usize = 2000;
 const EVENT_BYTES: usize = 100;
 
 /// The most parts of a payload that are looked at one by one; of larger ones, all items of a list count as one.
@@ -115,15 +117,21 @@ impl How {
 pub type Ask<'a> = &'a dyn Fn(&Authenticated<'_>) -> Result<Mapped, MapError>;
 
 /// Explains the events that `map` makes of `delivery`. `words` are texts with the words that decide something in
-/// backticks.
-pub fn explain(map: Ask<'_>, delivery: &Authenticated<'_>, events: &[Event], words: &[&str]) -> Explanation {
+/// backticks, and `in_time` says whether there is time for more.
+pub fn explain(
+    map: Ask<'_>,
+    delivery: &Authenticated<'_>,
+    events: &[Event],
+    words: &[&str],
+    in_time: &dyn Fn() -> bool,
+) -> Explanation {
     if events.is_empty() {
         return Explanation::default();
     }
     let unknown = |why| Explanation { incomplete: Some(why), ..Explanation::default() };
     let Ok(payload) = sources::payload(delivery) else { return unknown("the payload is not json") };
     let events: Vec<Map<String, Value>> = events.iter().map(fields).collect();
-    let mut asker = Asker { map, delivery, left: MAPPED_MAX_BYTES };
+    let mut asker = Asker { map, delivery, in_time, left: MAPPED_MAX_BYTES };
     if asker.ask(&payload, None).as_ref() != Some(&events) {
         return unknown("more than the payload's members decides");
     }
@@ -149,7 +157,7 @@ pub fn explain(map: Ask<'_>, delivery: &Authenticated<'_>, events: &[Event], wor
     unused.retain(|name| !found.names(name));
     unused.truncate(UNUSED_MAX);
     let origins = events.iter().zip(&found.of).map(|(event, of)| origins(event, of, &payload, &parts)).collect();
-    let incomplete = (asker.left == 0).then_some("the payload is too large to explain all of it");
+    let incomplete = (asker.left == 0).then_some("the payload takes too long to explain all of it");
     Explanation { events: origins, unused, incomplete }
 }
 
@@ -189,6 +197,7 @@ fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, 
 struct Asker<'a, 'd> {
     map: Ask<'a>,
     delivery: &'a Authenticated<'d>,
+    in_time: &'a dyn Fn() -> bool,
     /// How many bytes may still be mapped.
     left: usize,
 }
@@ -198,12 +207,14 @@ impl Asker<'_, '_> {
     /// cannot be mapped has no events.
     fn ask(&mut self, payload: &Value, without: Option<&str>) -> Option<Vec<Map<String, Value>>> {
         let body = text::encode(payload);
-        self.left = self.left.saturating_sub(body.len());
-        if self.left == 0 {
+        self.left = self.left.saturating_sub(body.len() + ASKED_BYTES);
+        if self.left == 0 || !(self.in_time)() {
+            self.left = 0;
             return None;
         }
         let mapped = self.delivery.instead(body, without, self.map);
-        let made = mapped.as_ref().map_or(0, |mapped| mapped.events.len());
+        let made =
+            mapped.as_ref().map_or(0, |mapped| mapped.events.len() + mapped.ignored.len() + mapped.rejected.len());
         self.left = self.left.saturating_sub(made * EVENT_BYTES);
         Some(mapped.map(|mapped| mapped.events.iter().map(fields).collect()).unwrap_or_default())
     }

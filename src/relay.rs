@@ -36,6 +36,9 @@ const FETCH_MAX: Duration = Duration::from_secs(5);
 /// The longest a request may take. The clouds that run Spin end a handler after 30 seconds.
 const TOTAL_MAX: Duration = Duration::from_secs(25);
 
+/// When a preview's explanation is cut short, from the request's arrival on.
+const EXPLAIN_MAX: Duration = Duration::from_secs(3);
+
 /// How much of a body is looked at for the page that says that it cannot be mapped, in bytes.
 const EXCERPT_BYTES: usize = 64 * 1024;
 
@@ -231,7 +234,8 @@ fn stages(
     }
     let explained = to.preview.then(|| {
         let mapped = facts.mapped.events.clone();
-        (explain::explain(&map, &delivery, &mapped, intake.words), mapped)
+        let in_time = || host.elapsed() < EXPLAIN_MAX;
+        (explain::explain(&map, &delivery, &mapped, intake.words, &in_time), mapped)
     });
     let events = std::mem::take(&mut facts.mapped.events);
     let plan = storm::plan(events, facts.mapped.group.as_ref(), (intake.slug, intake.name), now);

@@ -321,7 +321,10 @@ fn filters_do_what_their_table_says() {
             json!("[\"a\",\"b\"] 1-2-3 1"),
         ),
         ("{{ '97.25' | round(1) }} {{ headers.content_type }}", json!("97.3 application/json")),
-        ("{{ n + 1 }} {{ n / 8 }} {{ -n // 5 }} {{ n % 5 }} {{ 2.5 * 2 }}", json!("13 1.5 -3 2 5.0")),
+        (
+            "{{ n + 1 }} {{ n / 8 }} {{ -n // 5 }} {{ n // -5 }} {{ -n % 5 }} {{ 7.5 % 2 }} {{ 2.5 * 2 }}",
+            json!("13 1.5 -3 -3 3 1.5 5.0"),
+        ),
         (
             "{{ 1 == 1.0 }} {{ 1 < 2 <= 2 }} {{ 'a' in s }} {{ 'r' in s }} {{ 2 in o.a }} {{ 'a' not in o }}",
             json!("true true false true true false"),

@@ -236,6 +236,6 @@ fn a_storm_is_previewed_as_it_would_go_out_and_a_large_one_still_within_its_boun
         let preview = call(&world(&pagerduty), Call::post("/preview/alertmanager", storm.clone())).await.json();
         let reply = call(&world(&pagerduty), Call::post("/alertmanager", storm)).await;
         assert_eq!(hashes(&preview["events"]), hashes(&reply.log_json()["events"]));
-        assert_eq!(preview["explanation_incomplete"], "the payload is too large to explain all of it");
+        assert_eq!(preview["explanation_incomplete"], "the payload takes too long to explain all of it");
     });
 }

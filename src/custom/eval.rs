@@ -339,8 +339,17 @@ fn arithmetic<'v>(kind: BinOpKind, left: &Value, right: &Value, span: Span) -> G
             BinOpKind::Add => left.checked_add(right),
             BinOpKind::Sub => left.checked_sub(right),
             BinOpKind::Mul => left.checked_mul(right),
-            BinOpKind::FloorDiv => left.checked_div_euclid(right),
-            BinOpKind::Rem => left.checked_rem_euclid(right),
+            // Rounded down, and the rest has the divisor's sign.
+            BinOpKind::FloorDiv | BinOpKind::Rem => {
+                let (whole, rest) = (left.checked_div(right), left.checked_rem(right));
+                let off = rest.is_some_and(|rest| rest != 0 && (rest < 0) != (right < 0));
+                match (kind, off) {
+                    (BinOpKind::FloorDiv, false) => whole,
+                    (BinOpKind::FloorDiv, true) => whole.and_then(|whole| whole.checked_sub(1)),
+                    (_, false) => rest,
+                    (_, true) => rest.and_then(|rest| rest.checked_add(right)),
+                }
+            }
             _ => None,
         };
         if let Some(whole) = whole {
@@ -356,6 +365,7 @@ fn arithmetic<'v>(kind: BinOpKind, left: &Value, right: &Value, span: Span) -> G
         BinOpKind::Mul => left * right,
         BinOpKind::Div => left / right,
         BinOpKind::FloorDiv => (left / right).floor(),
+        BinOpKind::Rem => left - right * (left / right).floor(),
         _ => return fault(span, "is not known here: there are + - * / // % ~"),
     };
     if number.is_finite() { made(number) } else { fault(span, "is no number") }
