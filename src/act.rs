@@ -1,8 +1,12 @@
 //! `POST /act[/<service>]`: acknowledges, resolves or notes an incident as a person, where an event would say that
 //! "the integration" did.
 //!
-//! PagerDuty's REST API does it, with the token of variable `api_token`. The dedup key is that of the event which opened
-//! the alert, and the service's routing key says whose incident is meant where several have it.
+//! PagerDuty's REST API does it, with the token of variable `api_token`. With an account's key, header `from` says who
+//! acts; with a user's key PagerDuty takes the person from the key, and need not look at `from`.
+//!
+//! The dedup key is that of the event which opened the alert, and only incidents of the service behind the routing key
+//! are changed. An incident with several alerts changes as a whole. Only variable `secret_act` opens this: every vendor
+//! holds `webhook_secret`, and none may act as a person.
 
 use std::time::Duration;
 
@@ -17,6 +21,7 @@ use crate::host::{Host, Verb};
 use crate::report::Facts;
 use crate::request::Reply;
 use crate::rest::{self, Problem, Rest, RestError};
+use crate::secret::Secret;
 use crate::sources::{self, MapError};
 use crate::text::{self, Node};
 
@@ -50,6 +55,14 @@ pub fn act(
     facts: &mut Facts,
 ) -> Result<Reply, Error> {
     facts.service = service.map(str::to_owned);
+    // A page of another's cannot make a browser send this.
+    let media = known.header("content-type").and_then(|media| media.split(';').next()).unwrap_or_default();
+    if !media.trim().eq_ignore_ascii_case("application/json") {
+        return Err(Error::MediaType);
+    }
+    if known.header("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return Err(Error::CrossSite);
+    }
     let body = sources::json(known)?;
     let wish = read(Node::root(&body))?;
     facts.more.push(("action", wish.action.into()));
@@ -63,19 +76,23 @@ pub fn act(
     }
 
     let mut found = open(host, &rest, wish.dedup_key)?;
-    if found.len() > 1 {
+    if !found.is_empty() {
         let mut behind: Vec<String> = Vec::new();
+        let mut told = false;
         let listed = rest.list(host, rest::SERVICES, "services", &mut |service| {
-            if rest::has_key(service, &key) {
+            told |= rest::has_key(service, &key);
+            // Old alerts are the previous key's.
+            if rest.hidden.iter().any(|key| rest::has_key(service, key)) {
                 behind.push(service.get("id").text().unwrap_or_default());
             }
         });
         match listed {
-            // A token that may not read services can still act.
             Err(error) if error.problem != Problem::NotPermitted => return Err(error.into()),
-            _ if behind.is_empty() => {}
-            _ => found
+            _ if told => found
                 .retain(|incident| Node::root(incident).at("service.id").text().is_some_and(|id| behind.contains(&id))),
+            // Keys need not be shown, nor services to every token; it can be no other's where there is no other.
+            _ if found.len() == 1 && alone(host, &target.routing_key_variable, &key) => {}
+            _ => return Err(Error::Untold(target.routing_key_variable)),
         }
     }
     let incident = match found.as_slice() {
@@ -87,20 +104,33 @@ pub fn act(
 
     facts.more.push(("incident", shown(incident, None)));
     let path = ["/incidents/", &incident.get("id").text().unwrap_or_default()].concat();
+    // First what would be there twice if it were asked for again.
+    if let Some(note) = wish.note {
+        let body = text::object([("note", text::object([("content", note.into())]))]);
+        let noted = rest.send(host, Verb::Post, &[&path, "/notes"].concat(), Some((wish.from, &body)))?;
+        if Node::root(&noted).get("note").first_text(&["id", "content"]).is_none() {
+            return Err(RestError::without("note").into());
+        }
+    }
     if let Some(status) = wish.status {
         let change = text::object([("type", "incident_reference".into()), ("status", status.into())]);
-        rest.send(host, Verb::Put, &path, Some((wish.from, &text::object([("incident", change)]))))?;
+        let changed = rest.send(host, Verb::Put, &path, Some((wish.from, &text::object([("incident", change)]))));
+        let changed = changed.and_then(|changed| match Node::root(&changed).at("incident.status").text() {
+            Some(now) if now == status => Ok(()),
+            _ => Err(RestError::without(&["incident that is ", status].concat())),
+        });
+        match (changed, wish.note) {
+            (Ok(()), _) => {}
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some(_)) => {
+                let warning = ["the note is written, and the incident may not be ", status, ": ask for that alone"];
+                facts.warnings.push(warning.concat());
+                return Err(Error::Half(error));
+            }
+        }
         if let Some((_, last)) = facts.more.last_mut() {
             *last = shown(incident, Some(status));
         }
-    }
-    if let Some(note) = wish.note {
-        let body = text::object([("note", text::object([("content", note.into())]))]);
-        let noted = rest.send(host, Verb::Post, &[&path, "/notes"].concat(), Some((wish.from, &body)));
-        if let (Err(_), Some(status)) = (&noted, wish.status) {
-            facts.warnings.push(["the incident is ", status, ", and the note is missing"].concat());
-        }
-        noted?;
     }
     facts.ended("act", host);
     let message = match (wish.status, wish.note) {
@@ -128,6 +158,16 @@ fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Value>,
         }
     })?;
     Ok(found)
+}
+
+/// Whether no other variable holds another routing key.
+fn alone(host: &dyn Host, variable: &str, key: &Secret) -> bool {
+    let same = |name: &String| match config::key(host, name) {
+        Ok(other) => other.is_none_or(|other| other.equals(key)),
+        Err(_) => false,
+    };
+    let other = |name: &&String| name.starts_with("routing_key") && !name.ends_with("_previous") && *name != variable;
+    host.variables().is_ok_and(|names| names.iter().filter(other).all(same))
 }
 
 /// What is told of an incident.

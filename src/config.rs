@@ -22,7 +22,7 @@ pub struct Variable {
 /// The variables that everyone needs, in the order of `spin.toml`.
 ///
 /// Beside them, `secret_<source>` and `routing_key_<service>`, each with its `_previous`, and `require_signature_<source>`
-/// are read where a request's path asks for them, and `events_url` and `api_url` for tests
+/// are read where a request's path asks for them, `secret_act` and `secret_check` among them, and `events_url` and `api_url` for tests
 /// and the dev server.
 pub const VARIABLES: &[Variable] = &[
     Variable { name: "webhook_secret", secret: true },
@@ -233,6 +233,8 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
     let own = format!("secret_{source}");
     let (name, current) = match read(host, &own)? {
         Some(secret) => (own, Some(secret)),
+        // Every vendor holds the shared one, and none may act as a person.
+        None if source == "act" => (own, None),
         None => ("webhook_secret".to_owned(), read(host, "webhook_secret")?),
     };
     let check = |name: &str, value: String| {

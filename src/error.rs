@@ -37,6 +37,8 @@ pub enum Error {
     },
     /// A subscription was not confirmed.
     Confirm(ConfirmError),
+    /// A page of another site asks.
+    CrossSite,
     /// PagerDuty has not taken every event, and may do so later.
     Deliver {
         /// How many it has not taken.
@@ -48,8 +50,12 @@ pub enum Error {
         /// The seconds that PagerDuty asks to wait, where it does.
         retry_after: Option<u64>,
     },
+    /// A note was written, and what was to follow it has not been done. Not for a second try: it would write another.
+    Half(RestError),
     /// The payload, or an item of it, cannot be mapped.
     Map(MapError),
+    /// The body is not said to be JSON.
+    MediaType,
     /// What answers in PagerDuty's place is not its Events API.
     Misdirected {
         /// The variable that says where that is.
@@ -81,6 +87,8 @@ pub enum Error {
     Rest(RestError),
     /// The path or the method leads nowhere.
     Route(RouteError),
+    /// The service behind the routing key in this variable is not known.
+    Untold(String),
 }
 
 /// Why a subscription was not confirmed.
@@ -103,17 +111,19 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Error::Absent => StatusCode::NOT_FOUND,
-            Error::Ambiguous(_) => StatusCode::CONFLICT,
+            Error::Ambiguous(_) | Error::Untold(_) => StatusCode::CONFLICT,
             Error::Auth(AuthError::Certificate) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Auth(AuthError::Refused) => StatusCode::UNAUTHORIZED,
             Error::Blocked { .. } | Error::Misdirected { .. } => StatusCode::BAD_GATEWAY,
             Error::Config(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Confirm(ConfirmError::Topic) => StatusCode::FORBIDDEN,
+            Error::Confirm(ConfirmError::Topic) | Error::CrossSite => StatusCode::FORBIDDEN,
             Error::Confirm(ConfirmError::Refused | ConfirmError::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Half(_) => StatusCode::BAD_GATEWAY,
             Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
             Error::Map(MapError::Template { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::Read(ReadError::Broken | ReadError::Timeout) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Read(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Refused { least: true, .. } => StatusCode::BAD_GATEWAY,
@@ -183,10 +193,12 @@ impl fmt::Display for Error {
             Error::Confirm(ConfirmError::Unreachable) => {
                 f.write_str("the subscription could not be confirmed: allow https://sns.<region>.amazonaws.com")
             }
+            Error::CrossSite => f.write_str("a page of another site asks for this, by header `sec-fetch-site`"),
             Error::Deliver { failed, of, why, .. } => {
                 write!(f, "pagerduty has not taken {failed} of {of} events, try again: {why}")
             }
             Error::Map(error) => error.fmt(f),
+            Error::MediaType => f.write_str("content-type must be application/json"),
             Error::Misdirected { variable, why } => {
                 write!(f, "what answers is not pagerduty's events api, look at variable `{variable}`: {why}")
             }
@@ -197,8 +209,12 @@ impl fmt::Display for Error {
             Error::RefusedKey { variable, why } => {
                 write!(f, "pagerduty refused the routing key in variable `{variable}`: {why}")
             }
-            Error::Rest(error) => error.fmt(f),
+            Error::Half(error) | Error::Rest(error) => error.fmt(f),
             Error::Route(error) => error.fmt(f),
+            Error::Untold(variable) => write!(
+                f,
+                "it cannot be told which service the key in variable `{variable}` belongs to: let the token read services, or act in pagerduty"
+            ),
         }
     }
 }

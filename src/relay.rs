@@ -68,7 +68,14 @@ pub fn handle(host: &mut dyn Host, request: Request) -> (Reply, Option<String>) 
     };
     let (reply, error) = match result {
         Ok(reply) => (reply, None),
-        Err(error) => (error.reply(facts.reply()), Some(error)),
+        Err(error) => {
+            let mut reply = error.reply(facts.reply());
+            if facts.source.as_deref() == Some("act") {
+                // A browser that was asked for a password would add it to what other pages send.
+                reply.headers.retain(|(name, _)| *name != "www-authenticate");
+            }
+            (reply, Some(error))
+        }
     };
     let line = report::line(host, &facts, &reply, error);
     (reply, Some(line))

@@ -155,10 +155,10 @@ pub fn line(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Err
     let mut line = facts.to_json();
     if let Some(members) = line.as_object_mut() {
         members.insert("time".into(), text::epoch(host.now()).into());
-        let level = match (&error, facts.warnings.is_empty()) {
-            (Some(_), _) => "error",
-            (None, false) => "warning",
-            (None, true) => "info",
+        let level = match facts.warnings.is_empty() {
+            _ if reply.status >= StatusCode::BAD_REQUEST => "error",
+            false => "warning",
+            true => "info",
         };
         members.insert("level".into(), level.into());
         members.insert("source".into(), facts.source.clone().into());

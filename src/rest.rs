@@ -69,6 +69,11 @@ pub enum Problem {
 }
 
 impl RestError {
+    /// An answer that lacks what PagerDuty's would have.
+    pub fn without(what: &str) -> RestError {
+        RestError { problem: Problem::Misdirected, words: ["no ", what].concat() }
+    }
+
     /// Whether it may go well later.
     pub fn may_pass(&self) -> bool {
         match self.problem {
@@ -174,7 +179,7 @@ impl Rest {
             };
             let root = Node::root(&body);
             let Some(items) = root.get(name).items() else {
-                return Err(RestError { problem: Problem::Misdirected, words: ["no member ", name].concat() });
+                return Err(RestError::without(&["member ", name].concat()));
             };
             for item in items {
                 each(Node::root(item));
