@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::auth::{self, Authenticated, Signature};
+use crate::auth::{self, Authenticated, SHARED_SECRET, Signature};
 use crate::config::{self, ConfigError, Problem};
 #[cfg(feature = "templates")]
 use crate::custom::{Template, auth::Auth};
@@ -31,8 +31,11 @@ const EGRESS_MAX: Duration = Duration::from_secs(4);
 const PROBE_MAX: Duration = Duration::from_secs(9);
 const TOTAL_MAX: Duration = Duration::from_secs(15);
 
-/// How many letters a misspelt source may be away from one.
+/// How many letters a misspelt source, or another variable, is away from one at least where it is none.
 const MISSPELT_MAX: usize = 3;
+
+/// How many services, and how many mappings, may be named in the query.
+const NAMED_MAX: usize = 50;
 
 /// How bad a finding is, the least first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,24 +69,28 @@ struct Doctor<'a> {
 }
 
 /// Looks at everything: `503` where something would stop a page. `?deep=1` asks PagerDuty about each routing key, and
-/// `?service=a,b` names services where the variable store does not list its variables.
+/// `?service=a,b` and `?mapping=a,b` name services and mappings where the variable store does not list its variables.
 pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, facts: &mut Facts) -> Reply {
     let query = known.query();
     let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let deep = !matches!(asked("deep"), "" | "0" | "false");
     let mut doctor = Doctor { host, check: "variables", findings: Vec::new(), counts: [0; 4], warnings: Vec::new() };
     let names = doctor.names();
-    doctor.check = "sources";
-    doctor.sources();
+    let services = doctor.named(asked("service"));
     #[cfg(feature = "templates")]
-    {
+    let open = {
+        let more = doctor.named(asked("mapping"));
         doctor.check = "mappings";
-        doctor.mappings(&names);
-    }
+        doctor.mappings(&names, &more)
+    };
+    #[cfg(not(feature = "templates"))]
+    let open = false;
+    doctor.check = "sources";
+    doctor.sources(open);
     doctor.check = "settings";
     doctor.settings();
     doctor.check = "routing keys";
-    let keys = doctor.keys(&names, asked("service"));
+    let keys = doctor.keys(&names, &services);
     if let Ok((url, variable)) = config::events(doctor.host) {
         doctor.check = "egress";
         if doctor.egress(&url, variable) && deep {
@@ -159,7 +166,12 @@ impl Doctor<'_> {
             let (prefix, slug) = match (name.strip_prefix("secret_"), name.strip_prefix("require_signature_")) {
                 (Some(slug), _) => ("secret_", slug.strip_suffix("_previous").unwrap_or(slug)),
                 (None, Some(slug)) => ("require_signature_", slug),
-                (None, None) => continue,
+                (None, None) => {
+                    if let Some(near) = nearest(name) {
+                        self.say(Level::Warning, MISSPELT, &[&text::one_line(name), &text::one_line(&near)]);
+                    }
+                    continue;
+                }
             };
             let own = prefix == "secret_" && matches!(slug, "act" | "check");
             if own || sources::find(slug).is_some() {
@@ -172,10 +184,10 @@ impl Doctor<'_> {
                 continue;
             }
             let mut nearest = (MISSPELT_MAX, "");
-            for source in SOURCES {
-                let far = distance(slug, source.slug);
+            for known in SOURCES.iter().map(|source| source.slug).chain(["act", "check"]) {
+                let far = distance(slug, known);
                 if far < nearest.0 {
-                    nearest = (far, source.slug);
+                    nearest = (far, known);
                 }
             }
             let name = text::one_line(name);
@@ -187,10 +199,21 @@ impl Doctor<'_> {
         names
     }
 
-    /// What opens each source, or why it is closed: one finding for all that are alike.
-    fn sources(&mut self) {
+    /// The services or mappings that the query names. What else is in it may be a secret in the wrong place.
+    fn named<'a>(&mut self, list: &'a str) -> Vec<&'a str> {
+        let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let (mut named, strange): (Vec<_>, Vec<_>) = words.partition(|word| route::is_service(word));
+        if !strange.is_empty() || named.len() > NAMED_MAX {
+            self.say(Level::Warning, NAMELESS, &[]);
+        }
+        named.truncate(NAMED_MAX);
+        named
+    }
+
+    /// What opens each source, or why it is closed: one finding for all that are alike. `open` is whether a mapping is.
+    fn sources(&mut self, open: bool) {
         let mut alike: Vec<(String, Level, String)> = Vec::new();
-        let mut unset = Level::Error;
+        let mut unset = if open { Level::Note } else { Level::Error };
         for source in SOURCES {
             let (what, level) = match config::load(self.host, source.slug, source.schemes) {
                 Ok(config) => {
@@ -227,18 +250,27 @@ impl Doctor<'_> {
         }
     }
 
-    /// What is wrong with the user's own mappings.
+    /// What is wrong with the user's own mappings, and whether one is open. `more` are those of which the store does not
+    /// tell.
     #[cfg(feature = "templates")]
-    fn mappings(&mut self, names: &[String]) {
-        for name in names.iter().filter_map(|name| name.strip_prefix("custom_")) {
+    fn mappings(&mut self, names: &[String], more: &[&str]) -> bool {
+        let mut open = false;
+        let listed = names.iter().filter_map(|name| name.strip_prefix("custom_"));
+        let mut all: Vec<&str> = listed.chain(more.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        for name in all {
             if !route::is_service(name) {
                 self.say(Level::Warning, UNSPEAKABLE, &[&["custom_", &text::one_line(name)].concat()]);
                 continue;
             }
             let (variable, text) = match config::template(self.host, name) {
                 Ok(read) => read,
-                // Declared and left empty.
-                Err(ConfigError { problem: Problem::Unset, .. }) => continue,
+                // Declared and forgotten.
+                Err(error @ ConfigError { problem: Problem::Unset, .. }) => {
+                    self.say(Level::Warning, "{}; closed: /custom/{}", &[&error.to_string(), name]);
+                    continue;
+                }
                 Err(error) => {
                     self.say(Level::Error, &error.to_string(), &[]);
                     continue;
@@ -254,6 +286,7 @@ impl Doctor<'_> {
             };
             match opened {
                 Ok(config) => {
+                    open = true;
                     let what = "variable `{}` opens /custom/{}, and its template can be read";
                     self.say(Level::Ok, what, &[&config.variable, name]);
                 }
@@ -261,6 +294,7 @@ impl Doctor<'_> {
                 Err(error) => self.say(Level::Error, "{}", &[&error]),
             }
         }
+        open
     }
 
     /// What the other variables say.
@@ -287,7 +321,7 @@ impl Doctor<'_> {
     }
 
     /// The usable routing keys. `more` are services of which the store does not tell.
-    fn keys(&mut self, names: &[String], more: &str) -> Vec<Key> {
+    fn keys(&mut self, names: &[String], more: &[&str]) -> Vec<Key> {
         let mut variables = vec!["routing_key".to_owned(), "routing_key_previous".to_owned()];
         let mut unspeakable = Vec::new();
         let mut add = |word: &str| {
@@ -303,8 +337,9 @@ impl Doctor<'_> {
                 add(word);
             }
         }
-        for word in more.split(',').filter(|word| !word.is_empty()) {
+        for word in more {
             add(word);
+            add(&[word, "_previous"].concat());
         }
         for name in &unspeakable {
             self.say(Level::Warning, UNSPEAKABLE, &[name]);
@@ -342,6 +377,9 @@ impl Doctor<'_> {
         let level = if keys.iter().any(|key| !key.previous) { Level::Note } else { Level::Error };
         for variable in unset {
             let (slash, word) = variable.strip_prefix("routing_key_").map_or(("", ""), |word| ("/", word));
+            // Whoever has declared a service's means to use it.
+            let forgotten = level == Level::Note && !word.is_empty() && names.contains(&variable);
+            let level = if forgotten { Level::Warning } else { level };
             self.say(level, "variable `{}` is not set: /<source>{}{} pages nobody", &[&variable, slash, word]);
         }
         keys
@@ -405,6 +443,10 @@ impl Doctor<'_> {
             Err(error) if error.variable == "region" => return,
             Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
         };
+        if let Err(error) = config::load(self.host, "act", SHARED_SECRET) {
+            let level = if error.problem == Problem::Unset { Level::Note } else { Level::Warning };
+            self.say(level, "/act is closed: {}", &[&error.to_string()]);
+        }
         let mut rest = Rest { api, hidden: Vec::new(), deadline: TOTAL_MAX };
         for key in keys {
             rest.hidden.push(key.key.clone());
@@ -469,12 +511,14 @@ impl Doctor<'_> {
             let text = |name: &str| rest.clean(&service.get(name).text().unwrap_or_default());
             let (service, status, alerts) = (text("name"), text("status"), text("alert_creation"));
             let (level, but) = match status.as_str() {
+                "disabled" | "maintenance" if key.previous => (Level::Note, ": no page will come out of it"),
+                "disabled" => (Level::Error, ": no page will come out of it"),
+                "maintenance" => (Level::Warning, ": no page will come out of it"),
                 "" => {
                     let but = if complete { "" } else { ", and the list is incomplete" };
                     self.say(Level::Note, NO_SERVICE, &[name, but]);
                     continue;
                 }
-                "disabled" | "maintenance" => (Level::Warning, ": no page will come out of it"),
                 _ => (Level::Ok, ""),
             };
             self.say(level, "service {} with the key in variable `{}` is {}{}", &[&service, name, &status, but]);
@@ -488,19 +532,22 @@ impl Doctor<'_> {
 
 // The longer sentences.
 const ACCOUNT: &str =
-    "variable `api_token` holds an account's key: a user's key may do less, and /act would say who acted";
+    "variable `api_token` holds an account's key, which may do all: who has `secret_act` may act as any user";
 const DENIED: &str = "the runtime lets nothing out to {}: add \"{}\" to allowed_outbound_hosts, and give every variable a \
     default, one without a value blocks all";
 const ELSEWHERE: &str = "the key in variable `{}` is of the other region: set variable `region` to {}";
 const MISDIRECTED: &str = "what answers is not pagerduty's events api, look at variable `{}`: {}";
-const NO_SERVICE: &str = "the token in variable `api_token` shows no service with the key in variable `{}`{}";
+const MISSPELT: &str = "variable `{}` is read by nothing: `{}` is the nearest";
+const NAMELESS: &str = "a name in ?service= or ?mapping= is no service's or mapping's, or one of more than 50";
+const NO_SERVICE: &str = "the token in variable `api_token` shows no service with the key in variable `{}`: pagerduty need \
+    not show integration keys{}";
 const STRANGE: &str = "variable `{}` is read by nothing, no source has this name: `{}{}` {}";
 const THROTTLED: &str = "pagerduty takes no more events now with the key in variable `{}`: check again later";
 const TOKEN_ELSEWHERE: &str = "the token in variable `api_token` is of the other region: set variable `region` to {}";
 const UNKNOWN: &str =
     "pagerduty does not know the key in variable `{}`: it was deleted, or it belongs to something else";
 const UNLISTED: &str =
-    "the store does not list its variables, one may have no value: services can be named by ?service=";
+    "the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
 const UNMAPPED: &str = "variable `{}` is read by nothing: there is no variable `{}`";
 const UNREACHABLE: &str = "{} cannot be reached, {}: look at the network, and at variable `{}`";
 const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";
@@ -508,6 +555,31 @@ const UNSPEAKABLE: &str = "variable `{}` is read by nothing: the name of a servi
 
 /// The cheapest thing that any token may read.
 const ABILITIES: &str = "/abilities";
+
+/// What a variable that nothing reads may have been meant as.
+fn nearest(name: &str) -> Option<String> {
+    const PREFIXES: [&str; 4] = ["custom_", "require_signature_", "routing_key_", "secret_"];
+    if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        return None;
+    }
+    let mut nearest = (MISSPELT_MAX, None);
+    let mut near = |far: usize, known: &str, rest: &str| {
+        if far < nearest.0 {
+            nearest = (far, Some([known, rest].concat()));
+        }
+    };
+    for known in config::VARIABLES {
+        near(distance(name, known.name), known.name, "");
+    }
+    for (at, _) in name.match_indices(['_', '-']) {
+        let (head, rest) = name.split_at(at + 1);
+        for prefix in PREFIXES.iter().filter(|_| !rest.is_empty()) {
+            // Short words are near to each other: `customer_id` is not `custom_id`.
+            near(distance(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
+        }
+    }
+    nearest.1.filter(|_| nearest.0 > 0)
+}
 
 /// How many letters have to be put in, taken out or changed to make one word of another.
 fn distance(from: &str, to: &str) -> usize {

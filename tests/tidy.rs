@@ -271,7 +271,7 @@ fn spin_toml_declares_the_variables_that_everyone_needs() {
     };
     let mut wanted: BTreeMap<String, bool> = VARIABLES.iter().map(|v| (v.name.to_owned(), v.secret)).collect();
     check(&parse(&manifest), &wanted);
-    wanted.extend([("secret_grafana".to_owned(), true), ("routing_key_payments".to_owned(), true)]);
+    wanted.extend(["secret_grafana", "secret_act", "routing_key_payments"].map(|name| (name.to_owned(), true)));
     wanted.insert("custom_mine".to_owned(), false);
     check(&parse(&with_examples), &wanted);
 
@@ -299,6 +299,8 @@ fn the_readme_lists_every_variable_that_is_read() {
     wanted.extend(
         [
             "custom_<name>",
+            "secret_act",
+            "secret_check",
             "secret_<source>",
             "secret_<source>_previous",
             "require_signature_<source>",
