@@ -21,7 +21,6 @@ use crate::host::{Host, Verb};
 use crate::report::Facts;
 use crate::request::Reply;
 use crate::rest::{self, Problem, Rest, RestError};
-use crate::secret::Secret;
 use crate::sources::{self, MapError};
 use crate::text::{self, Node};
 
@@ -91,7 +90,7 @@ pub fn act(
             _ if told => found
                 .retain(|incident| Node::root(incident).at("service.id").text().is_some_and(|id| behind.contains(&id))),
             // Keys need not be shown, nor services to every token; it can be no other's where there is no other.
-            _ if found.len() == 1 && alone(host, &target.routing_key_variable, &key) => {}
+            _ if found.len() == 1 && alone(host, &target.routing_key_variable, &rest) => {}
             _ => return Err(Error::Untold(target.routing_key_variable)),
         }
     }
@@ -160,10 +159,10 @@ fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Value>,
     Ok(found)
 }
 
-/// Whether no other variable holds another routing key.
-fn alone(host: &dyn Host, variable: &str, key: &Secret) -> bool {
+/// Whether no variable but this service's holds another routing key.
+fn alone(host: &dyn Host, variable: &str, rest: &Rest) -> bool {
     let same = |name: &String| match config::key(host, name) {
-        Ok(other) => other.is_none_or(|other| other.equals(key)),
+        Ok(other) => other.is_none_or(|other| rest.hidden.iter().any(|key| other.equals(key))),
         Err(_) => false,
     };
     let other = |name: &&String| name.starts_with("routing_key") && !name.ends_with("_previous") && *name != variable;

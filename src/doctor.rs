@@ -201,12 +201,17 @@ impl Doctor<'_> {
 
     /// The services or mappings that the query names. What else is in it may be a secret in the wrong place.
     fn named<'a>(&mut self, list: &'a str) -> Vec<&'a str> {
-        let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
-        let (mut named, strange): (Vec<_>, Vec<_>) = words.partition(|word| route::is_service(word));
-        if !strange.is_empty() || named.len() > NAMED_MAX {
+        let mut named = Vec::new();
+        let mut strange = false;
+        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match route::is_service(word) && named.len() < NAMED_MAX {
+                true => named.push(word),
+                false => strange = true,
+            }
+        }
+        if strange {
             self.say(Level::Warning, NAMELESS, &[]);
         }
-        named.truncate(NAMED_MAX);
         named
     }
 
@@ -256,10 +261,8 @@ impl Doctor<'_> {
     fn mappings(&mut self, names: &[String], more: &[&str]) -> bool {
         let mut open = false;
         let listed = names.iter().filter_map(|name| name.strip_prefix("custom_"));
-        let mut all: Vec<&str> = listed.chain(more.iter().copied()).collect();
-        all.sort_unstable();
-        all.dedup();
-        for name in all {
+        let more = more.iter().copied().filter(|name| !names.contains(&["custom_", name].concat()));
+        for name in listed.chain(more) {
             if !route::is_service(name) {
                 self.say(Level::Warning, UNSPEAKABLE, &[&["custom_", &text::one_line(name)].concat()]);
                 continue;
@@ -546,8 +549,7 @@ const THROTTLED: &str = "pagerduty takes no more events now with the key in vari
 const TOKEN_ELSEWHERE: &str = "the token in variable `api_token` is of the other region: set variable `region` to {}";
 const UNKNOWN: &str =
     "pagerduty does not know the key in variable `{}`: it was deleted, or it belongs to something else";
-const UNLISTED: &str =
-    "the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
+const UNLISTED: &str = "the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
 const UNMAPPED: &str = "variable `{}` is read by nothing: there is no variable `{}`";
 const UNREACHABLE: &str = "{} cannot be reached, {}: look at the network, and at variable `{}`";
 const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";

@@ -8,14 +8,28 @@ use harness::build::Flavour;
 use harness::pagerduty::PagerDuty;
 use harness::rest::{Answer, Rest, TOKEN, Token};
 use harness::runtime::{Call, Egress, Reply, Trouble, World, relay};
-use harness::{ROUTING_KEY, SECRET, SERVICE_KEY, run};
+use harness::{ROUTING_KEY, SERVICE_KEY, run};
 use serde_json::{Value, json};
 
 const FROM: &str = "ada+oncall@shop.example";
 const KEY: &str = "alertmanager:2f1c9b0e5d7a4836 &=ü";
 
+/// What opens `/act`, and what does not.
+const SECRET: &str = "acting-needs-its-own-secret-4c1e";
+const SHARED: &str = harness::SECRET;
+
+/// The double, with a service behind each routing key and an open incident of the first.
+async fn api() -> Rest {
+    let rest = Rest::start().await;
+    rest.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
+    rest.service("PWEB000", "Web", "active", &[ROUTING_KEY]);
+    rest.incident("PINC000", "triggered", KEY, "PSHOP00");
+    rest
+}
+
 fn world(rest: &Rest) -> World {
-    let world = World::default().with("webhook_secret", SECRET).with("api_url", &rest.url());
+    let world = World::default().with("webhook_secret", SHARED).with("secret_act", SECRET);
+    let world = world.with("api_url", &rest.url());
     world.with("routing_key", SERVICE_KEY).with("routing_key_web", ROUTING_KEY).with("api_token", TOKEN)
 }
 
@@ -28,11 +42,14 @@ fn body(action: &str, more: Value) -> Value {
     body
 }
 
+fn post(path: &str, body: &str) -> Call {
+    Call::stranger("POST", path, body.to_owned()).header("authorization", &format!("Bearer {SECRET}"))
+}
+
 async fn act(world: &World, path: &str, body: &Value) -> Reply {
-    let reply =
-        relay(Flavour::Spin).call(world, Call::post(path, body.to_string())).await.expect("the component answers");
+    let reply = relay(Flavour::Spin).call(world, post(path, &body.to_string())).await.expect("the component answers");
     let told = format!("{:?} {} {}", reply.headers, String::from_utf8_lossy(&reply.body), reply.log);
-    for secret in [SECRET, TOKEN, SERVICE_KEY, ROUTING_KEY, FROM] {
+    for secret in [SECRET, SHARED, TOKEN, SERVICE_KEY, ROUTING_KEY, FROM] {
         assert!(!told.contains(secret), "{secret} shows in {told}");
     }
     assert!(reply.sent.iter().all(|sent| !sent.url.contains("events")), "{:?}", reply.sent);
@@ -53,7 +70,7 @@ fn requests(rest: &Rest) -> Vec<String> {
         assert_eq!(header("from"), write.then_some(FROM));
         assert_eq!(header("content-type"), write.then_some("application/json"));
         let seen = format!("{:?} {:?}", received.headers, received.body);
-        assert!(![SERVICE_KEY, ROUTING_KEY, SECRET].iter().any(|secret| seen.contains(secret)), "{seen}");
+        assert!(![SERVICE_KEY, ROUTING_KEY, SECRET, SHARED].iter().any(|secret| seen.contains(secret)), "{seen}");
         let body = String::from_utf8_lossy(&received.body);
         format!("{} {} {body}", received.method, received.target).trim().to_owned()
     };
@@ -67,9 +84,9 @@ const SERVICES: &str = "GET /services?include%5B%5D=integrations&limit=100&offse
 #[test]
 fn every_action_is_done_as_the_person() {
     run(async {
-        let rest = Rest::start().await;
-        rest.incident("PINC000", "triggered", KEY, "PSHOP00");
+        let rest = api().await;
         rest.incident("PINC001", "triggered", "another", "PSHOP00");
+        rest.incident("PINC002", "triggered", KEY, "PWEB000");
         let world = world(&rest);
 
         let reply = act(&world, "/act", &body("acknowledge", json!({}))).await;
@@ -87,7 +104,7 @@ fn every_action_is_done_as_the_person() {
                 "PUT /incidents/PINC000 {{\"incident\":{{\"status\":\"{status}\",\"type\":\"incident_reference\"}}}}"
             )
         };
-        assert_eq!(requests(&rest), [FIND.to_owned(), change("acknowledged")]);
+        assert_eq!(requests(&rest), [FIND.to_owned(), SERVICES.to_owned(), change("acknowledged")]);
         let log = reply.log_json();
         for (name, value) in [("source", json!("act")), ("service", Value::Null), ("action", json!("acknowledge"))] {
             assert_eq!(log[name], value, "{log}");
@@ -96,16 +113,22 @@ fn every_action_is_done_as_the_person() {
         assert_eq!(log["level"], "info");
 
         let reply = act(&world, "/act/web", &body("note", json!({"note": "looking\n\"at\" it"}))).await;
-        assert_eq!(reply.json(), expected("note", "note added", "acknowledged"));
-        let note = "POST /incidents/PINC000/notes {\"note\":{\"content\":\"looking\\n\\\"at\\\" it\"}}";
-        assert_eq!(requests(&rest), [FIND, note]);
+        let mut of_web = expected("note", "note added", "triggered");
+        of_web["incident"] = json!({"id": "PINC002", "number": 102, "status": "triggered"});
+        assert_eq!(reply.json(), of_web);
+        let note = "POST /incidents/PINC002/notes {\"note\":{\"content\":\"looking\\n\\\"at\\\" it\"}}";
+        assert_eq!(requests(&rest), [FIND, SERVICES, note]);
         assert_eq!(reply.log_json()["service"], "web");
         assert!(!reply.log.contains("looking"), "{}", reply.log);
 
         let reply = act(&world, "/act", &body("resolve", json!({"note": "done"}))).await;
         assert_eq!(reply.json(), expected("resolve", "incident resolved, note added", "resolved"));
         let note = "POST /incidents/PINC000/notes {\"note\":{\"content\":\"done\"}}";
-        assert_eq!(requests(&rest), [FIND.to_owned(), change("resolved"), note.to_owned()]);
+        assert_eq!(
+            requests(&rest),
+            [FIND, SERVICES, note, &change("resolved")],
+            "what cannot be done twice comes first"
+        );
         assert_eq!((rest.status_of("PINC000"), rest.status_of("PINC001")), ("resolved".into(), "triggered".into()));
         assert_eq!(rest.notes().len(), 2);
 
@@ -158,7 +181,7 @@ fn a_body_that_will_not_do_is_refused_before_anything_is_asked() {
             assert_eq!((reply.status, &reply.json()["detail"]), (422, &json!(detail)), "{body}");
             assert!(reply.sent.is_empty(), "{body}");
         }
-        let reply = relay(Flavour::Spin).call(&world, Call::post("/act", "{")).await.expect("an answer");
+        let reply = relay(Flavour::Spin).call(&world, post("/act", "{")).await.expect("an answer");
         assert_eq!((reply.status, &reply.json()["detail"]), (400, &json!("body is not json: line 1, column 1")));
         let limits = body("note", json!({"dedup_key": long(255), "note": long(25_000)}));
         assert_eq!(act(&world, "/act", &limits).await.status, 404, "what just fits is looked for");
@@ -173,7 +196,9 @@ fn who_may_act_and_where() {
         let call = |method, path: &str| Call::stranger(method, path, body("resolve", json!({})).to_string());
         for (call, status) in [
             (call("POST", "/act"), 401),
-            (call("POST", "/act?token=the-harness-opens-with-this-7f3a"), 401),
+            (call("POST", &format!("/act?token={SECRET}")), 401),
+            (call("POST", "/act").header("authorization", &format!("Bearer {SHARED}")), 401),
+            (call("POST", "/act").header("x-webhook-secret", SHARED), 401),
             (call("POST", "/act").header("authorization", "Bearer wrong"), 401),
             (call("GET", "/act").header("x-webhook-secret", SECRET), 405),
             (call("PUT", "/act/web").header("x-webhook-secret", SECRET), 405),
@@ -183,13 +208,14 @@ fn who_may_act_and_where() {
             (call("POST", "/act").header("x-webhook-secret", SECRET), 404),
         ] {
             let path = format!("{} {}", call.method, call.path);
-            assert_eq!(relay(Flavour::Spin).call(&world, call).await.expect("an answer").status, status, "{path}");
+            let reply = relay(Flavour::Spin).call(&world, call).await.expect("an answer");
+            assert_eq!(reply.status, status, "{path}");
+            assert!(!reply.headers.contains_key("www-authenticate"), "{path}: no browser is asked for a password");
         }
         assert_eq!(requests(&rest), [FIND], "only the last was known");
 
-        let own = world.clone().with("secret_act", "acting-needs-its-own-secret");
-        assert_eq!(act(&own, "/act", &body("resolve", json!({}))).await.status, 401);
-        let wrong: [(World, &str, &str); 7] = [
+        let wrong: [(World, &str, &str); 8] = [
+            (world.clone().without("secret_act"), "/act", "variable `secret_act` is not set"),
             (world.clone().without("api_token"), "/act", "variable `api_token` is not set"),
             (world.clone().without("routing_key"), "/act", "variable `routing_key` is not set"),
             (world.clone(), "/act/data", "variable `routing_key_data` is not set"),
@@ -219,7 +245,44 @@ fn who_may_act_and_where() {
 }
 
 #[test]
-fn of_several_incidents_the_services_own_is_meant() {
+fn a_browser_does_not_act_for_another_site() {
+    run(async {
+        let rest = api().await;
+        let world = world(&rest);
+        let acts = body("acknowledge", json!({})).to_string();
+        let typed = |media: Option<&str>| {
+            let mut call = post("/act", &acts);
+            call.headers.retain(|(name, _)| name != "content-type");
+            media.map_or(call.clone(), |media| call.clone().header("content-type", media))
+        };
+        let foreign = "a page of another site asks for this, by header `sec-fetch-site`";
+        let media = "content-type must be application/json";
+        for (call, status, detail) in [
+            (typed(None), 415, media),
+            (typed(Some("text/plain")), 415, media),
+            (typed(Some("text/plain; application/json")), 415, media),
+            (typed(Some("application/x-www-form-urlencoded")), 415, media),
+            (post("/act", &acts).header("sec-fetch-site", "cross-site"), 403, foreign),
+            (post("/act", &acts).header("sec-fetch-site", "same-site"), 403, foreign),
+        ] {
+            let reply = relay(Flavour::Spin).call(&world, call).await.expect("an answer");
+            assert_eq!((reply.status, &reply.json()["detail"]), (status, &json!(detail)));
+            assert!(reply.sent.is_empty());
+        }
+        for call in [
+            typed(Some("Application/JSON; charset=utf-8")),
+            post("/act", &acts).header("sec-fetch-site", "same-origin"),
+            post("/act", &acts).header("sec-fetch-site", "none"),
+        ] {
+            assert_eq!(relay(Flavour::Spin).call(&world, call).await.expect("an answer").status, 200);
+        }
+    });
+}
+
+const UNTOLD: &str = "it cannot be told which service the key in variable `routing_key` belongs to: let the token read services, or act in pagerduty";
+
+#[test]
+fn only_incidents_of_the_service_behind_the_key_are_meant() {
     run(async {
         let rest = Rest::start().await;
         rest.page_max(2);
@@ -228,25 +291,81 @@ fn of_several_incidents_the_services_own_is_meant() {
             rest.incident(&format!("PINC00{n}"), "triggered", KEY, &format!("POTHER{n}"));
         }
         let world = world(&rest);
-        let conflict = |reply: &Reply, count: usize| {
-            let detail = format!("{count} open incidents have this dedup key: act in pagerduty");
-            assert_eq!((reply.status, &reply.json()["detail"]), (409, &json!(detail)));
+        let fails = |reply: &Reply, status: u16, detail: &str| {
+            assert_eq!((reply.status, &reply.json()["detail"]), (status, &json!(detail)));
         };
-        conflict(&act(&world, "/act", &body("resolve", json!({}))).await, 5);
+        fails(&act(&world, "/act", &body("resolve", json!({}))).await, 409, UNTOLD);
         let at = |path: &str, offset: usize| path.replace("offset=0", &format!("offset={offset}"));
         let pages = |path: &str| [0, 2, 4].map(|offset| at(path, offset)).to_vec();
         assert_eq!(requests(&rest), [pages(FIND), pages(SERVICES)].concat());
 
         rest.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
+        let absent = "no open incident has this dedup key";
+        fails(&act(&world, "/act", &body("resolve", json!({}))).await, 404, absent);
         rest.incident("PMINE00", "triggered", KEY, "PSHOP00");
         let reply = act(&world, "/act", &body("resolve", json!({}))).await;
         assert_eq!((reply.status, &reply.json()["incident"]["id"]), (200, &json!("PMINE00")));
         rest.incident("PMINE01", "triggered", KEY, "PSHOP00");
         rest.incident("PMINE02", "acknowledged", KEY, "PSHOP00");
-        conflict(&act(&world, "/act", &body("resolve", json!({}))).await, 2);
+        let several = "2 open incidents have this dedup key: act in pagerduty";
+        fails(&act(&world, "/act", &body("resolve", json!({}))).await, 409, several);
         rest.forbid("GET /services");
-        conflict(&act(&world, "/act", &body("resolve", json!({}))).await, 7);
+        fails(&act(&world, "/act", &body("resolve", json!({}))).await, 409, UNTOLD);
         assert!(rest.notes().is_empty());
+    });
+}
+
+#[test]
+fn the_only_incident_is_another_services() {
+    run(async {
+        let rest = api().await;
+        let acts = body("resolve", json!({"note": "done"}));
+        let reply = act(&world(&rest), "/act/web", &acts).await;
+        assert_eq!((reply.status, &reply.json()["detail"]), (404, &json!("no open incident has this dedup key")));
+        assert_eq!((rest.status_of("PINC000").as_str(), rest.notes().len()), ("triggered", 0));
+
+        // What the key before it opened is still its own, wherever that was.
+        let moved = world(&rest).with("routing_key_web_previous", SERVICE_KEY);
+        assert_eq!(act(&moved, "/act/web", &acts).await.status, 200);
+        assert_eq!(rest.status_of("PINC000"), "resolved");
+    });
+}
+
+#[test]
+fn where_services_do_not_tell_there_may_be_one_key_only() {
+    run(async {
+        for forbidden in [false, true] {
+            let rest = Rest::start().await;
+            rest.service("PSHOP00", "Shop", "active", &[]);
+            rest.incident("PINC000", "triggered", KEY, "PSHOP00");
+            if forbidden {
+                rest.forbid("GET /services");
+            }
+            let acts = body("acknowledge", json!({}));
+            let alone = world(&rest).without("routing_key_web");
+            let mut unlisted = alone.clone();
+            unlisted.broken.insert("unrelated".to_owned());
+            let previous = "e1pageRelayTestKey0000000000000u";
+            for (name, world, status) in [
+                ("two keys", world(&rest), 409),
+                ("a key that cannot be used", alone.clone().with("routing_key_web", "x"), 409),
+                ("a store that does not list", unlisted, 409),
+                ("one key", alone.clone(), 200),
+                ("and an empty one", alone.clone().with("routing_key_web", " "), 200),
+                ("and the same", alone.clone().with("routing_key_web", SERVICE_KEY), 200),
+                ("and those before", alone.clone().with("routing_key_web_previous", previous), 200),
+            ] {
+                let reply = act(&world, "/act", &acts).await;
+                assert_eq!(reply.status, status, "{name}: {}", reply.json());
+                assert!(status == 200 || reply.json()["detail"] == UNTOLD, "{name}: {}", reply.json());
+            }
+            rest.incident("PINC001", "triggered", KEY, "PELSE00");
+            assert_eq!(act(&alone, "/act", &acts).await.status, 409, "of two one may be another's");
+        }
+        let rest = api().await;
+        rest.fault("GET /services", (500, "", String::new()));
+        assert_eq!(act(&world(&rest), "/act", &body("resolve", json!({}))).await.status, 503);
+        assert_eq!(rest.status_of("PINC000"), "triggered");
     });
 }
 
@@ -315,8 +434,7 @@ fn every_answer_of_pagerdutys_becomes_a_status_and_a_sentence() {
             (say(200, &large), 502, None, "pagerduty's answer is too large: more than 1 mib".into()),
         ];
         for (answer, status, retry_after, detail) in cases {
-            let rest = Rest::start().await;
-            rest.incident("PINC000", "triggered", KEY, "PSHOP00");
+            let rest = api().await;
             let what = format!("{} {:.80}", answer.0, answer.2);
             rest.script([answer.clone()]);
             let reply = act(&world(&rest), "/act", &body("acknowledge", json!({}))).await;
@@ -327,8 +445,9 @@ fn every_answer_of_pagerdutys_becomes_a_status_and_a_sentence() {
             assert_eq!(reply.log_json()["error"], detail, "{what}");
             assert_eq!(rest.status_of("PINC000"), "triggered");
 
-            // The same for the change itself, but for an answer that is JSON of any kind.
-            if answer.0 != 200 {
+            // The same for the change itself, which lacks another member.
+            let detail = detail.replace("no member incidents", "no incident that is acknowledged");
+            if answer.2 != large {
                 rest.fault("PUT", answer);
                 let reply = act(&world(&rest), "/act", &body("acknowledge", json!({}))).await;
                 assert_eq!((reply.status, &reply.json()["detail"]), (status, &json!(detail)), "{what}");
@@ -341,14 +460,13 @@ fn every_answer_of_pagerdutys_becomes_a_status_and_a_sentence() {
 #[test]
 fn it_waits_once_for_the_rate_where_there_is_time() {
     run(async {
-        let rest = Rest::start().await;
-        rest.incident("PINC000", "triggered", KEY, "PSHOP00");
+        let rest = api().await;
         let full = || (429, "ratelimit-reset: 1", String::new());
         rest.script([full()]);
         let started = Instant::now();
         assert_eq!(act(&world(&rest), "/act", &body("acknowledge", json!({}))).await.status, 200);
         assert!(started.elapsed() >= Duration::from_secs(1));
-        assert_eq!(requests(&rest).len(), 3);
+        assert_eq!(requests(&rest).len(), 4);
         rest.script([full(), full()]);
         let reply = act(&world(&rest), "/act", &body("acknowledge", json!({}))).await;
         assert_eq!((reply.status, reply.headers["retry-after"].as_str()), (503, "30"));
@@ -357,36 +475,80 @@ fn it_waits_once_for_the_rate_where_there_is_time() {
 }
 
 #[test]
-fn a_note_that_fails_does_not_hide_the_change() {
+fn a_change_and_its_note_are_both_told_of() {
     run(async {
-        let rest = Rest::start().await;
-        rest.incident("PINC000", "triggered", KEY, "PSHOP00");
-        rest.fault("POST", (400, "", r#"{"error":{"message":"Too many notes"}}"#.into()));
-        let reply = act(&world(&rest), "/act", &body("acknowledge", json!({"note": "x"}))).await;
-        assert_eq!(reply.status, 422);
-        assert_eq!(reply.json()["detail"], "pagerduty refuses the request: 400 Too many notes");
-        assert_eq!(reply.json()["warnings"], json!(["the incident is acknowledged, and the note is missing"]));
-        assert_eq!(reply.json()["incident"]["status"], "acknowledged");
-        let reader = Rest::start().await;
-        reader.incident("PINC000", "triggered", KEY, "PSHOP00");
-        reader.token(TOKEN, Token::User("read_only_user"));
-        let reply = act(&world(&reader), "/act", &body("acknowledge", json!({}))).await;
-        assert_eq!(reply.status, 502);
+        const MISDIRECTED: &str = "what answers is not pagerduty's rest api, look at variables `region` and `api_url`:";
+        let rest = api().await;
+        let world = world(&rest);
+        let both = body("acknowledge", json!({"note": "x"}));
+
+        // Without the note nothing is changed.
+        let answers = [
+            (
+                (400, "", r#"{"error":{"message":"Too many"}}"#.into()),
+                422,
+                "pagerduty refuses the request: 400 Too many",
+            ),
+            ((201, "", "{}".into()), 502, &format!("{MISDIRECTED} no note")),
+            ((201, "", r#"{"note": "x"}"#.into()), 502, &format!("{MISDIRECTED} no note")),
+        ];
+        for (answer, status, detail) in answers {
+            rest.fault("POST", answer);
+            let reply = act(&world, "/act", &both).await;
+            assert_eq!((reply.status, &reply.json()["detail"]), (status, &json!(detail)));
+            assert_eq!(
+                (&reply.json()["warnings"], &reply.json()["incident"]["status"]),
+                (&Value::Null, &json!("triggered"))
+            );
+            assert_eq!(rest.status_of("PINC000"), "triggered");
+            rest.recover();
+        }
+
+        // With it a second try would write it again.
+        let other = r#"{"incident": {"id": "PINC000", "status": "triggered"}}"#;
+        let lacks = format!("{MISDIRECTED} no incident that is acknowledged");
+        let answers = [
+            ((500, "", String::new()), "pagerduty's rest api failed, try again: 500"),
+            (
+                (429, "ratelimit-reset: 58", String::new()),
+                "pagerduty's rest api takes no more requests now, try again in 58 seconds",
+            ),
+            ((200, "", "{}".into()), &lacks),
+            ((200, "", other.into()), &lacks),
+        ];
+        for (answer, detail) in answers {
+            rest.fault("PUT", answer.clone());
+            let reply = act(&world, "/act", &both).await;
+            assert_eq!((reply.status, &reply.json()["detail"]), (502, &json!(detail)));
+            let warning = "the note is written, and the incident may not be acknowledged: ask for that alone";
+            assert_eq!(reply.json()["warnings"], json!([warning]));
+            assert_eq!(reply.json()["incident"]["status"], "triggered");
+            assert!(!reply.headers.contains_key("retry-after"), "{detail}");
+
+            // Without a note it is as it was.
+            let reply = act(&world, "/act", &body("acknowledge", json!({}))).await;
+            assert_eq!(reply.headers.contains_key("retry-after"), matches!(answer.0, 429 | 500));
+            assert_eq!(reply.json()["detail"], detail);
+            rest.recover();
+        }
+        assert_eq!(rest.notes().len(), 4);
+
+        rest.token(TOKEN, Token::User("read_only_user"));
+        assert_eq!(act(&world, "/act", &body("acknowledge", json!({}))).await.status, 502);
     });
 }
 
 #[test]
 fn the_region_says_where_and_what_is_not_let_out_is_named() {
     run(async {
-        let (us, eu, events) = (Rest::start().await, Rest::start().await, PagerDuty::start().await);
-        eu.incident("PINC000", "triggered", KEY, "PSHOP00");
+        let (us, eu, events) = (Rest::start().await, api().await, PagerDuty::start().await);
         let mut world = world(&us).without("api_url");
         let hosts = [("api.pagerduty.com", us.address()), ("api.eu.pagerduty.com", eu.address())];
         world.egress = Egress::Hosts(hosts.map(|(host, address)| (host.to_owned(), Ok(address))).into());
         assert_eq!(act(&world, "/act", &body("resolve", json!({}))).await.status, 404);
         let reply = act(&world.clone().with("region", "EU"), "/act", &body("resolve", json!({}))).await;
         assert_eq!(reply.status, 200);
-        assert!(reply.sent.iter().all(|sent| sent.url.starts_with("https://api.eu.pagerduty.com/incidents")));
+        assert!(reply.sent.iter().all(|sent| sent.url.starts_with("https://api.eu.pagerduty.com/")));
         assert!(events.received().is_empty());
 
         let fails = [

@@ -17,7 +17,7 @@ use pagerelay::config::VARIABLES;
 use serde_json::Value;
 
 /// Every status that the status table and the sources can produce.
-const STATUSES: [u16; 11] = [200, 202, 400, 401, 404, 405, 409, 413, 422, 502, 503];
+const STATUSES: [u16; 13] = [200, 202, 400, 401, 403, 404, 405, 409, 413, 415, 422, 502, 503];
 
 /// Canaries and what has been seen of them.
 struct Aviary {
@@ -40,7 +40,9 @@ impl Aviary {
             canaries: Vec::new(),
             statuses: BTreeSet::new(),
         };
-        for name in ["webhook_secret", "webhook_secret_previous", "secret_grafana", "secret_grafana_previous"] {
+        let names =
+            ["webhook_secret", "webhook_secret_previous", "secret_grafana", "secret_grafana_previous", "secret_act"];
+        for name in names {
             aviary.set(name, "", 40);
         }
         aviary.set("sns_topics", "arn:aws:sns:eu-west-1:123456789012:", 20);
@@ -265,18 +267,26 @@ fn no_canary_is_seen_on_any_path() {
         let all = aviary.canaries.iter().map(|(canary, _)| canary.clone()).collect::<Vec<String>>().join(" ");
         let echo = [400, 401, 403, 404, 500]
             .map(|status| (status, "", format!(r#"{{"error":"{key} {}"}}"#, aviary.secret("api_token"))));
+        let acting = aviary.secret("secret_act").to_owned();
+        let cross = post("/act", &acting, acts).header("sec-fetch-site", "cross-site");
+        aviary.fly(&world, cross, "another site").await;
+        let call =
+            Call { headers: vec![("x-webhook-secret".to_owned(), acting.clone().into())], ..post("/act", "", acts) };
+        aviary.fly(&world, call, "a body of no type").await;
+        aviary.fly(&world, post("/act", &secret, acts), "a vendor's secret").await;
         for n in ["1", "2"] {
             for path in ["/act", "/act/web", "/act/data"] {
-                aviary.fly(&world, post(path, &secret, acts), path).await;
+                aviary.fly(&world, post(path, &acting, acts), path).await;
             }
             aviary.rest.incident(n, "triggered", "k", "s");
         }
-        aviary.fly(&world, post("/act", &secret, acts), "two incidents").await;
-        aviary.fly(&world, post("/act", &secret, all.clone()), "secrets for an action").await;
+        aviary.fly(&world, post("/act", &acting, acts), "two incidents").await;
+        aviary.fly(&world, post("/act", &acting, all.clone()), "secrets for an action").await;
         for answer in echo {
             aviary.rest.fault("", answer);
-            aviary.fly(&world, post("/act", &secret, acts), "an echo").await;
-            let call = Call { method: "GET", ..post("/check?deep=1&service=web,x", &secret, "") };
+            aviary.fly(&world, post("/act", &acting, acts), "an echo").await;
+            let names = format!("/check?deep=1&service=web,{key}&mapping={acting}");
+            let call = Call { method: "GET", ..post(&names, &secret, "") };
             aviary.fly(&world, call, "the doctor, with an echo").await;
             aviary.rest.recover();
         }

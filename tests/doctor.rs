@@ -50,6 +50,7 @@ impl Lab {
         let mut world = World::default()
             .with("webhook_secret", SECRET)
             .with("secret_check", CHECK_SECRET)
+            .with("secret_act", "acting-needs-its-own-secret-4c1e")
             .with("routing_key", SERVICE_KEY)
             .with("api_token", TOKEN);
         world.egress = Egress::Hosts(hosts.map(|(host, address)| (host.to_owned(), Ok(address))).into());
@@ -132,6 +133,10 @@ struct Case {
 const CLOSED: &str = "closed: /alertmanager, /azure, /cloudevents, /cloudflare, /datadog, /events, /flux, /formatted, \
     /gcp, /github, /gitlab, /grafana, /healthchecks, /newrelic, /sentry, /sns, /uptimekuma, /uptimerobot, /zabbix";
 
+const UNLISTED: &str = "note the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
+
+const NAMELESS: &str = "warning a name in ?service= or ?mapping= is no service's or mapping's, or one of more than 50";
+
 fn with_host(mut world: World, host: &str, answer: Option<Trouble>) -> World {
     if let Egress::Hosts(hosts) = &mut world.egress {
         hosts.retain(|(known, _)| known != host);
@@ -156,6 +161,37 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| world.without("webhook_secret").with("secret_alertmanager", SECRET),
         says: &["note variable `webhook_secret` is not set; CLOSED but /alertmanager"],
+        status: 200,
+    },
+    Case {
+        name: "no webhook secret, and a mapping with its own",
+        query: "",
+        change: |_, world| {
+            let world = world.without("webhook_secret").with("custom_mine", r#"{"event_action": "trigger"}"#);
+            world.with("secret_custom_mine", SECRET)
+        },
+        says: &["note variable `webhook_secret` is not set; CLOSED"],
+        status: 200,
+    },
+    Case {
+        name: "no webhook secret, and a mapping that is closed too",
+        query: "",
+        change: |_, world| world.without("webhook_secret").with("custom_mine", r#"{"event_action": "trigger"}"#),
+        says: &["error variable `webhook_secret` is not set", "error variable `webhook_secret` is not set; CLOSED"],
+        status: 503,
+    },
+    Case {
+        name: "a token, and nothing that opens what needs it",
+        query: "",
+        change: |_, world| world.without("secret_act"),
+        says: &["note /act is closed: variable `secret_act` is not set"],
+        status: 200,
+    },
+    Case {
+        name: "a short secret for acting",
+        query: "",
+        change: |_, world| world.with("secret_act", "short-s3cret"),
+        says: &["warning /act is closed: variable `secret_act` is too short: 16 characters at least"],
         status: 200,
     },
     Case {
@@ -401,12 +437,29 @@ const CASES: &[Case] = &[
         name: "misspelt variables",
         query: "",
         change: |_, world| {
-            world.with("secret_githb", SECRET).with("require_signature_grafna", "on").with("secret_x", SECRET)
+            let world = world.with("secret_githb", SECRET).with("require_signature_grafna", "on");
+            let world = world.with("secret_x", SECRET).with("regoin", "eu").with("unmaped", "page");
+            let world = world.with("webhook_secrets", SECRET).with("routing-key", WEB_KEY);
+            let world = world.with("routing-key-web", WEB_KEY).with("routng_key_data", WEB_KEY);
+            let world = world.with("require-signature-github", "on").with("secret-grafana", SECRET);
+            // Another's.
+            let world = world.with("customer_id", "7").with("route_table", "x").with("database_url", "x");
+            world.with("log_level", "x").with("secret", "x").with("custom_", "x").with("secret_ac", SECRET)
         },
         says: &[
+            "warning variable `regoin` is read by nothing: `region` is the nearest",
+            "warning variable `require-signature-github` is read by nothing: `require_signature_github` is the nearest",
             "warning variable `require_signature_grafna` is read by nothing, no source has this name: `require_signature_grafana` is the nearest",
+            "warning variable `routing-key` is read by nothing: `routing_key` is the nearest",
+            "warning variable `routing-key-web` is read by nothing: `routing_key_web` is the nearest",
+            "warning variable `routng_key_data` is read by nothing: `routing_key_data` is the nearest",
+            "warning variable `secret-grafana` is read by nothing: `secret_grafana` is the nearest",
+            "warning variable `secret_ac` is read by nothing, no source has this name: `secret_act` is the nearest",
             "warning variable `secret_githb` is read by nothing, no source has this name: `secret_github` is the nearest",
             "warning variable `secret_x` is read by nothing, no source has this name: `GET /setup` lists them",
+            "warning variable `unmaped` is read by nothing: `unmapped` is the nearest",
+            "warning variable `webhook_secrets` is read by nothing: `webhook_secret` is the nearest",
+            "warning variable `custom_` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores",
         ],
         status: 200,
     },
@@ -414,11 +467,63 @@ const CASES: &[Case] = &[
         name: "variables of the user's own mappings",
         query: "",
         change: |_, world| {
-            let world = world.with("custom_mine", r#"{"event_action": "trigger"}"#).with("custom_empty", "");
+            let world = world.with("custom_mine", r#"{"event_action": "trigger"}"#);
             let world = world.with("secret_custom_mine", SECRET).with("secret_act", SECRET);
             world.with("require_signature_custom_mine", "off").with("unrelated", "x").with("secrets", "x")
         },
         says: &[],
+        status: 200,
+    },
+    Case {
+        name: "declared and forgotten",
+        query: "",
+        change: |_, world| {
+            // As `spin.toml` declares them, and two more.
+            let world = world.with("webhook_secret_previous", "").with("routing_key_previous", "").with("region", "");
+            let world = world.with("sns_topics", "").with("secret_grafana", "").with("routing_key_web_previous", "");
+            world.with("custom_empty", "").with("routing_key_payments", "")
+        },
+        says: &[
+            "warning variable `custom_empty` is not set; closed: /custom/empty",
+            "warning variable `routing_key_payments` is not set: /<source>/payments pages nobody",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "declared and forgotten, the usual key",
+        query: "",
+        change: |_, world| world.with("routing_key", "").with("routing_key_web", WEB_KEY),
+        says: &["note variable `routing_key` is not set: /<source> pages nobody"],
+        status: 200,
+    },
+    Case {
+        name: "named, where nothing is listed",
+        query: "?service=web,%20data&mapping=mine,%20bad",
+        change: |_, mut world| {
+            world.broken.insert("unrelated".to_owned());
+            let world = world.with("routing_key_web", WEB_KEY).with("routing_key_web_previous", "0123");
+            world.with("custom_mine", r#"{"event_action": "trigger"}"#).with("custom_bad", "{")
+        },
+        says: &[
+            UNLISTED,
+            "error variable `custom_bad` is not json: line 1, column 1",
+            "warning variable `routing_key_web_previous` is not a routing key: 32 letters and digits",
+            "note variable `routing_key_data` is not set: /<source>/data pages nobody",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "names that are none",
+        query: "?service=Acting-Needs,web&mapping=x%0a",
+        change: |_, world| world.with("routing_key_web", WEB_KEY),
+        says: &[NAMELESS, "warning variable `custom_x` is not set; closed: /custom/x"],
+        status: 200,
+    },
+    Case {
+        name: "too many names",
+        query: "?service=a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,b",
+        change: |_, world| world,
+        says: &[NAMELESS, "note variable `routing_key_a` is not set: /<source>/a pages nobody"],
         status: 200,
     },
     Case {
@@ -459,9 +564,7 @@ const CASES: &[Case] = &[
             world.broken.insert("unrelated".to_owned());
             world.with("routing_key_web", WEB_KEY)
         },
-        says: &[
-            "note the store does not list its variables, one may have no value: services can be named by ?service=",
-        ],
+        says: &[UNLISTED],
         status: 200,
     },
     Case {
@@ -471,10 +574,7 @@ const CASES: &[Case] = &[
             world.broken.insert("routing_key".to_owned());
             world
         },
-        says: &[
-            "note the store does not list its variables, one may have no value: services can be named by ?service=",
-            "error variable `routing_key` could not be read: the variable store failed",
-        ],
+        says: &[UNLISTED, "error variable `routing_key` could not be read: the variable store failed"],
         status: 503,
     },
     Case {
@@ -515,7 +615,7 @@ const CASES: &[Case] = &[
             world
         },
         says: &[
-            "warning variable `api_token` holds an account's key: a user's key may do less, and /act would say who acted",
+            "warning variable `api_token` holds an account's key, which may do all: who has `secret_act` may act as any user",
         ],
         status: 200,
     },
@@ -598,7 +698,19 @@ const CASES: &[Case] = &[
             lab.api_us.services_have("status", "disabled".into());
             world
         },
-        says: &["warning service Shop with the key in variable `routing_key` is disabled: no page will come out of it"],
+        says: &["error service Shop with the key in variable `routing_key` is disabled: no page will come out of it"],
+        status: 503,
+    },
+    Case {
+        name: "a service that was left behind",
+        query: "",
+        change: |lab, world| {
+            lab.api_us.service("POLD000", "Old", "disabled", &[ROUTING_KEY]);
+            world.with("routing_key_previous", ROUTING_KEY)
+        },
+        says: &[
+            "note service Old with the key in variable `routing_key_previous` is disabled: no page will come out of it",
+        ],
         status: 200,
     },
     Case {
@@ -619,7 +731,9 @@ const CASES: &[Case] = &[
         name: "a key that no service shows",
         query: "",
         change: |_, world| world.with("routing_key_data", ROUTING_KEY),
-        says: &["note the token in variable `api_token` shows no service with the key in variable `routing_key_data`"],
+        says: &[
+            "note the token in variable `api_token` shows no service with the key in variable `routing_key_data`: pagerduty need not show integration keys",
+        ],
         status: 200,
     },
     Case {
@@ -632,9 +746,9 @@ const CASES: &[Case] = &[
             world.with("routing_key_data", ROUTING_KEY)
         },
         says: &[
-            "warning service Data with the key in variable `routing_key_data` is disabled: no page will come out of it",
+            "error service Data with the key in variable `routing_key_data` is disabled: no page will come out of it",
         ],
-        status: 200,
+        status: 503,
     },
 ];
 
@@ -652,7 +766,11 @@ fn every_fault_of_a_set_up_is_found_and_named() {
             assert_eq!(reply.status, *status, "{name}");
             let body = reply.json();
             assert_eq!(body["status"], if *status == 200 { "ok" } else { "failing" }, "{name}");
-            let level = if findings(&reply).iter().all(|what| what.starts_with("note")) { "info" } else { "warning" };
+            let level = match findings(&reply).iter().all(|what| what.starts_with("note")) {
+                _ if *status == 503 => "error",
+                true => "info",
+                false => "warning",
+            };
             assert_eq!(reply.log_json()["level"], level, "{name}");
             for what in findings(&reply) {
                 let names = ["`", "allowed_outbound_hosts", "?service="];
@@ -687,7 +805,7 @@ ok       routing keys  pagerduty takes the key in variable `routing_key`
 ok       routing keys  pagerduty takes the key in variable `routing_key_data`
 ok       token         variable `api_token` holds the key of Relay Bot, whose role is user
 ok       services      service Shop with the key in variable `routing_key` is active
-note     services      the token in variable `api_token` shows no service with the key in variable `routing_key_data`
+note     services      the token in variable `api_token` shows no service with the key in variable `routing_key_data`: pagerduty need not show integration keys
 ";
         assert_eq!(String::from_utf8_lossy(&reply.body), expected);
     });

@@ -95,6 +95,10 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
     say("  # what is wrong with the set-up");
     let bearer = format!("Authorization: Bearer {secret}");
     say(&format!("  curl -H \"{bearer}\" -H 'Accept: text/plain' '{}'\n", server.url("/check?deep=1")));
+    if let (false, Some(secret)) = (real, world.variables.get("secret_act")) {
+        let secret = if secret.starts_with("dev-") { secret.as_str() } else { "$SPIN_VARIABLE_SECRET_ACT" };
+        say(&format!("POST {} acts as a person, with the secret {secret}.", server.url("/act")));
+    }
     let slugs: Vec<&str> = sources::SOURCES.iter().map(|source| source.slug).collect();
     say(&format!("Sources: {}.", slugs.join(", ")));
     say(&format!("What to enter at each vendor's: {}. End with Ctrl-C.\n", server.url("/setup")));
