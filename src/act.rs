@@ -54,7 +54,7 @@ pub fn act(
     facts: &mut Facts,
 ) -> Result<Reply, Error> {
     facts.service = service.map(str::to_owned);
-    // A page of another's cannot make a browser send this.
+    // What a page of another site can make a browser send, without its asking here first, is not of this type.
     let media = known.header("content-type").and_then(|media| media.split(';').next()).unwrap_or_default();
     if !media.trim().eq_ignore_ascii_case("application/json") {
         return Err(Error::MediaType);

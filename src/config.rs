@@ -22,8 +22,8 @@ pub struct Variable {
 /// The variables that everyone needs, in the order of `spin.toml`.
 ///
 /// Beside them, `secret_<source>` and `routing_key_<service>`, each with its `_previous`, and `require_signature_<source>`
-/// are read where a request's path asks for them, `secret_act` and `secret_check` among them, and `events_url` and `api_url` for tests
-/// and the dev server.
+/// are read where a request's path asks for them, `secret_act` and `secret_check` among them, and `events_url` and
+/// `api_url` for tests and the dev server.
 pub const VARIABLES: &[Variable] = &[
     Variable { name: "webhook_secret", secret: true },
     Variable { name: "webhook_secret_previous", secret: true },

@@ -564,10 +564,10 @@ fn nearest(name: &str) -> Option<String> {
     if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return None;
     }
-    let mut nearest = (MISSPELT_MAX, None);
-    let mut near = |far: usize, known: &str, rest: &str| {
+    let mut nearest = (MISSPELT_MAX, "", "");
+    let mut near = |far: usize, known: &'static str, rest| {
         if far < nearest.0 {
-            nearest = (far, Some([known, rest].concat()));
+            nearest = (far, known, rest);
         }
     };
     for known in config::VARIABLES {
@@ -580,7 +580,8 @@ fn nearest(name: &str) -> Option<String> {
             near(distance(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
         }
     }
-    nearest.1.filter(|_| nearest.0 > 0)
+    let (far, known, rest) = nearest;
+    (1..MISSPELT_MAX).contains(&far).then(|| [known, rest].concat())
 }
 
 /// How many letters have to be put in, taken out or changed to make one word of another.
