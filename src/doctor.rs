@@ -270,8 +270,8 @@ impl Doctor<'_> {
             let (variable, text) = match config::template(self.host, name) {
                 Ok(read) => read,
                 // Declared and forgotten.
-                Err(error @ ConfigError { problem: Problem::Unset, .. }) => {
-                    self.say(Level::Warning, "{}; closed: /custom/{}", &[&error.to_string(), name]);
+                Err(ConfigError { problem: Problem::Unset, .. }) => {
+                    self.say(Level::Warning, "variable `custom_{}` is not set; closed: /custom/{}", &[name, name]);
                     continue;
                 }
                 Err(error) => {
