@@ -162,8 +162,10 @@ fn take_in(
                 Err(error) => return Err(error.into()),
             };
             let hmac = auth.hmac();
-            let map = |_, delivery: &Authenticated<'_>| match &template {
-                Ok(template) => template.map(&variable, delivery),
+            // Parsed once: a preview maps many times.
+            let mapping = template.as_ref().map_err(MapError::clone).and_then(Template::mapping);
+            let map = |_, delivery: &Authenticated<'_>| match &mapping {
+                Ok(mapping) => mapping.map(&variable, delivery),
                 Err(error) => Err(error.clone()),
             };
             let intake = Intake {
@@ -172,7 +174,8 @@ fn take_in(
                 schemes: &auth.schemes(&hmac),
                 patience: CUSTOM_PATIENCE,
                 success: StatusCode::OK,
-                words: &[],
+                // What a template compares with stands in it, in quotes.
+                words: &[&text.replace('\'', "`")],
                 map: &map,
             };
             stages(host, request, &intake, delivery, facts).map_err(|error| match (error, broken) {
