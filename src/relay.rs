@@ -205,6 +205,7 @@ fn stages(
 ) -> Result<StatusCode, Error> {
     facts.ended("read", host);
     facts.source = Some(intake.slug.to_owned());
+    facts.asked_preview = to.preview;
     let deadline = deadline(intake.patience);
     let unread = request.problem.map(Error::Read);
     // What is too large may still be an alert. The others break off or come late, and their senders come again.

@@ -479,7 +479,7 @@ fn a_template_that_is_broken_pages_where_its_sender_is_known_and_closes_the_path
         assert_eq!((stranger.status, &stranger.json()["detail"]), (503, &json!(kept)));
 
         let unset = call(&world, Call::post("/custom/mine", "{}")).await;
-        assert_eq!((unset.status, &unset.json()["detail"]), (503, &json!("variable `custom_mine` is not set")));
+        assert_eq!((unset.status, &unset.json()["detail"]), (503, &json!("variable `custom_<name>` is not set")));
         for path in ["/custom", "/custom/", "/custom/A", "/custom/a_previous", "/custom/a/B", "/custom/a/b/c"] {
             assert_eq!(call(&world, Call::post(path, "{}")).await.status, 404, "{path}");
         }
