@@ -1,5 +1,7 @@
 //! The pipeline: its stages, in order.
 
+#[cfg(feature = "templates")]
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -162,9 +164,10 @@ fn take_in(
                 Err(error) => return Err(error.into()),
             };
             let hmac = auth.hmac();
-            // Parsed once: a preview maps many times.
-            let mapping = template.as_ref().map_err(MapError::clone).and_then(Template::mapping);
-            let map = |_, delivery: &Authenticated<'_>| match &mapping {
+            // Parsed once, because a preview maps many times, and not for strangers.
+            let mapping = OnceCell::new();
+            let parse = || template.as_ref().map_err(MapError::clone).and_then(Template::mapping);
+            let map = |_, delivery: &Authenticated<'_>| match mapping.get_or_init(parse) {
                 Ok(mapping) => mapping.map(&variable, delivery),
                 Err(error) => Err(error.clone()),
             };
