@@ -97,6 +97,8 @@ pub struct Authenticated<'a> {
     /// What is proven of the body, where that is not all of it.
     proven: Option<Vec<u8>>,
     proof: Proof<'a>,
+    /// The ways to prove oneself here: the headers and parameters that they name hold credentials, whatever they are called.
+    schemes: &'a [Scheme<'a>],
 }
 
 /// What is in the name of a header or a parameter that may hold a credential.
@@ -136,7 +138,7 @@ impl Authenticated<'_> {
 
     /// The value of a header (its name in lower case) that came once. Headers whose names suggest a credential have none.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let value = self.request.headers.once(name).filter(|_| !is_credential(name))?;
+        let value = self.request.headers.once(name).filter(|_| !self.hides(name))?;
         str::from_utf8(value).ok().map(str::trim).filter(|value| !value.is_empty())
     }
 
@@ -149,12 +151,22 @@ impl Authenticated<'_> {
     /// The parameters of the query, decoded, but for those whose names suggest a credential.
     pub fn query(&self) -> Vec<(String, String)> {
         let pairs = text::pairs(&self.request.query).into_iter();
-        pairs.filter(|(name, _)| !is_credential(name)).collect()
+        pairs.filter(|(name, _)| !self.hides(name)).collect()
     }
 
     /// The names of the headers that [`Authenticated::header`] shows, in lower case.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
-        self.request.headers.names().filter(|name| !is_credential(name))
+        self.request.headers.names().filter(|name| !self.hides(name))
+    }
+
+    /// Whether a header or a parameter of this name may hold a credential.
+    fn hides(&self, name: &str) -> bool {
+        let names = |scheme: &Scheme<'_>| match scheme {
+            Scheme::Header(own) | Scheme::Query(own) => own.eq_ignore_ascii_case(name),
+            Scheme::Hmac(hmac) => hmac.header == name,
+            Scheme::Basic | Scheme::Bearer | Scheme::Sns | Scheme::StandardWebhooks => false,
+        };
+        is_credential(name) || self.schemes.iter().any(names)
     }
 
     /// Asks something of what the same sender could have sent instead: another body, and one header fewer. It is for
@@ -164,7 +176,7 @@ impl Authenticated<'_> {
         let Request { method, path, query, problem, .. } = self.request;
         let (method, problem) = (*method, *problem);
         let request = Request { method, path: path.clone(), query: query.clone(), headers, body: Vec::new(), problem };
-        ask(&Authenticated { request: &request, proven: Some(body), proof: self.proof })
+        ask(&Authenticated { request: &request, proven: Some(body), proof: self.proof, schemes: self.schemes })
     }
 
     /// How the sender proved itself.
@@ -191,14 +203,14 @@ pub enum AuthError {
 /// None holds, or it cannot be known now.
 pub fn verify<'a>(
     request: &'a Request,
-    schemes: &[Scheme<'a>],
+    schemes: &'a [Scheme<'a>],
     access: Access<'_>,
     now: Duration,
     fetch: Fetch<'_>,
 ) -> Result<Authenticated<'a>, AuthError> {
     let Access { secrets, policy, topics } = access;
     let moment = Moment { now: now.as_secs(), timestamped: policy.signature == Signature::Timestamped };
-    let known = |scheme, previous| Authenticated { request, proven: None, proof: Proof { scheme, previous } };
+    let known = |scheme, previous| Authenticated { request, proven: None, proof: Proof { scheme, previous }, schemes };
     let prove = |scheme: Scheme<'a>| {
         let secrets = secrets?;
         let previous = secrets.previous.as_ref().is_some_and(|secret| scheme.holds(request, secret, moment));

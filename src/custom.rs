@@ -42,7 +42,7 @@ pub mod filters;
 mod position;
 
 use self::eval::{Expression, Fault, Scope};
-use self::position::Step;
+use self::position::{Place, Step};
 
 /// The largest template, in bytes.
 pub const TEMPLATE_MAX_BYTES: usize = 32 * 1024;
@@ -56,6 +56,9 @@ const ITEMS_MAX: usize = 1000;
 /// The most steps that are taken for one delivery: a name, an operation or a filter is one.
 const STEPS_MAX: usize = 500_000;
 
+/// The most that one delivery makes, in bytes, roughly: events wait in memory until they are sent.
+const MADE_MAX_BYTES: usize = 8 * 1024 * 1024;
+
 /// How much of an expression an error repeats, in UTF-16 code units.
 const SHOWN_MAX_CHARS: usize = 80;
 
@@ -68,10 +71,17 @@ const OWN: [&str; 4] = ["auth", "each", "event", "ignore"];
 /// The members of an event that a template may set.
 const EVENT: [&str; 7] = ["client", "client_url", "dedup_key", "event_action", "images", "links", "payload"];
 
+/// The members of what may stand in an event's `payload`, `links` and `images`.
+const PARTS: [(&str, &[&str]); 3] = [
+    ("payload", &["class", "component", "custom_details", "group", "severity", "source", "summary", "timestamp"]),
+    ("links", &["href", "text"]),
+    ("images", &["alt", "href", "src"]),
+];
+
 /// The reason for what the template does not want.
 pub const IGNORED: &str = "the template's `ignore` is true";
 
-/// A template that is JSON of the right shape. Its expressions are looked at when it maps.
+/// A template that is JSON of the right shape. Its expressions are looked at in [`Template::mapping`].
 pub struct Template<'t> {
     /// The variable, for errors.
     variable: String,
@@ -91,20 +101,32 @@ impl<'t> Template<'t> {
         }
         let root: Value = serde_json::from_slice(text.as_bytes())
             .map_err(|error| fail(&format!("is not json: line {}, column {}", error.line(), error.column())))?;
-        let Value::Object(members) = &root else { return Err(fail("is not an object")) };
-        let event = members.get("event");
-        let known = |name: &str| OWN.contains(&name) || event.is_none() && EVENT.contains(&name);
-        let inner = |name: &str| EVENT.contains(&name);
-        let outer = members.keys().find(|name| !known(name));
-        let unknown = outer.or_else(|| event?.as_object()?.keys().find(|name| !inner(name)));
-        if let Some(unknown) = unknown {
-            let shown = text::truncate(unknown, SHOWN_MAX_CHARS);
-            return Err(fail(&["has an unknown member `", &shown, "`"].concat()));
-        }
-        if event.is_some_and(|event| !event.is_object()) {
+        let unknown = |value: &Value, known: &dyn Fn(&str) -> bool| {
+            let name = value.as_object().into_iter().flatten().map(|(name, _)| name).find(|name| !known(name))?;
+            Some(fail(&["has an unknown member `", &text::truncate(name, SHOWN_MAX_CHARS), "`"].concat()))
+        };
+        let Some(members) = root.as_object() else { return Err(fail("is not an object")) };
+        let wrapped = members.get("event");
+        let event = wrapped.unwrap_or(&root);
+        if !event.is_object() {
             return Err(fail("has an `event` that is not an object"));
         }
-        if event.unwrap_or(&root).get("event_action").is_none() {
+        let outer = |name: &str| OWN.contains(&name) || wrapped.is_none() && EVENT.contains(&name);
+        let inner = |name: &str| EVENT.contains(&name) || wrapped.is_none() && OWN.contains(&name);
+        let mut wrong = unknown(&root, &outer).or_else(|| unknown(event, &inner));
+        for (name, known) in PARTS {
+            let parts = event.get(name).into_iter().flat_map(|part| match part {
+                Value::Array(items) => items.as_slice(),
+                part => std::slice::from_ref(part),
+            });
+            for part in parts {
+                wrong = wrong.or_else(|| unknown(part, &|name| known.contains(&name)));
+            }
+        }
+        if let Some(wrong) = wrong {
+            return Err(wrong);
+        }
+        if event.get("event_action").is_none() {
             return Err(fail("has no `event_action`"));
         }
         Ok(Template { variable: variable.to_owned(), text, root })
@@ -115,93 +137,45 @@ impl<'t> Template<'t> {
         self.root.get("auth")
     }
 
-    /// Looks at every expression without a payload.
+    /// Parses every expression.
     ///
     /// # Errors
-    /// One of them cannot be parsed, or uses a filter that there is not.
-    pub fn check(&self) -> Result<(), MapError> {
-        self.compile().map(|_| ())
-    }
-
-    /// Maps a delivery to events whose dedup keys begin with `slug`.
-    ///
-    /// # Errors
-    /// The payload is not JSON, or the template does not work for it as a whole. What does not work for an item is
-    /// among [`Mapped::rejected`].
-    pub fn map(&self, slug: &str, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-        let payload = sources::payload(delivery)?;
-        let compiled = self.compile()?;
-        let mut run = Run { template: self, left: STEPS_MAX };
-        let mut headers = Map::new();
-        for name in delivery.header_names() {
-            // With underscores too: a hyphen in an expression is a minus.
-            for known in [name.to_owned(), name.replace('-', "_")] {
-                headers.insert(known, delivery.header(name).into());
-            }
-        }
-        let scope = Scope { payload: &payload, headers: &headers.into(), item: None };
-        let mut mapped = Mapped::default();
-        let Some(each) = &compiled.each else {
-            match run.event(&compiled, slug, scope)? {
-                Some(event) => mapped.events.push(event),
-                None => mapped = mapped.ignore("", IGNORED),
-            }
-            return Ok(mapped);
-        };
-        let list = run.evaluate(each, scope)?;
-        let items = list.as_array().ok_or_else(|| run.fail(each, "is not a list"))?;
-        for (index, item) in items.iter().enumerate() {
-            if index == ITEMS_MAX {
-                let problem = run.fail(each, "has more than 1000 items: the rest is left out");
-                mapped.rejected.push(problem);
-                break;
-            }
-            let place = Value::from(index);
-            match run.event(&compiled, slug, Scope { item: Some((item, &place)), ..scope }) {
-                Ok(Some(event)) => mapped.events.push(event),
-                Ok(None) => mapped = mapped.ignore(&["each[", &index.to_string(), "]"].concat(), IGNORED),
-                Err(error) => mapped.rejected.push(error),
-            }
-        }
-        Ok(mapped)
-    }
-
-    fn compile(&self) -> Result<Compiled<'_>, MapError> {
+    /// One of them cannot be parsed, or uses what there is not.
+    pub fn mapping(&self) -> Result<Mapping<'_>, MapError> {
         let lone = |name: &'static str| {
-            let at = vec![Step::Name(name)];
             let Some(value) = self.root.get(name) else { return Ok(None) };
-            let problem = || self.fail(&at, 0, "", "is not a text with an expression");
-            let source = value.as_str().ok_or_else(problem)?;
-            self.expression(source, 0, &at).map(Some)
+            let place = Place::of(self.text, &[Step::Name(name)]);
+            let source = value.as_str().ok_or_else(|| self.fail(place, 0, name, "is not a text with an expression"))?;
+            self.expression(source, 0, place).map(Some)
         };
         let wrapped = self.root.get("event");
-        let mut at: Vec<Step<'_>> = wrapped.iter().map(|_| Step::Name("event")).collect();
-        let event = self.part(wrapped.unwrap_or(&self.root), &mut at)?;
-        Ok(Compiled { event, each: lone("each")?, ignore: lone("ignore")? })
+        let mut path: Vec<Step<'_>> = wrapped.iter().map(|_| Step::Name("event")).collect();
+        let event = self.part(wrapped.unwrap_or(&self.root), &mut path)?;
+        Ok(Mapping { template: self, event, each: lone("each")?, ignore: lone("ignore")? })
     }
 
-    fn part<'e>(&'e self, value: &'e Value, at: &mut Vec<Step<'e>>) -> Result<Part<'e>, MapError> {
-        if at.len() > DEPTH_MAX {
-            return Err(self.fail(at, 0, "", "nests too deep"));
+    fn part<'e>(&'e self, value: &'e Value, path: &mut Vec<Step<'e>>) -> Result<Part<'e>, MapError> {
+        if path.len() > DEPTH_MAX {
+            return Err(self.fail(Place::of(self.text, path), 0, "", "nests too deep"));
         }
         match value {
-            Value::String(source) => self.pieces(source, at),
+            Value::String(source) => self.pieces(source, Place::of(self.text, path)),
             Value::Array(items) => {
                 let mut parts = Vec::new();
                 for (index, item) in items.iter().enumerate() {
-                    at.push(Step::Index(index));
-                    parts.push(self.part(item, at)?);
-                    at.pop();
+                    path.push(Step::Index(index));
+                    parts.push(self.part(item, path)?);
+                    path.pop();
                 }
                 Ok(Part::List(parts))
             }
             Value::Object(members) => {
                 let mut parts = Vec::new();
-                let own = |name: &str| at.is_empty() && OWN.contains(&name);
-                for (name, member) in members.iter().filter(|(name, _)| !own(name)).collect::<Vec<_>>() {
-                    at.push(Step::Name(name));
-                    parts.push((name.as_str(), self.part(member, at)?));
-                    at.pop();
+                let outermost = path.is_empty();
+                for (name, member) in members.iter().filter(|(name, _)| !outermost || !OWN.contains(&name.as_str())) {
+                    path.push(Step::Name(name));
+                    parts.push((name.as_str(), self.part(member, path)?));
+                    path.pop();
                 }
                 Ok(Part::Object(parts))
             }
@@ -209,49 +183,65 @@ impl<'t> Template<'t> {
         }
     }
 
-    /// A text as its pieces: what stands there, and what is in `{{ … }}`.
-    fn pieces<'e>(&'e self, source: &'e str, at: &[Step<'e>]) -> Result<Part<'e>, MapError> {
+    /// A text as its pieces: what stands there, and what is in `{{ … }}`. A hyphen inside the braces takes away the space
+    /// on its side, as in Jinja.
+    fn pieces<'e>(&'e self, source: &'e str, place: Place<'e>) -> Result<Part<'e>, MapError> {
         let mut pieces = Vec::new();
         let mut rest = source;
-        while let Some((before, after)) = text::cut(rest, "{{") {
+        loop {
+            let (mut before, after) = text::cut(rest, "{{").map_or((rest, None), |(text, rest)| (text, Some(rest)));
+            for (mark, what) in [("{%", "statement"), ("{#", "comment")] {
+                if let Some((_, after)) = text::cut(before, mark) {
+                    let start = source.len() - rest.len() + before.len() - after.len();
+                    let why = ["is a ", what, ", and only {{ expressions }} are understood"].concat();
+                    return Err(self.fail(place, start, after, &why));
+                }
+            }
+            let Some(mut inside) = after else {
+                if !rest.is_empty() || pieces.is_empty() {
+                    pieces.push(Piece::Text(rest));
+                }
+                return Ok(Part::Text(pieces));
+            };
+            if let Some(trimmed) = inside.strip_prefix('-') {
+                (before, inside) = (before.trim_end(), trimmed);
+            }
             if !before.is_empty() {
                 pieces.push(Piece::Text(before));
             }
-            let start = source.len() - after.len();
-            let Some(end) = end_of_expression(after) else {
-                return Err(self.fail(at, start, after, "has no end: }} is missing"));
+            let start = source.len() - inside.len();
+            let Some(end) = end_of_expression(inside) else {
+                return Err(self.fail(place, start, inside, "has no end: }} is missing"));
             };
-            let (expression, after) = after.split_at_checked(end).unwrap_or((after, ""));
-            pieces.push(Piece::Expression(self.expression(expression, start, at)?));
+            let (expression, after) = inside.split_at_checked(end).unwrap_or((inside, ""));
             rest = after.get(2..).unwrap_or_default();
+            let expression = match expression.strip_suffix('-') {
+                Some(expression) => {
+                    rest = rest.trim_start();
+                    expression
+                }
+                None => expression,
+            };
+            pieces.push(Piece::Expression(self.expression(expression, start, place)?));
         }
-        if let Some((_, after)) = text::cut(rest, "{%") {
-            let start = source.len() - after.len();
-            return Err(self.fail(at, start, after, "is a statement, and only {{ expressions }} are understood"));
-        }
-        if !rest.is_empty() || pieces.is_empty() {
-            pieces.push(Piece::Text(rest));
-        }
-        Ok(Part::Text(pieces))
     }
 
-    fn expression<'e>(&'e self, source: &'e str, start: usize, at: &[Step<'e>]) -> Result<Known<'e>, MapError> {
+    fn expression<'e>(&'e self, source: &'e str, start: usize, place: Place<'e>) -> Result<Known<'e>, MapError> {
         if source.len() > EXPRESSION_MAX_BYTES {
-            return Err(self.fail(at, start, source, "is longer than 1000 bytes"));
+            return Err(self.fail(place, start, source, "is longer than 1000 bytes"));
         }
-        let compiled = eval::parse(source).map_err(|fault| self.explain(at, start, source, &fault))?;
-        Ok(Known { compiled, source, start, at: at.to_vec() })
+        let compiled = eval::parse(source).map_err(|fault| self.explain(place, start, source, &fault))?;
+        Ok(Known { compiled, source, start, place })
     }
 
     /// An error in a part of an expression.
-    fn explain(&self, at: &[Step<'_>], start: usize, source: &str, fault: &Fault) -> MapError {
-        self.fail(at, start + fault.from, source.get(fault.from..fault.to).unwrap_or(source), &fault.why)
+    fn explain(&self, place: Place<'_>, start: usize, source: &str, fault: &Fault) -> MapError {
+        self.fail(place, start + fault.from, source.get(fault.from..fault.to).unwrap_or(source), &fault.why)
     }
 
     /// An error at a place in a text of the template.
-    fn fail(&self, at: &[Step<'_>], start: usize, expression: &str, why: &str) -> MapError {
-        let start = start + expression.len() - expression.trim_start().len();
-        let (line, column) = position::of(self.text, at, start);
+    fn fail(&self, place: Place<'_>, start: usize, expression: &str, why: &str) -> MapError {
+        let (line, column) = place.at(start + expression.len() - expression.trim_start().len());
         let expression = text::one_line(expression);
         let shown = text::truncate(&expression, SHOWN_MAX_CHARS);
         let variable = &self.variable;
@@ -281,7 +271,8 @@ fn end_of_expression(source: &str) -> Option<usize> {
 }
 
 /// A template with its expressions parsed.
-struct Compiled<'e> {
+pub struct Mapping<'e> {
+    template: &'e Template<'e>,
     event: Part<'e>,
     each: Option<Known<'e>>,
     ignore: Option<Known<'e>>,
@@ -304,39 +295,95 @@ struct Known<'e> {
     compiled: Expression<'e>,
     source: &'e str,
     start: usize,
-    at: Vec<Step<'e>>,
+    place: Place<'e>,
 }
 
-/// The evaluations for one delivery.
+impl Mapping<'_> {
+    /// Maps a delivery to events whose dedup keys begin with `slug`.
+    ///
+    /// # Errors
+    /// The payload is not JSON, or the template does not work for it as a whole. What does not work for an item is
+    /// among [`Mapped::rejected`].
+    pub fn map(&self, slug: &str, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+        let payload = sources::payload(delivery)?;
+        let mut headers = Map::new();
+        for name in delivery.header_names() {
+            // With underscores too: a hyphen in an expression is a minus.
+            for known in [name.to_owned(), name.replace('-', "_")] {
+                headers.insert(known, delivery.header(name).into());
+            }
+        }
+        let scope = Scope { payload: &payload, headers: &headers.into(), item: None };
+        let mut run = Run { mapping: self, steps: STEPS_MAX, room: MADE_MAX_BYTES };
+        let mut mapped = Mapped::default();
+        let Some(each) = &self.each else {
+            match run.event(slug, scope)? {
+                Some(event) => mapped.events.push(event),
+                None => mapped = mapped.ignore("", IGNORED),
+            }
+            return Ok(mapped);
+        };
+        let list = run.evaluate(each, scope)?;
+        let items = list.as_array().ok_or_else(|| run.fail(each, "is not a list"))?;
+        for (index, item) in items.iter().enumerate() {
+            if index == ITEMS_MAX {
+                let problem = run.fail(each, "has more than 1000 items: the rest is left out");
+                mapped.rejected.push(problem);
+                break;
+            }
+            let place = Value::from(index);
+            let path = ["each[", &index.to_string(), "]"].concat();
+            match run.event(slug, Scope { item: Some((item, &place)), ..scope }) {
+                Ok(Some(event)) => mapped.events.push(event),
+                Ok(None) => mapped = mapped.ignore(&path, IGNORED),
+                Err(error) => {
+                    let problem = [&path, ": ", &error.to_string()].concat();
+                    mapped.rejected.push(MapError::Template { problem });
+                }
+            }
+        }
+        Ok(mapped)
+    }
+}
+
+/// The making of one delivery's events.
 struct Run<'r> {
-    template: &'r Template<'r>,
-    left: usize,
+    mapping: &'r Mapping<'r>,
+    /// What may still be evaluated, and made.
+    steps: usize,
+    room: usize,
 }
 
 impl Run<'_> {
     /// One event; nothing where it is to be ignored.
-    fn event(&mut self, compiled: &Compiled<'_>, slug: &str, scope: Scope<'_>) -> Result<Option<Event>, MapError> {
-        if let Some(ignore) = &compiled.ignore
+    fn event(&mut self, slug: &str, scope: Scope<'_>) -> Result<Option<Event>, MapError> {
+        let Mapping { template, event, ignore, .. } = self.mapping;
+        if let Some(ignore) = ignore
             && eval::is_true(&*self.evaluate(ignore, scope)?)
         {
             return Ok(None);
         }
-        let made = self.value(&compiled.event, scope)?.unwrap_or_default();
+        let made = self.value(event, scope)?.unwrap_or_default();
+        let Some(room) = self.room.checked_sub(eval::weight(&made)) else {
+            let problem = ["variable `", &template.variable, "` makes more than 8 mib of one delivery"].concat();
+            return Err(MapError::Template { problem });
+        };
+        self.room = room;
         let event = Node::root(&made);
         let action = read::action(event, true)?;
         if action == Action::Change {
             return Ok(Some(read::read(event, action, None, slug)?));
         }
         let key = event.get("dedup_key").text().unwrap_or_default();
-        let key = DedupKey::new(slug, &[&key]);
-        let key = key.ok_or(MapError::Field { path: "dedup_key", problem: "is missing or blank" })?;
         // All alerts would share it.
-        if event.get("dedup_key").text().is_some_and(|key| text::is_unfilled(&key)) {
+        if text::is_unfilled(&key) {
             return Err(MapError::Field {
                 path: "dedup_key",
                 problem: "is a variable that its sender has not filled in",
             });
         }
+        let key = DedupKey::new(slug, &[&key]);
+        let key = key.ok_or(MapError::Field { path: "dedup_key", problem: "is missing or blank" })?;
         Ok(Some(read::read(event, action, Some(key), slug)?))
     }
 
@@ -372,6 +419,9 @@ impl Run<'_> {
                             Piece::Text(text) => whole.push_str(text),
                             Piece::Expression(known) => {
                                 whole.push_str(&eval::text_of(&*self.evaluate(known, scope)?));
+                                if whole.len() > eval::TEXT_MAX_BYTES {
+                                    return Err(self.fail(known, eval::TOO_LONG));
+                                }
                             }
                         }
                     }
@@ -382,8 +432,9 @@ impl Run<'_> {
     }
 
     fn evaluate<'v>(&mut self, known: &Known<'_>, scope: Scope<'v>) -> Result<Cow<'v, Value>, MapError> {
-        let value = known.compiled.eval(scope, &mut self.left);
-        let value = value.map_err(|fault| self.template.explain(&known.at, known.start, known.source, &fault))?;
+        let value = known.compiled.eval(scope, &mut self.steps);
+        let template = self.mapping.template;
+        let value = value.map_err(|fault| template.explain(known.place, known.start, known.source, &fault))?;
         if value.as_str().is_some_and(|text| text.len() > eval::TEXT_MAX_BYTES) {
             return Err(self.fail(known, eval::TOO_LONG));
         }
@@ -391,6 +442,6 @@ impl Run<'_> {
     }
 
     fn fail(&self, known: &Known<'_>, why: &str) -> MapError {
-        self.template.fail(&known.at, known.start, known.source, why)
+        self.mapping.template.fail(known.place, known.start, known.source, why)
     }
 }

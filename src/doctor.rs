@@ -280,7 +280,7 @@ impl Doctor<'_> {
                 }
             };
             let read = Template::read(&variable, &text).and_then(|template| {
-                template.check()?;
+                template.mapping()?;
                 Auth::read(&variable, template.auth())
             });
             let opened = match &read {

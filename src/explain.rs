@@ -21,8 +21,11 @@ const MAPPED_MAX_BYTES: usize = 6 * 1024 * 1024;
 const ASKED_BYTES: usize = 2000;
 const EVENT_BYTES: usize = 100;
 
-/// The most parts of a payload that are looked at one by one; of larger ones, all items of a list count as one.
+/// The most parts of a payload that are looked at one by one; of larger ones, all items of a list count as one. How much
+/// of a payload is walked to find them, and the longest path of one, in bytes.
 const PARTS_MAX: usize = 200;
+const WALKED_MAX: usize = 20_000;
+const NAME_MAX_BYTES: usize = 512;
 
 /// The most paths that are named for one field, or as not used.
 const NAMED_MAX: usize = 8;
@@ -50,6 +53,9 @@ const WORDS: &[&str] = &[
     "4",
     "5",
 ];
+
+/// What is said of what is not all explained.
+const TOO_LONG: &str = "the payload takes too long to explain all of it";
 
 /// The fields that words decide.
 const DECIDED: [&str; 2] = ["event_action", "payload.severity"];
@@ -98,6 +104,8 @@ pub enum How {
     Needed,
     /// It is what a word in the payload stands for.
     Table,
+    /// It was not found out.
+    Unknown,
 }
 
 impl How {
@@ -109,6 +117,7 @@ impl How {
             How::Made => "made",
             How::Needed => "needed",
             How::Table => "table",
+            How::Unknown => "unknown",
         }
     }
 }
@@ -132,19 +141,27 @@ pub fn explain(
     let Ok(payload) = sources::payload(delivery) else { return unknown("the payload is not json") };
     let events: Vec<Map<String, Value>> = events.iter().map(fields).collect();
     let mut asker = Asker { map, delivery, in_time, left: MAPPED_MAX_BYTES };
-    if asker.ask(&payload, None).as_ref() != Some(&events) {
-        return unknown("more than the payload's members decides");
+    match asker.ask(&payload, None) {
+        None => return unknown(TOO_LONG),
+        Some(same) if same == events => {}
+        Some(_) => return unknown("more than the payload's members decides"),
     }
-    let mut parts = parts(&payload, false);
-    if parts.len() > PARTS_MAX {
-        parts = self::parts(&payload, true);
+    let mut walk = Walk::over(&payload, false);
+    if walk.cut {
+        walk = Walk::over(&payload, true);
     }
+    let parts = walk.parts;
     let mut found = Found { events: &events, of: events.iter().map(|_| Map::new()).collect() };
     let mut unused = Vec::new();
     for part in &parts {
         let marked = asker.change(&payload, part, &mark);
-        let used = found.note(&part.name, marked.as_deref());
-        if !used && !found.note(&part.name, asker.change(&payload, part, &|value| *value = Value::Null).as_deref()) {
+        if found.note(&part.name, marked.as_deref()) || part.value.is_null() {
+            continue;
+        }
+        let without = asker.change(&payload, part, &|value| *value = Value::Null);
+        let used = found.note(&part.name, without.as_deref());
+        // What could not be asked may well be used.
+        if without.is_some() && !used {
             unused.push(part.name.clone());
         }
     }
@@ -156,8 +173,10 @@ pub fn explain(
     try_words(&mut asker, &mut found, &payload, &parts, words);
     unused.retain(|name| !found.names(name));
     unused.truncate(UNUSED_MAX);
-    let origins = events.iter().zip(&found.of).map(|(event, of)| origins(event, of, &payload, &parts)).collect();
-    let incomplete = (asker.left == 0).then_some("the payload takes too long to explain all of it");
+    let complete = asker.left > 0 && !walk.cut;
+    let known = Known { payload: &payload, parts: &parts, each: !walk.many, complete };
+    let origins = events.iter().zip(&found.of).map(|(event, of)| known.origins(event, of)).collect();
+    let incomplete = (!complete).then_some(TOO_LONG);
     Explanation { events: origins, unused, incomplete }
 }
 
@@ -343,20 +362,29 @@ enum Step {
 }
 
 /// All parts of a payload; where `many` is set, a part of any item of a list stands for that of all.
-fn parts(payload: &Value, many: bool) -> Vec<Part> {
-    let mut walk = Walk { many, parts: Vec::new(), seen: Map::new() };
-    walk.visit(payload, String::new(), &mut Vec::new());
-    walk.parts
-}
-
 struct Walk {
     many: bool,
     parts: Vec<Part>,
     seen: Map<String, Value>,
+    /// How much more is walked.
+    left: usize,
+    /// Whether there are more parts.
+    cut: bool,
 }
 
 impl Walk {
+    fn over(payload: &Value, many: bool) -> Walk {
+        let mut walk = Walk { many, parts: Vec::new(), seen: Map::new(), left: WALKED_MAX, cut: false };
+        walk.visit(payload, String::new(), &mut Vec::new());
+        walk
+    }
+
     fn visit(&mut self, value: &Value, name: String, path: &mut Vec<Step>) {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 || self.parts.len() > PARTS_MAX || name.len() > NAME_MAX_BYTES {
+            self.cut = true;
+            return;
+        }
         let many = self.many;
         let mut below = |value: &Value, name: String, step: Step| {
             path.push(step);
@@ -366,7 +394,9 @@ impl Walk {
         match value {
             Value::Object(members) => {
                 for (member, value) in members {
-                    below(value, text::joined(&[&name, member], "."), Step::Name(member.clone()));
+                    // Longer ones are cut off below, and joining them costs too much.
+                    let shown = member.get(..member.floor_char_boundary(NAME_MAX_BYTES)).unwrap_or_default();
+                    below(value, text::joined(&[&name, shown], "."), Step::Name(member.clone()));
                 }
             }
             Value::Array(items) => {
@@ -377,13 +407,13 @@ impl Walk {
                     }
                 }
             }
-            Value::Null => {}
             Value::String(text) => match inner(text) {
                 Some(inner) => below(&inner, name, Step::Text),
                 None if text.trim().is_empty() => {}
                 None => self.add(value, name, path),
             },
-            Value::Bool(_) | Value::Number(_) => self.add(value, name, path),
+            // A word that is missing can decide, too: a time at which it was over.
+            Value::Bool(_) | Value::Null | Value::Number(_) => self.add(value, name, path),
         }
     }
 
@@ -427,31 +457,52 @@ fn mark(value: &mut Value) {
                 None => (number.as_f64().unwrap_or_default() + 1.0).into(),
             }
         }
-        Value::Array(_) | Value::Null | Value::Object(_) => {}
+        Value::Null => *value = "~".into(),
+        Value::Array(_) | Value::Object(_) => {}
     }
 }
 
-/// What is known of an event's fields, as a person reads it.
-fn origins(event: &Map<String, Value>, of: &Map<String, Value>, payload: &Value, parts: &[Part]) -> Vec<Origin> {
-    let origin = |(field, value): (&String, &Value)| {
+/// What there is to explain with.
+struct Known<'a> {
+    payload: &'a Value,
+    parts: &'a [Part],
+    /// Whether each part is one place in the payload.
+    each: bool,
+    /// Whether all was asked.
+    complete: bool,
+}
+
+impl Known<'_> {
+    /// What is known of an event's fields, as a person reads it.
+    fn origins(&self, event: &Map<String, Value>, of: &Map<String, Value>) -> Vec<Origin> {
+        let kind = of.get_key_value(ALL);
+        event.iter().chain(kind).map(|(field, value)| self.origin(field, value, of)).collect()
+    }
+
+    fn origin(&self, field: &str, value: &Value, of: &Map<String, Value>) -> Origin {
         let names = of.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let names: Vec<&str> = names.collect();
-        let value_of = |name: &str| parts.iter().find(|part| part.name == name).map(|part| &part.value);
+        let value_of = |name: &str| {
+            // Of a part of all items nobody knows which item's value it was; an equal one is as good.
+            let part = self.parts.iter().find(|part| part.name == name)?;
+            if self.each { Some(part.value.clone()) } else { found_in(self.payload, &part.path, value) }
+        };
         let (mut how, mut row) = (How::Made, None);
         let mut from: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         match names.as_slice() {
-            [] => how = How::Fallback,
+            [] if self.complete => how = How::Fallback,
+            [] => how = How::Unknown,
             _ if field == ALL => how = How::Needed,
-            _ if DECIDED.contains(&field.as_str()) => {
+            _ if DECIDED.contains(&field) => {
                 how = How::Table;
-                if let [only] = names.as_slice() {
-                    let word = value_of(only).map(shown).unwrap_or_default();
+                if let ([only], true) = (names.as_slice(), self.each) {
+                    let word = value_of(only).map(|word| shown(&word)).unwrap_or_default();
                     row = (!word.is_empty()).then(|| [&word, " → ", &shown(value)].concat());
                 }
             }
-            [only] if value_of(only).is_some_and(|part| shown(part) == shown(value)) => how = How::Copied,
+            [only] if value_of(only).is_some_and(|part| shown(&part) == shown(value)) => how = How::Copied,
             _ => {
-                if let Some((above, whole)) = common(&names, payload) {
+                if let Some((above, whole)) = common(&names, self.payload) {
                     if whole == value {
                         (how, from) = (How::Copied, vec![above]);
                     } else if names.len() > NAMED_MAX {
@@ -461,10 +512,21 @@ fn origins(event: &Map<String, Value>, of: &Map<String, Value>, payload: &Value,
             }
         }
         from.truncate(NAMED_MAX);
-        Origin { field: field.clone(), how, from, row }
+        Origin { field: field.to_owned(), how, from, row }
+    }
+}
+
+/// A value that reads as `wanted` at a path that may stand for many places.
+fn found_in(value: &Value, path: &[Step], wanted: &Value) -> Option<Value> {
+    let Some((step, rest)) = path.split_first() else {
+        return (shown(value) == shown(wanted)).then(|| value.clone());
     };
-    let kind = of.get_key_value(ALL);
-    event.iter().chain(kind).map(origin).collect()
+    match step {
+        Step::All => value.as_array()?.iter().find_map(|item| found_in(item, rest, wanted)),
+        Step::Index(index) => found_in(value.get(*index)?, rest, wanted),
+        Step::Name(name) => found_in(value.get(name)?, rest, wanted),
+        Step::Text => found_in(&inner(value.as_str()?)?, rest, wanted),
+    }
 }
 
 /// A scalar as text.

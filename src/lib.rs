@@ -20,7 +20,8 @@
 //!
 //! Each arrow is one function in one file; [`relay`] alone calls them, in this order, and no stage calls back. A
 //! preview takes the same way and ends before `deliver`, at [`deliver::draft`]; where `source.map` stands, a mapping of
-//! the user's own has [`custom`].
+//! the user's own has [`custom`]. What is no delivery has a module that does it all: [`doctor`] and [`act`] ask for their
+//! configuration and PagerDuty's answers themselves, past the same [`auth::verify`].
 //!
 //! # Invariants
 //!
@@ -42,7 +43,7 @@
 //!     explains a mapping knows no vendor: it asks the mapping itself ([`explain`]).
 //! 12. Every wait for a sender or for PagerDuty has an end: [`host::Host::exchange`] takes a deadline, and bodies are read
 //!     under a clock.
-//! 12. A routing key goes to the Events API and the token to the REST API, and neither to the other's. No page needs the
+//! 13. A routing key goes to the Events API and the token to the REST API, and neither to the other's. No page needs the
 //!     token.
 //!
 //! # Glossary

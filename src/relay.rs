@@ -1,5 +1,7 @@
 //! The pipeline: its stages, in order.
 
+#[cfg(feature = "templates")]
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -169,8 +171,11 @@ fn take_in(
                 Err(error) => return Err(error.into()),
             };
             let hmac = auth.hmac();
-            let map = |_, delivery: &Authenticated<'_>| match &template {
-                Ok(template) => template.map(&variable, delivery),
+            // Parsed once, because a preview maps many times, and not for strangers.
+            let mapping = OnceCell::new();
+            let parse = || template.as_ref().map_err(MapError::clone).and_then(Template::mapping);
+            let map = |_, delivery: &Authenticated<'_>| match mapping.get_or_init(parse) {
+                Ok(mapping) => mapping.map(&variable, delivery),
                 Err(error) => Err(error.clone()),
             };
             let intake = Intake {
@@ -179,7 +184,8 @@ fn take_in(
                 schemes: &auth.schemes(&hmac),
                 patience: CUSTOM_PATIENCE,
                 success: StatusCode::OK,
-                words: &[],
+                // What a template compares with stands in it, in quotes.
+                words: &[&text.replace('\'', "`")],
                 map: &map,
             };
             stages(host, request, &intake, delivery, facts).map_err(|error| match (error, broken) {
@@ -209,6 +215,7 @@ fn stages(
 ) -> Result<StatusCode, Error> {
     facts.ended("read", host);
     facts.source = Some(intake.slug.to_owned());
+    facts.asked_preview = to.preview;
     let deadline = deadline(intake.patience);
     let unread = request.problem.map(Error::Read);
     // What is too large may still be an alert. The others break off or come late, and their senders come again.

@@ -29,6 +29,8 @@ pub struct Facts {
     pub mapped: Mapped,
     /// What came of each event.
     pub outcomes: Vec<Outcome>,
+    /// Whether only a preview was asked for.
+    pub asked_preview: bool,
     /// What would have been sent, where that is all that was asked.
     pub preview: Option<Preview>,
     /// What else is known, by name.
@@ -156,6 +158,8 @@ pub fn line(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Err
     if let Some(members) = line.as_object_mut() {
         members.insert("time".into(), text::epoch(host.now()).into());
         let level = match facts.warnings.is_empty() {
+            // A person tries something out, and is told.
+            _ if facts.asked_preview => "info",
             _ if reply.status >= StatusCode::BAD_REQUEST => "error",
             false => "warning",
             true => "info",
@@ -163,7 +167,7 @@ pub fn line(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Err
         members.insert("level".into(), level.into());
         members.insert("source".into(), facts.source.clone().into());
         members.insert("service".into(), facts.service.clone().into());
-        if facts.preview.is_some() {
+        if facts.asked_preview {
             members.insert("preview".into(), true.into());
         }
         members.insert("status".into(), reply.status.as_u16().into());

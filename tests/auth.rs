@@ -298,7 +298,8 @@ fn accepts(case: &Value, request: &Request, secrets: &Rotation) -> Option<bool> 
     let access = Access { secrets: Some(secrets), policy: POLICY, topics: &topics };
     let certificate = case["certificate"].as_str().map(|pem| pem.as_bytes().to_vec());
     let mut fetch = |_: &Url| certificate.clone().ok_or(FetchError::Trouble);
-    let known = auth::verify(request, &[scheme(&case["scheme"])], access, now, &mut fetch);
+    let schemes = [scheme(&case["scheme"])];
+    let known = auth::verify(request, &schemes, access, now, &mut fetch);
     known.ok().map(|known| known.proof().previous)
 }
 

@@ -416,3 +416,20 @@ fn secrets_show_nowhere() {
         }
     });
 }
+
+#[test]
+fn both_variable_stores_tell_the_names_of_their_variables() {
+    run(async {
+        for flavour in FLAVOURS {
+            let pagerduty = PagerDuty::start().await;
+            let world = World::new(&pagerduty.url()).with("routing_key_web", ROUTING_KEY).with("secret_githb", SECRET);
+            let check = Call { method: "GET", body: Bytes::new(), ..Call::post("/check", "") };
+            let reply = relay(flavour).call(&world, check).await.expect("the component answers");
+            let said = reply.json()["findings"].to_string();
+            assert_eq!(reply.status, 200, "{flavour:?}: {said}");
+            for name in ["`routing_key_web` holds", "`secret_githb` is read by nothing"] {
+                assert!(said.contains(name), "{flavour:?}: {name}: {said}");
+            }
+        }
+    });
+}

@@ -542,7 +542,7 @@ const CASES: &[Case] = &[
             "error variable `custom_a`, line 1, column 22: `a +` cannot be parsed: unexpected end of input, expected expression",
             "error variable `custom_b` is not json: line 1, column 1",
             "error variable `custom_c` has no `event_action`",
-            "error variable `custom_d`, line 1, column 22: `x | shout` uses filter `shout`, which there is not",
+            "error variable `custom_d`, line 1, column 26: `shout` is a filter that there is not",
             "error variable `custom_e`: `auth` has a `scheme` other than basic, bearer, header, hmac, query, sns, standard_webhooks",
             "error variable `secret_custom_f` is too short: 16 characters at least",
         ],

@@ -14,6 +14,7 @@ use harness::pagerduty::PagerDuty;
 use harness::runtime::{Call, World, relay};
 use harness::server::Server;
 use harness::{SECRET, SERVICE_KEY, run};
+use serde_json::json;
 
 /// How large the page may be in the component, in bytes.
 const SIZE_MAX: usize = 40_000;
@@ -34,7 +35,10 @@ fn the_page_previews_every_source_in_a_browser() {
     run(async {
         let pagerduty = PagerDuty::start().await;
         // A service's key, which takes change events too.
-        let world = World::new(&pagerduty.url()).with("routing_key", SERVICE_KEY);
+        let mut world = World::new(&pagerduty.url()).with("routing_key", SERVICE_KEY);
+        let event = json!({"event_action": "trigger", "dedup_key": "{{ id }}", "payload": {"summary": "{{ title }}", "source": "s"}});
+        let signed = json!({"auth": {"scheme": "hmac", "header": "X-Signature", "prefix": "sha256="}, "event": event});
+        world = world.with("custom_plain", &event.to_string()).with("custom_signed", &signed.to_string());
         let server = Server::start(relay(Flavour::Spin), world, 0, None).await.expect("a free port on loopback");
         let mut check = Command::new("node");
         check.arg(root.join("tests/page/check.mjs")).arg(&libraries).arg(server.url("/")).arg(SECRET);

@@ -215,6 +215,8 @@ fn a_preview_is_for_known_senders_and_its_log_holds_no_payload() {
         let world = world(&pagerduty);
         let fixture = include_bytes!("fixtures/events/01-firing-trigger.json").as_slice();
         let stranger = call(&world, Call::stranger("POST", "/preview/events", fixture)).await;
+        // Somebody who mistypes a secret is to set off nobody's watch over the log.
+        assert_eq!((&stranger.log_json()["level"], &stranger.log_json()["preview"]), (&json!("info"), &json!(true)));
         assert_eq!((stranger.status, &stranger.json()["detail"]), (401, &json!("credentials are absent or wrong")));
         let closed = call(&world.clone().without("webhook_secret"), Call::post("/preview/events", fixture)).await;
         assert_eq!((closed.status, &closed.json()["detail"]), (503, &json!("variable `webhook_secret` is not set")));
@@ -224,6 +226,94 @@ fn a_preview_is_for_known_senders_and_its_log_holds_no_payload() {
         assert_eq!(reply.log_json()["preview"], true);
         let summary = reply.json()["events"][0]["body"]["payload"]["summary"].as_str().expect("a summary").to_owned();
         assert!(!reply.log.contains(&summary) && !reply.log.contains("body"), "{}", reply.log);
+    });
+}
+
+/// The explained events of a preview, as field to origin.
+async fn explained(path: &str, payload: &Value) -> (Value, Vec<Vec<Value>>) {
+    let pagerduty = PagerDuty::start().await;
+    let reply = call(&world(&pagerduty), Call::post(path, payload.to_string())).await;
+    assert_eq!(reply.status, 200, "{}", reply.json());
+    let events = list(&reply.json()["events"]).iter().map(|event| list(&event["explanation"])).collect();
+    (reply.json(), events)
+}
+
+fn of<'a>(origins: &'a [Value], field: &str) -> &'a Value {
+    origins.iter().find(|origin| origin["field"] == field).unwrap_or(&Value::Null)
+}
+
+#[test]
+fn in_a_batch_too_large_for_each_item_no_event_is_explained_with_anothers_value() {
+    run(async {
+        let alert = |i: usize| {
+            json!({"status": "firing", "fingerprint": format!("f{i}"), "startsAt": "2026-03-04T05:06:07Z",
+                "labels": {"alertname": "Disk", "instance": format!("db-{i}"), "severity": if i == 0 { "critical" } else { "warning" }},
+                "annotations": {"summary": format!("Disk {i} is full")}})
+        };
+        let payload = json!({"groupKey": "g", "alerts": (0..40).map(alert).collect::<Vec<_>>()});
+        let (said, events) = explained("/preview/alertmanager", &payload).await;
+        assert_eq!(said["explanation_incomplete"], Value::Null, "{said}");
+        for (event, origins) in list(&said["events"]).iter().zip(&events) {
+            let summary =
+                json!({"field": "payload.summary", "how": "copied", "from": ["alerts[].annotations.summary"]});
+            assert_eq!(of(origins, "payload.summary"), &summary, "{}", event["dedup_key"]);
+            let severity = json!({"field": "payload.severity", "how": "table", "from": ["alerts[].labels.severity"]});
+            assert_eq!(of(origins, "payload.severity"), &severity);
+        }
+        assert_eq!(events.len(), 40);
+    });
+}
+
+#[test]
+fn what_was_not_asked_is_called_neither_unused_nor_a_fallback() {
+    run(async {
+        let payload = json!({"event_action": "trigger", "dedup_key": "k",
+            "payload": {"summary": "s", "source": "here", "severity": "error", "custom_details": {"a": "x".repeat(900_000)}}});
+        let (said, events) = explained("/preview/events", &payload).await;
+        assert_eq!(said["explanation_incomplete"], "the payload takes too long to explain all of it");
+        assert!(!list(&said["unused"]).contains(&json!("payload.summary")), "{}", said["unused"]);
+        for field in ["event_action", "payload.summary", "payload.source", "payload.severity"] {
+            let how = &of(&events[0], field)["how"];
+            assert!(how == "unknown" || how == "copied" || how == "table", "{field}: {how}");
+        }
+        assert!(events[0].iter().any(|origin| origin["how"] == "unknown"), "{:?}", events[0]);
+    });
+}
+
+#[test]
+fn payloads_made_to_be_hard_to_explain_are_explained_in_part() {
+    run(async {
+        // A long name before a long list, lists in lists, JSON in text, many headers' worth of members.
+        let event = json!({"summary": "s", "source": "here", "severity": "error"});
+        let mut nested = json!(1);
+        for _ in 0..100 {
+            nested = json!([nested, nested.is_array()]);
+        }
+        let hard = [
+            json!({"n".repeat(300_000): vec![0; 6_000]}),
+            json!({"a": vec![json!({"b": vec![json!({"c": 1}); 100]}); 100]}),
+            json!({"t": json!({"t": json!({"t": vec![0; 5_000]}).to_string()}).to_string()}),
+            json!((0..20_000).map(|i| (format!("m{i}"), json!(i))).collect::<serde_json::Map<_, _>>()),
+            nested,
+        ];
+        for hard in hard {
+            let payload = json!({"event_action": "trigger", "dedup_key": "k", "payload": event, "zz": hard});
+            let (said, events) = explained("/preview/events", &payload).await;
+            assert_eq!(events.len(), 1);
+            assert!(!events[0].is_empty() || said["explanation_incomplete"].is_string());
+        }
+        // Items that make no event, and a template that is read for each of them.
+        let template = json!({"each": "alerts", "event": {"event_action": "trigger", "dedup_key": "{{ item.id }}",
+            "payload": {"summary": "{{ item.t }}", "source": "s", "custom_details": {"x": "y".repeat(30_000)}}}});
+        let mut payload = json!({"alerts": [{"id": 1, "t": "T"}]});
+        payload["alerts"].as_array_mut().unwrap().extend(vec![Value::Null; 999]);
+        for i in 0..180 {
+            payload[format!("w{i}")] = "word".into();
+        }
+        let pagerduty = PagerDuty::start().await;
+        let world = world(&pagerduty).with("custom_mine", &template.to_string());
+        let reply = call(&world, Call::post("/preview/custom/mine", payload.to_string())).await;
+        assert_eq!(reply.json()["explanation_incomplete"], "the payload takes too long to explain all of it");
     });
 }
 

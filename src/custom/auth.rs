@@ -7,6 +7,9 @@
 //! | `query` | `parameter` |
 //! | `hmac` | `header`; `hash` (`sha256`, `sha1`), `encoding` (`hex`, `base64`), `prefix`; for a time that is signed too either `timestamp_header` with `timestamp_before`, or `timestamp`, `signature` and `separator` for a header of the form `t=…,v1=…` |
 //!
+//! Signed is the body; with `timestamp_header` what stands in `timestamp_before`, the time from that header, a colon and the
+//! body; with `timestamp` the time, the `separator` and the body.
+//!
 //! The same names are in the JSON of `GET /setup/<source>`. A scheme that is named is the only one that opens.
 
 use serde_json::Value;
@@ -34,7 +37,6 @@ pub struct Auth {
 const KNOWN: [&str; 11] = [
     "scheme",
     "header",
-    "parameter",
     "hash",
     "encoding",
     "prefix",
@@ -43,6 +45,7 @@ const KNOWN: [&str; 11] = [
     "timestamp",
     "signature",
     "separator",
+    "parameter",
 ];
 
 impl Auth {
@@ -78,7 +81,19 @@ impl Auth {
             sha1: hash == "sha1",
             base64: encoding == "base64",
         };
+        let used: &[&str] = match auth.scheme.as_str() {
+            "header" => &["scheme", "header"],
+            // All but the parameter.
+            "hmac" => KNOWN.split_last().map_or(&[], |(_, others)| others),
+            "query" => &["scheme", "parameter"],
+            _ => &["scheme"],
+        };
         match auth.scheme.as_str() {
+            "basic" | "bearer" | "header" | "hmac" | "query" | "sns" | "standard_webhooks"
+                if members.keys().any(|name| !used.contains(&name.as_str())) =>
+            {
+                fail("has a member that its scheme does not use")
+            }
             "basic" | "bearer" | "sns" | "standard_webhooks" => Ok(auth),
             "header" | "hmac" if auth.header.is_empty() => fail("names no `header`"),
             "hmac" if auth.timestamp.is_empty() != auth.signature.is_empty() => {

@@ -14,7 +14,7 @@ use minijinja::machinery::{Span, parse_expr};
 use serde_json::{Map, Value};
 
 use super::filters;
-use crate::text::{self, Node};
+use crate::text;
 
 /// The longest text that an expression makes, in bytes, and the longest list.
 pub(super) const TEXT_MAX_BYTES: usize = 64 * 1024;
@@ -54,10 +54,59 @@ pub(super) fn parse(source: &str) -> Result<Expression<'_>, Fault> {
     let whole = |why: String| Fault { from: 0, to: source.len(), why: why.into() };
     let expression = parse_expr(source)
         .map_err(|error| whole(["cannot be parsed: ", error.detail().unwrap_or_default()].concat()))?;
-    match filters::unknown(source) {
-        Some(name) => Err(whole(["uses filter `", name, "`, which there is not"].concat())),
-        None => Ok(Expression(expression)),
+    check(&expression, DEPTH_MAX)?;
+    Ok(Expression(expression))
+}
+
+/// Looks whether there is all that an expression uses, and whether it nests no deeper than `depth`.
+fn check(expr: &Expr<'_>, depth: usize) -> Result<(), Fault> {
+    let span = expr.span();
+    let Some(depth) = depth.checked_sub(1) else { return fault(span, "nests too deep") };
+    let mut parts: Vec<&Expr<'_>> = Vec::new();
+    match expr {
+        Expr::Var(_) | Expr::Const(_) => {}
+        Expr::GetAttr(attr) => parts.push(&attr.expr),
+        Expr::GetItem(item) => parts.extend([&item.expr, &item.subscript_expr]),
+        Expr::Slice(slice) if slice.step.is_some() => return fault(span, "has a step, and a part has an end only"),
+        Expr::Slice(slice) => {
+            parts.push(&slice.expr);
+            parts.extend(slice.start.iter().chain(&slice.stop));
+        }
+        Expr::UnaryOp(op) => parts.push(&op.expr),
+        Expr::BinOp(op) if matches!(op.op, BinOpKind::Pow) => return fault(span, "is not known here"),
+        Expr::BinOp(op) => parts.extend([&op.left, &op.right]),
+        Expr::Compare(chain) => {
+            parts.push(&chain.expr);
+            parts.extend(chain.ops.iter().map(|op| &op.expr));
+        }
+        Expr::IfExpr(choice) => {
+            parts.extend([&choice.test_expr, &choice.true_expr]);
+            parts.extend(&choice.false_expr);
+        }
+        Expr::Filter(filter) => {
+            let (least, most) = match filters::arguments(filter.name) {
+                Some(arguments) => arguments,
+                None => return fault(span, "is a filter that there is not"),
+            };
+            if !(least..=most).contains(&filter.args.len()) {
+                return fault(span, "has too few or too many arguments");
+            }
+            for arg in &filter.args {
+                let CallArg::Pos(arg) = arg else { return fault(span, "has a named argument") };
+                parts.push(arg);
+            }
+            parts.extend(&filter.expr);
+        }
+        Expr::Test(test) if !matches!(test.name, "defined" | "none") || !test.args.is_empty() => {
+            return fault(span, "is a test other than `is defined` and `is none`");
+        }
+        Expr::Test(test) => parts.push(&test.expr),
+        Expr::Call(_) => return fault(span, "is a call, and there are filters only"),
+        Expr::List(list) => parts.extend(&list.items),
+        Expr::Tuple(tuple) => parts.extend(&tuple.items),
+        Expr::Map(map) => parts.extend(map.keys.iter().chain(&map.values)),
     }
+    parts.into_iter().try_for_each(|part| check(part, depth))
 }
 
 impl Expression<'_> {
@@ -66,7 +115,7 @@ impl Expression<'_> {
     /// # Errors
     /// It names what is not there, or asks for what cannot be done.
     pub(super) fn eval<'v>(&self, scope: Scope<'v>, steps: &mut usize) -> Result<Cow<'v, Value>, Fault> {
-        Eval { scope, steps, depth: 0 }.value(&self.0)
+        Eval { scope, steps }.value(&self.0)
     }
 }
 
@@ -94,8 +143,21 @@ pub(super) fn text_of(value: &Value) -> Cow<'_, str> {
 struct Eval<'v, 's> {
     scope: Scope<'v>,
     steps: &'s mut usize,
-    depth: usize,
 }
+
+/// Roughly the bytes of a value. Working on it takes a step for each [`STEP_BYTES`] of them.
+pub(super) fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => 8 + text.len(),
+        Value::Array(items) => items.iter().map(weight).fold(8, usize::saturating_add),
+        Value::Object(members) => {
+            members.iter().fold(8, |sum, (name, member)| sum.saturating_add(name.len() + weight(member)))
+        }
+    }
+}
+
+const STEP_BYTES: usize = 64;
 
 fn fault<T>(span: Span, why: impl Into<Cow<'static, str>>) -> Result<T, Fault> {
     // An offset is below the length of an expression, which is short.
@@ -116,36 +178,44 @@ impl<'v> Eval<'v, '_> {
         }
     }
 
-    fn get(&mut self, expr: &Expr<'_>) -> Got<'v> {
-        let Some(left) = self.steps.checked_sub(1) else { return fault(expr.span(), "takes too many steps") };
-        *self.steps = left;
-        if self.depth > DEPTH_MAX {
-            return fault(expr.span(), "nests too deep");
-        }
-        self.depth += 1;
-        let got = self.got(expr);
-        self.depth -= 1;
-        got
+    /// The same, to be worked on or copied: that takes steps for how large it is.
+    fn heavy(&mut self, expr: &Expr<'_>) -> Result<Cow<'v, Value>, Fault> {
+        let value = self.value(expr)?;
+        self.step(weight(&value) / STEP_BYTES, expr.span())?;
+        Ok(value)
     }
 
-    fn got(&mut self, expr: &Expr<'_>) -> Got<'v> {
+    fn step(&mut self, count: usize, span: Span) -> Result<(), Fault> {
+        match self.steps.checked_sub(count) {
+            Some(left) => *self.steps = left,
+            None => {
+                *self.steps = 0;
+                return fault(span, "takes too many steps");
+            }
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, expr: &Expr<'_>) -> Got<'v> {
+        self.step(1, expr.span())?;
         match expr {
             Expr::Var(var) => Ok(self.name(var.id).map(Cow::Borrowed)),
             Expr::Const(constant) => self.constant(&constant.value, expr.span()),
             Expr::GetAttr(attr) => Ok(self.get(&attr.expr)?.and_then(|value| member(value, attr.name))),
             Expr::GetItem(item) => {
                 let value = self.get(&item.expr)?;
-                let place = self.value(&item.subscript_expr)?;
-                Ok(value.and_then(|value| at(value, &place)))
+                let place = self.get(&item.subscript_expr)?;
+                Ok(value.zip(place).and_then(|(value, place)| at(value, &place)))
             }
             Expr::Slice(slice) => {
-                let value = self.value(&slice.expr)?;
+                let Some(value) = self.get(&slice.expr)? else { return Ok(None) };
+                self.step(weight(&value) / STEP_BYTES, expr.span())?;
                 let mut end = |end: &Option<Expr<'_>>| match end {
                     Some(end) => Ok(Some(self.value(end)?.as_i64())),
                     None => Ok(None),
                 };
-                match (&slice.step, end(&slice.start)?, end(&slice.stop)?) {
-                    (None, start @ (None | Some(Some(_))), stop @ (None | Some(Some(_)))) => {
+                match (end(&slice.start)?, end(&slice.stop)?) {
+                    (start @ (None | Some(Some(_))), stop @ (None | Some(Some(_)))) => {
                         part(&value, start.flatten(), stop.flatten(), expr.span())
                     }
                     _ => fault(expr.span(), "is no part of a list or text"),
@@ -161,13 +231,13 @@ impl<'v> Eval<'v, '_> {
                 }
             }
             Expr::BinOp(op) => {
-                let left = self.value(&op.left)?;
+                let left = self.heavy(&op.left)?;
                 match op.op {
                     BinOpKind::ScAnd if !is_true(&left) => return Ok(Some(left)),
                     BinOpKind::ScOr if is_true(&left) => return Ok(Some(left)),
                     _ => {}
                 }
-                let right = self.value(&op.right)?;
+                let right = self.heavy(&op.right)?;
                 let compared = match op.op {
                     BinOpKind::ScAnd | BinOpKind::ScOr => return Ok(Some(right)),
                     BinOpKind::Eq => CompareOpKind::Eq,
@@ -182,9 +252,9 @@ impl<'v> Eval<'v, '_> {
                 made(compare(compared, &left, &right, expr.span())?)
             }
             Expr::Compare(chain) => {
-                let mut left = self.value(&chain.expr)?;
+                let mut left = self.heavy(&chain.expr)?;
                 for op in &chain.ops {
-                    let right = self.value(&op.expr)?;
+                    let right = self.heavy(&op.expr)?;
                     if !compare(op.op, &left, &right, expr.span())? {
                         return made(false);
                     }
@@ -200,18 +270,19 @@ impl<'v> Eval<'v, '_> {
             Expr::Filter(filter) => {
                 let Some(on) = &filter.expr else { return fault(expr.span(), "works on nothing") };
                 let span = Span { end_offset: expr.span().end_offset, ..on.span() };
-                if filter.name == "default" {
-                    let [CallArg::Pos(instead)] = filter.args.as_slice() else {
-                        return fault(span, "takes one value");
-                    };
+                let given = self.get(on)?;
+                if let ("default", Some(CallArg::Pos(instead))) = (filter.name, filter.args.first()) {
                     // It asks for what may not be there, and so may what it has instead.
-                    let given = self.get(on)?.filter(|given| !given.is_null() && given.as_str() != Some(""));
+                    let given = given.filter(|given| !given.is_null() && given.as_str() != Some(""));
                     return given.map_or_else(|| self.get(instead), |given| Ok(Some(given)));
                 }
-                let mut values = vec![self.value(on)?];
+                let Some(given) = given else { return Ok(None) };
+                self.step(weight(&given) / STEP_BYTES, span)?;
+                let mut values = vec![given];
                 for arg in &filter.args {
-                    let CallArg::Pos(arg) = arg else { return fault(span, "has a named argument") };
-                    values.push(self.value(arg)?);
+                    if let CallArg::Pos(arg) = arg {
+                        values.push(self.heavy(arg)?);
+                    }
                 }
                 match filters::apply(filter.name, &values) {
                     Ok(value) => made(value),
@@ -221,17 +292,16 @@ impl<'v> Eval<'v, '_> {
             Expr::Test(test) => match (test.name, self.get(&test.expr)?) {
                 ("defined", value) => made(value.is_some()),
                 ("none", Some(value)) => made(value.is_null()),
-                ("none", None) => fault(test.expr.span(), "is not there"),
-                _ => fault(expr.span(), "is a test other than `is defined` and `is none`"),
+                _ => fault(test.expr.span(), "is not there"),
             },
-            Expr::Call(_) => fault(expr.span(), "is a call, and there are filters only"),
+            Expr::Call(_) => fault(expr.span(), "is a call"),
             Expr::List(list) => self.list(&list.items),
             Expr::Tuple(tuple) => self.list(&tuple.items),
             Expr::Map(map) => {
                 let mut members = Map::new();
                 for (name, value) in map.keys.iter().zip(&map.values) {
                     let name = text_of(&*self.value(name)?).into_owned();
-                    members.insert(name, self.value(value)?.into_owned());
+                    members.insert(name, self.heavy(value)?.into_owned());
                 }
                 made(members)
             }
@@ -268,7 +338,7 @@ impl<'v> Eval<'v, '_> {
     fn list(&mut self, items: &[Expr<'_>]) -> Got<'v> {
         let mut list = Vec::new();
         for item in items {
-            list.push(self.value(item)?.into_owned());
+            list.push(self.heavy(item)?.into_owned());
         }
         made(list)
     }
@@ -284,6 +354,10 @@ fn member<'v>(value: Cow<'v, Value>, name: &str) -> Option<Cow<'v, Value>> {
 
 /// A member or an item, from the end where the place is negative.
 fn at<'v>(value: Cow<'v, Value>, place: &Value) -> Option<Cow<'v, Value>> {
+    if let (Value::String(text), Some(place)) = (&*value, place.as_i64()) {
+        let c = text.chars().nth(bound(place, text.chars().count())?)?;
+        return Some(Cow::Owned(c.to_string().into()));
+    }
     let Some(items) = value.as_array() else { return member(value, &text_of(place)) };
     let index = bound(place.as_i64()?, items.len())?;
     match value {
@@ -334,6 +408,10 @@ fn arithmetic<'v>(kind: BinOpKind, left: &Value, right: &Value, span: Span) -> G
         }
         _ => {}
     }
+    let divides = matches!(kind, BinOpKind::Div | BinOpKind::FloorDiv | BinOpKind::Rem);
+    if divides && right.as_f64() == Some(0.0) {
+        return fault(span, "divides by zero");
+    }
     if let (Some(left), Some(right)) = (left.as_i64(), right.as_i64()) {
         let whole = match kind {
             BinOpKind::Add => left.checked_add(right),
@@ -366,7 +444,7 @@ fn arithmetic<'v>(kind: BinOpKind, left: &Value, right: &Value, span: Span) -> G
         BinOpKind::Div => left / right,
         BinOpKind::FloorDiv => (left / right).floor(),
         BinOpKind::Rem => left - right * (left / right).floor(),
-        _ => return fault(span, "is not known here: there are + - * / // % ~"),
+        _ => return fault(span, "is not known here"),
     };
     if number.is_finite() { made(number) } else { fault(span, "is no number") }
 }
@@ -377,7 +455,10 @@ pub(super) const TOO_LONG: &str = "makes more than 64 kib of text";
 fn compare(kind: CompareOpKind, left: &Value, right: &Value, span: Span) -> Result<bool, Fault> {
     let order = || match (left, right) {
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
-        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
+        _ => match (whole(left), whole(right)) {
+            (Some(left), Some(right)) => Some(left.cmp(&right)),
+            _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
+        },
     };
     let ordered = |test: &dyn Fn(std::cmp::Ordering) -> bool| match order() {
         Some(order) => Ok(test(order)),
@@ -404,12 +485,16 @@ fn compare(kind: CompareOpKind, left: &Value, right: &Value, span: Span) -> Resu
 /// Equality by value: `1` is `1.0`.
 fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) if left != right => left.as_f64() == right.as_f64(),
+        // Ids can be larger than what a float tells apart.
+        (Value::Number(_), Value::Number(_)) => match (whole(left), whole(right)) {
+            (Some(left), Some(right)) => left == right,
+            _ => left.as_f64() == right.as_f64(),
+        },
         _ => left == right,
     }
 }
 
-/// A scalar as [`Node::text`] reads it; nothing for the rest.
-pub(super) fn scalar(value: &Value) -> Option<String> {
-    Node::root(value).text()
+/// A whole number, whichever kind it is of.
+fn whole(value: &Value) -> Option<i128> {
+    value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from))
 }

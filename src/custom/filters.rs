@@ -21,36 +21,32 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::eval::{TEXT_MAX_BYTES, TOO_LONG, scalar, text_of};
+use super::eval::{TEXT_MAX_BYTES, TOO_LONG, text_of};
 use crate::event::Severity;
 use crate::text::{self, Node};
 
-const NAMES: &[&str] = &[
-    "date", "default", "first", "host", "join", "length", "lower", "replace", "round", "severity", "sha256", "split",
-    "tojson", "trim", "upper",
+/// The filters, each with the least and the most arguments that it takes.
+const FILTERS: &[(&str, (usize, usize))] = &[
+    ("date", (0, 0)),
+    ("default", (1, 1)),
+    ("first", (0, 0)),
+    ("host", (0, 0)),
+    ("join", (0, 1)),
+    ("length", (0, 0)),
+    ("lower", (0, 0)),
+    ("replace", (2, 2)),
+    ("round", (0, 1)),
+    ("severity", (0, 1)),
+    ("sha256", (0, 0)),
+    ("split", (1, 1)),
+    ("tojson", (0, 0)),
+    ("trim", (0, 0)),
+    ("upper", (0, 0)),
 ];
 
-/// The first filter in an expression that there is not: it is found before there is a payload.
-pub(super) fn unknown(expression: &str) -> Option<&str> {
-    let mut quote = None;
-    let mut escaped = false;
-    for (at, c) in expression.char_indices() {
-        match (quote, c) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '|') => {
-                let rest = expression.get(at + 1..).unwrap_or_default().trim_start();
-                let name = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
-                if !NAMES.contains(&name) {
-                    return Some(name);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
+/// How many arguments a filter takes, the least and the most; nothing where there is no such filter.
+pub(super) fn arguments(name: &str) -> Option<(usize, usize)> {
+    FILTERS.iter().find(|(known, _)| *known == name).map(|(_, arguments)| *arguments)
 }
 
 /// What a filter other than `default` makes of the value before it and of its arguments.
@@ -76,8 +72,9 @@ pub(super) fn apply(name: &str, values: &[Cow<'_, Value>]) -> Result<Value, &'st
             let between = argument.map(|between| text(Some(between))).transpose()?.unwrap_or_default();
             let mut whole = String::new();
             for (index, item) in list()?.iter().enumerate() {
-                let between = if index > 0 { between.as_str() } else { "" };
-                whole = bounded([&whole, between, &text(Some(item))?].concat())?;
+                whole.push_str(if index > 0 { &between } else { "" });
+                whole.push_str(&text(Some(item))?);
+                bounded(&whole)?;
             }
             whole.into()
         }
@@ -93,12 +90,14 @@ pub(super) fn apply(name: &str, values: &[Cow<'_, Value>]) -> Result<Value, &'st
             let mut parts = split(&whole, &from).into_iter();
             let mut made = parts.next().unwrap_or_default().to_owned();
             for part in parts {
-                made = bounded([&made, &*to, part].concat())?;
+                made.push_str(&to);
+                made.push_str(part);
+                bounded(&made)?;
             }
             made.into()
         }
         "round" => round(value, argument).ok_or("works on a number, with 0 to 9 digits")?,
-        "severity" => match scalar(value).and_then(|word| Severity::from_word(&word)) {
+        "severity" => match Node::root(value).text().and_then(|word| Severity::from_word(&word)) {
             Some(known) => known.as_str().into(),
             None => argument.cloned().unwrap_or(Severity::Error.as_str().into()),
         },
@@ -111,8 +110,8 @@ pub(super) fn apply(name: &str, values: &[Cow<'_, Value>]) -> Result<Value, &'st
     })
 }
 
-fn bounded(text: String) -> Result<String, &'static str> {
-    if text.len() > TEXT_MAX_BYTES { Err(TOO_LONG) } else { Ok(text) }
+fn bounded(text: &str) -> Result<(), &'static str> {
+    if text.len() > TEXT_MAX_BYTES { Err(TOO_LONG) } else { Ok(()) }
 }
 
 /// The parts of a text; all of it where there is nothing to look for.
@@ -128,6 +127,10 @@ fn split<'a>(text: &'a str, between: &str) -> Vec<&'a str> {
 }
 
 fn round(value: &Value, digits: Option<&Value>) -> Option<Value> {
+    if value.is_i64() || value.is_u64() {
+        // As it is: an id may be larger than what a float holds.
+        return Some(value.clone());
+    }
     let written = || value.as_str()?.trim().parse::<f64>().ok();
     let number = value.as_f64().or_else(written).filter(|number| number.is_finite())?;
     let digits = digits.map_or(Some(0), Value::as_u64).filter(|digits| *digits <= 9)?;

@@ -7,13 +7,30 @@ pub(super) enum Step<'a> {
     Name(&'a str),
 }
 
-/// Line and column, both from 1 and the column in characters, of the character at `offset` of the text at a path. `json`
-/// is a document that has been parsed; where the path leads nowhere, it is the document's beginning.
-pub(super) fn of(json: &str, path: &[Step<'_>], offset: usize) -> (usize, usize) {
-    let end = find(json, path).map_or(0, |start| start + inside(json.get(start..).unwrap_or_default(), offset));
-    let before = json.get(..end).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.bytes().filter(|byte| *byte == b'\n').count() + 1, line.chars().count() + 1)
+/// Where a text begins: line and column, both from 1 and the column in characters, and the document from there on.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    line: usize,
+    column: usize,
+    rest: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// The place of what stands at a path. `json` is a document that has been parsed; where the path leads nowhere, it is
+    /// the document's beginning.
+    pub(super) fn of(json: &'a str, path: &[Step<'_>]) -> Place<'a> {
+        let start = find(json, path).unwrap_or_default();
+        let (before, rest) = json.split_at_checked(start).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+        Place { line: lines + 1, column: line.chars().count() + 1, rest }
+    }
+
+    /// Line and column of the character at `offset` of what the text there says. A text in JSON has one line.
+    pub(super) fn at(self, offset: usize) -> (usize, usize) {
+        let before = self.rest.get(..inside(self.rest, offset)).unwrap_or_default();
+        (self.line, self.column + before.chars().count())
+    }
 }
 
 /// Where the value at a path begins.

@@ -73,7 +73,8 @@ impl<'a> Node<'a> {
     pub fn time(self) -> Option<String> {
         let text = self.text()?;
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-        let Ok(number) = whole.parse::<u64>() else { return timestamp(&text) };
+        let digits = fraction.bytes().all(|byte| byte.is_ascii_digit());
+        let Some(number) = whole.parse::<u64>().ok().filter(|_| digits) else { return timestamp(&text) };
         // Seconds reach this size in the year 5138, milliseconds were there in 1973.
         let since = match number {
             0 => return None,

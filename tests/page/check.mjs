@@ -1,5 +1,6 @@
 // The page at `GET /` in a real browser, against a relay that serves it: what it shows, and what it must never do.
 // Usage: node tests/page/check.mjs <folder with node_modules> <base url> <secret>
+// The relay has two mappings of a user's own, `custom_plain` and `custom_signed`, the latter with SIGNED as its `auth`.
 // Environment: CHROMIUM, the browser (/usr/bin/chromium); SCREENSHOTS, a folder for light.png, dark.png and phone.png.
 
 import assert from 'node:assert/strict';
@@ -17,6 +18,7 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const ORIGIN = new URL(address).origin;
 const HOME = `${ORIGIN}/`;
+const SIGNED = '{"scheme": "hmac", "header": "X-Signature", "prefix": "sha256="}';
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 740 };
 const FLAGS =
@@ -49,7 +51,17 @@ async function checks() {
   await check('a wrong secret is an alert that names the source and the variables', wrongSecretIsExplained);
   await check('no secret, no request: the page says what is missing', missingSecretIsExplained);
   await check('markup in a payload is text, and only web addresses are links', markupIsText);
+  await check('a mapping without auth takes the secret', () => customPreviews('plain', ''));
+  await check('a mapping with auth takes a signature', () => customPreviews('signed', SIGNED));
+  await check('auth that is copied as a line is understood', () => customPreviews('signed', `  "auth": ${SIGNED},\n`));
+  await check('without its auth a mapping stays closed, and the page says what to paste', missingAuthIsExplained);
+  await check('auth that is wrong is explained, and nothing is asked for', wrongAuthIsExplained);
+  await check('names with dots and brackets in them are found', namesWithDotsAreFound);
   await check('the secret is kept nowhere', secretIsKeptNowhere);
+  for (const slug of ['github', 'azure', 'gcp']) {
+    await check(`the secret is kept nowhere, ${slug}`, () => secretOfIsKeptNowhere(slug));
+  }
+  await check('a secret that a query shows is in the address of that request alone', secretInQueryIsKeptNowhere);
   await check('a payload of the user survives a change of source', payloadIsKept);
   await check('the curl line cannot be ended by the payload', curlIsQuoted);
   await check('the keyboard alone reaches a preview and its resolve', keyboardIsEnough);
@@ -245,11 +257,85 @@ async function markupIsText() {
   assert.equal(await page.evaluate(() => link('javascript:alert(1)', 'x').querySelector('a')), null);
 }
 
-async function secretIsKeptNowhere() {
+async function enterCustom(page, name, auth) {
+  await page.selectOption('#source', 'custom');
+  await page.getByLabel('Mapping name').fill(name);
+  await page.getByLabel('Auth of the template').fill(auth);
+  await page.fill('#payload', '{"id": "a", "title": "T"}');
+}
+
+async function customPreviews(name, auth) {
   const page = await open();
-  await openAndClose(page, 'alertmanager');
-  await page.locator('#real summary').click();
-  await page.locator('#curl pre').waitFor();
+  await enterCustom(page, name, auth);
+  const hint = await page.locator('#secret-hint').textContent();
+  assert(hint.includes(`secret_custom_${name}`) && hint.includes('webhook_secret'), hint);
+  await enterSecret(page);
+  const reply = await preview(page);
+  assert.equal(reply.auth, auth ? 'x-signature, current secret' : 'bearer, current secret');
+  assert.equal(await page.locator('article.event').count(), 1);
+  const card = page.locator(`article.event[data-action="trigger"][data-key="custom_${name}:a"]`);
+  assert.equal(await card.locator('.summary').textContent(), 'T');
+}
+
+async function missingAuthIsExplained() {
+  const page = await open({ provoked: /status of 401/ });
+  await enterCustom(page, 'signed', '');
+  await enterSecret(page);
+  await preview(page);
+  assert.match(await page.getByRole('alert').textContent(), /secret_custom_signed.*webhook_secret.*auth, paste that/);
+  assert.equal(await page.locator('article.event').count(), 0);
+}
+
+async function wrongAuthIsExplained() {
+  const page = await open();
+  const before = requests.length;
+  const problems = {
+    'X-Signature': /is not JSON/,
+    '["hmac"]': /names no scheme/,
+    '{"scheme": "hmac", "header": 1}': /not an object whose members are texts/,
+    '{"scheme": "toString"}': /unknown scheme: “toString”.*standard_webhooks/,
+    '{"scheme": "hmac"}': /names no header/,
+    '{"scheme": "query"}': /names no parameter/,
+    '{"scheme": "hmac", "header": "X-Signature", "hash": "md5"}': /hash “md5”.*sha1/,
+    '{"scheme": "hmac", "header": "X-Signature", "signature": "v1"}': /one of timestamp and signature/,
+    '{"scheme": "standard_webhooks"}': /whsec_/,
+    '{"scheme": "sns"}': /Amazon's own signature/,
+  };
+  await enterSecret(page);
+  for (const [auth, problem] of Object.entries(problems)) {
+    await enterCustom(page, 'signed', auth);
+    await page.locator('#auth').press('Control+Enter');
+    await page.getByRole('alert').filter({ hasText: problem }).waitFor();
+  }
+  assert.equal(requests.length, before);
+}
+
+async function namesWithDotsAreFound() {
+  const page = await open();
+  const details = {
+    'http.status': 503,
+    http: { status: 'no', version: 2 },
+    'cpu[0]': 'hot',
+    'a.b': 1,
+    a: { 'b.c': 3 },
+  };
+  const body = { links: [{ href: 'https://a.example/' }], payload: { custom_details: details } };
+  const fields = {
+    'links[0].href': 'https://a.example/',
+    'payload.custom_details.http.status': '503',
+    'payload.custom_details.http.version': '2',
+    'payload.custom_details.cpu[0]': 'hot',
+    'payload.custom_details.a.b.c': '3',
+    'payload.custom_details.absent': '',
+  };
+  for (const [field, shown] of Object.entries(fields)) {
+    assert.equal(await page.evaluate(([body, field]) => valueOf(body, field), [body, field]), shown, field);
+  }
+  assert.match(await page.evaluate(() => reason({ field: 'client', how: 'unknown' })), /^not looked at: /);
+}
+
+// Returns the page as markup.
+async function assertKeptNowhere(page) {
   const places = await page.evaluate(() => ({
     local: JSON.stringify({ ...localStorage }),
     session: JSON.stringify({ ...sessionStorage }),
@@ -257,10 +343,47 @@ async function secretIsKeptNowhere() {
     url: location.href,
     state: JSON.stringify(history.state),
     document: document.documentElement.outerHTML,
+    text: document.body.innerText,
   }));
   for (const [place, text] of Object.entries(places)) assert(!text.includes(SECRET), `it is in: ${place}`);
-  assert(!requests.some((url) => url.includes(encodeURIComponent(SECRET))), 'it is in the address of a request');
-  assert(places.document.includes('$SECRET'), 'the curl line has the placeholder');
+  return places.document;
+}
+
+function showsSecret(url) {
+  return url.includes(encodeURIComponent(SECRET));
+}
+
+async function secretIsKeptNowhere() {
+  const before = requests.length;
+  const page = await open();
+  await openAndClose(page, 'alertmanager');
+  await page.locator('#real summary').click();
+  await page.locator('#curl pre').waitFor();
+  assert((await assertKeptNowhere(page)).includes('$SECRET'), 'the curl line has the placeholder');
+  assert(!requests.slice(before).some(showsSecret), 'it is in the address of a request');
+}
+
+// GitHub signs. Azure and Google Cloud can put it into the query, but not only there, so the page need not.
+async function secretOfIsKeptNowhere(slug) {
+  const before = requests.length;
+  const page = await open();
+  await openAndClose(page, slug);
+  await unfold(page);
+  await assertKeptNowhere(page);
+  assert(!requests.slice(before).some(showsSecret), 'it is in the address of a request');
+}
+
+// What the relay makes of it is not the point: `custom_plain` has no such auth.
+async function secretInQueryIsKeptNowhere() {
+  const before = requests.length;
+  const page = await open({ provoked: /status of 401/ });
+  await enterCustom(page, 'plain', '{"scheme": "query", "parameter": "token"}');
+  await enterSecret(page);
+  await preview(page);
+  await unfold(page);
+  await assertKeptNowhere(page);
+  const shown = requests.slice(before).filter(showsSecret);
+  assert.deepEqual(shown, [`${ORIGIN}/preview/custom/plain?token=${encodeURIComponent(SECRET)}`]);
 }
 
 async function payloadIsKept() {
@@ -335,6 +458,8 @@ async function phoneFits(colorScheme) {
     await unfold(page);
     await fits(slug);
   }
+  await enterCustom(page, 'signed', SIGNED);
+  await fits('a custom mapping');
 }
 
 async function unfold(page) {
@@ -362,6 +487,10 @@ async function axeIsContent(colorScheme, viewport) {
   await previewResolve(page);
   await unfold(page);
   await content('after its resolve');
+  await enterCustom(page, 'signed', SIGNED);
+  await preview(page);
+  await unfold(page);
+  await content('after a preview of a custom mapping');
 }
 
 // Once by the parser, as if the relay's reply had been changed on its way, and once from a script.
