@@ -11,13 +11,14 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::auth::Authenticated;
 use crate::config;
 use crate::error::Error;
 use crate::event::DEDUP_KEY_MAX_CHARS;
-use crate::host::{Host, Verb};
+use crate::host::{Host, SendError, Verb};
 use crate::report::Facts;
 use crate::request::Reply;
 use crate::rest::{self, Problem, Rest, RestError};
@@ -106,7 +107,15 @@ pub fn act(
     // First what would be there twice if it were asked for again.
     if let Some(note) = wish.note {
         let body = text::object([("note", text::object([("content", note.into())]))]);
-        let noted = rest.send(host, Verb::Post, &[&path, "/notes"].concat(), Some((wish.from, &body)))?;
+        let noted = rest.send(host, Verb::Post, &[&path, "/notes"].concat(), Some((wish.from, &body)));
+        let noted = noted.map_err(|error| match error.problem {
+            // Whether it was written, nobody knows.
+            Problem::Server | Problem::Unreachable(SendError::Deadline | SendError::Protocol) => {
+                facts.warnings.push("the note may be written: look before you ask again".to_owned());
+                Error::Half(error)
+            }
+            _ => error.into(),
+        })?;
         if Node::root(&noted).get("note").first_text(&["id", "content"]).is_none() {
             return Err(RestError::without("note").into());
         }
@@ -149,13 +158,18 @@ pub fn act(
 fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Value>, RestError> {
     const PATH: &str = "/incidents?date_range=all&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged&incident_key=";
     let mut found = Vec::new();
-    rest.list(host, &[PATH, &text::percent(dedup_key)].concat(), "incidents", &mut |incident| {
-        let id = incident.get("id").text().unwrap_or_default();
-        // It becomes a part of a path.
-        if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            found.push(incident.value().cloned().unwrap_or_default());
-        }
-    })?;
+    rest.list(
+        host,
+        &[PATH, &utf8_percent_encode(dedup_key, NON_ALPHANUMERIC).to_string()].concat(),
+        "incidents",
+        &mut |incident| {
+            let id = incident.get("id").text().unwrap_or_default();
+            // It becomes a part of a path.
+            if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                found.push(incident.value().cloned().unwrap_or_default());
+            }
+        },
+    )?;
     Ok(found)
 }
 

@@ -50,7 +50,7 @@ pub enum Error {
         /// The seconds that PagerDuty asks to wait, where it does.
         retry_after: Option<u64>,
     },
-    /// A note was written, and what was to follow it has not been done. Not for a second try: it would write another.
+    /// A note was written, or may have been, and not all is done. Not for a second try: it would write another.
     Half(RestError),
     /// The payload, or an item of it, cannot be mapped.
     Map(MapError),

@@ -190,20 +190,6 @@ pub fn fill(template: &str, parts: &[&str]) -> String {
     filled + rest
 }
 
-/// Text as the value of a parameter: percent-encoded but for letters and digits.
-pub fn percent(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push_str(&hex(&[byte]));
-        }
-    }
-    encoded
-}
-
 /// What a word stands for in a vendor's table, in any case.
 pub fn word<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning)
