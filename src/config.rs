@@ -10,6 +10,10 @@ use crate::host::{Host, Url};
 use crate::secret::{Rotation, Secret};
 use crate::text;
 
+mod pagerduty;
+
+pub use self::pagerduty::{Api, api, elsewhere, events};
+
 /// A variable that every deployment has in its `spin.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -55,14 +59,6 @@ const ROUTING_KEY_CHARS: usize = 32;
 /// The length of a REST API key, which is the usual thing to paste by mistake.
 const REST_KEY_CHARS: usize = 20;
 
-/// The end of PagerDuty's hosts, by region: `events.pagerduty.com`, `events.eu.pagerduty.com`, and `api` the same.
-/// <https://support.pagerduty.com/main/docs/service-regions>
-const DOMAIN_US: &str = ".pagerduty.com";
-const DOMAIN_EU: &str = ".eu.pagerduty.com";
-
-/// Where PagerDuty takes alert events.
-const EVENTS_PATH: &str = "/v2/enqueue";
-
 /// The end of the path of alert events, and what stands there for change events.
 const ALERTS_END: &str = "/enqueue";
 const CHANGES_END: &str = "/change/enqueue";
@@ -91,15 +87,6 @@ pub struct Config {
     pub topics: Vec<String>,
     /// The variable that holds the secret in use; the other's ends in `_previous`.
     pub variable: String,
-}
-
-/// PagerDuty's REST API, and what opens it.
-#[derive(Clone, Debug)]
-pub struct Api {
-    /// Where it is: what its paths are added to.
-    pub base: Url,
-    /// A user's API key.
-    pub token: Secret,
 }
 
 /// Where events go, and how many.
@@ -334,50 +321,6 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
     })
 }
 
-/// Reads where PagerDuty takes alert events, and the variable that says so.
-///
-/// # Errors
-/// It says what it cannot.
-pub fn events(host: &dyn Host) -> Result<(Url, &'static str), ConfigError> {
-    let url = place(host, "events", EVENTS_PATH)?;
-    Ok(match read(host, "events_url")? {
-        Some(url) => (check_url("events_url", &url, ALERTS_END, Problem::Url)?, "events_url"),
-        None => (url, "region"),
-    })
-}
-
-/// A path of PagerDuty's in the region that is set.
-fn place(host: &dyn Host, name: &str, path: &str) -> Result<Url, ConfigError> {
-    let domain = choice(host, "region", REGIONS, &[("us", DOMAIN_US), ("eu", DOMAIN_EU)])?;
-    Ok(Url { https: true, authority: [name, domain].concat(), path: path.to_owned() })
-}
-
-/// Reads where PagerDuty's REST API is, and the token for it.
-///
-/// # Errors
-/// There is no usable token, or another variable holds what it cannot.
-pub fn api(host: &dyn Host) -> Result<Api, ConfigError> {
-    let token = check_token(required(host, "api_token")?)?;
-    let base = place(host, "api", "")?;
-    let base = match read(host, "api_url")? {
-        Some(url) => {
-            let url = check_url("api_url", &url, "", Problem::ApiUrl)?;
-            Url { path: url.path.trim_end_matches('/').to_owned(), ..url }
-        }
-        None => base,
-    };
-    Ok(Api { base, token })
-}
-
-/// The same place in PagerDuty's other region, and that region's word; nothing where it is in none.
-pub fn elsewhere(url: &Url) -> Option<(&'static str, Url)> {
-    let (region, authority) = match url.authority.strip_suffix(DOMAIN_EU) {
-        Some(name) => ("us", [name, DOMAIN_US].concat()),
-        None => ("eu", [url.authority.strip_suffix(DOMAIN_US)?, DOMAIN_EU].concat()),
-    };
-    Some((region, Url { authority, ..url.clone() }))
-}
-
 /// Reads a variable that holds a routing key, where it is set.
 ///
 /// # Errors
@@ -466,34 +409,4 @@ fn check_key(name: &str, value: &str) -> Result<Secret, ConfigError> {
 
 fn is_routing_key(value: &str) -> bool {
     value.len() == ROUTING_KEY_CHARS && value.chars().all(|c| c.is_ascii_alphanumeric())
-}
-
-/// A user's API key has 20 characters; what is none of these is sent nowhere.
-fn check_token(value: String) -> Result<Secret, ConfigError> {
-    let problem = if is_routing_key(&value) {
-        Problem::TokenIsRoutingKey
-    } else if value.starts_with("pdus+_") || value.starts_with("pdeu+_") {
-        Problem::TokenIsOauth
-    } else if value.len() != REST_KEY_CHARS
-        || !value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '_' | '-'))
-    {
-        Problem::TokenShape
-    } else {
-        return Ok(Secret::new(value));
-    };
-    Err(error("api_token", problem))
-}
-
-/// A key must never cross a network in the clear, so plain `http` is for this machine alone.
-fn check_url(name: &str, value: &str, end: &str, problem: Problem) -> Result<Url, ConfigError> {
-    let host = text::absolute_url(value).and_then(text::url_host).unwrap_or_default();
-    let Some((scheme, authority, path)) = text::split_url(value).filter(|_| !host.is_empty()) else {
-        return Err(error(name, problem));
-    };
-    let https = scheme.eq_ignore_ascii_case("https");
-    let loopback = matches!(host, "localhost" | "127.0.0.1" | "::1");
-    if !https && !loopback || authority.contains('@') || !path.ends_with(end) || path.contains(['?', '#']) {
-        return Err(error(name, problem));
-    }
-    Ok(Url { https, authority: authority.to_owned(), path: path.to_owned() })
 }

@@ -6,36 +6,24 @@
 //! routing key goes to the Events API only, the token to the REST API only, and neither is shown: of a routing key the last
 //! four characters are.
 
-use std::time::Duration;
-
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::auth::{self, Authenticated, SHARED_SECRET, Signature};
+use crate::auth::{self, Authenticated, Signature};
 use crate::config::{self, ConfigError, Problem};
 #[cfg(feature = "templates")]
-use crate::custom::{Template, auth::Auth};
-use crate::deliver::{self, Probe, Sent, Verdict};
-use crate::event::{Action, DedupKey, Event};
-use crate::host::{self, Host, Outbound, SendError, Url};
+use crate::custom::Template;
+use crate::deliver;
+use crate::host::Host;
 use crate::report::Facts;
 use crate::request::Reply;
-use crate::rest::{self, Rest, RestError};
 use crate::route;
 use crate::secret::Secret;
-use crate::sources::{self, SOURCES};
-use crate::text::{self, Node};
+use crate::sources::SOURCES;
+use crate::text;
 
-/// When each stage has ended, from the request's arrival on.
-const EGRESS_MAX: Duration = Duration::from_secs(4);
-const PROBE_MAX: Duration = Duration::from_secs(9);
-const TOTAL_MAX: Duration = Duration::from_secs(15);
-
-/// How many letters a misspelt source, or another variable, is away from one at least where it is none.
-const MISSPELT_MAX: usize = 3;
-
-/// How many services, and how many mappings, may be named in the query.
-const NAMED_MAX: usize = 50;
+mod names;
+mod pagerduty;
 
 /// How bad a finding is, the least first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -156,65 +144,6 @@ impl Doctor<'_> {
         }
     }
 
-    /// The names of all variables; those that nothing reads are told.
-    fn names(&mut self) -> Vec<String> {
-        let Ok(names) = self.host.variables() else {
-            self.say(Level::Note, UNLISTED, &[]);
-            return Vec::new();
-        };
-        for name in &names {
-            let (prefix, slug) = match (name.strip_prefix("secret_"), name.strip_prefix("require_signature_")) {
-                (Some(slug), _) => ("secret_", slug.strip_suffix("_previous").unwrap_or(slug)),
-                (None, Some(slug)) => ("require_signature_", slug),
-                (None, None) => {
-                    if let Some(near) = nearest(name) {
-                        self.say(Level::Warning, MISSPELT, &[&text::one_line(name), &text::one_line(&near)]);
-                    }
-                    continue;
-                }
-            };
-            let own = prefix == "secret_" && matches!(slug, "act" | "check");
-            if own || sources::find(slug).is_some() {
-                continue;
-            }
-            if slug.starts_with("custom_") {
-                if !names.iter().any(|name| name == slug) {
-                    self.say(Level::Warning, UNMAPPED, &[&text::one_line(name), &text::one_line(slug)]);
-                }
-                continue;
-            }
-            let mut nearest = (MISSPELT_MAX, "");
-            for known in SOURCES.iter().map(|source| source.slug).chain(["act", "check"]) {
-                let far = distance(slug, known);
-                if far < nearest.0 {
-                    nearest = (far, known);
-                }
-            }
-            let name = text::one_line(name);
-            match nearest.1 {
-                "" => self.say(Level::Warning, STRANGE, &[&name, "GET /setup", "", "lists them"]),
-                slug => self.say(Level::Warning, STRANGE, &[&name, prefix, slug, "is the nearest"]),
-            }
-        }
-        names
-    }
-
-    /// The services or mappings that the query names. What else is in it may be a secret in the wrong place.
-    fn named<'a>(&mut self, list: &'a str) -> Vec<&'a str> {
-        let mut named = Vec::new();
-        let mut strange = false;
-        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            match route::is_service(word) && named.len() < NAMED_MAX {
-                true => named.push(word),
-                false => strange = true,
-            }
-        }
-        if strange {
-            self.say(Level::Warning, NAMELESS, &[]);
-        }
-        named
-    }
-
     /// What opens each source, or why it is closed: one finding for all that are alike. `open` is whether a mapping is.
     fn sources(&mut self, open: bool) {
         let mut alike: Vec<(String, Level, String)> = Vec::new();
@@ -279,9 +208,10 @@ impl Doctor<'_> {
                     continue;
                 }
             };
-            let read = Template::read(&variable, &text).and_then(|template| {
+            let read = Template::read(&variable, &text);
+            let read = read.as_ref().map_err(|error| error.clone()).and_then(|template| {
                 template.mapping()?;
-                Auth::read(&variable, template.auth())
+                Ok(template.auth())
             });
             let opened = match &read {
                 Ok(auth) => config::load(self.host, &variable, &auth.schemes(&auth.hmac())).map_err(|e| e.to_string()),
@@ -387,212 +317,7 @@ impl Doctor<'_> {
         }
         keys
     }
-
-    /// Whether PagerDuty's Events API can be reached: any answer will do.
-    fn egress(&mut self, url: &Url, variable: &str) -> bool {
-        let mut root = Url { path: "/".to_owned(), ..url.clone() };
-        let reached = host::ask(self.host, Outbound::get(root.clone()), Duration::ZERO, EGRESS_MAX);
-        root.path.clear();
-        let root = root.to_string();
-        match &reached {
-            Ok(_) => self.say(Level::Ok, "{} answers", &[&root]),
-            Err(SendError::Denied) => self.say(Level::Error, DENIED, &[&root, &root]),
-            Err(error) => self.say(Level::Error, UNREACHABLE, &[&root, &error.to_string(), variable]),
-        }
-        reached.is_ok()
-    }
-
-    /// Whether PagerDuty takes the routing keys, asked in a way that does nothing.
-    fn probe(&mut self, keys: &[Key], url: &Url, variable: &str) {
-        let mut probes: Vec<Probe<'_>> = Vec::new();
-        for Key { variable, key, .. } in keys {
-            let mut nonce = self.host.now().as_nanos().to_le_bytes().to_vec();
-            nonce.extend_from_slice(variable.as_bytes());
-            if let Some(unused) = DedupKey::new("pagerelay", &["check", &text::sha256_hex(&nonce)]) {
-                probes.push(Probe { key, event: Event::bare(Action::Resolve, unused) });
-            }
-        }
-        let other = config::elsewhere(url);
-        let mut urls = vec![url];
-        if let Some((_, url)) = &other {
-            urls.push(url);
-        }
-        let told = deliver::probe(self.host, &probes, &urls, PROBE_MAX);
-        for (key, told) in keys.iter().zip(&told) {
-            let name = key.variable.as_str();
-            let said = told.first().map(Sent::to_string).unwrap_or_else(|| SendError::Deadline.to_string());
-            let other = other.as_ref().filter(|_| told.get(1).map(Sent::verdict) == Some(Verdict::Accepted));
-            let refused = if key.previous { Level::Warning } else { Level::Error };
-            let (level, what, parts) = match (told.first().map(Sent::verdict), other) {
-                (Some(Verdict::Accepted), _) => (Level::Ok, "pagerduty takes the key in variable `{}`", [name, ""]),
-                (Some(Verdict::RefusedKey), Some((region, _))) => (refused, ELSEWHERE, [name, *region]),
-                (Some(Verdict::RefusedKey), None) => (refused, UNKNOWN, [name, ""]),
-                (Some(Verdict::Misdirected), _) => (Level::Error, MISDIRECTED, [variable, said.as_str()]),
-                _ if said.starts_with("429") => (Level::Note, THROTTLED, [name, ""]),
-                _ => (Level::Warning, UNSAID, [name, said.as_str()]),
-            };
-            self.say(level, what, &parts);
-        }
-    }
-
-    /// What the token is good for, and what it shows of the services behind the routing keys. No page needs it.
-    fn token(&mut self, keys: &[Key], deep: bool) {
-        let api = match config::api(self.host) {
-            Ok(api) => api,
-            Err(ConfigError { problem: Problem::Unset, .. }) => {
-                return self.say(Level::Ok, "variable `api_token` is not set: only /act needs it", &[]);
-            }
-            // It is told among the settings.
-            Err(error) if error.variable == "region" => return,
-            Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
-        };
-        if let Err(error) = config::load(self.host, "act", SHARED_SECRET) {
-            let level = if error.problem == Problem::Unset { Level::Note } else { Level::Warning };
-            self.say(level, "/act is closed: {}", &[&error.to_string()]);
-        }
-        let mut rest = Rest { api, hidden: Vec::new(), deadline: TOTAL_MAX };
-        for key in keys {
-            rest.hidden.push(key.key.clone());
-        }
-        if let Err(error) = self.person(&rest) {
-            let refused = error.problem == rest::Problem::Refused;
-            if let Some((region, base)) = config::elsewhere(&rest.api.base).filter(|_| deep && refused) {
-                rest.api.base = base;
-                if rest.get(self.host, ABILITIES).is_ok() {
-                    return self.say(Level::Warning, TOKEN_ELSEWHERE, &[region]);
-                }
-            }
-            return self.say(Level::Warning, &error.to_string(), &[]);
-        }
-        self.check = "services";
-        self.services(&rest, keys);
-    }
-
-    /// Whose token it is.
-    fn person(&mut self, rest: &Rest) -> Result<(), RestError> {
-        let user = match rest.get(self.host, "/users/me") {
-            // An account's key belongs to nobody.
-            Err(error) if error.problem == rest::Problem::Invalid => {
-                rest.get(self.host, ABILITIES)?;
-                self.say(Level::Warning, ACCOUNT, &[]);
-                return Ok(());
-            }
-            user => user?,
-        };
-        let text = |path: &str| rest.clean(&Node::root(&user).at(path).text().unwrap_or_default());
-        let (name, role) = (text("user.name"), text("user.role"));
-        let (level, but) = match role.starts_with("read_only") {
-            true => (Level::Note, ": it may read, and /act needs more"),
-            false => (Level::Ok, ""),
-        };
-        self.say(level, "variable `api_token` holds the key of {}, whose role is {}{}", &[&name, &role, but]);
-        Ok(())
-    }
-
-    /// What is behind each routing key, where the token shows it.
-    fn services(&mut self, rest: &Rest, keys: &[Key]) {
-        let mut found = Map::new();
-        let listed = rest.list(self.host, rest::SERVICES, "services", &mut |service| {
-            for key in keys {
-                if rest::has_key(service, &key.key) {
-                    found.insert(key.variable.clone(), service.value().cloned().unwrap_or_default());
-                }
-            }
-        });
-        let complete = match listed {
-            Ok(complete) => complete,
-            Err(error) => {
-                let refused = error.problem == rest::Problem::NotPermitted;
-                let level = if refused { Level::Note } else { Level::Warning };
-                return self.say(level, "the services were not looked at: {}", &[&error.to_string()]);
-            }
-        };
-        let found = Value::Object(found);
-        for key in keys {
-            let name = key.variable.as_str();
-            let service = Node::root(&found).get(name);
-            let text = |name: &str| rest.clean(&service.get(name).text().unwrap_or_default());
-            let (service, status, alerts) = (text("name"), text("status"), text("alert_creation"));
-            let (level, but) = match status.as_str() {
-                "disabled" | "maintenance" if key.previous => (Level::Note, ": no page will come out of it"),
-                "disabled" => (Level::Error, ": no page will come out of it"),
-                "maintenance" => (Level::Warning, ": no page will come out of it"),
-                "" => {
-                    let but = if complete { "" } else { ", and the list is incomplete" };
-                    self.say(Level::Note, NO_SERVICE, &[name, but]);
-                    continue;
-                }
-                _ => (Level::Ok, ""),
-            };
-            self.say(level, "service {} with the key in variable `{}` is {}{}", &[&service, name, &status, but]);
-            if alerts != "create_alerts_and_incidents" && !alerts.is_empty() {
-                let what = "service {} with the key in variable `{}` makes no alerts: {}";
-                self.say(Level::Note, what, &[&service, name, &alerts]);
-            }
-        }
-    }
 }
 
 // The longer sentences.
-const ACCOUNT: &str =
-    "variable `api_token` holds an account's key, which may do all: who has `secret_act` may act as any user";
-const DENIED: &str = "the runtime lets nothing out to {}: add \"{}\" to allowed_outbound_hosts, and give every variable a \
-    default, one without a value blocks all";
-const ELSEWHERE: &str = "the key in variable `{}` is of the other region: set variable `region` to {}";
-const MISDIRECTED: &str = "what answers is not pagerduty's events api, look at variable `{}`: {}";
-const MISSPELT: &str = "variable `{}` is read by nothing: `{}` is the nearest";
-const NAMELESS: &str = "a name in ?service= or ?mapping= is no service's or mapping's, or one of more than 50";
-const NO_SERVICE: &str = "the token in variable `api_token` shows no service with the key in variable `{}`: pagerduty need \
-    not show integration keys{}";
-const STRANGE: &str = "variable `{}` is read by nothing, no source has this name: `{}{}` {}";
-const THROTTLED: &str = "pagerduty takes no more events now with the key in variable `{}`: check again later";
-const TOKEN_ELSEWHERE: &str = "the token in variable `api_token` is of the other region: set variable `region` to {}";
-const UNKNOWN: &str =
-    "pagerduty does not know the key in variable `{}`: it was deleted, or it belongs to something else";
-const UNLISTED: &str = "the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
-const UNMAPPED: &str = "variable `{}` is read by nothing: there is no variable `{}`";
-const UNREACHABLE: &str = "{} cannot be reached, {}: look at the network, and at variable `{}`";
-const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";
 const UNSPEAKABLE: &str = "variable `{}` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores";
-
-/// The cheapest thing that any token may read.
-const ABILITIES: &str = "/abilities";
-
-/// What a variable that nothing reads may have been meant as.
-fn nearest(name: &str) -> Option<String> {
-    const PREFIXES: [&str; 4] = ["custom_", "require_signature_", "routing_key_", "secret_"];
-    if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-        return None;
-    }
-    let mut nearest = (MISSPELT_MAX, "", "");
-    let mut near = |far: usize, known: &'static str, rest| {
-        if far < nearest.0 {
-            nearest = (far, known, rest);
-        }
-    };
-    for known in config::VARIABLES {
-        near(distance(name, known.name), known.name, "");
-    }
-    for (at, _) in name.match_indices(['_', '-']) {
-        let (head, rest) = name.split_at(at + 1);
-        for prefix in PREFIXES.iter().filter(|_| !rest.is_empty()) {
-            // Short words are near to each other: `customer_id` is not `custom_id`.
-            near(distance(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
-        }
-    }
-    let (far, known, rest) = nearest;
-    (1..MISSPELT_MAX).contains(&far).then(|| [known, rest].concat())
-}
-
-/// How many letters have to be put in, taken out or changed to make one word of another.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, x) in from.bytes().enumerate() {
-        let (mut corner, mut left) = (at, at + 1);
-        for (cell, y) in row.iter_mut().skip(1).zip(to.bytes()) {
-            left = (corner + usize::from(x != y)).min(*cell + 1).min(left + 1);
-            corner = std::mem::replace(cell, left);
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}

@@ -165,10 +165,18 @@ fn take_in(
         By::Custom(name) => {
             let (variable, text) = config::template(host, name)?;
             let template = Template::read(&variable, &text);
-            let auth = template.as_ref().map(|template| template.auth()).unwrap_or_default();
-            let (auth, broken) = match Auth::read(&variable, auth) {
-                Ok(auth) => (auth, template.as_ref().err()),
-                Err(error) => return Err(error.into()),
+            let broken = template.as_ref().err();
+            let (shared, words);
+            let (auth, words) = match &template {
+                Ok(template) => {
+                    words = template.words();
+                    (template.auth(), words.as_str())
+                }
+                // Whoever shows the shared secret is known all the same, and pages.
+                Err(_) => {
+                    shared = Auth::default();
+                    (&shared, "")
+                }
             };
             let hmac = auth.hmac();
             // Parsed once, because a preview maps many times, and not for strangers.
@@ -184,8 +192,7 @@ fn take_in(
                 schemes: &auth.schemes(&hmac),
                 patience: CUSTOM_PATIENCE,
                 success: StatusCode::OK,
-                // What a template compares with stands in it, in quotes.
-                words: &[&text.replace('\'', "`")],
+                words: &[words],
                 map: &map,
             };
             stages(host, request, &intake, delivery, facts).map_err(|error| match (error, broken) {

@@ -21,9 +21,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth/*", &["host", "request", "secret", "text"]),
     ("component", &["host", "relay", "request"]),
     ("config", &["auth", "host", "secret", "text"]),
+    ("config/*", &["host", "secret", "text"]),
     ("custom", &["auth", "event", "sources", "text"]),
     ("custom/*", &["auth", "event", "sources", "text"]),
     ("deliver", &["event", "host", "secret", "text"]),
+    ("deliver/*", &["event", "host", "secret", "text"]),
     (
         "doctor",
         &[
@@ -34,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &["auth", "config", "request", "rest", "route", "sources", "text"]),
     ("event", &["fit", "text"]),
     ("event/*", &["text"]),
+    ("explain/*", &["text"]),
     ("explain", &["auth", "event", "sources", "text"]),
     ("fit", &["text"]),
     ("form", &["text"]),
@@ -80,7 +83,18 @@ fn names_in(folder: &str) -> BTreeSet<String> {
 /// Every module with its text: `auth`, `sources/mod`, `sources/grafana`.
 fn modules() -> BTreeMap<String, String> {
     let mut modules = BTreeMap::new();
-    for folder in ["src", "src/auth", "src/custom", "src/event", "src/sources", "src/text"] {
+    for folder in [
+        "src",
+        "src/auth",
+        "src/config",
+        "src/custom",
+        "src/deliver",
+        "src/doctor",
+        "src/event",
+        "src/explain",
+        "src/sources",
+        "src/text",
+    ] {
         for name in names_in(folder) {
             if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "bindings") {
                 let prefix = folder.strip_prefix("src/").map(|folder| format!("{folder}/")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Expressions: minijinja's parser, and an evaluation of our own over JSON.
 //!
-//! The engine's values, its virtual machine and its formatting would be 200 KB of the component, and its errors do not say
+//! The engine's values, its virtual machine and its formatting were 170 KB more of the component, and its errors do not say
 //! where in an expression they come from. What is here knows no loops, no calls and no statements, so an expression ends.
 //!
 //! A name that is not there, and what is below it, is nothing until it is used; used, it is an error, unless `default` or
@@ -14,11 +14,7 @@ use minijinja::machinery::{Span, parse_expr};
 use serde_json::{Map, Value};
 
 use super::filters;
-use crate::text;
-
-/// The longest text that an expression makes, in bytes, and the longest list.
-pub(super) const TEXT_MAX_BYTES: usize = 64 * 1024;
-const LIST_MAX_ITEMS: usize = 10_000;
+use super::values::{arithmetic, at, compare, is_true, member, part, text_of, weight};
 
 /// How many operations may stand inside one another: `a ~ b ~ c` is two. A runtime's stack is small.
 const DEPTH_MAX: usize = 64;
@@ -119,44 +115,12 @@ impl Expression<'_> {
     }
 }
 
-/// Whether a value counts as true.
-pub(super) fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-    }
-}
-
-/// A value as text: a text as it is, nothing for `none`, lists and objects as JSON.
-pub(super) fn text_of(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => text.as_str().into(),
-        Value::Null => "".into(),
-        other => String::from_utf8(text::encode(other)).unwrap_or_default().into(),
-    }
-}
-
 struct Eval<'v, 's> {
     scope: Scope<'v>,
     steps: &'s mut usize,
 }
 
-/// Roughly the bytes of a value. Working on it takes a step for each [`STEP_BYTES`] of them.
-pub(super) fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => 8 + text.len(),
-        Value::Array(items) => items.iter().map(weight).fold(8, usize::saturating_add),
-        Value::Object(members) => {
-            members.iter().fold(8, |sum, (name, member)| sum.saturating_add(name.len() + weight(member)))
-        }
-    }
-}
-
+/// How many bytes of a value are worked on in a step.
 const STEP_BYTES: usize = 64;
 
 fn fault<T>(span: Span, why: impl Into<Cow<'static, str>>) -> Result<T, Fault> {
@@ -216,7 +180,7 @@ impl<'v> Eval<'v, '_> {
                 };
                 match (end(&slice.start)?, end(&slice.stop)?) {
                     (start @ (None | Some(Some(_))), stop @ (None | Some(Some(_)))) => {
-                        part(&value, start.flatten(), stop.flatten(), expr.span())
+                        part(&value, start.flatten(), stop.flatten()).map_or_else(|why| fault(expr.span(), why), made)
                     }
                     _ => fault(expr.span(), "is no part of a list or text"),
                 }
@@ -247,15 +211,17 @@ impl<'v> Eval<'v, '_> {
                     BinOpKind::Gt => CompareOpKind::Gt,
                     BinOpKind::Gte => CompareOpKind::Gte,
                     BinOpKind::In => CompareOpKind::In,
-                    kind => return arithmetic(kind, &left, &right, expr.span()),
+                    kind => {
+                        return arithmetic(kind, &left, &right).map_or_else(|why| fault(expr.span(), why), made);
+                    }
                 };
-                made(compare(compared, &left, &right, expr.span())?)
+                compare(compared, &left, &right).map_or_else(|why| fault(expr.span(), why), made)
             }
             Expr::Compare(chain) => {
                 let mut left = self.heavy(&chain.expr)?;
                 for op in &chain.ops {
                     let right = self.heavy(&op.expr)?;
-                    if !compare(op.op, &left, &right, expr.span())? {
+                    if !compare(op.op, &left, &right).or_else(|why| fault(expr.span(), why))? {
                         return made(false);
                     }
                     left = right;
@@ -342,159 +308,4 @@ impl<'v> Eval<'v, '_> {
         }
         made(list)
     }
-}
-
-/// A member of an object, whoever owns it.
-fn member<'v>(value: Cow<'v, Value>, name: &str) -> Option<Cow<'v, Value>> {
-    match value {
-        Cow::Borrowed(value) => value.get(name).map(Cow::Borrowed),
-        Cow::Owned(mut value) => value.get_mut(name).map(|member| Cow::Owned(member.take())),
-    }
-}
-
-/// A member or an item, from the end where the place is negative.
-fn at<'v>(value: Cow<'v, Value>, place: &Value) -> Option<Cow<'v, Value>> {
-    if let (Value::String(text), Some(place)) = (&*value, place.as_i64()) {
-        let c = text.chars().nth(bound(place, text.chars().count())?)?;
-        return Some(Cow::Owned(c.to_string().into()));
-    }
-    let Some(items) = value.as_array() else { return member(value, &text_of(place)) };
-    let index = bound(place.as_i64()?, items.len())?;
-    match value {
-        Cow::Borrowed(value) => value.get(index).map(Cow::Borrowed),
-        Cow::Owned(mut value) => value.get_mut(index).map(|item| Cow::Owned(item.take())),
-    }
-}
-
-/// A place in a list of this length, counted from its end where it is negative; nothing before its beginning.
-fn bound(place: i64, length: usize) -> Option<usize> {
-    match usize::try_from(place) {
-        Ok(place) => Some(place),
-        Err(_) => length.checked_sub(usize::try_from(place.unsigned_abs()).ok()?),
-    }
-}
-
-/// A part of a list, or of a text by its characters.
-fn part<'v>(value: &Value, start: Option<i64>, stop: Option<i64>, span: Span) -> Got<'v> {
-    let range = |length: usize| {
-        let start = start.map_or(0, |start| bound(start, length).unwrap_or_default()).min(length);
-        let stop = stop.map_or(length, |stop| bound(stop, length).unwrap_or_default()).min(length);
-        (start, stop.saturating_sub(start))
-    };
-    match value {
-        Value::Array(items) => {
-            let (start, count) = range(items.len());
-            made(items.iter().skip(start).take(count).cloned().collect::<Vec<Value>>())
-        }
-        Value::String(text) => {
-            let (start, count) = range(text.chars().count());
-            made(text.chars().skip(start).take(count).collect::<String>())
-        }
-        _ => fault(span, "is no part of a list or text"),
-    }
-}
-
-fn arithmetic<'v>(kind: BinOpKind, left: &Value, right: &Value, span: Span) -> Got<'v> {
-    match (kind, left, right) {
-        (BinOpKind::Concat, ..) | (BinOpKind::Add, Value::String(_), Value::String(_)) => {
-            let whole = [text_of(left), text_of(right)].concat();
-            return if whole.len() > TEXT_MAX_BYTES { fault(span, TOO_LONG) } else { made(whole) };
-        }
-        (BinOpKind::Add, Value::Array(left), Value::Array(right)) => {
-            if left.len() + right.len() > LIST_MAX_ITEMS {
-                return fault(span, "makes a list of more than 10000 items");
-            }
-            return made(left.iter().chain(right).cloned().collect::<Vec<Value>>());
-        }
-        _ => {}
-    }
-    let divides = matches!(kind, BinOpKind::Div | BinOpKind::FloorDiv | BinOpKind::Rem);
-    if divides && right.as_f64() == Some(0.0) {
-        return fault(span, "divides by zero");
-    }
-    if let (Some(left), Some(right)) = (left.as_i64(), right.as_i64()) {
-        let whole = match kind {
-            BinOpKind::Add => left.checked_add(right),
-            BinOpKind::Sub => left.checked_sub(right),
-            BinOpKind::Mul => left.checked_mul(right),
-            // Rounded down, and the rest has the divisor's sign.
-            BinOpKind::FloorDiv | BinOpKind::Rem => {
-                let (whole, rest) = (left.checked_div(right), left.checked_rem(right));
-                let off = rest.is_some_and(|rest| rest != 0 && (rest < 0) != (right < 0));
-                match (kind, off) {
-                    (BinOpKind::FloorDiv, false) => whole,
-                    (BinOpKind::FloorDiv, true) => whole.and_then(|whole| whole.checked_sub(1)),
-                    (_, false) => rest,
-                    (_, true) => rest.and_then(|rest| rest.checked_add(right)),
-                }
-            }
-            _ => None,
-        };
-        if let Some(whole) = whole {
-            return made(whole);
-        }
-    }
-    let (Some(left), Some(right)) = (left.as_f64(), right.as_f64()) else {
-        return fault(span, "cannot be done with these values");
-    };
-    let number = match kind {
-        BinOpKind::Add => left + right,
-        BinOpKind::Sub => left - right,
-        BinOpKind::Mul => left * right,
-        BinOpKind::Div => left / right,
-        BinOpKind::FloorDiv => (left / right).floor(),
-        BinOpKind::Rem => left - right * (left / right).floor(),
-        _ => return fault(span, "is not known here"),
-    };
-    if number.is_finite() { made(number) } else { fault(span, "is no number") }
-}
-
-/// What is said of a text that is too long.
-pub(super) const TOO_LONG: &str = "makes more than 64 kib of text";
-
-fn compare(kind: CompareOpKind, left: &Value, right: &Value, span: Span) -> Result<bool, Fault> {
-    let order = || match (left, right) {
-        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
-        _ => match (whole(left), whole(right)) {
-            (Some(left), Some(right)) => Some(left.cmp(&right)),
-            _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
-        },
-    };
-    let ordered = |test: &dyn Fn(std::cmp::Ordering) -> bool| match order() {
-        Some(order) => Ok(test(order)),
-        None => fault(span, "compares what has no order"),
-    };
-    let within = || match right {
-        Value::Array(items) => Ok(items.iter().any(|item| equal(item, left))),
-        Value::Object(members) => Ok(members.contains_key(&*text_of(left))),
-        Value::String(text) => Ok(left.as_str().is_some_and(|part| part.is_empty() || text::contains(text, part))),
-        _ => fault(span, "looks into what is no list, object or text"),
-    };
-    match kind {
-        CompareOpKind::Eq => Ok(equal(left, right)),
-        CompareOpKind::Ne => Ok(!equal(left, right)),
-        CompareOpKind::Lt => ordered(&|order| order.is_lt()),
-        CompareOpKind::Lte => ordered(&|order| order.is_le()),
-        CompareOpKind::Gt => ordered(&|order| order.is_gt()),
-        CompareOpKind::Gte => ordered(&|order| order.is_ge()),
-        CompareOpKind::In => within(),
-        CompareOpKind::NotIn => within().map(|within| !within),
-    }
-}
-
-/// Equality by value: `1` is `1.0`.
-fn equal(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        // Ids can be larger than what a float tells apart.
-        (Value::Number(_), Value::Number(_)) => match (whole(left), whole(right)) {
-            (Some(left), Some(right)) => left == right,
-            _ => left.as_f64() == right.as_f64(),
-        },
-        _ => left == right,
-    }
-}
-
-/// A whole number, whichever kind it is of.
-fn whole(value: &Value) -> Option<i128> {
-    value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from))
 }

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::eval::{TEXT_MAX_BYTES, TOO_LONG, text_of};
+use super::values::{TEXT_MAX_BYTES, TOO_LONG, text_of};
 use crate::event::Severity;
 use crate::text::{self, Node};
 
