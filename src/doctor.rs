@@ -10,7 +10,9 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::auth::{self, Authenticated, Signature};
-use crate::config::{self, ConfigError, Problem};
+#[cfg(feature = "templates")]
+use crate::config::ConfigError;
+use crate::config::{self, Problem};
 #[cfg(feature = "templates")]
 use crate::custom::Template;
 use crate::deliver;

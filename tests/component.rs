@@ -66,6 +66,16 @@ fn the_component_stays_small() {
 }
 
 #[test]
+fn the_readme_says_how_large_it_is() {
+    let size = std::fs::metadata(build::component(Flavour::Spin)).expect("it is built").len();
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("The component has ").expect("it says so");
+    let said: u64 = rest.split_once(" KB").and_then(|(said, _)| said.parse().ok()).expect("a number");
+    // Compilers differ by some percent.
+    assert!((said * 1000).abs_diff(size) < size / 20, "the README says {said} KB, and it is {size} bytes");
+}
+
+#[test]
 fn every_fixture_goes_through_the_component() {
     run(async {
         for flavour in FLAVOURS {

@@ -702,3 +702,32 @@ fn map(template: &Template<'_>, body: &[u8]) -> Result<pagerelay::sources::Mappe
         template.mapping()?.map("custom_x", delivery)
     })
 }
+
+#[test]
+fn the_readmes_template_works_and_its_list_of_filters_is_whole() {
+    let readme = include_str!("../README.md");
+    let (_, section) = readme.split_once("## Mappings of your own").expect("the section is there");
+    let (_, block) = section.split_once("```json\n").expect("a template");
+    let template = Template::read("custom_x", block.split("```").next().unwrap()).expect("it is a template");
+    let item = json!({"state": "bad", "id": 7, "title": "T", "url": "https://shop.example/x", "level": "p1"});
+    let over = json!({"state": "ok", "id": 7, "title": "T", "url": "https://shop.example/x", "level": "odd"});
+    let payload = json!({"alerts": [item, over, {"muted": true}]});
+    let mapped = map(&template, payload.to_string().as_bytes()).expect("it maps");
+    let events: Vec<Value> = mapped.events.iter().map(pagerelay::event::Event::to_json).collect();
+    assert_eq!((events.len(), mapped.ignored.len(), mapped.rejected.len()), (2, 1, 0));
+    assert_eq!(events[0]["payload"]["severity"], "critical");
+    assert_eq!(events[1]["payload"]["severity"], "warning");
+    assert_eq!((&events[0]["event_action"], &events[1]["event_action"]), (&json!("trigger"), &json!("resolve")));
+    assert_eq!(events[0]["payload"]["source"], "shop.example");
+
+    let (_, listed) = section.split_once("Filters: ").expect("the list is there");
+    let listed: Vec<&str> = listed.split(';').next().unwrap().split('`').skip(1).step_by(2).collect();
+    for filter in &listed {
+        let filter = filter.replace("(x, y)", "('a', 'b')").replace("(x)", "('a')").replace("(n)", "(2)");
+        let text = summary(&format!("{{{{ payload | {filter} }}}}"));
+        let template = Template::read("custom_x", &text).expect("it is a template");
+        assert!(template.mapping().is_ok(), "{filter}");
+    }
+    let known = include_str!("../src/custom/filters.rs").matches("\", (").count();
+    assert_eq!(listed.len(), known, "{listed:?}");
+}

@@ -27,7 +27,7 @@ pub struct Draft {
     pub not_sent: Option<&'static str>,
 }
 
-/// What [`deliver`] would send, and nothing is sent. `variable` holds the routing key.
+/// What [`super::deliver`] would send, and nothing is sent. `variable` holds the routing key.
 pub fn draft(events: &[Event], channel: Channel<'_>, variable: &str) -> Vec<Draft> {
     let draft = |event: &Event| {
         let mut body = event.to_json();
