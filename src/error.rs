@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::auth::AuthError;
 use crate::config::{ConfigError, Problem};
-use crate::request::{ReadError, Reply};
-use crate::rest::{self, RestError};
-use crate::route::RouteError;
-use crate::sources::MapError;
-use crate::text;
+use crate::http::{ReadError, Reply};
+use crate::inbound::route::RouteError;
+use crate::json;
+use crate::mapping::MapError;
+use crate::pagerduty::rest_api::{self, RestError};
 
 /// When a sender is to come again, in seconds. PagerDuty advises tries 30 seconds apart.
 const RETRY_AFTER_SECS: u64 = 30;
@@ -129,8 +129,8 @@ impl Error {
             Error::Refused { least: true, .. } => StatusCode::BAD_GATEWAY,
             Error::Refused { least: false, .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
-            Error::Rest(RestError { problem: rest::Problem::NotFound, .. }) => StatusCode::NOT_FOUND,
-            Error::Rest(RestError { problem: rest::Problem::Invalid, .. }) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Rest(RestError { problem: rest_api::Problem::NotFound, .. }) => StatusCode::NOT_FOUND,
+            Error::Rest(RestError { problem: rest_api::Problem::Invalid, .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Rest(error) if error.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
             // A person has to look.
             Error::Rest(_) => StatusCode::BAD_GATEWAY,
@@ -143,7 +143,7 @@ impl Error {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Error::Deliver { retry_after, .. }
-            | Error::Rest(RestError { problem: rest::Problem::Throttled(retry_after), .. }) => {
+            | Error::Rest(RestError { problem: rest_api::Problem::Throttled(retry_after), .. }) => {
                 Some(retry_after.unwrap_or_default().clamp(RETRY_AFTER_SECS, RETRY_AFTER_MAX_SECS))
             }
             Error::Config(ConfigError { problem: Problem::Store, .. }) => Some(RETRY_AFTER_SECS),
@@ -157,7 +157,7 @@ impl Error {
     /// The reply, as RFC 9457 problem details with `facts` beside them.
     pub fn reply(&self, facts: Value) -> Reply {
         let status = self.status();
-        let mut problem = text::object([("status", status.as_u16().into()), ("detail", self.to_string().into())]);
+        let mut problem = json::object([("status", status.as_u16().into()), ("detail", self.to_string().into())]);
         if let (Some(problem), Value::Object(facts)) = (problem.as_object_mut(), facts) {
             problem.extend(facts);
         }

@@ -19,13 +19,13 @@
 //! ```
 //!
 //! Each arrow is one function in one file; [`relay`] alone calls them, in this order, and no stage calls back. A
-//! preview takes the same way and ends before `deliver`, at [`deliver::draft`]; where `source.map` stands, a mapping of
+//! preview takes the same way and ends before `deliver`, at [`events_api::draft`]; where `source.map` stands, a mapping of
 //! the user's own has [`custom`]. What is no delivery has a module that does it all: [`doctor`] and [`act`] ask for their
 //! configuration and PagerDuty's answers themselves, past the same [`auth::verify`].
 //!
 //! # Invariants
 //!
-//! 1. Only `component.rs` names the bindings. Everything else asks the world through [`host::Host`].
+//! 1. Only `component.rs` names the bindings. Everything else asks the world through [`runtime::Host`].
 //! 2. Mapping is a pure function of the bytes: no clock, no variables, no network, no randomness. The same delivery
 //!    gives the same events, so PagerDuty's own de-duplication absorbs every repetition.
 //! 3. Nothing is mapped before its sender is known: [`auth::verify`] alone makes an [`auth::Authenticated`], and
@@ -41,7 +41,7 @@
 //!     [`event::Event::minimal`]), and what is too much at once is named in a digest ([`storm`]).
 //! 11. What is previewed is what is sent, to the last byte: nothing above the wire asks which of the two it is. What
 //!     explains a mapping knows no vendor: it asks the mapping itself ([`explain`]).
-//! 12. Every wait for a sender or for PagerDuty has an end: [`host::Host::exchange`] takes a deadline, and bodies are read
+//! 12. Every wait for a sender or for PagerDuty has an end: [`runtime::Host::exchange`] takes a deadline, and bodies are read
 //!     under a clock.
 //! 13. A routing key goes to the Events API and the token to the REST API, and neither to the other's. No page needs the
 //!     token.
@@ -91,32 +91,22 @@
     clippy::unwrap_used
 )]
 
-pub mod act;
 pub mod auth;
 #[cfg(target_arch = "wasm32")]
 mod component;
 pub mod config;
 #[cfg(feature = "templates")]
 pub mod custom;
-pub mod deliver;
-pub mod doctor;
+pub mod endpoints;
 pub mod error;
-pub mod event;
-pub mod explain;
-pub mod fit;
-pub mod form;
-pub mod host;
-pub mod labels;
-pub mod page;
-pub mod preview;
-pub mod relay;
+pub mod http;
+pub mod inbound;
+pub mod json;
+pub mod mapping;
+pub mod pagerduty;
+pub mod pipeline;
 pub mod report;
-pub mod request;
-pub mod rest;
-pub mod route;
+pub mod runtime;
 pub mod secret;
-pub mod setup;
 pub mod sources;
-pub mod storm;
 pub mod text;
-pub mod unmapped;

@@ -5,12 +5,13 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::deliver::{Outcome, Sent, Verdict};
+use crate::endpoints::preview::explain::Explanation;
 use crate::error::Error;
-use crate::explain::Explanation;
-use crate::host::Host;
-use crate::request::Reply;
-use crate::sources::Mapped;
+use crate::http::Reply;
+use crate::json;
+use crate::mapping::Mapped;
+use crate::pagerduty::events_api::{Outcome, Sent, Verdict};
+use crate::runtime::Host;
 use crate::text;
 
 /// How many entries of each kind the reply and the log list; what is beyond them is counted.
@@ -131,7 +132,7 @@ impl Facts {
                 self.mapped
                     .ignored
                     .iter()
-                    .map(|i| text::object([("item", i.item.as_str().into()), ("reason", i.reason.into())]))
+                    .map(|i| json::object([("item", i.item.as_str().into()), ("reason", i.reason.into())]))
                     .collect(),
             ),
             ("rejected", self.mapped.rejected.iter().map(|error| Value::from(error.to_string())).collect()),
@@ -182,5 +183,5 @@ pub fn line(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Err
             members.insert("error".into(), error.to_string().into());
         }
     }
-    String::from_utf8(text::encode(&line)).unwrap_or_default()
+    String::from_utf8(json::encode(&line)).unwrap_or_default()
 }

@@ -6,13 +6,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
-
-mod node;
-
-pub use self::node::{Node, filled, is_unfilled};
 
 /// Cuts `text` to at most `max` UTF-16 code units, the last of them `…` where anything was cut.
 ///
@@ -47,21 +42,6 @@ pub fn one_line(text: &str) -> String {
         }
     }
     line
-}
-
-/// An object of these members. Serde's macro can fail, and the text of that failure is 11 KB.
-pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let mut object = Map::new();
-    for (name, value) in members {
-        object.insert(name.to_owned(), value);
-    }
-    Value::Object(object)
-}
-
-/// A value as JSON text, without white space. Members are sorted by name, so equal values are equal text.
-pub fn encode(value: &Value) -> Vec<u8> {
-    // The members' names are strings, which is the one thing that could go wrong.
-    serde_json::to_vec(value).unwrap_or_default()
 }
 
 /// The lower-case hex SHA-256 of `bytes`: 64 characters.
@@ -165,17 +145,6 @@ pub fn epoch(since: Duration) -> Option<String> {
     Some(text)
 }
 
-/// Pairs of `name=value` with `&` between them (`application/x-www-form-urlencoded`), decoded.
-pub fn pairs(text: &str) -> Vec<(String, String)> {
-    let decode = |text: &str| {
-        let spaced: Vec<u8> = text.bytes().map(|byte| if byte == b'+' { b' ' } else { byte }).collect();
-        let bytes: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
-    };
-    let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect()
-}
-
 /// A template with a part for each `{}`. It takes less room than a list of all pieces.
 pub fn fill(template: &str, parts: &[&str]) -> String {
     let mut filled = String::new();
@@ -270,33 +239,4 @@ fn find(text: &str, needle: &str) -> Option<usize> {
         return None;
     }
     text.as_bytes().windows(needle.len()).position(|window| window == needle.as_bytes())
-}
-
-/// `text` where it is an absolute `http` or `https` URL with a host and nothing that would break a link.
-pub fn absolute_url(text: &str) -> Option<&str> {
-    let text = text.trim();
-    let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    (clean && url_host(text).is_some()).then_some(text)
-}
-
-/// An absolute `http` or `https` URL as its scheme, its authority and the rest, which begins with the path.
-pub fn split_url(url: &str) -> Option<(&str, &str, &str)> {
-    let (scheme, rest) = url.trim().split_once(':')?;
-    let rest = rest.strip_prefix("//")?;
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return None;
-    }
-    let (authority, path) = rest.split_at_checked(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()))?;
-    Some((scheme, authority, path))
-}
-
-/// The host of an absolute `http` or `https` URL, without port or user information.
-pub fn url_host(url: &str) -> Option<&str> {
-    let (_, authority, _) = split_url(url)?;
-    let host = authority.rsplit('@').next()?;
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => host.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
 }

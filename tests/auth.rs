@@ -15,8 +15,8 @@ use hmac::{KeyInit, Mac};
 use pagerelay::auth::{
     self, Access, FetchError, Form, Hash, Hmac, Policy, Query, Scheme, Signature, SignatureEncoding, Stamp,
 };
-use pagerelay::host::Url;
-use pagerelay::request::{Headers, Method, Request};
+use pagerelay::http::Url;
+use pagerelay::http::{Headers, Method, Request};
 use pagerelay::secret::{Rotation, Secret};
 use proptest::prelude::*;
 use serde_json::Value;

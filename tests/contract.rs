@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use harness::fixtures::{self, Fixture};
 use harness::{ROUTING_KEY, contract};
-use pagerelay::event::{Action, DedupKey, Event, Severity};
+use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity};
 use pagerelay::sources;
 use serde_json::{Value, json};
 

@@ -688,13 +688,13 @@ fn corpus() {
 }
 
 /// Maps a payload natively, past an authentication with the shared secret.
-fn map(template: &Template<'_>, body: &[u8]) -> Result<pagerelay::sources::Mapped, pagerelay::sources::MapError> {
+fn map(template: &Template<'_>, body: &[u8]) -> Result<pagerelay::mapping::Mapped, pagerelay::mapping::MapError> {
     let headers = [("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())];
-    let request = pagerelay::request::Request {
-        method: pagerelay::request::Method::Post,
+    let request = pagerelay::http::Request {
+        method: pagerelay::http::Method::Post,
         path: "/custom/x".to_owned(),
         query: String::new(),
-        headers: pagerelay::request::Headers::new(headers),
+        headers: pagerelay::http::Headers::new(headers),
         body: body.to_vec(),
         problem: None,
     };
@@ -713,7 +713,7 @@ fn the_readmes_template_works_and_its_list_of_filters_is_whole() {
     let over = json!({"state": "ok", "id": 7, "title": "T", "url": "https://shop.example/x", "level": "odd"});
     let payload = json!({"alerts": [item, over, {"muted": true}]});
     let mapped = map(&template, payload.to_string().as_bytes()).expect("it maps");
-    let events: Vec<Value> = mapped.events.iter().map(pagerelay::event::Event::to_json).collect();
+    let events: Vec<Value> = mapped.events.iter().map(pagerelay::pagerduty::event::Event::to_json).collect();
     assert_eq!((events.len(), mapped.ignored.len(), mapped.rejected.len()), (2, 1, 0));
     assert_eq!(events[0]["payload"]["severity"], "critical");
     assert_eq!(events[1]["payload"]["severity"], "warning");

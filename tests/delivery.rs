@@ -879,10 +879,10 @@ impl Random {
 
 #[test]
 fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
-    use pagerelay::deliver::{self, Channel, Verdict};
-    use pagerelay::event::Event;
+    use pagerelay::pagerduty::event::Event;
+    use pagerelay::pagerduty::events_api::{self, Channel, Verdict};
     use pagerelay::secret::{Rotation, Secret};
-    let url = |path: &str| pagerelay::host::Url { https: true, authority: "pd.test".to_owned(), path: path.to_owned() };
+    let url = |path: &str| pagerelay::http::Url { https: true, authority: "pd.test".to_owned(), path: path.to_owned() };
     let (alerts, changes) = (url("/v2/enqueue"), url("/v2/change/enqueue"));
     for (key, verdict, sent) in
         [(SERVICE_KEY, Verdict::Accepted, Some("/v2/change/enqueue")), (ROUTING_KEY, Verdict::RefusedKey, None)]
@@ -891,7 +891,7 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
         let channel = Channel { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
         let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
         let mut host = Taking(Vec::new());
-        let outcomes = deliver::deliver(&mut host, &[event], channel, Duration::from_secs(1));
+        let outcomes = events_api::deliver(&mut host, &[event], channel, Duration::from_secs(1));
         assert_eq!(outcomes[0].verdict(), verdict);
         assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
         for (_, body) in &host.0 {
@@ -922,7 +922,7 @@ fn a_deployment_is_a_change_where_the_key_takes_changes_and_closes_its_alert_in_
 /// A host that takes everything.
 struct Taking(Vec<(String, Vec<u8>)>);
 
-impl pagerelay::host::Host for Taking {
+impl pagerelay::runtime::Host for Taking {
     fn now(&self) -> Duration {
         Duration::ZERO
     }
@@ -931,21 +931,21 @@ impl pagerelay::host::Host for Taking {
         Duration::ZERO
     }
 
-    fn variable(&self, _: &str) -> Result<Option<String>, pagerelay::host::VariableError> {
+    fn variable(&self, _: &str) -> Result<Option<String>, pagerelay::runtime::VariableError> {
         Ok(None)
     }
 
-    fn variables(&self) -> Result<Vec<String>, pagerelay::host::VariableError> {
+    fn variables(&self) -> Result<Vec<String>, pagerelay::runtime::VariableError> {
         Ok(Vec::new())
     }
 
-    fn exchange(&mut self, lanes: usize, _: Duration, step: pagerelay::host::Step<'_>) {
+    fn exchange(&mut self, lanes: usize, _: Duration, step: pagerelay::runtime::Step<'_>) {
         for lane in 0..lanes {
             let mut answer = None;
             while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
                 self.0.push((next.outbound.url.path, next.outbound.body.unwrap_or_default()));
                 let body = br#"{"status":"success"}"#.to_vec();
-                answer = Some(Ok(pagerelay::host::Inbound { status: 202, retry_after: None, body }));
+                answer = Some(Ok(pagerelay::runtime::Inbound { status: 202, retry_after: None, body }));
             }
         }
     }

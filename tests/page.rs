@@ -50,7 +50,7 @@ fn the_page_previews_every_source_in_a_browser() {
 
 #[test]
 fn the_page_is_small_and_says_how_to_get_it_where_gzip_is_not_taken() {
-    let size = pagerelay::page::SIZE;
+    let size = pagerelay::endpoints::playground::SIZE;
     assert!(size <= SIZE_MAX, "{size} bytes are more than {SIZE_MAX}");
     let ask = |call: Call| run(relay(Flavour::Spin).call(&World::default(), call)).expect("the component answers");
     let plain = ask(Call::stranger("GET", "/", ""));

@@ -82,7 +82,7 @@ async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
             let Some(hash) = hash.as_str() else { continue };
             let mut body = event["body"].clone();
             body["routing_key"] = key.into();
-            let bytes = pagerelay::text::encode(&body);
+            let bytes = pagerelay::json::encode(&body);
             assert_eq!(pagerelay::text::sha256_hex(&bytes), hash, "{name}: the body with its key has the hash");
             promised.insert(hash.to_owned());
         }

@@ -4,7 +4,7 @@ mod harness;
 
 use harness::fixtures::{self, Fixture};
 use harness::{ROUTING_KEY, contract};
-use pagerelay::event::DedupKey;
+use pagerelay::pagerduty::event::DedupKey;
 use pagerelay::sources;
 use pagerelay::text;
 use proptest::prelude::*;

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::scheme::{Moment, credential};
-use crate::request::Headers;
+use crate::http::Headers;
 use crate::secret::Secret;
 use crate::text;
 

@@ -5,8 +5,8 @@ use base64ct::{Base64, Encoding};
 use super::hmac::{Form, Hmac, Stamp};
 #[cfg(feature = "sns")]
 use super::sns;
-use super::standard;
-use crate::request::{Headers, Request};
+use super::standard_webhooks;
+use crate::http::{Headers, Request};
 use crate::secret::Secret;
 
 /// The longest header that is looked at for a credential, in bytes.
@@ -79,7 +79,7 @@ impl<'a> Scheme<'a> {
                 let _ = topics;
                 false
             }
-            Scheme::StandardWebhooks => headers.has(standard::SIGNATURE),
+            Scheme::StandardWebhooks => headers.has(standard_webhooks::SIGNATURE),
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => false,
         }
     }
@@ -90,7 +90,7 @@ impl<'a> Scheme<'a> {
         match self {
             // An empty key signs what anybody can sign.
             _ if secret.expose().is_empty() => false,
-            Scheme::StandardWebhooks => standard::verify(headers, &request.body, secret, moment),
+            Scheme::StandardWebhooks => standard_webhooks::verify(headers, &request.body, secret, moment),
             // A public key is no secret: whoever has it could sign with it, or show it.
             _ if is_public_key(secret) => false,
             Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, moment),
@@ -130,7 +130,7 @@ impl<'a> Scheme<'a> {
 
 /// Whether what is set as a secret is a public key, which only [`Scheme::StandardWebhooks`] can use.
 pub fn is_public_key(secret: &Secret) -> bool {
-    secret.expose().starts_with(standard::PUBLIC_KEY)
+    secret.expose().starts_with(standard_webhooks::PUBLIC_KEY)
 }
 
 /// The one value of a header, where it can be a credential at all.

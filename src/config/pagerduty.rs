@@ -1,9 +1,10 @@
 //! Where PagerDuty is, and the token for its REST API.
 
 use super::{ALERTS_END, ConfigError, Problem, REGIONS, REST_KEY_CHARS, choice, error, is_routing_key, read, required};
-use crate::host::{Host, Url};
+use crate::http::Url;
+use crate::http::url;
+use crate::runtime::Host;
 use crate::secret::Secret;
-use crate::text;
 
 /// The end of PagerDuty's hosts, by region: `events.pagerduty.com`, `events.eu.pagerduty.com`, and `api` the same.
 /// <https://support.pagerduty.com/main/docs/service-regions>
@@ -84,8 +85,8 @@ fn check_token(value: String) -> Result<Secret, ConfigError> {
 
 /// A key must never cross a network in the clear, so plain `http` is for this machine alone.
 fn check_url(name: &str, value: &str, end: &str, problem: Problem) -> Result<Url, ConfigError> {
-    let host = text::absolute_url(value).and_then(text::url_host).unwrap_or_default();
-    let Some((scheme, authority, path)) = text::split_url(value).filter(|_| !host.is_empty()) else {
+    let host = url::absolute_url(value).and_then(url::url_host).unwrap_or_default();
+    let Some((scheme, authority, path)) = url::split_url(value).filter(|_| !host.is_empty()) else {
         return Err(error(name, problem));
     };
     let https = scheme.eq_ignore_ascii_case("https");

@@ -15,8 +15,8 @@
 use serde_json::Value;
 
 use crate::auth::{Form, Hash, Hmac, SHARED_SECRET, Scheme, SignatureEncoding, Stamp};
-use crate::sources::MapError;
-use crate::text::Node;
+use crate::json::Node;
+use crate::mapping::MapError;
 
 /// What is said, in texts of its own: header names are looked for in lower case.
 #[derive(Debug, Default)]

@@ -22,8 +22,10 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::values::{TEXT_MAX_BYTES, TOO_LONG, text_of};
-use crate::event::Severity;
-use crate::text::{self, Node};
+use crate::http::url;
+use crate::json::{self, Node};
+use crate::pagerduty::event::Severity;
+use crate::text;
 
 /// The filters, each with the least and the most arguments that it takes.
 const FILTERS: &[(&str, (usize, usize))] = &[
@@ -67,7 +69,7 @@ pub(super) fn apply(name: &str, values: &[Cow<'_, Value>]) -> Result<Value, &'st
     Ok(match name {
         "date" => Node::root(value).time().into(),
         "first" => list()?.first().cloned().unwrap_or_default(),
-        "host" => value.as_str().and_then(text::url_host).into(),
+        "host" => value.as_str().and_then(url::url_host).into(),
         "join" => {
             let between = argument.map(|between| text(Some(between))).transpose()?.unwrap_or_default();
             let mut whole = String::new();
@@ -103,7 +105,7 @@ pub(super) fn apply(name: &str, values: &[Cow<'_, Value>]) -> Result<Value, &'st
         },
         "sha256" => text::sha256_hex(text_of(value).as_bytes()).into(),
         "split" => split(&text(Some(value))?, &text(argument)?).into(),
-        "tojson" => String::from_utf8(text::encode(value)).unwrap_or_default().into(),
+        "tojson" => String::from_utf8(json::encode(value)).unwrap_or_default().into(),
         "trim" => text(Some(value))?.trim().into(),
         "upper" => text(Some(value))?.to_ascii_uppercase().into(),
         _ => return Err("is not known"),

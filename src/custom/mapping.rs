@@ -9,9 +9,11 @@ use super::eval::{Expression, Scope};
 use super::position::Place;
 use super::values::{TEXT_MAX_BYTES, TOO_LONG, is_true, text_of, weight};
 use crate::auth::Authenticated;
-use crate::event::{Action, DedupKey, Event, read};
-use crate::sources::{self, MapError, Mapped};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::unfilled;
+use crate::mapping::{self, MapError, Mapped};
+use crate::pagerduty::event::parse;
+use crate::pagerduty::event::{Action, DedupKey, Event};
 
 /// The most items of one delivery that become events.
 const ITEMS_MAX: usize = 1000;
@@ -60,7 +62,7 @@ impl Mapping<'_> {
     /// The payload is not JSON, or the template does not work for it as a whole. What does not work for an item is
     /// among [`Mapped::rejected`].
     pub fn map(&self, slug: &str, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-        let payload = sources::payload(delivery)?;
+        let payload = mapping::payload(delivery)?;
         let mut headers = Map::new();
         for name in delivery.header_names() {
             // With underscores too: a hyphen in an expression is a minus.
@@ -125,13 +127,13 @@ impl Run<'_> {
         };
         self.room = room;
         let event = Node::root(&made);
-        let action = read::action(event, true)?;
+        let action = parse::action(event, true)?;
         if action == Action::Change {
-            return Ok(Some(read::read(event, action, None, slug)?));
+            return Ok(Some(parse::parse(event, action, None, slug)?));
         }
         let key = event.get("dedup_key").text().unwrap_or_default();
         // All alerts would share it.
-        if text::is_unfilled(&key) {
+        if unfilled::is_unfilled(&key) {
             return Err(MapError::Field {
                 path: "dedup_key",
                 problem: "is a variable that its sender has not filled in",
@@ -139,7 +141,7 @@ impl Run<'_> {
         }
         let key = DedupKey::new(slug, &[&key]);
         let key = key.ok_or(MapError::Field { path: "dedup_key", problem: "is missing or blank" })?;
-        Ok(Some(read::read(event, action, Some(key), slug)?))
+        Ok(Some(parse::parse(event, action, Some(key), slug)?))
     }
 
     /// What a part of the template makes; nothing where that is `none`.

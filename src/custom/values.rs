@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use minijinja::machinery::ast::{BinOpKind, CompareOpKind};
 use serde_json::Value;
 
+use crate::json;
 use crate::text;
 
 /// The longest text that an expression makes, in bytes, and the longest list.
@@ -31,7 +32,7 @@ pub(super) fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => text.as_str().into(),
         Value::Null => "".into(),
-        other => String::from_utf8(text::encode(other)).unwrap_or_default().into(),
+        other => String::from_utf8(json::encode(other)).unwrap_or_default().into(),
     }
 }
 

@@ -47,17 +47,19 @@
 //! * An alert with neither fingerprint nor labels is refused: nothing says which alert it is.
 //! * An always firing alert (`severity: none`, Watchdog) pages with severity info: route it elsewhere.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{MapError, Mapped, Setup, Source, json};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::event::Event;
-use crate::labels::{self, Alert, Vendor};
-use crate::text::{self, Node};
+use crate::http::url;
+use crate::json::Node;
+use crate::mapping::prometheus::{self, Alert, Vendor};
+use crate::mapping::{MapError, Mapped, json};
+use crate::pagerduty::event::Event;
 
 /// Prometheus Alertmanager.
 pub const SOURCE: Source = Source {
@@ -85,13 +87,13 @@ const VENDOR: Vendor = Vendor { slug: "alertmanager", name: "Alertmanager", name
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
-    labels::each(payload, VENDOR, &|alert| Ok(finish(alert.event(VENDOR)?, alert, payload)))
+    prometheus::each(payload, VENDOR, &|alert| Ok(finish(alert.event(VENDOR)?, alert, payload)))
 }
 
 fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
-    labels::whole_group(payload, VENDOR, &|event, alert| finish(event, alert, payload))
+    prometheus::whole_group(payload, VENDOR, &|event, alert| finish(event, alert, payload))
 }
 
 fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
@@ -108,7 +110,7 @@ const RECEIVER_MAX_BYTES: usize = 512;
 /// Alertmanager's own page of a receiver's alerts. The receiver's name comes quoted as a regular expression, and that
 /// is how the page wants it.
 fn receiver_page(home: &str, payload: Node<'_>) -> Option<String> {
-    let home = text::absolute_url(home)?.trim_end_matches('/');
+    let home = url::absolute_url(home)?.trim_end_matches('/');
     let receiver = payload.get("receiver").text().filter(|receiver| receiver.len() <= RECEIVER_MAX_BYTES)?;
     Some(format!("{home}/#/alerts?receiver={}", utf8_percent_encode(&receiver, NON_ALPHANUMERIC)))
 }

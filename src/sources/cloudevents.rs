@@ -51,17 +51,19 @@
 //! * An event without `type`, or without source and subject, is refused, and so is a header that decodes to anything but
 //!   UTF-8. Other formats (Avro, Protobuf) are not JSON.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, Value};
 
-use super::{Ignored, MapError, Mapped, Setup, Source, json, parse};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::{Ignored, MapError, Mapped, json, parse};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// CloudEvents.
 pub const SOURCE: Source = Source {

@@ -55,10 +55,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{MapError, Mapped, Setup, Source, json};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::{MapError, Mapped, json};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// Cloudflare.
 pub const SOURCE: Source = Source {

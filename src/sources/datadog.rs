@@ -51,10 +51,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::{MapError, Mapped, payload};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// Datadog.
 pub const SOURCE: Source = Source {
@@ -135,7 +138,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let title = Node::root(&fields).first_text(TITLES).unwrap_or_default();
     // A variable that Datadog fills in for every event.
     let is_test = matches!(title.as_str(), "$EVENT_TITLE" | "$ALERT_TITLE");
-    let fields = text::filled(fields);
+    let fields = unfilled::filled(fields);
     let fields = Node::root(&fields);
     let field = |names: &[&str]| fields.first_text(names).unwrap_or_default();
 
@@ -154,7 +157,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let Some(key) = DedupKey::new(SOURCE.slug, parts) else {
         let fields = "`alert_cycle_key`, `aggreg_key`, `alert_id` or `title`";
         let test = || Ok(Mapped::nothing("test with unfilled variables"));
-        return if is_test { test() } else { nameless(&SOURCE, &payload, fields) };
+        return if is_test { test() } else { nameless((SOURCE.slug, SOURCE.name), &payload, fields) };
     };
 
     let kind = field(&["alerttype"]);

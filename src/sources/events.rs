@@ -39,16 +39,19 @@
 //! * An acknowledge or a resolve without `dedup_key` is refused: it is about no alert.
 //! * Unknown members are left out, as PagerDuty would.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{MapError, Mapped, Setup, Source, json};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::event::{Action, DedupKey, read};
-use crate::text::{Node, encode, sha256_hex};
+use crate::json::{Node, encode};
+use crate::mapping::{MapError, Mapped, json};
+use crate::pagerduty::event::parse;
+use crate::pagerduty::event::{Action, DedupKey};
+use crate::text::sha256_hex;
 
 /// PagerDuty Events API v2.
 pub const SOURCE: Source = Source {
@@ -74,8 +77,8 @@ pub const SOURCE: Source = Source {
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let body = json(delivery)?;
     let body = Node::root(&body);
-    let action = read::action(body, false)?;
-    Ok(Mapped::one(read::read(body, action, Some(key(body, action)?), SOURCE.slug)?))
+    let action = parse::action(body, false)?;
+    Ok(Mapped::one(parse::parse(body, action, Some(key(body, action)?), SOURCE.slug)?))
 }
 
 fn key(body: Node<'_>, action: Action) -> Result<DedupKey, MapError> {

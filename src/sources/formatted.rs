@@ -27,14 +27,18 @@
 //! * A body without `alert_uid` is refused. One whose variables were not filled in opens an alert that says so, the same
 //!   for all such bodies.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::http::url;
+use crate::json::Node;
+use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::{MapError, Mapped, payload};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// The formatted webhook.
 pub const SOURCE: Source = Source {
@@ -71,11 +75,13 @@ const STATES: &[(&str, Action)] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = text::filled(raw.clone());
+    let payload = unfilled::filled(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `alert_uid` and `title`" })?;
     let id = payload.get("alert_uid").text().unwrap_or_default();
-    let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else { return nameless(&SOURCE, &raw, "`alert_uid`") };
+    let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else {
+        return nameless((SOURCE.slug, SOURCE.name), &raw, "`alert_uid`");
+    };
 
     let action = payload.get("state").text().and_then(|state| text::word(STATES, &state)).unwrap_or(Action::Trigger);
     let severity = payload.get("severity").text().and_then(|word| Severity::from_word(&word));
@@ -83,7 +89,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let first_line = || message.lines().next().map(str::to_owned);
     let summary = payload.get("title").text().or_else(first_line).unwrap_or_default();
     let link = payload.get("link_to_upstream_details").text();
-    let place = link.as_deref().and_then(text::url_host).unwrap_or(SOURCE.slug);
+    let place = link.as_deref().and_then(url::url_host).unwrap_or(SOURCE.slug);
 
     let event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, place)
         .link("Details", link.clone())

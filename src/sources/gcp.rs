@@ -34,14 +34,16 @@
 //! * Version "test": "a test notification". Its state is `OPEN`, and it never closes.
 //! * An incident without `incident_id` is refused, whatever its project: all of a project would be one alert.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, json};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::{MapError, Mapped, json};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// Google Cloud Monitoring.
 pub const SOURCE: Source = Source {

@@ -59,10 +59,12 @@
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, payload};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::{MapError, Mapped, payload};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// GitHub.
 pub const SOURCE: Source = Source {

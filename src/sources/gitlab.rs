@@ -51,10 +51,12 @@
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, json};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::{MapError, Mapped, json};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// GitLab.
 pub const SOURCE: Source = Source {

@@ -48,15 +48,17 @@
 //! * Legacy states `paused` and `pending`: "the rule is paused or pending".
 //! * `state` of the unified shape (`alerting`, `ok`): it can disagree with `status`, which decides.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, json};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::labels::{self, Alert, Vendor};
-use crate::text::{self, Node};
+use crate::http::url;
+use crate::json::Node;
+use crate::mapping::prometheus::{self, Alert, Vendor};
+use crate::mapping::{MapError, Mapped, json};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 
 /// Grafana.
 pub const SOURCE: Source = Source {
@@ -106,7 +108,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if is_legacy(payload)? {
         return legacy(payload);
     }
-    labels::each(payload, VENDOR, &|alert| {
+    prometheus::each(payload, VENDOR, &|alert| {
         let event = alert.event(VENDOR)?;
         let event = event
             .detail("values", alert.node.get("values").value().cloned().into())
@@ -124,7 +126,7 @@ fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if is_legacy(payload)? {
         return legacy(payload);
     }
-    labels::whole_group(payload, VENDOR, &|event, alert| {
+    prometheus::whole_group(payload, VENDOR, &|event, alert| {
         finish(event.group(payload.get("commonLabels").get("grafana_folder").text()), alert, payload)
     })
 }
@@ -171,7 +173,7 @@ fn legacy(payload: Node<'_>) -> Result<Mapped, MapError> {
         None => name,
     };
     let page = payload.get("ruleUrl").text();
-    let place = page.as_deref().and_then(text::url_host).unwrap_or("Grafana");
+    let place = page.as_deref().and_then(url::url_host).unwrap_or("Grafana");
     let event = Event::new(action, key, severity, &summary, place)
         .component(tags.get("service").text())
         .group(tags.get("group").text())

@@ -39,14 +39,18 @@
 //!   for all such bodies.
 //! * Tags are not escaped: one with a quote in it makes a body that is no JSON, which is refused.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::http::url;
+use crate::json::Node;
+use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::{MapError, Mapped, payload};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// Healthchecks.
 pub const SOURCE: Source = Source {
@@ -94,7 +98,7 @@ const DETAILS: &[&str] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = text::filled(raw.clone());
+    let payload = unfilled::filled(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `check` and `status`" })?;
     // A whole check within the template.
@@ -104,7 +108,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let at_end = || text("ping_url").and_then(|url| Some(url.trim_end_matches('/').rsplit('/').next()?.to_owned()));
     let id = check.first_text(&["check", "code", "uuid", "unique_key"]).or_else(at_end);
     let key = id.and_then(|id| DedupKey::new(SOURCE.slug, &[&text::sha256_hex(id.to_ascii_lowercase().as_bytes())]));
-    let Some(key) = key else { return nameless(&SOURCE, &raw, "`check`") };
+    let Some(key) = key else { return nameless((SOURCE.slug, SOURCE.name), &raw, "`check`") };
 
     let status = text("status").unwrap_or_default().to_ascii_lowercase();
     let (action, state) = match status.as_str() {
@@ -129,7 +133,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     summary += &why.unwrap_or_default();
 
     let site = text("update_url");
-    let site = site.as_deref().and_then(text::split_url).map(|(scheme, host, _)| [scheme, "://", host].concat());
+    let site = site.as_deref().and_then(url::split_url).map(|(scheme, host, _)| [scheme, "://", host].concat());
     let event = Event::new(action, key, severity, &summary, name.as_deref().unwrap_or(SOURCE.name))
         .component(name.clone())
         .timestamp(payload.get("now").time())

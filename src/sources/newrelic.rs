@@ -47,10 +47,13 @@
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::{MapError, Mapped, payload};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// New Relic.
 pub const SOURCE: Source = Source {
@@ -128,11 +131,13 @@ const LINKS: &[(&str, &[&str])] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = text::filled(raw.clone());
+    let payload = unfilled::filled(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `id` or `incident_id`" })?;
     let id = payload.pick(&["id", "issueId", "issue_id", "incident_id"]).unwrap_or_default();
-    let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else { return nameless(&SOURCE, &raw, "`id` or `incident_id`") };
+    let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else {
+        return nameless((SOURCE.slug, SOURCE.name), &raw, "`id` or `incident_id`");
+    };
 
     let state = payload.pick(&["current_state", "state", "event_type"]).unwrap_or_default();
     let trigger = payload.get("trigger").text().unwrap_or_default();

@@ -43,17 +43,20 @@
 //! * `UnsubscribeConfirmation`: "unsubscribed". Nothing is visited, as that would subscribe again.
 //! * Suppression is read as in the notes of EventBridge's users; AWS shows no message of SNS with it.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::{Confirm, MapError, Mapped, Setup, Source, parse};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme, host_of_topic};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::http::url;
+use crate::json::{self, Node};
+use crate::mapping::{Confirm, MapError, Mapped, parse};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// Amazon SNS.
 pub const SOURCE: Source = Source {
@@ -92,7 +95,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         // A message as it was published: raw delivery says so in a header, and EventBridge's API destinations do not.
         _ if raw || whole.is_ok() => {
             let topic = delivery.header("x-amz-sns-topic-arn").unwrap_or_default();
-            let envelope = text::object([("TopicArn", topic.into())]);
+            let envelope = json::object([("TopicArn", topic.into())]);
             message(&String::from_utf8_lossy(delivery.body()), Node::root(&envelope))
         }
         _ => Err(whole.err().unwrap_or(MapError::Shape { expected: "a message of amazon sns" })),
@@ -106,7 +109,7 @@ fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
     let host = host_of_topic(&topic).ok_or(refuse("TopicArn", "is not a topic's arn"))?;
     let url = envelope.get("SubscribeURL").text().unwrap_or_default();
     let path = url.strip_prefix("https://").and_then(|rest| rest.strip_prefix(host.as_str()));
-    let path = path.filter(|path| path.starts_with("/?") && text::absolute_url(&url).is_some());
+    let path = path.filter(|path| path.starts_with("/?") && url::absolute_url(&url).is_some());
     let path = path.filter(|path| text::contains(path, "Action=ConfirmSubscription") && !path.contains('#'));
     let path = path.ok_or(refuse("SubscribeURL", "is not an address of amazon sns in the topic's region"))?.to_owned();
     Ok(Mapped { confirm: Some(Confirm { topic, path }), ..Mapped::nothing("subscription confirmed") })
@@ -257,7 +260,7 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             };
             let mut what = detail.pick(&["findingId", "id", "configRuleName"]).unwrap_or_default();
             if what.is_empty() && resource.is_empty() {
-                what = text::sha256_hex(&text::encode(&detail.value().cloned().into()));
+                what = text::sha256_hex(&json::encode(&detail.value().cloned().into()));
             }
             let what = text::joined(&[&resource, &what, &text(detail.get("resourceId"))], ":");
             let what = text::joined(&[&account, &text(event.get("region")), &what], ":");

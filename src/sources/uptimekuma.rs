@@ -38,14 +38,17 @@
 //! * A monitor that is paused or deleted while it is down: nothing is sent, the alert stays open.
 //! * Two Uptime Kumas number their monitors alike: give each a service of its own.
 //!
-//! [`Severity::from_word`]: crate::event::Severity::from_word
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, parse, payload};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::http::url;
+use crate::json::Node;
+use crate::mapping::{MapError, Mapped, parse, payload};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// Uptime Kuma.
 pub const SOURCE: Source = Source {
@@ -136,7 +139,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`monitor.id` or `msg`" })?;
 
     let url = payload.at("monitor.url").text();
-    let host = || url.as_deref().and_then(text::url_host).map(str::to_owned);
+    let host = || url.as_deref().and_then(url::url_host).map(str::to_owned);
     let mut place = payload.at("monitor.hostname").text().or_else(host);
     let kind = payload.at("monitor.type").text();
     if let (Some("port"), Some(port), Some(place)) = (kind.as_deref(), payload.at("monitor.port").text(), &mut place) {

@@ -44,10 +44,14 @@
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::http::url;
+use crate::json::Node;
+use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::{MapError, Mapped, payload};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// UptimeRobot.
 pub const SOURCE: Source = Source {
@@ -112,16 +116,16 @@ const DETAILS: &[&str] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = text::filled(raw.clone());
+    let payload = unfilled::filled(raw.clone());
     let payload = Node::root(&payload);
     let id = payload.first_text(&["monitorID", "monitor_id"]);
     let url = payload.first_text(&["monitorURL", "monitor_url"]);
-    let url = url.filter(|url| text::url_host(url) != Some(HEARTBEATS));
+    let url = url.filter(|url| url::url_host(url) != Some(HEARTBEATS));
     // An address may have a password or a key in it: only its host is shown then.
     let secret = |url: &String| url.contains(['@', '?']);
     let shown = url.clone().filter(|url| !secret(url));
     let known_by = url.as_ref().map(|url| if secret(url) { text::sha256_hex(url.as_bytes()) } else { url.clone() });
-    let url = url.map(|url| if secret(&url) { text::url_host(&url).unwrap_or_default().to_owned() } else { url });
+    let url = url.map(|url| if secret(&url) { url::url_host(&url).unwrap_or_default().to_owned() } else { url });
     let name = payload.first_text(&["monitorFriendlyName", "monitor_friendly_name"]);
     let class = payload.first_text(&["alertTypeFriendlyName", "alert_type_friendly_name"]);
     let said = payload.first_text(&["alertDetails", "alert_details"]);
@@ -141,9 +145,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let key = id.or(known_by.as_deref()).or(name).and_then(|monitor| {
         if expires { DedupKey::new(SOURCE.slug, &[monitor, aspect]) } else { DedupKey::new(SOURCE.slug, &[monitor]) }
     });
-    let Some(key) = key else { return nameless(&SOURCE, &raw, "`monitorID`, `monitorURL` or `monitorFriendlyName`") };
+    let Some(key) = key else {
+        return nameless((SOURCE.slug, SOURCE.name), &raw, "`monitorID`, `monitorURL` or `monitorFriendlyName`");
+    };
 
-    let place = url.map(|url| text::url_host(url).unwrap_or(url)).or(name);
+    let place = url.map(|url| url::url_host(url).unwrap_or(url)).or(name);
     let title = name.or(url).or(id).unwrap_or_default();
     let said = said.or_else(|| match kind {
         EXPIRY => days_left.map(|days| [&days, " days left"].concat()),

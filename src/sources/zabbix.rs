@@ -41,10 +41,13 @@
 
 use std::time::Duration;
 
-use super::{MapError, Mapped, Setup, Source, nameless, payload};
+use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::event::{Action, DedupKey, Event, Severity};
-use crate::text::{self, Node};
+use crate::json::Node;
+use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::{MapError, Mapped, payload};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// Zabbix.
 pub const SOURCE: Source = Source {
@@ -145,7 +148,7 @@ const DETAILS: &[&str] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = text::filled(raw.clone());
+    let payload = unfilled::filled(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `eventid` and `eventvalue`" })?;
     let older = payload.get("details");
@@ -163,7 +166,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         (true, false) => DedupKey::new(SOURCE.slug, &["", &trigger, &host]),
         (true, true) => None,
     };
-    let Some(key) = key else { return nameless(&SOURCE, &raw, "`eventid` or `triggerid`") };
+    let Some(key) = key else { return nameless((SOURCE.slug, SOURCE.name), &raw, "`eventid` or `triggerid`") };
 
     let source = first(&["event_source"]);
     let is_notice = matches!(source.as_str(), "1" | "2");

@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Scheme, Signature};
-use pagerelay::request::{Headers, Method, Request};
+use pagerelay::http::{Headers, Method, Request};
+use pagerelay::mapping::{MapError, Mapped};
 use pagerelay::secret::{Rotation, Secret};
-use pagerelay::sources::{self, MapError, Mapped, Source};
+use pagerelay::sources::{self, Source};
 use serde_json::Value;
 
 use super::{SECRET, credentials};
@@ -130,7 +131,8 @@ impl Fixture {
         let lines = |lines: Vec<String>| (!lines.is_empty()).then(|| lines.join("\n") + "\n");
         match self.map(group) {
             Ok(mapped) => {
-                let events: Vec<Value> = mapped.events.iter().map(pagerelay::event::Event::to_json).collect();
+                let events: Vec<Value> =
+                    mapped.events.iter().map(pagerelay::pagerduty::event::Event::to_json).collect();
                 let events = serde_json::to_string_pretty(&events).expect("events are json") + "\n";
                 let ignored = mapped.ignored.iter().map(|i| format!("{}: {}", i.item, i.reason)).collect();
                 let error = mapped.rejected.iter().map(ToString::to_string).collect();

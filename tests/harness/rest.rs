@@ -254,7 +254,7 @@ impl State {
             let message = "You must specify a user's email address in the \"From\" header to perform this action";
             return refused(400, 2016, message, &[]);
         }
-        let pairs = pagerelay::text::pairs(query);
+        let pairs = pagerelay::http::form::pairs(query);
         let all = |name: &str| pairs.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect::<Vec<_>>();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (method.as_str(), parts.as_slice()) {

@@ -1,0 +1,3 @@
+//! The component: WASI on one side, the pipeline on the other.
+
+mod wasi_p2;

@@ -1,0 +1,226 @@
+//! `POST /act[/<service>]`: acknowledges, resolves or notes an incident as a person, where an event would say that
+//! "the integration" did.
+//!
+//! PagerDuty's REST API does it, with the token of variable `api_token`. With an account's key, header `from` says who
+//! acts; with a user's key PagerDuty takes the person from the key, and need not look at `from`.
+//!
+//! The dedup key is that of the event which opened the alert, and only incidents of the service behind the routing key
+//! are changed. An incident with several alerts changes as a whole. Only variable `secret_act` opens this: every vendor
+//! holds `webhook_secret`, and none may act as a person.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::auth::Authenticated;
+use crate::config;
+use crate::error::Error;
+use crate::http::Reply;
+use crate::json::{self, Node};
+use crate::mapping::{self, MapError};
+use crate::pagerduty::event::DEDUP_KEY_MAX_CHARS;
+use crate::pagerduty::rest_api::{self, Problem, Rest, RestError};
+use crate::report::Facts;
+use crate::runtime::{Host, SendError, Verb};
+
+/// When the last answer has to be there, from the request's arrival on.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The longest address, in characters.
+const FROM_MAX_CHARS: usize = 255;
+
+/// The longest note that PagerDuty takes, in characters.
+const NOTE_MAX_CHARS: usize = 25_000;
+
+/// What is asked.
+struct Wish<'a> {
+    action: &'static str,
+    /// The status that the incident is to have; nothing where it is only noted.
+    status: Option<&'static str>,
+    dedup_key: &'a str,
+    from: &'a str,
+    note: Option<&'a str>,
+}
+
+/// Does what the body asks.
+///
+/// # Errors
+/// It cannot be done, or a part of it: the facts say which.
+pub fn act(
+    host: &mut dyn Host,
+    known: &Authenticated<'_>,
+    service: Option<&str>,
+    facts: &mut Facts,
+) -> Result<Reply, Error> {
+    facts.service = service.map(str::to_owned);
+    // What a page of another site can make a browser send, without its asking here first, is not of this type.
+    let media = known.header("content-type").and_then(|media| media.split(';').next()).unwrap_or_default();
+    if !media.trim().eq_ignore_ascii_case("application/json") {
+        return Err(Error::MediaType);
+    }
+    if known.header("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return Err(Error::CrossSite);
+    }
+    let body = mapping::json(known)?;
+    let wish = read(Node::root(&body))?;
+    facts.more.push(("action", wish.action.into()));
+    facts.more.push(("dedup_key", wish.dedup_key.into()));
+    let target = config::target(host, service)?;
+    let api = config::api(host)?;
+    let key = target.routing_keys.current;
+    let mut rest = Rest { api, hidden: vec![key.clone()], deadline: DEADLINE };
+    if let Some(previous) = target.routing_keys.previous {
+        rest.hidden.push(previous);
+    }
+
+    let mut found = open(host, &rest, wish.dedup_key)?;
+    if !found.is_empty() {
+        let mut behind: Vec<String> = Vec::new();
+        let mut told = false;
+        let listed = rest.list(host, rest_api::SERVICES, "services", &mut |service| {
+            told |= rest_api::has_key(service, &key);
+            // Old alerts are the previous key's.
+            if rest.hidden.iter().any(|key| rest_api::has_key(service, key)) {
+                behind.push(service.get("id").text().unwrap_or_default());
+            }
+        });
+        match listed {
+            Err(error) if error.problem != Problem::NotPermitted => return Err(error.into()),
+            _ if told => found
+                .retain(|incident| Node::root(incident).at("service.id").text().is_some_and(|id| behind.contains(&id))),
+            // Keys need not be shown, nor services to every token; it can be no other's where there is no other.
+            _ if found.len() == 1 && alone(host, &target.routing_key_variable, &rest) => {}
+            _ => return Err(Error::Untold(target.routing_key_variable)),
+        }
+    }
+    let incident = match found.as_slice() {
+        [] => return Err(Error::Absent),
+        [only] => Node::root(only),
+        more => return Err(Error::Ambiguous(more.len())),
+    };
+    facts.ended("find", host);
+
+    facts.more.push(("incident", shown(incident, None)));
+    let path = ["/incidents/", &incident.get("id").text().unwrap_or_default()].concat();
+    // First what would be there twice if it were asked for again.
+    if let Some(note) = wish.note {
+        let body = json::object([("note", json::object([("content", note.into())]))]);
+        let noted = rest.send(host, Verb::Post, &[&path, "/notes"].concat(), Some((wish.from, &body)));
+        let noted = noted.map_err(|error| match error.problem {
+            // Whether it was written, nobody knows.
+            Problem::Server | Problem::Unreachable(SendError::Deadline | SendError::Protocol) => {
+                facts.warnings.push("the note may be written: look before you ask again".to_owned());
+                Error::Half(error)
+            }
+            _ => error.into(),
+        })?;
+        if Node::root(&noted).get("note").first_text(&["id", "content"]).is_none() {
+            return Err(RestError::without("note").into());
+        }
+    }
+    if let Some(status) = wish.status {
+        let change = json::object([("type", "incident_reference".into()), ("status", status.into())]);
+        let changed = rest.send(host, Verb::Put, &path, Some((wish.from, &json::object([("incident", change)]))));
+        let changed = changed.and_then(|changed| match Node::root(&changed).at("incident.status").text() {
+            Some(now) if now == status => Ok(()),
+            _ => Err(RestError::without(&["incident that is ", status].concat())),
+        });
+        match (changed, wish.note) {
+            (Ok(()), _) => {}
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some(_)) => {
+                let warning = ["the note is written, and the incident may not be ", status, ": ask for that alone"];
+                facts.warnings.push(warning.concat());
+                return Err(Error::Half(error));
+            }
+        }
+        if let Some((_, last)) = facts.more.last_mut() {
+            *last = shown(incident, Some(status));
+        }
+    }
+    facts.ended("act", host);
+    let message = match (wish.status, wish.note) {
+        (None, _) => "note added".to_owned(),
+        (Some(status), None) => ["incident ", status].concat(),
+        (Some(status), Some(_)) => ["incident ", status, ", note added"].concat(),
+    };
+    let mut reply = facts.reply();
+    if let Some(members) = reply.as_object_mut() {
+        members.insert("status".into(), "success".into());
+        members.insert("message".into(), message.into());
+    }
+    Ok(Reply::json(StatusCode::OK, "application/json", &reply))
+}
+
+/// The open incidents with a dedup key. Without `date_range` PagerDuty looks no further back than a month.
+fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Value>, RestError> {
+    const PATH: &str = "/incidents?date_range=all&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged&incident_key=";
+    let mut found = Vec::new();
+    rest.list(
+        host,
+        &[PATH, &utf8_percent_encode(dedup_key, NON_ALPHANUMERIC).to_string()].concat(),
+        "incidents",
+        &mut |incident| {
+            let id = incident.get("id").text().unwrap_or_default();
+            // It becomes a part of a path.
+            if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                found.push(incident.value().cloned().unwrap_or_default());
+            }
+        },
+    )?;
+    Ok(found)
+}
+
+/// Whether no variable but this service's holds another routing key.
+fn alone(host: &dyn Host, variable: &str, rest: &Rest) -> bool {
+    let same = |name: &String| match config::key(host, name) {
+        Ok(other) => other.is_none_or(|other| rest.hidden.iter().any(|key| other.equals(key))),
+        Err(_) => false,
+    };
+    let other = |name: &&String| name.starts_with("routing_key") && !name.ends_with("_previous") && *name != variable;
+    host.variables().is_ok_and(|names| names.iter().filter(other).all(same))
+}
+
+/// What is told of an incident.
+fn shown(incident: Node<'_>, status: Option<&str>) -> Value {
+    let member = |name: &str| incident.get(name).value().cloned().unwrap_or_default();
+    let status = status.map_or_else(|| member("status"), Value::from);
+    json::object([("id", member("id")), ("number", member("incident_number")), ("status", status)])
+}
+
+/// Reads what is asked; nothing of it that is not fit to be sent gets further.
+fn read(body: Node<'_>) -> Result<Wish<'_>, MapError> {
+    let wrong = |path, problem| Err(MapError::Field { path, problem });
+    let text = |name: &str| body.get(name).value().and_then(Value::as_str).unwrap_or_default();
+    let (action, status) = match text("action") {
+        "acknowledge" => ("acknowledge", Some("acknowledged")),
+        "resolve" => ("resolve", Some("resolved")),
+        "note" => ("note", None),
+        _ => return wrong("action", "is not one of acknowledge, resolve, note"),
+    };
+    let dedup_key = text("dedup_key");
+    if dedup_key.trim().is_empty() || dedup_key.encode_utf16().count() > DEDUP_KEY_MAX_CHARS {
+        return wrong("dedup_key", "is not a text of 1 to 255 characters");
+    }
+    let from = text("from");
+    let (name, domain) = from.split_once('@').unwrap_or_default();
+    // It becomes a header: visible ASCII and nothing else.
+    if name.is_empty() || domain.is_empty() || domain.contains('@') || !from.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return wrong("from", "is not the e-mail address of a pagerduty user");
+    }
+    if from.len() > FROM_MAX_CHARS {
+        return wrong("from", "is longer than 255 characters");
+    }
+    let note = text("note");
+    if note.encode_utf16().count() > NOTE_MAX_CHARS {
+        return wrong("note", "is longer than 25,000 characters");
+    }
+    let note = Some(note).filter(|note| !note.trim().is_empty());
+    if note.is_none() && (status.is_none() || body.get("note").value().is_some()) {
+        return wrong("note", "is not a text with something in it");
+    }
+    Ok(Wish { action, status, dedup_key, from, note })
+}

@@ -1,0 +1,326 @@
+//! `GET /check`: what is wrong with the set-up, found without paging anybody.
+//!
+//! Every variable is read as a delivery would read it, and what cannot be used is named with what to change. PagerDuty is
+//! asked whether it can be reached; with `?deep=1` also whether it takes each routing key, by a resolve of a dedup key
+//! that nobody has used, which PagerDuty drops; and where `api_token` is set, which services are behind the keys. A
+//! routing key goes to the Events API only, the token to the REST API only, and neither is shown: of a routing key the last
+//! four characters are.
+
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::auth::{self, Authenticated, Signature};
+#[cfg(feature = "templates")]
+use crate::config::ConfigError;
+use crate::config::{self, Problem};
+#[cfg(feature = "templates")]
+use crate::custom::Template;
+use crate::http::Reply;
+use crate::inbound::route;
+use crate::json;
+use crate::pagerduty::events_api;
+use crate::report::Facts;
+use crate::runtime::Host;
+use crate::secret::Secret;
+use crate::sources::SOURCES;
+use crate::text;
+
+mod names;
+mod pagerduty;
+
+/// How bad a finding is, the least first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Somebody should look.
+    Warning,
+    /// It stops a page.
+    Error,
+}
+
+/// A usable routing key.
+struct Key {
+    variable: String,
+    key: Secret,
+    previous: bool,
+}
+
+/// What is found, by whom it is asked of.
+struct Doctor<'a> {
+    host: &'a mut dyn Host,
+    /// What the findings are about for now.
+    check: &'static str,
+    findings: Vec<Value>,
+    /// How many there are of each level.
+    counts: [usize; 4],
+    /// The sentences that somebody should read, for the log.
+    warnings: Vec<String>,
+}
+
+/// Looks at everything: `503` where something would stop a page. `?deep=1` asks PagerDuty about each routing key, and
+/// `?service=a,b` and `?mapping=a,b` name services and mappings where the variable store does not list its variables.
+pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, facts: &mut Facts) -> Reply {
+    let query = known.query();
+    let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
+    let deep = !matches!(asked("deep"), "" | "0" | "false");
+    let mut doctor = Doctor { host, check: "variables", findings: Vec::new(), counts: [0; 4], warnings: Vec::new() };
+    let names = doctor.names();
+    let services = doctor.named(asked("service"));
+    #[cfg(feature = "templates")]
+    let open = {
+        let more = doctor.named(asked("mapping"));
+        doctor.check = "mappings";
+        doctor.mappings(&names, &more)
+    };
+    #[cfg(not(feature = "templates"))]
+    let open = false;
+    doctor.check = "sources";
+    doctor.sources(open);
+    doctor.check = "settings";
+    doctor.settings();
+    doctor.check = "routing keys";
+    let keys = doctor.keys(&names, &services);
+    if let Ok((url, variable)) = config::events(doctor.host) {
+        doctor.check = "egress";
+        if doctor.egress(&url, variable) && deep {
+            doctor.check = "routing keys";
+            doctor.probe(&keys, &url, variable);
+        }
+    }
+    doctor.check = "token";
+    doctor.token(&keys, deep);
+    facts.ended("check", doctor.host);
+    facts.warnings = doctor.warnings;
+    let plain = known.header("accept").is_some_and(|accept| text::contains(accept, "text/plain"));
+    reply(doctor.findings, doctor.counts, plain)
+}
+
+fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
+    let [_, notes, warnings, errors] = counts;
+    let (status, word) = if errors > 0 { (StatusCode::SERVICE_UNAVAILABLE, "failing") } else { (StatusCode::OK, "ok") };
+    if plain {
+        let mut page = format!("{word}: {errors} errors, {warnings} warnings, {notes} notes\n\n");
+        for finding in &findings {
+            for (name, width) in [("level", 9), ("check", 14), ("what", 0)] {
+                let word = finding.get(name).and_then(Value::as_str).unwrap_or_default();
+                page.push_str(word);
+                (word.len()..width).for_each(|_| page.push(' '));
+            }
+            page.push('\n');
+        }
+        return Reply::text(status, "text/plain; charset=utf-8", page);
+    }
+    let mut body = Map::new();
+    body.insert("status".into(), word.into());
+    for (name, count) in [("errors", errors), ("warnings", warnings), ("notes", notes)] {
+        body.insert(name.into(), count.into());
+    }
+    body.insert("findings".into(), Value::Array(findings));
+    Reply::json(status, "application/json", &Value::Object(body))
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+impl Doctor<'_> {
+    /// Adds a finding: a sentence with a part for each `{}`.
+    fn say(&mut self, level: Level, what: &str, parts: &[&str]) {
+        let what = text::fill(what, parts);
+        if let Some(count) = self.counts.get_mut(level as usize) {
+            *count += 1;
+        }
+        let (level_word, shown) = (level.as_str().into(), what.as_str().into());
+        let finding = json::object([("check", self.check.into()), ("level", level_word), ("what", shown)]);
+        self.findings.push(finding);
+        if matches!(level, Level::Warning | Level::Error) {
+            self.warnings.push(what);
+        }
+    }
+
+    /// What opens each source, or why it is closed: one finding for all that are alike. `open` is whether a mapping is.
+    fn sources(&mut self, open: bool) {
+        let mut alike: Vec<(String, Level, String)> = Vec::new();
+        let mut unset = if open { Level::Note } else { Level::Error };
+        for source in SOURCES {
+            let (what, level) = match config::load(self.host, source.slug, source.schemes) {
+                Ok(config) => {
+                    unset = Level::Note;
+                    let how = match config.policy.signature {
+                        Signature::Timestamped => "a signature with its time by ",
+                        Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "",
+                        Signature::Required | Signature::Optional => "a signature by ",
+                    };
+                    let name = &config.variable;
+                    let what = match &config.secrets {
+                        None => "a signature of a topic in variable `sns_topics` opens ",
+                        Some(secrets) if secrets.previous.is_none() => "{}variable `{}` opens ",
+                        Some(_) => "{}variable `{}`, and `{}_previous` still, opens ",
+                    };
+                    (text::fill(what, &[how, name, name]), Level::Ok)
+                }
+                Err(error) => {
+                    // How bad that is, the others say.
+                    let level = if error.problem == Problem::Unset { Level::Note } else { Level::Error };
+                    (text::fill("{}; closed: ", &[&error.to_string()]), level)
+                }
+            };
+            match alike.iter_mut().find(|(known, ..)| *known == what) {
+                Some((_, _, slugs)) => {
+                    slugs.push_str(", /");
+                    slugs.push_str(source.slug);
+                }
+                None => alike.push((what, level, ["/", source.slug].concat())),
+            }
+        }
+        for (what, level, slugs) in &alike {
+            self.say(if *level == Level::Note { unset } else { *level }, "{}{}", &[what, slugs]);
+        }
+    }
+
+    /// What is wrong with the user's own mappings, and whether one is open. `more` are those of which the store does not
+    /// tell.
+    #[cfg(feature = "templates")]
+    fn mappings(&mut self, names: &[String], more: &[&str]) -> bool {
+        let mut open = false;
+        let listed = names.iter().filter_map(|name| name.strip_prefix("custom_"));
+        let more = more.iter().copied().filter(|name| !names.contains(&["custom_", name].concat()));
+        for name in listed.chain(more) {
+            if !route::is_service(name) {
+                self.say(Level::Warning, UNSPEAKABLE, &[&["custom_", &text::one_line(name)].concat()]);
+                continue;
+            }
+            let (variable, text) = match config::template(self.host, name) {
+                Ok(read) => read,
+                // Declared and forgotten.
+                Err(ConfigError { problem: Problem::Unset, .. }) => {
+                    self.say(Level::Warning, "variable `custom_{}` is not set; closed: /custom/{}", &[name, name]);
+                    continue;
+                }
+                Err(error) => {
+                    self.say(Level::Error, &error.to_string(), &[]);
+                    continue;
+                }
+            };
+            let read = Template::read(&variable, &text);
+            let read = read.as_ref().map_err(|error| error.clone()).and_then(|template| {
+                template.mapping()?;
+                Ok(template.auth())
+            });
+            let opened = match &read {
+                Ok(auth) => config::load(self.host, &variable, &auth.schemes(&auth.hmac())).map_err(|e| e.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            match opened {
+                Ok(config) => {
+                    open = true;
+                    let what = "variable `{}` opens /custom/{}, and its template can be read";
+                    self.say(Level::Ok, what, &[&config.variable, name]);
+                }
+                // It is not a sentence with parts: it may hold braces.
+                Err(error) => self.say(Level::Error, "{}", &[&error]),
+            }
+        }
+        open
+    }
+
+    /// What the other variables say.
+    fn settings(&mut self) {
+        for (name, choices) in config::SETTINGS {
+            match config::setting(self.host, name, choices) {
+                Ok(word) => self.say(Level::Ok, "variable `{}` means {}", &[name, word]),
+                Err(error) => self.say(Level::Error, &error.to_string(), &[]),
+            }
+        }
+        // A failure of the store is told where it closes the source.
+        let topics = config::topics(self.host).unwrap_or_default();
+        if topics.iter().any(|topic| auth::host_of_topic(topic).is_none()) {
+            self.say(Level::Warning, "variable `sns_topics` holds what is not the arn of a topic", &[]);
+        }
+        match config::events(self.host) {
+            Ok((_, "events_url")) => {
+                self.say(Level::Note, "variable `events_url` is set, which is for tests only: unset it", &[]);
+            }
+            Err(error) if error.variable == "events_url" => self.say(Level::Error, &error.to_string(), &[]),
+            // And what is wrong with `region` is told above.
+            _ => {}
+        }
+    }
+
+    /// The usable routing keys. `more` are services of which the store does not tell.
+    fn keys(&mut self, names: &[String], more: &[&str]) -> Vec<Key> {
+        let mut variables = vec!["routing_key".to_owned(), "routing_key_previous".to_owned()];
+        let mut unspeakable = Vec::new();
+        let mut add = |word: &str| {
+            let name = ["routing_key_", word].concat();
+            if !route::is_service(word.strip_suffix("_previous").unwrap_or(word)) {
+                unspeakable.push(text::one_line(&name));
+            } else if !variables.contains(&name) {
+                variables.push(name);
+            }
+        };
+        for name in names {
+            if let Some(word) = name.strip_prefix("routing_key_").filter(|word| *word != "previous") {
+                add(word);
+            }
+        }
+        for word in more {
+            add(word);
+            add(&[word, "_previous"].concat());
+        }
+        for name in &unspeakable {
+            self.say(Level::Warning, UNSPEAKABLE, &[name]);
+        }
+        let to = config::events(self.host).map(|(url, _)| url.authority).unwrap_or_default();
+        let mut keys: Vec<Key> = Vec::new();
+        let mut unset = Vec::new();
+        for variable in variables {
+            let previous = variable.ends_with("_previous");
+            let key = match config::key(self.host, &variable) {
+                Ok(Some(key)) => key,
+                Ok(None) if previous => continue,
+                Ok(None) => {
+                    unset.push(variable);
+                    continue;
+                }
+                Err(error) => {
+                    // New pages do not need the key before the one in use.
+                    let level = if previous { Level::Warning } else { Level::Error };
+                    self.say(level, &error.to_string(), &[]);
+                    continue;
+                }
+            };
+            let (whose, but) = match events_api::takes_no_changes(&key) {
+                true => ("an orchestration", ": it takes no change events"),
+                false => ("a service", ""),
+            };
+            let what = "variable `{}` holds {}'s key that ends in {}, for {}{}";
+            self.say(Level::Ok, what, &[&variable, whose, key.tail(), &to, but]);
+            if let Some(same) = keys.iter().find(|known| known.key.tail() == key.tail() && known.key.equals(&key)) {
+                self.say(Level::Note, "variables `{}` and `{}` hold the same key", &[&same.variable, &variable]);
+            }
+            keys.push(Key { variable, key, previous });
+        }
+        let level = if keys.iter().any(|key| !key.previous) { Level::Note } else { Level::Error };
+        for variable in unset {
+            let (slash, word) = variable.strip_prefix("routing_key_").map_or(("", ""), |word| ("/", word));
+            // Whoever has declared a service's means to use it.
+            let forgotten = level == Level::Note && !word.is_empty() && names.contains(&variable);
+            let level = if forgotten { Level::Warning } else { level };
+            self.say(level, "variable `{}` is not set: /<source>{}{} pages nobody", &[&variable, slash, word]);
+        }
+        keys
+    }
+}
+
+// The longer sentences.
+const UNSPEAKABLE: &str = "variable `{}` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores";

@@ -1,0 +1,120 @@
+//! The names of variables: which there are, and which are not spelt as they are read.
+
+use super::{Doctor, Level};
+use crate::config;
+use crate::inbound::route;
+use crate::sources::{self, SOURCES};
+use crate::text;
+
+/// How many letters a misspelt source, or another variable, is away from one at least where it is none.
+const MISSPELT_MAX: usize = 3;
+
+/// How many services, and how many mappings, may be named in the query.
+const NAMED_MAX: usize = 50;
+
+impl Doctor<'_> {
+    /// The names of all variables; those that nothing reads are told.
+    pub(super) fn names(&mut self) -> Vec<String> {
+        let Ok(names) = self.host.variables() else {
+            self.say(Level::Note, UNLISTED, &[]);
+            return Vec::new();
+        };
+        for name in &names {
+            let (prefix, slug) = match (name.strip_prefix("secret_"), name.strip_prefix("require_signature_")) {
+                (Some(slug), _) => ("secret_", slug.strip_suffix("_previous").unwrap_or(slug)),
+                (None, Some(slug)) => ("require_signature_", slug),
+                (None, None) => {
+                    if let Some(near) = nearest(name) {
+                        self.say(Level::Warning, MISSPELT, &[&text::one_line(name), &text::one_line(&near)]);
+                    }
+                    continue;
+                }
+            };
+            let own = prefix == "secret_" && matches!(slug, "act" | "check");
+            if own || sources::find(slug).is_some() {
+                continue;
+            }
+            if slug.starts_with("custom_") {
+                if !names.iter().any(|name| name == slug) {
+                    self.say(Level::Warning, UNMAPPED, &[&text::one_line(name), &text::one_line(slug)]);
+                }
+                continue;
+            }
+            let mut nearest = (MISSPELT_MAX, "");
+            for known in SOURCES.iter().map(|source| source.slug).chain(["act", "check"]) {
+                let far = distance(slug, known);
+                if far < nearest.0 {
+                    nearest = (far, known);
+                }
+            }
+            let name = text::one_line(name);
+            match nearest.1 {
+                "" => self.say(Level::Warning, STRANGE, &[&name, "GET /setup", "", "lists them"]),
+                slug => self.say(Level::Warning, STRANGE, &[&name, prefix, slug, "is the nearest"]),
+            }
+        }
+        names
+    }
+
+    /// The services or mappings that the query names. What else is in it may be a secret in the wrong place.
+    pub(super) fn named<'a>(&mut self, list: &'a str) -> Vec<&'a str> {
+        let mut named = Vec::new();
+        let mut strange = false;
+        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match route::is_service(word) && named.len() < NAMED_MAX {
+                true => named.push(word),
+                false => strange = true,
+            }
+        }
+        if strange {
+            self.say(Level::Warning, NAMELESS, &[]);
+        }
+        named
+    }
+}
+
+// The longer sentences.
+const MISSPELT: &str = "variable `{}` is read by nothing: `{}` is the nearest";
+const NAMELESS: &str = "a name in ?service= or ?mapping= is no service's or mapping's, or one of more than 50";
+const STRANGE: &str = "variable `{}` is read by nothing, no source has this name: `{}{}` {}";
+const UNMAPPED: &str = "variable `{}` is read by nothing: there is no variable `{}`";
+const UNLISTED: &str = "the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
+
+/// What a variable that nothing reads may have been meant as.
+fn nearest(name: &str) -> Option<String> {
+    const PREFIXES: [&str; 4] = ["custom_", "require_signature_", "routing_key_", "secret_"];
+    if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        return None;
+    }
+    let mut nearest = (MISSPELT_MAX, "", "");
+    let mut near = |far: usize, known: &'static str, rest| {
+        if far < nearest.0 {
+            nearest = (far, known, rest);
+        }
+    };
+    for known in config::VARIABLES {
+        near(distance(name, known.name), known.name, "");
+    }
+    for (at, _) in name.match_indices(['_', '-']) {
+        let (head, rest) = name.split_at(at + 1);
+        for prefix in PREFIXES.iter().filter(|_| !rest.is_empty()) {
+            // Short words are near to each other: `customer_id` is not `custom_id`.
+            near(distance(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
+        }
+    }
+    let (far, known, rest) = nearest;
+    (1..MISSPELT_MAX).contains(&far).then(|| [known, rest].concat())
+}
+
+/// How many letters have to be put in, taken out or changed to make one word of another.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, x) in from.bytes().enumerate() {
+        let (mut corner, mut left) = (at, at + 1);
+        for (cell, y) in row.iter_mut().skip(1).zip(to.bytes()) {
+            left = (corner + usize::from(x != y)).min(*cell + 1).min(left + 1);
+            corner = std::mem::replace(cell, left);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,186 @@
+//! What PagerDuty says: whether it is there, whether it takes the keys, and what the token shows.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Doctor, Key, Level};
+use crate::auth::SHARED_SECRET;
+use crate::config::{self, ConfigError, Problem};
+use crate::http::Url;
+use crate::json::Node;
+use crate::pagerduty::event::{Action, DedupKey, Event};
+use crate::pagerduty::events_api::{self, Probe, Sent, Verdict};
+use crate::pagerduty::rest_api::{self, Rest, RestError};
+use crate::runtime::{self, Outbound, SendError};
+use crate::text;
+
+/// When each stage has ended, from the request's arrival on.
+const EGRESS_MAX: Duration = Duration::from_secs(4);
+const PROBE_MAX: Duration = Duration::from_secs(9);
+const TOTAL_MAX: Duration = Duration::from_secs(15);
+
+/// The cheapest thing that any token may read.
+const ABILITIES: &str = "/abilities";
+
+impl Doctor<'_> {
+    /// Whether PagerDuty's Events API can be reached: any answer will do.
+    pub(super) fn egress(&mut self, url: &Url, variable: &str) -> bool {
+        let mut root = Url { path: "/".to_owned(), ..url.clone() };
+        let reached = runtime::ask(self.host, Outbound::get(root.clone()), Duration::ZERO, EGRESS_MAX);
+        root.path.clear();
+        let root = root.to_string();
+        match &reached {
+            Ok(_) => self.say(Level::Ok, "{} answers", &[&root]),
+            Err(SendError::Denied) => self.say(Level::Error, DENIED, &[&root, &root]),
+            Err(error) => self.say(Level::Error, UNREACHABLE, &[&root, &error.to_string(), variable]),
+        }
+        reached.is_ok()
+    }
+
+    /// Whether PagerDuty takes the routing keys, asked in a way that does nothing.
+    pub(super) fn probe(&mut self, keys: &[Key], url: &Url, variable: &str) {
+        let mut probes: Vec<Probe<'_>> = Vec::new();
+        for Key { variable, key, .. } in keys {
+            let mut nonce = self.host.now().as_nanos().to_le_bytes().to_vec();
+            nonce.extend_from_slice(variable.as_bytes());
+            if let Some(unused) = DedupKey::new("pagerelay", &["check", &text::sha256_hex(&nonce)]) {
+                probes.push(Probe { key, event: Event::bare(Action::Resolve, unused) });
+            }
+        }
+        let other = config::elsewhere(url);
+        let mut urls = vec![url];
+        if let Some((_, url)) = &other {
+            urls.push(url);
+        }
+        let told = events_api::probe(self.host, &probes, &urls, PROBE_MAX);
+        for (key, told) in keys.iter().zip(&told) {
+            let name = key.variable.as_str();
+            let said = told.first().map(Sent::to_string).unwrap_or_else(|| SendError::Deadline.to_string());
+            let other = other.as_ref().filter(|_| told.get(1).map(Sent::verdict) == Some(Verdict::Accepted));
+            let refused = if key.previous { Level::Warning } else { Level::Error };
+            let (level, what, parts) = match (told.first().map(Sent::verdict), other) {
+                (Some(Verdict::Accepted), _) => (Level::Ok, "pagerduty takes the key in variable `{}`", [name, ""]),
+                (Some(Verdict::RefusedKey), Some((region, _))) => (refused, ELSEWHERE, [name, *region]),
+                (Some(Verdict::RefusedKey), None) => (refused, UNKNOWN, [name, ""]),
+                (Some(Verdict::Misdirected), _) => (Level::Error, MISDIRECTED, [variable, said.as_str()]),
+                _ if said.starts_with("429") => (Level::Note, THROTTLED, [name, ""]),
+                _ => (Level::Warning, UNSAID, [name, said.as_str()]),
+            };
+            self.say(level, what, &parts);
+        }
+    }
+
+    /// What the token is good for, and what it shows of the services behind the routing keys. No page needs it.
+    pub(super) fn token(&mut self, keys: &[Key], deep: bool) {
+        let api = match config::api(self.host) {
+            Ok(api) => api,
+            Err(ConfigError { problem: Problem::Unset, .. }) => {
+                return self.say(Level::Ok, "variable `api_token` is not set: only /act needs it", &[]);
+            }
+            // It is told among the settings.
+            Err(error) if error.variable == "region" => return,
+            Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
+        };
+        if let Err(error) = config::load(self.host, "act", SHARED_SECRET) {
+            let level = if error.problem == Problem::Unset { Level::Note } else { Level::Warning };
+            self.say(level, "/act is closed: {}", &[&error.to_string()]);
+        }
+        let mut rest = Rest { api, hidden: Vec::new(), deadline: TOTAL_MAX };
+        for key in keys {
+            rest.hidden.push(key.key.clone());
+        }
+        if let Err(error) = self.person(&rest) {
+            let refused = error.problem == rest_api::Problem::Refused;
+            if let Some((region, base)) = config::elsewhere(&rest.api.base).filter(|_| deep && refused) {
+                rest.api.base = base;
+                if rest.get(self.host, ABILITIES).is_ok() {
+                    return self.say(Level::Warning, TOKEN_ELSEWHERE, &[region]);
+                }
+            }
+            return self.say(Level::Warning, &error.to_string(), &[]);
+        }
+        self.check = "services";
+        self.services(&rest, keys);
+    }
+
+    /// Whose token it is.
+    fn person(&mut self, rest: &Rest) -> Result<(), RestError> {
+        let user = match rest.get(self.host, "/users/me") {
+            // An account's key belongs to nobody.
+            Err(error) if error.problem == rest_api::Problem::Invalid => {
+                rest.get(self.host, ABILITIES)?;
+                self.say(Level::Warning, ACCOUNT, &[]);
+                return Ok(());
+            }
+            user => user?,
+        };
+        let text = |path: &str| rest.clean(&Node::root(&user).at(path).text().unwrap_or_default());
+        let (name, role) = (text("user.name"), text("user.role"));
+        let (level, but) = match role.starts_with("read_only") {
+            true => (Level::Note, ": it may read, and /act needs more"),
+            false => (Level::Ok, ""),
+        };
+        self.say(level, "variable `api_token` holds the key of {}, whose role is {}{}", &[&name, &role, but]);
+        Ok(())
+    }
+
+    /// What is behind each routing key, where the token shows it.
+    fn services(&mut self, rest: &Rest, keys: &[Key]) {
+        let mut found = Map::new();
+        let listed = rest.list(self.host, rest_api::SERVICES, "services", &mut |service| {
+            for key in keys {
+                if rest_api::has_key(service, &key.key) {
+                    found.insert(key.variable.clone(), service.value().cloned().unwrap_or_default());
+                }
+            }
+        });
+        let complete = match listed {
+            Ok(complete) => complete,
+            Err(error) => {
+                let refused = error.problem == rest_api::Problem::NotPermitted;
+                let level = if refused { Level::Note } else { Level::Warning };
+                return self.say(level, "the services were not looked at: {}", &[&error.to_string()]);
+            }
+        };
+        let found = Value::Object(found);
+        for key in keys {
+            let name = key.variable.as_str();
+            let service = Node::root(&found).get(name);
+            let text = |name: &str| rest.clean(&service.get(name).text().unwrap_or_default());
+            let (service, status, alerts) = (text("name"), text("status"), text("alert_creation"));
+            let (level, but) = match status.as_str() {
+                "disabled" | "maintenance" if key.previous => (Level::Note, ": no page will come out of it"),
+                "disabled" => (Level::Error, ": no page will come out of it"),
+                "maintenance" => (Level::Warning, ": no page will come out of it"),
+                "" => {
+                    let but = if complete { "" } else { ", and the list is incomplete" };
+                    self.say(Level::Note, NO_SERVICE, &[name, but]);
+                    continue;
+                }
+                _ => (Level::Ok, ""),
+            };
+            self.say(level, "service {} with the key in variable `{}` is {}{}", &[&service, name, &status, but]);
+            if alerts != "create_alerts_and_incidents" && !alerts.is_empty() {
+                let what = "service {} with the key in variable `{}` makes no alerts: {}";
+                self.say(Level::Note, what, &[&service, name, &alerts]);
+            }
+        }
+    }
+}
+
+// The longer sentences.
+const ACCOUNT: &str =
+    "variable `api_token` holds an account's key, which may do all: who has `secret_act` may act as any user";
+const DENIED: &str = "the runtime lets nothing out to {}: add \"{}\" to allowed_outbound_hosts, and give every variable a \
+    default, one without a value blocks all";
+const ELSEWHERE: &str = "the key in variable `{}` is of the other region: set variable `region` to {}";
+const MISDIRECTED: &str = "what answers is not pagerduty's events api, look at variable `{}`: {}";
+const NO_SERVICE: &str = "the token in variable `api_token` shows no service with the key in variable `{}`: pagerduty need \
+    not show integration keys{}";
+const THROTTLED: &str = "pagerduty takes no more events now with the key in variable `{}`: check again later";
+const TOKEN_ELSEWHERE: &str = "the token in variable `api_token` is of the other region: set variable `region` to {}";
+const UNKNOWN: &str =
+    "pagerduty does not know the key in variable `{}`: it was deleted, or it belongs to something else";
+const UNREACHABLE: &str = "{} cannot be reached, {}: look at the network, and at variable `{}`";
+const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";

@@ -1,0 +1,163 @@
+//! The parts of a payload: found, changed, and looked up again.
+
+use serde_json::{Map, Value};
+
+use crate::json;
+use crate::text;
+
+/// The most parts of a payload that are looked at one by one; of larger ones, all items of a list count as one. How much
+/// of a payload is walked to find them, and the longest path of one, in bytes.
+const PARTS_MAX: usize = 200;
+const WALKED_MAX: usize = 20_000;
+const NAME_MAX_BYTES: usize = 512;
+
+/// A part of a payload that holds no other.
+pub(super) struct Part {
+    /// Its path as a person writes it.
+    pub(super) name: String,
+    pub(super) path: Vec<Step>,
+    pub(super) value: Value,
+}
+
+#[derive(Clone)]
+pub(super) enum Step {
+    /// All items of a list.
+    All,
+    Index(usize),
+    Name(String),
+    /// The JSON that a text holds.
+    Text,
+}
+
+/// All parts of a payload; where `many` is set, a part of any item of a list stands for that of all.
+pub(super) struct Walk {
+    pub(super) many: bool,
+    pub(super) parts: Vec<Part>,
+    seen: Map<String, Value>,
+    /// How much more is walked.
+    left: usize,
+    /// Whether there are more parts.
+    pub(super) cut: bool,
+}
+
+impl Walk {
+    pub(super) fn over(payload: &Value, many: bool) -> Walk {
+        let mut walk = Walk { many, parts: Vec::new(), seen: Map::new(), left: WALKED_MAX, cut: false };
+        walk.visit(payload, String::new(), &mut Vec::new());
+        walk
+    }
+
+    fn visit(&mut self, value: &Value, name: String, path: &mut Vec<Step>) {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 || self.parts.len() > PARTS_MAX || name.len() > NAME_MAX_BYTES {
+            self.cut = true;
+            return;
+        }
+        let many = self.many;
+        let mut below = |value: &Value, name: String, step: Step| {
+            path.push(step);
+            self.visit(value, name, path);
+            path.pop();
+        };
+        match value {
+            Value::Object(members) => {
+                for (member, value) in members {
+                    // Longer ones are cut off below, and joining them costs too much.
+                    let shown = member.get(..member.floor_char_boundary(NAME_MAX_BYTES)).unwrap_or_default();
+                    below(value, text::joined(&[&name, shown], "."), Step::Name(member.clone()));
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    match many {
+                        true => below(item, format!("{name}[]"), Step::All),
+                        false => below(item, format!("{name}[{index}]"), Step::Index(index)),
+                    }
+                }
+            }
+            Value::String(text) => match inner(text) {
+                Some(inner) => below(&inner, name, Step::Text),
+                None if text.trim().is_empty() => {}
+                None => self.add(value, name, path),
+            },
+            // A word that is missing can decide, too: a time at which it was over.
+            Value::Bool(_) | Value::Null | Value::Number(_) => self.add(value, name, path),
+        }
+    }
+
+    fn add(&mut self, value: &Value, name: String, path: &[Step]) {
+        if self.seen.insert(name.clone(), Value::Null).is_none() {
+            self.parts.push(Part { name, path: path.to_vec(), value: value.clone() });
+        }
+    }
+}
+
+/// The object or list that a text holds as JSON, as messages of Amazon SNS do.
+pub(super) fn inner(text: &str) -> Option<Value> {
+    let json = text.trim_start().starts_with(['{', '[']);
+    json.then(|| serde_json::from_slice(text.as_bytes()).ok()).flatten()
+}
+
+/// Changes what stands at a path.
+pub(super) fn edit(value: &mut Value, path: &[Step], how: &dyn Fn(&mut Value)) {
+    let Some((step, rest)) = path.split_first() else { return how(value) };
+    match step {
+        Step::All => value.as_array_mut().into_iter().flatten().for_each(|item| edit(item, rest, how)),
+        Step::Index(index) => value.get_mut(*index).into_iter().for_each(|item| edit(item, rest, how)),
+        Step::Name(name) => value.get_mut(name).into_iter().for_each(|member| edit(member, rest, how)),
+        Step::Text => {
+            if let Some(mut held) = value.as_str().and_then(inner) {
+                edit(&mut held, rest, how);
+                *value = String::from_utf8(json::encode(&held)).unwrap_or_default().into();
+            }
+        }
+    }
+}
+
+/// Changes a value a little, and no two values to the same.
+pub(super) fn mark(value: &mut Value) {
+    match value {
+        Value::String(text) => text.push('~'),
+        Value::Bool(flag) => *flag = !*flag,
+        Value::Number(number) => {
+            *value = match number.as_u64() {
+                Some(number) => number.wrapping_add(1).into(),
+                None => (number.as_f64().unwrap_or_default() + 1.0).into(),
+            }
+        }
+        Value::Null => *value = "~".into(),
+        Value::Array(_) | Value::Object(_) => {}
+    }
+}
+
+/// A value that reads as `wanted` at a path that may stand for many places.
+pub(super) fn found_in(value: &Value, path: &[Step], wanted: &Value) -> Option<Value> {
+    let Some((step, rest)) = path.split_first() else {
+        return (shown(value) == shown(wanted)).then(|| value.clone());
+    };
+    match step {
+        Step::All => value.as_array()?.iter().find_map(|item| found_in(item, rest, wanted)),
+        Step::Index(index) => found_in(value.get(*index)?, rest, wanted),
+        Step::Name(name) => found_in(value.get(name)?, rest, wanted),
+        Step::Text => found_in(&inner(value.as_str()?)?, rest, wanted),
+    }
+}
+
+/// A scalar as text.
+pub(super) fn shown(value: &Value) -> String {
+    json::Node::root(value).text().unwrap_or_default()
+}
+
+/// The path that holds all of these, and what stands there.
+pub(super) fn common<'v>(names: &[&str], payload: &'v Value) -> Option<(String, &'v Value)> {
+    let first = names.first()?;
+    let ends = first.char_indices().filter(|(_, c)| matches!(c, '.' | '[')).map(|(at, _)| at).rev();
+    let above = ends.filter_map(|end| first.get(..end));
+    let holds = |above: &&str| {
+        let below = |name: &&str| name.strip_prefix(*above).is_some_and(|rest| rest.starts_with(['.', '[']));
+        names.iter().all(below)
+    };
+    let above = above.into_iter().find(holds)?;
+    let path: String = above.chars().filter(|c| *c != ']').map(|c| if c == '[' { '.' } else { c }).collect();
+    Some((above.to_owned(), json::Node::root(payload).at(&path).value()?))
+}

@@ -1,0 +1,73 @@
+//! What would be sent, for whoever asks before anything is: bodies to the last byte but for the routing key, their
+//! hashes, and where each field comes from.
+
+use serde_json::{Map, Value};
+
+use crate::json;
+use crate::pagerduty::event::Event;
+use crate::pagerduty::events_api::Draft;
+
+pub mod explain;
+
+use self::explain::{Explanation, Origin};
+
+/// The most events whose fields are explained.
+const EXPLAINED_MAX: usize = 100;
+
+/// The events of a preview as its reply lists them. `mapped` are those that the mapping made, which `explanation`
+/// explains; a storm's plan puts them in another order, and adds some of its own.
+pub fn events(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: &Explanation) -> Vec<Value> {
+    let one = |(draft, event): (&Draft, &Event)| {
+        let mut members = Map::new();
+        members.insert("event_action".into(), event.action().as_str().into());
+        members.insert("dedup_key".into(), event.dedup_key().map(|key| key.as_str()).into());
+        members.insert("sha256".into(), draft.sha256.as_str().into());
+        members.insert("url".into(), draft.url.as_str().into());
+        members.insert("routing_key".into(), draft.variable.as_str().into());
+        members.insert("body".into(), draft.body.clone());
+        if let Some(why) = draft.not_sent {
+            members.insert("not_sent".into(), why.into());
+        }
+        if let Some(sha256) = &draft.previous_sha256 {
+            let previous = [&draft.variable, "_previous"].concat();
+            let previous = json::object([("routing_key", previous.into()), ("sha256", sha256.as_str().into())]);
+            members.insert("with_previous_key".into(), previous);
+        }
+        let index = mapped.iter().take(EXPLAINED_MAX).position(|known| known == event);
+        if let Some(origins) = index.and_then(|index| explanation.events.get(index)) {
+            members.insert("explanation".into(), origins.iter().map(origin).collect());
+        }
+        let cuts = cuts(event, &draft.body);
+        if !cuts.is_empty() {
+            members.insert("cut".into(), cuts.into());
+        }
+        Value::Object(members)
+    };
+    drafts.iter().zip(planned).map(one).collect()
+}
+
+fn origin(origin: &Origin) -> Value {
+    let from: Vec<Value> = origin.from.iter().map(|path| path.as_str().into()).collect();
+    let mut members = Map::new();
+    members.insert("field".into(), origin.field.as_str().into());
+    members.insert("how".into(), origin.how.as_str().into());
+    members.insert("from".into(), from.into());
+    if let Some(row) = &origin.row {
+        members.insert("row".into(), row.as_str().into());
+    }
+    Value::Object(members)
+}
+
+/// What had to be cut of an event.
+fn cuts(event: &Event, body: &Value) -> Vec<Value> {
+    let mut cuts: Vec<Value> = event.cuts().iter().map(|cut| Value::from(*cut)).collect();
+    if event.dedup_key().is_some_and(|key| key.is_shortened()) {
+        cuts.push("dedup_key: cut at 255 bytes, its end is the sha-256 of the whole".into());
+    }
+    let shortened = json::Node::root(body).at("payload.custom_details.shortened_to_fit");
+    for name in shortened.items().into_iter().flatten() {
+        let name = json::Node::root(name).text().unwrap_or_default();
+        cuts.push(["payload.custom_details.", &name, ": shortened to fit 512 kb"].concat().into());
+    }
+    cuts
+}

@@ -1,0 +1,141 @@
+//! What to enter at a vendor's: text pages, made from the tables that the code itself works by.
+
+use std::fmt::Write;
+
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::auth::{Form, Hash, Scheme, SignatureEncoding, Stamp};
+use crate::http::{Headers, Reply};
+use crate::json;
+use crate::sources::{SOURCES, Source};
+use crate::text;
+
+/// What stands for the relay's own host, which it does not know.
+const HOST: &str = "https://<relay>";
+
+/// A set-up page, or the list of them: Markdown that reads as plain text, or JSON for the page at `/`.
+pub fn reply(headers: &Headers, source: Option<&'static Source>) -> Reply {
+    let accepted = headers.once("accept").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
+    if text::contains(accepted, "application/json") {
+        let json = source.map_or_else(list_json, page_json);
+        return Reply::json(StatusCode::OK, "application/json", &json);
+    }
+    let markdown = text::contains(accepted, "text/markdown");
+    let media_type = if markdown { "text/markdown; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    Reply::text(StatusCode::OK, media_type, source.map_or_else(list, page))
+}
+
+fn list_json() -> Value {
+    let entry = |source: &&Source| json::object([("slug", source.slug.into()), ("name", source.name.into())]);
+    json::object([("sources", SOURCES.iter().map(entry).collect())])
+}
+
+fn page_json(source: &'static Source) -> Value {
+    let Source { slug, name, docs, setup, schemes, .. } = source;
+    let mut page = json::object([
+        ("slug", (*slug).into()),
+        ("name", (*name).into()),
+        ("docs", (*docs).into()),
+        ("opens", setup.opens.into()),
+        ("closes", setup.closes.into()),
+        ("secret", vec![["secret_", slug].concat(), "webhook_secret".to_owned()].into()),
+        ("steps", setup.steps.lines().map(Value::from).collect()),
+        ("schemes", schemes.iter().map(|scheme| scheme_json(*scheme)).collect()),
+    ]);
+    if let (Some(members), Some(template)) = (page.as_object_mut(), setup.template) {
+        members.insert("template".into(), template.into());
+    }
+    page
+}
+
+/// A way to prove oneself, as a program follows it.
+fn scheme_json(scheme: Scheme<'_>) -> Value {
+    let mut members = Map::new();
+    let mut set = |name: &str, value: &str| {
+        members.insert(name.to_owned(), value.into());
+    };
+    match scheme {
+        Scheme::Basic => set("scheme", "basic"),
+        Scheme::Bearer => set("scheme", "bearer"),
+        Scheme::Header(name) => {
+            set("scheme", "header");
+            set("header", name);
+        }
+        Scheme::Hmac(hmac) => {
+            set("scheme", "hmac");
+            set("header", hmac.header);
+            set("hash", if hmac.hash == Hash::Sha1 { "sha1" } else { "sha256" });
+            set("encoding", if hmac.encoding == SignatureEncoding::Hex { "hex" } else { "base64" });
+            match hmac.form {
+                Form::Fields { timestamp, signature, separator } => {
+                    set("timestamp", timestamp);
+                    set("signature", signature);
+                    set("separator", separator);
+                }
+                Form::List(prefix) | Form::One(prefix) => set("prefix", prefix),
+            }
+            if let Stamp::Header { name, before, .. } = hmac.stamp {
+                set("timestamp_header", name);
+                set("timestamp_before", before);
+            }
+        }
+        Scheme::Query(name) => {
+            set("scheme", "query");
+            set("parameter", name);
+        }
+        Scheme::Sns => set("scheme", "sns"),
+        Scheme::StandardWebhooks => set("scheme", "standard_webhooks"),
+    }
+    Value::Object(members)
+}
+
+/// The list of all pages, in Markdown that reads as plain text.
+pub fn list() -> String {
+    let mut page = String::from("# Sources\n\n");
+    for source in SOURCES {
+        // Writing to a string does not fail, here and below.
+        let _ = writeln!(page, "- /setup/{}: {}", source.slug, source.name);
+    }
+    page
+}
+
+/// The page of one source.
+pub fn page(source: &Source) -> String {
+    let Source { slug, name, docs, setup, .. } = source;
+    let mut page =
+        format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> with a routing key of its own\n");
+    let _ = writeln!(page, "Secret: variable `secret_{slug}`, else `webhook_secret`; at least 16 characters");
+    for scheme in source.schemes {
+        let _ = writeln!(page, "Accepted: {}", way(*scheme));
+    }
+    let _ = writeln!(page, "Opens an alert: {}\nCloses it: {}\n", setup.opens, setup.closes);
+    let url = format!("{HOST}/{slug}");
+    for (index, step) in setup.steps.lines().enumerate() {
+        let _ = write!(page, "{}. ", index + 1);
+        let mut rest = step;
+        while let Some((before, after)) = text::cut(rest, "{url}") {
+            let _ = write!(page, "{before}{url}");
+            rest = after;
+        }
+        let _ = writeln!(page, "{rest}");
+    }
+    if let Some(template) = setup.template {
+        let _ = writeln!(page, "\nBody to paste:\n\n```\n{template}\n```");
+    }
+    let _ = writeln!(page, "\nThe vendor's page: {docs}");
+    page
+}
+
+/// A way to prove oneself, as a person enters it.
+fn way(scheme: Scheme<'_>) -> String {
+    match scheme {
+        Scheme::Basic => "Basic password".to_owned(),
+        Scheme::Bearer => "`Authorization: Bearer <secret>`".to_owned(),
+        Scheme::Header(name) => format!("`{name}: <secret>`"),
+        Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),
+        Scheme::Query(name) => format!("`?{name}=<secret>`"),
+        Scheme::Sns => "signature of a topic in variable `sns_topics`".to_owned(),
+        Scheme::StandardWebhooks => "signature of Standard Webhooks".to_owned(),
+    }
+}

@@ -1,0 +1,16 @@
+//! HTTP as plain data: what comes in, what goes back, and where requests go.
+
+mod headers;
+mod method;
+mod reply;
+mod request;
+
+pub mod form;
+pub mod url;
+
+pub use self::headers::Headers;
+pub use self::method::Method;
+pub use self::reply::Reply;
+pub use self::request::{BODY_MAX_BYTES, BODY_TIMEOUT, ReadError, Request};
+pub use self::url::Url;
+pub use ::http::StatusCode;

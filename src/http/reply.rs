@@ -1,0 +1,39 @@
+//! What goes back.
+
+use serde_json::Value;
+
+use super::StatusCode;
+use crate::json;
+
+/// The answer to a request.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers, but for `content-length`, which follows from the body.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// A reply with a JSON body of the given media type.
+    pub fn json(status: StatusCode, media_type: &'static str, body: &Value) -> Self {
+        let mut body = json::encode(body);
+        body.push(b'\n');
+        Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
+    }
+
+    /// A reply with a text.
+    pub fn text(status: StatusCode, media_type: &str, body: String) -> Self {
+        let body = body.into_bytes();
+        Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
+    }
+
+    /// The same reply with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}

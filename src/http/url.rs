@@ -1,0 +1,49 @@
+//! Addresses.
+
+use std::fmt;
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// Whether it goes over TLS.
+    pub https: bool,
+    /// Host and, where it is not the scheme's own, port.
+    pub authority: String,
+    /// The path, from its slash on.
+    pub path: String,
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", if self.https { "https" } else { "http" }, self.authority, self.path)
+    }
+}
+
+/// `text` where it is an absolute `http` or `https` URL with a host and nothing that would break a link.
+pub fn absolute_url(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    (clean && url_host(text).is_some()).then_some(text)
+}
+
+/// An absolute `http` or `https` URL as its scheme, its authority and the rest, which begins with the path.
+pub fn split_url(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.trim().split_once(':')?;
+    let rest = rest.strip_prefix("//")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let (authority, path) = rest.split_at_checked(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()))?;
+    Some((scheme, authority, path))
+}
+
+/// The host of an absolute `http` or `https` URL, without port or user information.
+pub fn url_host(url: &str) -> Option<&str> {
+    let (_, authority, _) = split_url(url)?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}

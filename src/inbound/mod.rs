@@ -1,0 +1,3 @@
+//! What a request is for.
+
+pub mod route;

@@ -1,0 +1,167 @@
+//! Method and path to endpoint.
+
+use std::fmt;
+
+use crate::http::Method;
+use crate::sources::{self, Source};
+
+/// The longest service word, in bytes: it becomes part of a variable's name.
+const SERVICE_MAX_BYTES: usize = 64;
+
+/// Where the user's own mappings are.
+const CUSTOM: &str = "custom";
+
+/// What paths take that are only read.
+const READ: &str = "GET, HEAD";
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Endpoint<'a> {
+    /// `POST /act[/<service>]`: an incident is acknowledged, resolved or noted as a person.
+    Act {
+        /// The word of the user's own that names a routing key.
+        service: Option<&'a str>,
+    },
+    /// `GET /check`: what is wrong with the set-up.
+    Check,
+    /// `POST /<source>[/<service>]`, `POST /custom/<name>[/<service>]`, and the same below `/preview`.
+    Deliver(Delivery<'a>),
+    /// `GET /health`.
+    Health,
+    /// `OPTIONS` on a path that takes deliveries: who may send, and how often (CloudEvents' web hooks ask).
+    Options,
+    /// `GET /`: a page to try payloads in.
+    Page,
+    /// `GET /setup` and `GET /setup/<source>`.
+    Setup {
+        /// The vendor; nothing for the list of them.
+        source: Option<&'static Source>,
+    },
+}
+
+/// Where a delivery goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// What maps it.
+    pub by: By<'a>,
+    /// The word of the user's own that names a routing key.
+    pub service: Option<&'a str>,
+    /// Whether it is shown what would be sent, and nothing is.
+    pub preview: bool,
+}
+
+/// What maps a delivery.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// The user's own mapping of this name.
+    Custom(&'a str),
+    /// A vendor's source.
+    Source(&'static Source),
+}
+
+/// Why a request is for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteError {
+    /// The path exists, for the methods in this `Allow` value.
+    Method(&'static str),
+    /// The word after `/custom` is not a mapping's name.
+    Name,
+    /// There is no such path.
+    Path,
+    /// The second word of the path is not a service's name.
+    Service,
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RouteError::Method(allow) => write!(f, "this path takes {allow}"),
+            RouteError::Name => f.write_str("a mapping's name is words as in a service's, at /custom/<name>"),
+            RouteError::Path => {
+                f.write_str("no such path: alerts go to /<source> or /<source>/<service>, and the sources are ")?;
+                for (index, source) in sources::SOURCES.iter().enumerate() {
+                    write!(f, "{}{}", if index > 0 { ", " } else { "" }, source.slug)?;
+                }
+                Ok(())
+            }
+            RouteError::Service => {
+                f.write_str(
+                "a service is lower-case words of letters and digits joined by single underscores, the last not previous",
+            )
+            }
+        }
+    }
+}
+
+/// Finds the endpoint for a method and a path, which may end in one slash.
+///
+/// # Errors
+/// There is none.
+pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteError> {
+    let path = path.strip_prefix('/').ok_or(RouteError::Path)?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (first, rest) = split(path);
+    let read = |endpoint| match method {
+        Method::Get | Method::Head => Ok(endpoint),
+        _ => Err(RouteError::Method(READ)),
+    };
+    match (first, rest) {
+        ("", None) => read(Endpoint::Page),
+        ("act", service) => match method {
+            _ if service.is_some_and(|service| !is_service(service)) => Err(RouteError::Service),
+            Method::Post => Ok(Endpoint::Act { service }),
+            _ => Err(RouteError::Method("POST")),
+        },
+        ("check", None) => read(Endpoint::Check),
+        ("health", None) => read(Endpoint::Health),
+        ("setup", slug) => {
+            read(Endpoint::Setup { source: slug.map(|slug| sources::find(slug).ok_or(RouteError::Path)).transpose()? })
+        }
+        ("preview", Some(rest)) => deliver(method, rest, true),
+        _ => deliver(method, path, false),
+    }
+}
+
+/// `<source>[/<service>]` or `custom/<name>[/<service>]`.
+fn deliver<'a>(method: Method, path: &'a str, preview: bool) -> Result<Endpoint<'a>, RouteError> {
+    let (first, service) = split(path);
+    let (by, by_get, service) = match service {
+        Some(rest) if cfg!(feature = "templates") && first == CUSTOM => {
+            let (name, service) = split(rest);
+            let name = Some(name).filter(|name| is_service(name)).ok_or(RouteError::Name)?;
+            (By::Custom(name), false, service)
+        }
+        service => {
+            let source = sources::find(first).ok_or(RouteError::Path)?;
+            (By::Source(source), source.by_get, service)
+        }
+    };
+    if service.is_some_and(|service| !is_service(service)) {
+        return Err(RouteError::Service);
+    }
+    match method {
+        // Grafana lets its users choose between the two.
+        Method::Post | Method::Put => {}
+        Method::Get if by_get => {}
+        Method::Options => return Ok(Endpoint::Options),
+        _ if by_get => return Err(RouteError::Method("GET, POST, PUT, OPTIONS")),
+        _ => return Err(RouteError::Method("POST, PUT, OPTIONS")),
+    }
+    Ok(Endpoint::Deliver(Delivery { by, service, preview }))
+}
+
+/// The first word of a path, and what comes after it.
+fn split(path: &str) -> (&str, Option<&str>) {
+    path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)))
+}
+
+/// `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`: what Spin takes as part of a variable's name. Not `previous` at its end: the
+/// variable of such a service would be another's key before the one in use.
+pub fn is_service(word: &str) -> bool {
+    word.len() <= SERVICE_MAX_BYTES
+        && word.rsplit('_').next() != Some("previous")
+        && word.split('_').all(|part| {
+            part.starts_with(|c: char| c.is_ascii_lowercase())
+                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        })
+}

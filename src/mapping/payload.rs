@@ -1,0 +1,46 @@
+//! The payload of a delivery, however it comes.
+
+use serde_json::Value;
+
+use super::MapError;
+use crate::auth::Authenticated;
+use crate::http::form;
+
+/// The body as JSON, whatever its content type says: senders are careless about that header.
+///
+/// # Errors
+/// The body is not JSON, or nests deeper than 127 levels.
+pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
+    parse(delivery.body())
+}
+
+/// Text as JSON.
+///
+/// # Errors
+/// As [`json`].
+pub fn parse(text: &[u8]) -> Result<Value, MapError> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    serde_json::from_slice(text).map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })
+}
+
+/// What the delivery says, as JSON, however it says it: a JSON body, a form, JSON in a form's field `payload` or `data`, or
+/// the parameters of the query where there is no body. Of a form all values are strings.
+///
+/// # Errors
+/// As [`json`], where it is none of these.
+pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
+    let body = delivery.body().trim_ascii();
+    let kind = delivery.header("content-type").unwrap_or_default().to_ascii_lowercase();
+    let json = json(delivery);
+    // Some forget to say that it is a form.
+    let named = kind.starts_with("application/x-www-form-urlencoded") || body.contains(&b'=') && !body.contains(&b' ');
+    let form = match &json {
+        Ok(_) => return json,
+        _ if body.is_empty() && !delivery.query().is_empty() => form::object(delivery.query()),
+        _ if kind.starts_with("multipart/form-data") => form::multipart(body),
+        _ if named && !body.starts_with(b"{") => form::object(form::pairs(&String::from_utf8_lossy(body))),
+        _ => return json,
+    };
+    let whole = ["payload", "data"].into_iter().find_map(|name| form.get(name)?.as_str());
+    whole.map(|text| parse(text.as_bytes())).unwrap_or(Ok(Value::Object(form)))
+}

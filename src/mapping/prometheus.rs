@@ -1,0 +1,336 @@
+//! Alerts as Prometheus and its relatives describe them: a status, labels, annotations, a fingerprint.
+//!
+//! Alertmanager, Grafana, Mimir and others send this one shape with fields of their own around it, so the reading of
+//! it stands here once. What is a vendor's own stays in the vendor's file.
+
+use serde_json::{Map, Value};
+
+use crate::http::url;
+use crate::json::{self, Node};
+use crate::mapping::{MapError, Mapped};
+use crate::pagerduty::event::shrink;
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
+
+/// Labels that name where it happened, the most telling first.
+const SOURCE_LABELS: &[&str] = &["instance", "exported_instance", "host", "node", "pod", "service"];
+
+/// Labels that name the broken part.
+const COMPONENT_LABELS: &[&str] = &["service", "job", "app", "deployment"];
+
+/// Labels that name what the part belongs to.
+const GROUP_LABELS: &[&str] = &["cluster", "namespace", "env", "environment"];
+
+/// Annotations that tell a person what is wrong, the shortest first.
+const SUMMARY_ANNOTATIONS: &[&str] = &["summary", "title", "message", "description"];
+
+/// The reason for [`Mapped::ignore`] where the sender left alerts out.
+pub const TRUNCATED: &str = "alerts left out by the sender's own limit (max_alerts): they are not in this delivery";
+
+/// The reason for [`Mapped::ignore`] where a group cannot be trusted to be over.
+pub const TRUNCATED_RESOLVE: &str =
+    "resolved group not closed: it was truncated (max_alerts) and may hide firing alerts";
+
+/// The reason for [`Mapped::ignore`] where there is nothing in the group.
+pub const NO_ALERTS: &str = "no alerts in the group";
+
+/// What a vendor adds to the shared reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Vendor {
+    /// The source's slug, for dedup keys.
+    pub slug: &'static str,
+    /// The name that stands in where nothing else is known.
+    pub name: &'static str,
+    /// The labels that name an alert, the most telling first.
+    pub names: &'static [&'static str],
+    /// What goes before the summary of an alert that stands for something else.
+    pub prefix: fn(&Alert<'_>) -> &'static str,
+}
+
+/// One alert of a group.
+#[derive(Clone, Debug)]
+pub struct Alert<'a> {
+    /// The alert itself, for a vendor's own fields.
+    pub node: Node<'a>,
+    /// Its labels.
+    pub labels: Node<'a>,
+    /// Its annotations.
+    pub annotations: Node<'a>,
+    /// The group it came in.
+    payload: Node<'a>,
+    /// Its place in the group, for errors.
+    index: usize,
+}
+
+/// The alerts of a group.
+///
+/// # Errors
+/// There is no list of them.
+pub fn alerts(payload: Node<'_>) -> Result<Vec<Alert<'_>>, MapError> {
+    let items = payload.get("alerts").items();
+    let items = items.ok_or(MapError::Field { path: "alerts", problem: "is missing or not an array" })?;
+    let alert = |(index, item)| {
+        let node = Node::root(item);
+        Alert { node, labels: node.get("labels"), annotations: node.get("annotations"), payload, index }
+    };
+    Ok(items.iter().enumerate().map(alert).collect())
+}
+
+/// One event for each alert of a group, and a word on those that the sender left out. When all of a group is over, one
+/// more closes the digest that may stand for alerts of it.
+///
+/// # Errors
+/// There is no list of alerts. An alert that cannot be mapped is among [`Mapped::rejected`] and holds up no other.
+pub fn each(
+    payload: Node<'_>,
+    vendor: Vendor,
+    map: &dyn Fn(&Alert<'_>) -> Result<Event, MapError>,
+) -> Result<Mapped, MapError> {
+    let mut mapped = Mapped::default();
+    let alerts = alerts(payload)?;
+    if alerts.is_empty() {
+        mapped = mapped.ignore("alerts", NO_ALERTS);
+    }
+    for alert in alerts {
+        match map(&alert) {
+            Ok(event) => mapped.events.push(event),
+            Err(error) => mapped.rejected.push(error),
+        }
+    }
+    // A group that nothing names has no digest that could be found again. One that is over closes the digest of any other
+    // with the same key, and groups of two clusters that are configured alike share theirs, as in group mode.
+    mapped.group = group_key(payload, vendor.slug).ok();
+    let over = mapped.rejected.is_empty() && truncated(payload) == 0;
+    let worst = mapped.events.iter().map(Event::severity).max();
+    let resolved = mapped.events.iter().all(|event| event.action() == Action::Resolve);
+    if let (Some(key), Some(worst), true) = (&mapped.group, worst, over && resolved) {
+        let closes = Event::new(Action::Resolve, key.clone(), worst, "All alerts of the group are over", vendor.name);
+        mapped.events.push(closes.class(Some("digest".to_owned())));
+    }
+    Ok(note_truncation(payload, mapped))
+}
+
+fn truncated(payload: Node<'_>) -> u64 {
+    payload.get("truncatedAlerts").count().unwrap_or(0)
+}
+
+/// [`truncated`] as a detail: nothing where it is zero.
+fn left_out(payload: Node<'_>) -> Value {
+    match truncated(payload) {
+        0 => Value::Null,
+        count => count.into(),
+    }
+}
+
+fn note_truncation(payload: Node<'_>, mapped: Mapped) -> Mapped {
+    if truncated(payload) > 0 { mapped.ignore("truncatedAlerts", TRUNCATED) } else { mapped }
+}
+
+impl Alert<'_> {
+    /// `resolved` resolves and everything else triggers: both vendors know only `firing` beside it, and of a word
+    /// that neither documents a page too many is the lesser evil. An alert without a status has its group's.
+    ///
+    /// The end time decides nothing: Go's zero time stands there for firing alerts and, at times, for resolved ones.
+    pub fn action(&self) -> Action {
+        let status = self.node.get("status").text().or_else(|| self.payload.get("status").text());
+        match status.as_deref() {
+            Some(word) if word.eq_ignore_ascii_case("resolved") => Action::Resolve,
+            Some(_) | None => Action::Trigger,
+        }
+    }
+
+    /// `<source>:<fingerprint>`; without a fingerprint (before Alertmanager 0.18) the SHA-256 of the labels, which is
+    /// what a fingerprint is made of.
+    ///
+    /// # Errors
+    /// There is neither a fingerprint nor a label.
+    pub fn dedup_key(&self, source: &str) -> Result<DedupKey, MapError> {
+        let labels = || {
+            self.labels.members().filter(|labels| !labels.is_empty())?;
+            Some(text::sha256_hex(&json::encode(self.labels.value()?)))
+        };
+        let id = self.node.get("fingerprint").text().or_else(labels).unwrap_or_default();
+        DedupKey::new(source, &[&id]).ok_or_else(|| MapError::NoIdentity {
+            item: format!("alerts[{}]", self.index),
+            fields: "`fingerprint` or `labels`",
+        })
+    }
+
+    /// The first word that [`Severity::from_word`] knows among label `severity`, label `priority` and annotation
+    /// `severity`; without one it is an error, as in Alertmanager's own PagerDuty receiver.
+    pub fn severity(&self) -> Severity {
+        let words = [self.labels.get("severity"), self.labels.get("priority"), self.annotations.get("severity")];
+        let known = |word: &Node<'_>| Severity::from_word(&word.text()?);
+        words.iter().find_map(known).unwrap_or(Severity::Error)
+    }
+
+    /// What a person wrote about it, else the alert's name and where, else the title of its group.
+    pub fn summary(&self, vendor: Vendor) -> String {
+        let summary = self.annotations.first_text(SUMMARY_ANNOTATIONS).or_else(|| {
+            let name = self.labels.first_text(vendor.names)?;
+            Some(match self.labels.first_text(SOURCE_LABELS) {
+                Some(place) => format!("{name} on {place}"),
+                None => name,
+            })
+        });
+        let summary = summary.or_else(|| self.payload.get("title").text());
+        let summary = summary.unwrap_or_else(|| format!("{} alert without a name", vendor.name));
+        format!("{}{summary}", (vendor.prefix)(self))
+    }
+
+    /// An event with all that the labels tell.
+    ///
+    /// # Errors
+    /// As [`Alert::dedup_key`].
+    pub fn event(&self, vendor: Vendor) -> Result<Event, MapError> {
+        let action = self.action();
+        let place = self.labels.first_text(SOURCE_LABELS).or_else(|| place(self.payload));
+        let ends = || self.node.get("endsAt").text().filter(|time| text::timestamp(time).is_some());
+        let starts = self.node.get("startsAt").text();
+        let time = if action == Action::Resolve { ends().or(starts) } else { starts };
+        let key = self.dedup_key(vendor.slug)?;
+        let place = place.unwrap_or_else(|| vendor.name.to_owned());
+        Ok(Event::new(action, key, self.severity(), &self.summary(vendor), &place)
+            .component(self.labels.first_text(COMPONENT_LABELS))
+            .group(self.labels.first_text(GROUP_LABELS))
+            .class(self.labels.get("alertname").text())
+            .timestamp(time)
+            .detail("status", self.node.get("status").text().into())
+            .detail("labels", shown(self.labels))
+            .detail("annotations", shown(self.annotations))
+            .detail("fingerprint", self.node.get("fingerprint").text().into())
+            .detail("startsAt", self.node.get("startsAt").text().into())
+            .detail("groupLabels", brief(shown(self.payload.get("groupLabels"))))
+            .detail("receiver", brief(self.payload.get("receiver").text().into()))
+            .detail("notification_reason", brief(self.payload.get("notification_reason").text().into()))
+            .detail("truncatedAlerts", left_out(self.payload))
+            .link("Runbook", self.annotations.get("runbook_url").text())
+            .link("Dashboard", self.annotations.get("dashboard_url").text()))
+    }
+}
+
+/// Where a group comes from: the host of the sender's own address, else its receiver.
+fn place(payload: Node<'_>) -> Option<String> {
+    let url = payload.get("externalURL").text();
+    url.as_deref().and_then(url::url_host).map(str::to_owned).or_else(|| payload.get("receiver").text())
+}
+
+/// A fact about the group in little room: each of its alerts repeats it.
+fn brief(value: Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(shrink::fit(&members, BRIEF_MAX_BYTES)),
+        Value::String(text) => text::truncate(&text, BRIEF_MAX_BYTES).into(),
+        other => other,
+    }
+}
+
+/// How much of a fact about the group each alert's event repeats, in bytes.
+const BRIEF_MAX_BYTES: usize = 512;
+
+/// Labels or annotations without the private ones (`__alert_rule_uid__`), which mean nothing to a person.
+fn shown(labels: Node<'_>) -> Value {
+    let private = |name: &str| name.starts_with("__") && name.ends_with("__");
+    let Some(members) = labels.members() else { return Value::Null };
+    let mut shown = Map::new();
+    for (name, value) in members.iter().filter(|(name, _)| !private(name)) {
+        shown.insert(name.clone(), value.clone());
+    }
+    Value::Object(shown)
+}
+
+/// One event for a whole group, as Alertmanager's and Grafana's own PagerDuty receivers send it.
+///
+/// It resolves when every alert in it has, and never when the sender cut the group short: the status was worked out
+/// after the cut.
+///
+/// # Errors
+/// There is no list of alerts, or nothing names the group.
+pub fn whole_group(
+    payload: Node<'_>,
+    vendor: Vendor,
+    finish: &dyn Fn(Event, &Alert<'_>) -> Event,
+) -> Result<Mapped, MapError> {
+    let alerts = alerts(payload)?;
+    let (firing, resolved): (Vec<_>, Vec<_>) = alerts.iter().partition(|alert| alert.action() == Action::Trigger);
+    let Some(first) = firing.first().or(resolved.first()) else {
+        return Ok(Mapped::default().ignore("alerts", NO_ALERTS));
+    };
+    if firing.is_empty() && truncated(payload) > 0 {
+        return Ok(Mapped::default().ignore("status", TRUNCATED_RESOLVE));
+    }
+    let action = if firing.is_empty() { Action::Resolve } else { Action::Trigger };
+    let worst = if firing.is_empty() { &resolved } else { &firing };
+    let severity = worst.iter().map(|alert| alert.severity()).max().unwrap_or(Severity::Error);
+
+    let common = payload.get("commonLabels");
+    let title = group_title(payload, firing.len(), &first.summary(vendor), worst.len());
+    let place = common.first_text(SOURCE_LABELS).or_else(|| place(payload)).unwrap_or_else(|| vendor.name.to_owned());
+    let starts = firing.iter().filter_map(|alert| text::timestamp(&alert.node.get("startsAt").text()?));
+    let list = |alerts: &[&Alert<'_>]| Value::Array(alerts.iter().map(|alert| in_brief(alert)).collect());
+
+    let event = Event::new(action, group_key(payload, vendor.slug)?, severity, &title, &place)
+        .component(common.first_text(COMPONENT_LABELS))
+        .group(common.first_text(GROUP_LABELS))
+        .class(common.get("alertname").text())
+        .timestamp(starts.min_by_key(|time| time.trim_end_matches('Z').to_owned()))
+        .detail("num_firing", firing.len().into())
+        .detail("num_resolved", resolved.len().into())
+        .detail("firing", list(&firing))
+        .detail("resolved", list(&resolved))
+        .detail("groupLabels", shown(payload.get("groupLabels")))
+        .detail("commonAnnotations", shown(payload.get("commonAnnotations")))
+        .detail("receiver", payload.get("receiver").text().into())
+        .detail("notification_reason", payload.get("notification_reason").text().into())
+        .detail("truncatedAlerts", left_out(payload));
+    let event = worst.iter().fold(event, |event, alert| {
+        let url = |name: &str| alert.annotations.get(name).text();
+        finish(event.link("Runbook", url("runbook_url")).link("Dashboard", url("dashboard_url")), alert)
+    });
+    Ok(note_truncation(payload, Mapped::one(event)))
+}
+
+/// `<source>:<groupKey>`, without one (a proxied group may lack it) the receiver and the labels it is grouped by.
+fn group_key(payload: Node<'_>, source: &str) -> Result<DedupKey, MapError> {
+    let key = payload.get("groupKey").text().or_else(|| {
+        let labels = payload.get("groupLabels");
+        labels.members().filter(|labels| !labels.is_empty())?;
+        let receiver = payload.get("receiver").text().unwrap_or_default();
+        Some(format!("{receiver}:{}", text::sha256_hex(&json::encode(labels.value()?))))
+    });
+    DedupKey::new(source, &[&key.unwrap_or_default()])
+        .ok_or(MapError::NoIdentity { item: String::new(), fields: "`groupKey` or `groupLabels`" })
+}
+
+/// `[FIRING:2] <what it is grouped by> (<what else its alerts share>)`; of a group that shares nothing, what its first
+/// alert says, and how many more there are.
+fn group_title(payload: Node<'_>, firing: usize, first: &str, of: usize) -> String {
+    let values = |labels: &Value, but: &Value| {
+        let members = labels.as_object().into_iter().flatten().filter(|(name, _)| but.get(name).is_none());
+        let texts: Vec<String> = members.filter_map(|(_, value)| Node::root(value).text()).collect();
+        text::joined(&texts.iter().map(String::as_str).collect::<Vec<&str>>(), " ")
+    };
+    let groups = shown(payload.get("groupLabels"));
+    let grouped = values(&groups, &Value::Null);
+    let common = values(&shown(payload.get("commonLabels")), &groups);
+    let state = if firing > 0 { format!("[FIRING:{firing}]") } else { "[RESOLVED]".to_owned() };
+    match (grouped.is_empty(), common.is_empty()) {
+        (true, true) if of > 1 => format!("{state} {first} and {} more", of - 1),
+        (true, true) => format!("{state} {first}"),
+        (false, true) => format!("{state} {grouped}"),
+        (true, false) => format!("{state} ({common})"),
+        (false, false) => format!("{state} {grouped} ({common})"),
+    }
+}
+
+/// An alert as one entry of a group's details.
+fn in_brief(alert: &Alert<'_>) -> Value {
+    let mut brief = Map::new();
+    for name in ["fingerprint", "startsAt", "generatorURL"] {
+        if let Some(text) = alert.node.get(name).text() {
+            brief.insert(name.into(), text.into());
+        }
+    }
+    brief.insert("labels".into(), shown(alert.labels));
+    brief.insert("annotations".into(), shown(alert.annotations));
+    Value::Object(brief)
+}

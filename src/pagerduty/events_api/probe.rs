@@ -1,0 +1,40 @@
+//! Whether PagerDuty takes a routing key, asked without paging anybody.
+
+use std::time::Duration;
+
+use super::{Failure, Sent, read_answer};
+use crate::http::Url;
+use crate::pagerduty::event::Event;
+use crate::runtime::{Host, Next, Outbound};
+use crate::secret::Secret;
+
+/// A routing key, and an event that does nothing with it.
+pub struct Probe<'a> {
+    /// The key.
+    pub key: &'a Secret,
+    /// The event.
+    pub event: Event,
+}
+
+/// Asks PagerDuty whether it takes each routing key: first at the first of `urls`, and where the key is not known, at the
+/// next. What was answered to each, in that order; nothing where no time was left to ask.
+pub fn probe(host: &mut dyn Host, probes: &[Probe<'_>], urls: &[&Url], deadline: Duration) -> Vec<Vec<Sent>> {
+    let hidden: Vec<&Secret> = probes.iter().map(|probe| probe.key).collect();
+    let mut told: Vec<Vec<Sent>> = probes.iter().map(|_| Vec::new()).collect();
+    host.exchange(probes.len(), deadline, &mut |lane, elapsed, answer| {
+        let (probe, told) = (probes.get(lane)?, told.get_mut(lane)?);
+        if let Some(answer) = answer {
+            let answer = answer.map(|inbound| read_answer(inbound, &hidden)).map_err(Failure::Send);
+            let sent = Sent { sha256: String::new(), attempts: 1, answer };
+            let known = !sent.is_unknown_key();
+            told.push(sent);
+            if known {
+                return None;
+            }
+        }
+        let url = *urls.get(told.len())?;
+        let outbound = Outbound::post(url.clone(), probe.event.encode(probe.key.expose()));
+        Some(Next { outbound, not_before: elapsed })
+    });
+    told
+}

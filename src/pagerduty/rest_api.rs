@@ -1,0 +1,262 @@
+//! PagerDuty's REST API, by a user's key: what needs more than a routing key.
+//!
+//! Written from <https://developer.pagerduty.com/docs/rest-api-overview> and its pages of authentication, errors, rate
+//! limits and pagination. The token goes to this API and nowhere else, and no redirect is followed with it. A request is
+//! made once more where the rate was exceeded and there is time; nothing else is worth a second try here.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::config::Api;
+use crate::http::Url;
+use crate::json::{self, Node};
+use crate::runtime::{self, Host, Inbound, Outbound, SendError, Verb};
+use crate::secret::Secret;
+use crate::text;
+
+/// How much of an answer is read, in bytes: a page holds a hundred services with their integrations.
+const READ_MAX_BYTES: usize = 1024 * 1024;
+
+/// How much of PagerDuty's own words is repeated, in UTF-16 code units.
+const WORDS_MAX_CHARS: usize = 300;
+
+/// How many pages are read. Each is asked for a hundred items, the most that PagerDuty gives.
+const PAGES_MAX: usize = 20;
+
+/// A try that would have less time than this is not worth making.
+const TRY_MIN: Duration = Duration::from_millis(100);
+
+/// The API, for one request of ours.
+pub struct Rest {
+    /// Where it is, and what opens it.
+    pub api: Api,
+    /// What is taken out of its answers beside the token.
+    pub hidden: Vec<Secret>,
+    /// When the last answer has to be there, from our request's arrival on.
+    pub deadline: Duration,
+}
+
+/// Why PagerDuty's REST API has not done what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestError {
+    /// What is wrong.
+    pub problem: Problem,
+    /// PagerDuty's own words, bounded, or the address that gives no answer.
+    pub words: String,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The request is not taken as it is.
+    Invalid,
+    /// What answers is another server.
+    Misdirected,
+    /// What the path names is not known.
+    NotFound,
+    /// The token's user, or the account's plan, may not do this.
+    NotPermitted,
+    /// The token is not taken.
+    Refused,
+    /// The server failed.
+    Server,
+    /// The rate was exceeded; the seconds to wait, where PagerDuty tells them.
+    Throttled(Option<u64>),
+    /// The answer is larger than what is read of it.
+    TooLarge,
+    /// There is no answer.
+    Unreachable(SendError),
+}
+
+impl RestError {
+    /// An answer that lacks what PagerDuty's would have.
+    pub fn without(what: &str) -> RestError {
+        RestError { problem: Problem::Misdirected, words: ["no ", what].concat() }
+    }
+
+    /// Whether it may go well later.
+    pub fn may_pass(&self) -> bool {
+        match self.problem {
+            Problem::Server | Problem::Throttled(_) => true,
+            Problem::Unreachable(error) => error != SendError::Denied,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for RestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.words.as_str();
+        let before = match self.problem {
+            Problem::Invalid => "pagerduty refuses the request: ",
+            Problem::Misdirected => {
+                "what answers is not pagerduty's rest api, look at variables `region` and `api_url`: "
+            }
+            Problem::NotFound => "pagerduty does not know it: ",
+            Problem::NotPermitted => "pagerduty does not let the token in variable `api_token` do this: ",
+            Problem::Refused => {
+                let why = "revoked, or of the other region, see variable `region`";
+                return write!(f, "pagerduty refuses the token in variable `api_token`: {why}");
+            }
+            Problem::Server => "pagerduty's rest api failed, try again: ",
+            Problem::Throttled(seconds) => {
+                f.write_str("pagerduty's rest api takes no more requests now, try again")?;
+                return match seconds {
+                    None => Ok(()),
+                    Some(seconds) => f.write_str(&[" in ", &seconds.to_string(), " seconds"].concat()),
+                };
+            }
+            Problem::TooLarge => return f.write_str("pagerduty's answer is too large: more than 1 mib"),
+            Problem::Unreachable(SendError::Denied) => {
+                return write!(f, "the runtime lets nothing out to {words}: add \"{words}\" to allowed_outbound_hosts");
+            }
+            Problem::Unreachable(error) => return write!(f, "{words} cannot be reached: {error}"),
+        };
+        f.write_str(before)?;
+        f.write_str(words)
+    }
+}
+
+impl Rest {
+    /// What stands at a path.
+    ///
+    /// # Errors
+    /// It could not be had.
+    pub fn get(&self, host: &mut dyn Host, path: &str) -> Result<Value, RestError> {
+        self.send(host, Verb::Get, path, None)
+    }
+
+    /// Makes a request, a change with who makes it and with what.
+    ///
+    /// # Errors
+    /// It was not done, or nobody knows whether it was.
+    pub fn send(
+        &self,
+        host: &mut dyn Host,
+        verb: Verb,
+        path: &str,
+        change: Option<(&str, &Value)>,
+    ) -> Result<Value, RestError> {
+        let base = &self.api.base;
+        let token = ["Token token=", self.api.token.expose()].concat();
+        let mut headers =
+            vec![("authorization", token), ("accept", "application/vnd.pagerduty+json;version=2".to_owned())];
+        if let Some((from, _)) = change {
+            headers.push(("from", from.to_owned()));
+        }
+        let url = Url { path: [&base.path, path].concat(), ..base.clone() };
+        let body = change.map(|(_, body)| json::encode(body));
+        let outbound = Outbound { verb, url, headers, body, read_max: READ_MAX_BYTES };
+        let mut answer = runtime::ask(host, outbound.clone(), Duration::ZERO, self.deadline);
+        if let Ok(Inbound { status: 429, retry_after: Some(seconds), .. }) = answer {
+            let again = host.elapsed().saturating_add(Duration::from_secs(seconds));
+            if again.saturating_add(TRY_MIN) <= self.deadline {
+                answer = runtime::ask(host, outbound, again, self.deadline);
+            }
+        }
+        self.read(answer)
+    }
+
+    /// Gives each item of a list to `each`, page after page; whether these were all. `path` has a query.
+    ///
+    /// # Errors
+    /// A page could not be had. Where it is for want of time, the list is incomplete.
+    pub fn list(
+        &self,
+        host: &mut dyn Host,
+        path: &str,
+        name: &str,
+        each: &mut dyn FnMut(Node<'_>),
+    ) -> Result<bool, RestError> {
+        let mut offset = 0;
+        for page in 0..PAGES_MAX {
+            let path = [path, "&limit=100&offset=", &offset.to_string()].concat();
+            let body = match self.get(host, &path) {
+                Err(RestError { problem: Problem::Unreachable(SendError::Deadline), .. }) if page > 0 => {
+                    return Ok(false);
+                }
+                body => body?,
+            };
+            let root = Node::root(&body);
+            let Some(items) = root.get(name).items() else {
+                return Err(RestError::without(&["member ", name].concat()));
+            };
+            for item in items {
+                each(Node::root(item));
+            }
+            offset += items.len();
+            if root.get("more").value() != Some(&Value::Bool(true)) || items.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Text of PagerDuty's for a person to read: one line, bounded, and nothing in it that must not be seen.
+    pub fn clean(&self, text: &str) -> String {
+        let shown = self.hidden.iter().fold(self.api.token.redact(text), |shown, secret| secret.redact(&shown));
+        text::truncate(&text::one_line(&shown), WORDS_MAX_CHARS).into_owned()
+    }
+
+    fn read(&self, answer: Result<Inbound, SendError>) -> Result<Value, RestError> {
+        let answer = answer.map_err(|error| {
+            let words = Url { path: String::new(), ..self.api.base.clone() }.to_string();
+            RestError { problem: Problem::Unreachable(error), words }
+        })?;
+        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let problem = match answer.status {
+            200..=299 if answer.body.len() >= READ_MAX_BYTES => Problem::TooLarge,
+            200..=299 => match body {
+                Some(body) => return Ok(body),
+                None => Problem::Misdirected,
+            },
+            401 => Problem::Refused,
+            402 | 403 => Problem::NotPermitted,
+            404 => Problem::NotFound,
+            429 => Problem::Throttled(answer.retry_after),
+            // PagerDuty has these paths and redirects nobody.
+            300..=399 | 405 | 407 | 410 | 421 => Problem::Misdirected,
+            400..=499 if answer.status != 408 => Problem::Invalid,
+            _ => Problem::Server,
+        };
+        let said = body.as_ref().map(|body| said(Node::root(body))).unwrap_or_default();
+        let whole = || str::from_utf8(&answer.body).unwrap_or("an answer that is not text").to_owned();
+        let said = if said.is_empty() { whole() } else { said };
+        let words = self.clean(&[&answer.status.to_string(), " ", &said].concat());
+        Err(RestError { problem, words })
+    }
+}
+
+/// The words in an error's body: `{"error": {"message", "errors"}}`, `{"error": "text"}`, or a list.
+fn said(root: Node<'_>) -> String {
+    let error = root.get("error");
+    let mut said = String::new();
+    let mut say = |node: Node<'_>| {
+        if let Some(text) = node.text() {
+            said.push_str(if said.is_empty() { "" } else { ": " });
+            said.push_str(&text);
+        }
+    };
+    for node in [root, error, error.get("message"), error.get("errors"), root.get("message"), root.get("errors")] {
+        say(node);
+        for item in node.items().unwrap_or_default() {
+            say(Node::root(item));
+        }
+    }
+    said
+}
+
+/// Whether a service, listed with its integrations, is the one that a routing key pages.
+pub fn has_key(service: Node<'_>, key: &Secret) -> bool {
+    let mut integrations = service.get("integrations").items().into_iter().flatten();
+    integrations.any(|integration| {
+        let held = integration.get("integration_key").and_then(Value::as_str).unwrap_or_default();
+        // Most are told apart by their end, without a hash of each.
+        held.ends_with(key.tail()) && key.matches(held.as_bytes())
+    })
+}
+
+/// The path of all services with their integrations.
+pub const SERVICES: &str = "/services?include%5B%5D=integrations";
