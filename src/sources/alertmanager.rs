@@ -76,10 +76,10 @@ pub const SOURCE: Source = Source {
     },
     // It waits for as long as a group's interval lasts, and that is at least ten seconds.
     patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
     map_group: Some(map_group),
+    states: &["firing", "resolved"],
+    ..Source::DEFAULT
 };
 
 const VENDOR: Vendor = Vendor { slug: "alertmanager", name: "Alertmanager", names: &["alertname"], prefix: |_| "" };

@@ -48,8 +48,6 @@
 //! * Uncertain: whether the events of one health event share a `correlationId`, so it is not relied upon. An `Updated`
 //!   event of Resource Health without `currentHealthStatus` triggers, although it may come late.
 
-use std::time::Duration;
-
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
@@ -74,11 +72,9 @@ pub const SOURCE: Source = Source {
                 In rules of Resource Health choose event status Resolved too, or nothing closes.",
         template: None,
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["Fired", "Activated", "Resolved", "Complete", "Canceled", "Available"],
+    ..Source::DEFAULT
 };
 
 /// Words that say that it is over.

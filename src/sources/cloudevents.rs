@@ -53,8 +53,6 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use std::time::Duration;
-
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, Value};
 
@@ -85,11 +83,9 @@ pub const SOURCE: Source = Source {
                 Falcosidekick: `cloudevents.address` {url}?token= and the secret; or its plain webhook, which can send headers.",
         template: None,
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["firing", "failed", "alert", "resolved", "ok"],
+    ..Source::DEFAULT
 };
 
 /// States that say by themselves what became of an alert.

@@ -51,8 +51,6 @@
 //!   and Pages: their words are not documented.
 //! * Cloudflare's own PagerDuty integration does not say what key or severity it sends, so neither is copied.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::{Setup, Source};
@@ -75,11 +73,9 @@ pub const SOURCE: Source = Source {
                 Add it to your notifications. Of health checks, tunnels and pools select the healthy state too, or nothing closes their alerts.",
         template: None,
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["ALERT_STATE_EVENT_END", "healthy", "normal"],
+    ..Source::DEFAULT
 };
 
 /// What a status says. It may be one of tunnels, health checks, pools and Workers alerts.

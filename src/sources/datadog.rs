@@ -76,10 +76,9 @@ pub const SOURCE: Source = Source {
         ),
     },
     patience: Duration::from_secs(15),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["Triggered", "Warn", "No Data", "Renotify", "Recovered"],
+    ..Source::DEFAULT
 };
 
 /// What a state does, what it puts before the summary, and the worst it can be.

@@ -41,12 +41,11 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
+use crate::http::StatusCode;
 use crate::json::{Node, encode};
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::parse;
@@ -67,11 +66,10 @@ pub const SOURCE: Source = Source {
                 What it sends as `routing_key` is not looked at.",
         template: None,
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::ACCEPTED,
+    success: StatusCode::ACCEPTED,
     map,
-    map_group: None,
+    states: &["trigger", "resolve"],
+    ..Source::DEFAULT
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {

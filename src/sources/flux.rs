@@ -40,8 +40,6 @@
 //! * The header `Gotk-Component` says what `reportingController` says.
 //! * An object with neither `uid` nor `name` is refused.
 
-use std::time::Duration;
-
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
 use crate::json::Node;
@@ -63,11 +61,9 @@ pub const SOURCE: Source = Source {
                 Name the cluster in the Alert's `eventMetadata`; URLs there become links.",
         template: None,
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["error", "info"],
+    ..Source::DEFAULT
 };
 
 const SIGNATURE: Hmac<'static> = Hmac {

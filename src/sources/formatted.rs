@@ -29,8 +29,6 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use std::time::Duration;
-
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::http::url;
@@ -55,11 +53,9 @@ pub const SOURCE: Source = Source {
             r#"{"alert_uid": "$ID", "title": "$TITLE", "state": "$STATE", "severity": "$SEVERITY", "message": "$MESSAGE", "link_to_upstream_details": "$LINK"}"#,
         ),
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["ok", "resolved", "recovered", "closed", "up"],
+    ..Source::DEFAULT
 };
 
 /// States that people write when it is over or somebody is on it.

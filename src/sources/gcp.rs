@@ -36,8 +36,6 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use std::time::Duration;
-
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
@@ -59,11 +57,9 @@ pub const SOURCE: Source = Source {
                 In each policy choose the channel, and tick Notify on incident closure, or nothing closes.",
         template: None,
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["open", "closed"],
+    ..Source::DEFAULT
 };
 
 const STATES: &[(&str, Action)] = &[("acknowledged", Action::Acknowledge), ("closed", Action::Resolve)];

@@ -57,8 +57,6 @@
 //! * Uncertain: whether a job that ran into its time limit is `timed_out` or `cancelled`. Code scanning says `fixed`
 //!   for one branch, and may still see the fault on another.
 
-use std::time::Duration;
-
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
 use crate::json::Node;
@@ -80,11 +78,8 @@ pub const SOURCE: Source = Source {
                 Leave out Workflow jobs, Check runs and Check suites where Workflow runs are ticked: they tell of the same failures.",
         template: None,
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    ..Source::DEFAULT
 };
 
 const SIGNATURE: Hmac<'static> = Hmac {

@@ -49,8 +49,6 @@
 //! * A body without `object_kind`, as a custom template may make it, and one that names no project are refused.
 //! * Uncertain: no incident was seen as GitLab sends it; its members are from GitLab's pages and source.
 
-use std::time::Duration;
-
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
@@ -73,11 +71,8 @@ pub const SOURCE: Source = Source {
                 Tick Job events instead of Pipeline events where each job should be an alert of its own.",
         template: None,
     },
-    patience: Duration::from_secs(10),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    ..Source::DEFAULT
 };
 
 /// A kind of event that can open an alert.

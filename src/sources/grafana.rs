@@ -75,10 +75,10 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     patience: Duration::from_secs(30),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
     map_group: Some(map_group),
+    states: &["firing", "alerting", "no_data", "resolved", "ok"],
+    ..Source::DEFAULT
 };
 
 const VENDOR: Vendor = Vendor { slug: "grafana", name: "Grafana", names: &["rulename", "alertname"], prefix };

@@ -71,9 +71,9 @@ pub const SOURCE: Source = Source {
     // The form says so; newer versions wait longer.
     patience: Duration::from_secs(10),
     by_get: true,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["down", "up", "grace"],
+    ..Source::DEFAULT
 };
 
 /// What is passed on: no UUID, and no address, which would hold it.

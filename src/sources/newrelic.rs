@@ -70,10 +70,9 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     patience: Duration::from_secs(5),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["CREATED", "ACTIVATED", "open", "CLOSED", "closed"],
+    ..Source::DEFAULT
 };
 
 const STATES: &[(&str, Action)] = &[

@@ -66,10 +66,9 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     patience: Duration::from_secs(1),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["critical", "warning", "created", "unresolved", "resolved", "archived"],
+    ..Source::DEFAULT
 };
 
 const SIGNATURE: Hmac<'static> = Hmac {

@@ -74,10 +74,9 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     patience: Duration::from_secs(15),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    states: &["ALARM", "OK"],
+    ..Source::DEFAULT
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {

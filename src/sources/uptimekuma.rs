@@ -40,8 +40,6 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use std::time::Duration;
-
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::http::url;
@@ -64,11 +62,9 @@ pub const SOURCE: Source = Source {
                 A monitor that is down is critical; give it a tag `severity` with value `error`, `warning` or `info` where it is not.",
         template: None,
     },
-    patience: Duration::from_secs(10),
     by_get: true,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    ..Source::DEFAULT
 };
 
 /// Statuses, as numbers in a heartbeat and as words in a custom body.

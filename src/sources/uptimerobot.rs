@@ -42,8 +42,6 @@
 //! * How a type 3 that is about a domain is named is not documented; neither is the test's body.
 //! * Newer variables (region, tags, group, status code): their names are not in the copy of the page that was read.
 
-use std::time::Duration;
-
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::http::url;
@@ -69,11 +67,9 @@ pub const SOURCE: Source = Source {
             r#"{"monitorID": "*monitorID*", "monitorURL": "*monitorURL*", "monitorFriendlyName": "*monitorFriendlyName*", "alertType": "*alertType*", "alertTypeFriendlyName": "*alertTypeFriendlyName*", "alertDetails": "*alertDetails*", "alertFriendlyDuration": "*alertFriendlyDuration*", "alertDateTime": "*alertDateTime*", "alertID": "*alertID*", "sslExpiryDate": "*sslExpiryDate*", "sslExpiryDaysLeft": "*sslExpiryDaysLeft*"}"#,
         ),
     },
-    patience: Duration::from_secs(10),
     by_get: true,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    ..Source::DEFAULT
 };
 
 /// What happened to a monitor: what to do, how bad it is, and how to say it after the monitor's name.

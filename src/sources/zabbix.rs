@@ -67,10 +67,8 @@ pub const SOURCE: Source = Source {
     },
     // How long a script may run.
     patience: Duration::from_secs(30),
-    by_get: false,
-    success: http::StatusCode::OK,
     map,
-    map_group: None,
+    ..Source::DEFAULT
 };
 
 /// The parameters of Zabbix's own media type for PagerDuty.
