@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use http::StatusCode;
 use serde_json::Value;
 
 use crate::auth::AuthError;
 use crate::config::{ConfigError, Problem};
-use crate::http::{ReadError, Reply};
+use crate::http::{ReadError, Reply, StatusCode};
 use crate::inbound::route::RouteError;
 use crate::json;
 use crate::mapping::MapError;
@@ -35,8 +34,6 @@ pub enum Error {
         /// What it says.
         why: String,
     },
-    /// A subscription was not confirmed.
-    Confirm(ConfirmError),
     /// A page of another site asks.
     CrossSite,
     /// PagerDuty has not taken every event, and may do so later.
@@ -49,6 +46,13 @@ pub enum Error {
         why: String,
         /// The seconds that PagerDuty asks to wait, where it does.
         retry_after: Option<u64>,
+    },
+    /// A subscription was not confirmed.
+    Handshake {
+        /// Why.
+        problem: HandshakeError,
+        /// What the source says of it.
+        said: &'static str,
     },
     /// A note was written, or may have been, and not all is done. Not for a second try: it would write another.
     Half(RestError),
@@ -93,12 +97,12 @@ pub enum Error {
 
 /// Why a subscription was not confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfirmError {
-    /// Amazon SNS did not take the confirmation: its token may be too old.
+pub enum HandshakeError {
+    /// The sender did not take the confirmation: it may be too old.
     Refused,
-    /// The topic is not listed.
-    Topic,
-    /// Amazon SNS could not be reached.
+    /// It is not among those that the operator has listed.
+    Unlisted,
+    /// The sender could not be reached.
     Unreachable,
 }
 
@@ -112,12 +116,14 @@ impl Error {
         match self {
             Error::Absent => StatusCode::NOT_FOUND,
             Error::Ambiguous(_) | Error::Untold(_) => StatusCode::CONFLICT,
-            Error::Auth(AuthError::Certificate) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Auth(AuthError::Certificate(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Auth(AuthError::Refused) => StatusCode::UNAUTHORIZED,
             Error::Blocked { .. } | Error::Misdirected { .. } => StatusCode::BAD_GATEWAY,
             Error::Config(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Confirm(ConfirmError::Topic) | Error::CrossSite => StatusCode::FORBIDDEN,
-            Error::Confirm(ConfirmError::Refused | ConfirmError::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::CrossSite | Error::Handshake { problem: HandshakeError::Unlisted, .. } => StatusCode::FORBIDDEN,
+            Error::Handshake { problem: HandshakeError::Refused | HandshakeError::Unreachable, .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Half(_) => StatusCode::BAD_GATEWAY,
             Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
@@ -147,7 +153,9 @@ impl Error {
                 Some(retry_after.unwrap_or_default().clamp(RETRY_AFTER_SECS, RETRY_AFTER_MAX_SECS))
             }
             Error::Config(ConfigError { problem: Problem::Store, .. }) => Some(RETRY_AFTER_SECS),
-            Error::Auth(AuthError::Certificate) | Error::Confirm(ConfirmError::Unreachable) => Some(RETRY_AFTER_SECS),
+            Error::Auth(AuthError::Certificate(_)) | Error::Handshake { problem: HandshakeError::Unreachable, .. } => {
+                Some(RETRY_AFTER_SECS)
+            }
             Error::Read(ReadError::Broken | ReadError::Timeout) => Some(RETRY_AFTER_SECS),
             Error::Rest(error) if error.may_pass() => Some(RETRY_AFTER_SECS),
             _ => None,
@@ -182,17 +190,10 @@ impl fmt::Display for Error {
         match self {
             Error::Absent => f.write_str("no open incident has this dedup key"),
             Error::Ambiguous(count) => write!(f, "{count} open incidents have this dedup key: act in pagerduty"),
-            Error::Auth(AuthError::Certificate) => f.write_str(
-                "the signature's certificate could not be fetched: allow https://sns.<region>.amazonaws.com",
-            ),
+            Error::Auth(AuthError::Certificate(said)) | Error::Handshake { said, .. } => f.write_str(said),
             Error::Auth(AuthError::Refused) => f.write_str("credentials are absent or wrong"),
             Error::Config(error) => error.fmt(f),
             Error::Blocked { why } => write!(f, "the runtime does not let events out to pagerduty: {why}"),
-            Error::Confirm(ConfirmError::Refused) => f.write_str("amazon sns did not take the confirmation"),
-            Error::Confirm(ConfirmError::Topic) => f.write_str("variable `sns_topics` does not list this topic"),
-            Error::Confirm(ConfirmError::Unreachable) => {
-                f.write_str("the subscription could not be confirmed: allow https://sns.<region>.amazonaws.com")
-            }
             Error::CrossSite => f.write_str("a page of another site asks for this, by header `sec-fetch-site`"),
             Error::Deliver { failed, of, why, .. } => {
                 write!(f, "pagerduty has not taken {failed} of {of} events, try again: {why}")

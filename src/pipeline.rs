@@ -1,43 +1,32 @@
-//! The pipeline: its stages, in order.
+//! The pipeline: its stages, in order. Each takes values and returns values, and only this file calls them.
+//!
+//! A delivery goes [`route`](route::route) → [`Intake::find`] → [`authenticate`] → [`map`] → [`plan`] →
+//! [`deliver`](events_api::deliver), or [`preview`](preview::preview) in place of the last. What is done with the relay itself goes `route` → `authenticate` →
+//! [`act`](act::act) or [`check`](check::check). [`Report`] is what the reply and the log say of it at the end.
 
-#[cfg(feature = "templates")]
-use std::cell::OnceCell;
 use std::time::Duration;
 
-use http::StatusCode;
-use serde_json::Value;
-
 use crate::auth::{self, Access, Authenticated, FetchError, SHARED_SECRET, Scheme};
-use crate::config::{self, Config, Grouping, Target, Unmapped};
-#[cfg(feature = "templates")]
-use crate::custom::{Template, auth::Auth};
-use crate::endpoints::act;
-use crate::endpoints::check;
-use crate::endpoints::playground;
-use crate::endpoints::preview;
-use crate::endpoints::preview::explain;
-use crate::endpoints::setup;
-use crate::error::{ConfirmError, Error};
-use crate::http::Url;
-use crate::http::{BODY_TIMEOUT, Method, ReadError, Reply, Request};
-use crate::inbound::route::{self, By, Delivery, Endpoint};
+use crate::config::{self, Config, Control, Target, Unmapped};
+use crate::endpoints::act::{self, Acted};
+use crate::endpoints::preview::explain::{self, Explanation};
+use crate::endpoints::{check, playground, preview, setup};
+use crate::error::{Error, HandshakeError};
+use crate::http::{ReadError, Reply, Request, StatusCode, Url};
+pub use crate::inbound::intake::body_timeout;
+use crate::inbound::intake::{Intake, Mapper};
+use crate::inbound::route::{self, Delivery, Endpoint};
 use crate::json;
-use crate::mapping::fallback;
-use crate::mapping::{Confirm, MapError, Mapped};
-use crate::pagerduty::events_api::{self, Channel, Failure, Outcome, Sent, Verdict};
+use crate::mapping::{Handshake, Mapped, fallback};
+use crate::pagerduty::event::{DedupKey, Event};
+use crate::pagerduty::events_api::{self, Channel};
 use crate::pagerduty::storm;
-use crate::report::{self, Facts, Preview};
-use crate::runtime::{self, Host, Memo, Outbound};
-
-/// What is kept of a sender's patience for the way back: this much, or a quarter where it has little.
-const MARGIN: Duration = Duration::from_millis(500);
-const MARGIN_SHARE: u32 = 4;
+use crate::report::{self, Report};
+use crate::runtime::{self, CachedVariables, Host, Outbound};
+use crate::sources::{SOURCES, Source, Told, Visit};
 
 /// When a document that is needed to know the sender must be there, from the request's arrival on.
 const FETCH_MAX: Duration = Duration::from_secs(5);
-
-/// The longest a request may take. The clouds that run Spin end a handler after 30 seconds.
-const TOTAL_MAX: Duration = Duration::from_secs(25);
 
 /// When a preview's explanation is cut short, from the request's arrival on.
 const EXPLAIN_MAX: Duration = Duration::from_secs(3);
@@ -49,55 +38,50 @@ const EXCERPT_BYTES: usize = 64 * 1024;
 /// line holds no secret and no payload.
 ///
 /// The reply is 2xx only where PagerDuty has accepted every event, or where there was nothing to send.
-pub fn handle(host: &mut dyn Host, request: Request) -> (Reply, Option<String>) {
-    let mut facts = Facts::default();
-    let result = match route::route(request.method, &request.path) {
-        Ok(Endpoint::Act { service }) => {
-            let host = &mut Memo::new(host);
-            admit(host, &request, "act", &mut facts).and_then(|known| act::act(host, &known, service, &mut facts))
+pub fn handle(host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
+    handle_among(SOURCES, host, request)
+}
+
+/// The same among other sources than [`SOURCES`].
+pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
+    let mut report = Report::default();
+    // What a source says for itself, and whether a browser may be asked for a password.
+    let (mut shape, mut challenge) = (None, true);
+    let result = match route::route(sources, request.method, &request.path) {
+        Ok(Endpoint::Control { control, service }) => {
+            challenge = control.opens_to_shared_secret();
+            administer(&mut CachedVariables::new(host), request, control, service, &mut report)
         }
-        Ok(Endpoint::Check) => {
-            let host = &mut Memo::new(host);
-            admit(host, &request, "check", &mut facts).map(|known| check::check(host, &known, &mut facts))
-        }
-        Ok(Endpoint::Deliver(delivery)) => {
-            take_in(host, &request, &delivery, &mut facts).map(|status| report::success(status, &facts))
+        Ok(Endpoint::Deliver(to)) => {
+            shape = to.by.source().and_then(|source| source.reply).filter(|_| !to.preview);
+            deliver(host, request, &to, &mut report)
         }
         Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
         Ok(Endpoint::Options) => return (options(), None),
-        Ok(Endpoint::Page) => return (playground::reply(&request.headers), None),
+        Ok(Endpoint::Playground) => return (playground::reply(&request.headers), None),
         Ok(Endpoint::Setup { source }) => return (setup::reply(&request.headers, source), None),
         Err(error) => Err(error.into()),
     };
-    let (reply, error) = match result {
+    let (mut reply, error) = match result {
         Ok(reply) => (reply, None),
-        Err(error) => {
-            let mut reply = error.reply(facts.reply());
-            if facts.source.as_deref() == Some("act") {
-                // A browser that was asked for a password would add it to what other pages send.
-                reply.headers.retain(|(name, _)| *name != "www-authenticate");
-            }
-            (reply, Some(error))
-        }
+        Err(error) => (error.reply(report.reply()), Some(error)),
     };
-    let line = report::line(host, &facts, &reply, error);
+    if !challenge {
+        // It would add the password to what other pages send.
+        reply.headers.retain(|(name, _)| *name != "www-authenticate");
+    }
+    if let Some(shape) = shape {
+        let message = error.as_ref().map_or_else(|| report.message(), Error::to_string);
+        let dedup_key = report.outcomes.first().and_then(|outcome| outcome.dedup_key.as_deref());
+        let dedup_key = dedup_key.filter(|_| report.outcomes.len() == 1);
+        let body = shape(&Told { status: reply.status, message: &message, dedup_key });
+        reply = reply.with_json(&body);
+    }
+    let line = report::line(host, &report, &reply, error.as_ref());
     (reply, Some(line))
 }
 
-/// How long a body may take to arrive: no longer than its sender waits for an answer to it.
-pub fn body_timeout(method: Method, path: &str) -> Duration {
-    match route::route(method, path) {
-        Ok(Endpoint::Deliver(Delivery { by: By::Source(source), .. })) => deadline(source.patience).min(BODY_TIMEOUT),
-        _ => BODY_TIMEOUT,
-    }
-}
-
-/// When a delivery has to be answered whose sender waits for so long, from its arrival on.
-fn deadline(patience: Duration) -> Duration {
-    patience.saturating_sub(MARGIN.min(patience / MARGIN_SHARE)).min(TOTAL_MAX)
-}
-
-fn healthy() -> Value {
+fn healthy() -> serde_json::Value {
     json::object([("status", "success".into())])
 }
 
@@ -109,200 +93,181 @@ fn options() -> Reply {
     reply.header("webhook-allowed-rate", "*")
 }
 
-/// Lets in who shows the shared secret: to what is not a delivery, and not for everybody.
-fn admit<'a>(host: &dyn Host, request: &'a Request, slug: &str, facts: &mut Facts) -> Result<Authenticated<'a>, Error> {
-    facts.ended("read", host);
-    facts.source = Some(slug.to_owned());
+/// Does what is asked of the relay itself, for who shows its secret.
+fn administer(
+    host: &mut dyn Host,
+    request: &Request,
+    control: Control,
+    service: Option<&str>,
+    report: &mut Report,
+) -> Result<Reply, Error> {
+    report.ended("read", host);
+    report.source = Some(control.slug().to_owned());
     if let Some(problem) = request.problem {
         return Err(problem.into());
     }
-    let config = config::load(host, slug, SHARED_SECRET)?;
-    let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, topics: &config.topics };
-    // None of these schemes needs a document.
-    let known = auth::verify(request, SHARED_SECRET, access, host.now(), &mut |_| Err(FetchError::Trouble))?;
-    facts.proof = Some(known.proof().to_string());
-    facts.ended("auth", host);
-    Ok(known)
-}
-
-/// What deliveries are taken in by: a vendor's source, or a mapping of the user's own.
-struct Intake<'a> {
-    /// The end of its variables' names, and the beginning of its dedup keys.
-    slug: &'a str,
-    name: &'a str,
-    schemes: &'a [Scheme<'a>],
-    patience: Duration,
-    success: StatusCode,
-    /// Texts with the words in backticks that decide what is done.
-    words: &'a [&'a str],
-    map: &'a dyn Fn(Grouping, &Authenticated<'_>) -> Result<Mapped, MapError>,
+    let config = config::load(host, control.slug(), SHARED_SECRET)?;
+    let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
+    report.proof = Some(known.proof().to_string());
+    report.ended("auth", host);
+    match control {
+        Control::Act => {
+            report.service = service.map(str::to_owned);
+            let mut acted = Acted::default();
+            let done = act::act(host, &known, service, &mut acted);
+            (report.more, report.warnings) = (acted.more, acted.warnings);
+            report.stages.extend(acted.stages);
+            done.map(|message| report::success(StatusCode::OK, &message, report))
+        }
+        Control::Check => {
+            let checked = check::check(host, &known);
+            report.warnings = checked.warnings;
+            report.ended("check", host);
+            Ok(checked.reply)
+        }
+    }
 }
 
 /// Takes a delivery in and on to PagerDuty, or up to the wire where it is to be previewed.
-fn take_in(
-    host: &mut dyn Host,
-    request: &Request,
-    delivery: &Delivery<'_>,
-    facts: &mut Facts,
-) -> Result<StatusCode, Error> {
-    match delivery.by {
-        By::Source(source) => {
-            let map = |grouping, delivery: &Authenticated<'_>| match (grouping, source.map_group) {
-                (Grouping::Group, Some(map_group)) => map_group(delivery),
-                _ => (source.map)(delivery),
-            };
-            let intake = Intake {
-                slug: source.slug,
-                name: source.name,
-                schemes: source.schemes,
-                patience: source.patience,
-                success: source.success,
-                words: &[source.setup.opens, source.setup.closes],
-                map: &map,
-            };
-            stages(host, request, &intake, delivery, facts)
+fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &mut Report) -> Result<Reply, Error> {
+    let intake = Intake::find(host, to.by)?;
+    report.ended("read", host);
+    report.source = Some(intake.slug().to_owned());
+    report.asked_preview = to.preview;
+    let unread = readable(request)?;
+    let (hmac, deadline) = (intake.hmac(), intake.deadline());
+    let schemes = intake.schemes(hmac.as_ref());
+    let config = config::load(host, intake.slug(), &schemes)?;
+
+    let delivery = authenticate(host, request, &schemes, &config, deadline);
+    let delivery = delivery.map_err(|error| intake.broken().map_or(error, Error::Map));
+    let delivery = without_its_body(delivery, unread.as_ref())?;
+    report.proof = Some(delivery.proof().to_string());
+    // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
+    report.service = to.service.map(str::to_owned);
+    let target = config::target(host, to.service)?;
+    report.warnings.extend(target.warning.as_ref().map(|error| format!("{error}: old alerts stay open")));
+    report.ended("auth", host);
+
+    let mapper = intake.mapper(target.grouping);
+    let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
+    let explained = to.preview.then(|| (explain(host, &intake, &mapper, &delivery, &mapped), mapped.events.clone()));
+    let Mapped { events, ignored, rejected, group, handshake } = mapped;
+    let reasons = rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
+    (report.ignored, report.rejected) = (ignored, rejected);
+    let (events, warnings) = plan(host, &intake, events, group.as_ref());
+    report.warnings.extend(warnings);
+    let shown = excerpt(delivery.body(), &config, &target);
+    let (events, warnings) = with_fallback(&intake, &target, events, reasons, &shown);
+    report.warnings.extend(warnings);
+    report.ended("map", host);
+
+    let visit = visit(&intake, handshake.as_ref(), &config)?;
+    let channel = channel(&target);
+    // The wire: a preview ends here.
+    let status = if let Some((explanation, mapped)) = explained {
+        report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
+        let drafts = events_api::draft(&events, channel, &target.routing_key_variable);
+        report.preview = Some(preview::preview(&drafts, &events, &mapped, explanation));
+        report::mapped(StatusCode::OK, &target, report)?
+    } else {
+        if let Some((url, rule)) = visit {
+            confirm(host, &url, rule, deadline)?;
         }
-        #[cfg(feature = "templates")]
-        By::Custom(name) => {
-            let (variable, text) = config::template(host, name)?;
-            let template = Template::read(&variable, &text);
-            let broken = template.as_ref().err();
-            let (shared, words);
-            let (auth, words) = match &template {
-                Ok(template) => {
-                    words = template.words();
-                    (template.auth(), words.as_str())
-                }
-                // Whoever shows the shared secret is known all the same, and pages.
-                Err(_) => {
-                    shared = Auth::default();
-                    (&shared, "")
-                }
-            };
-            let hmac = auth.hmac();
-            // Parsed once, because a preview maps many times, and not for strangers.
-            let mapping = OnceCell::new();
-            let parse = || template.as_ref().map_err(MapError::clone).and_then(Template::mapping);
-            let map = |_, delivery: &Authenticated<'_>| match mapping.get_or_init(parse) {
-                Ok(mapping) => mapping.map(&variable, delivery),
-                Err(error) => Err(error.clone()),
-            };
-            let intake = Intake {
-                slug: &variable,
-                name: &["Mapping ", name].concat(),
-                schemes: &auth.schemes(&hmac),
-                patience: CUSTOM_PATIENCE,
-                success: StatusCode::OK,
-                words: &[words],
-                map: &map,
-            };
-            stages(host, request, &intake, delivery, facts).map_err(|error| match (error, broken) {
-                // Its senders may prove themselves in a way that the template would have said. What is in it is not for
-                // strangers.
-                (Error::Auth(_), Some(_)) => Error::Map(MapError::Template {
-                    problem: ["variable `", &variable, "` is no template: GET /check says why"].concat(),
-                }),
-                (error, _) => error,
-            })
-        }
-        #[cfg(not(feature = "templates"))]
-        By::Custom(_) => Err(Error::Route(route::RouteError::Path)),
+        report.outcomes = events_api::deliver(host, &events, channel, deadline);
+        report.ended("deliver", host);
+        report.warnings.extend(report::warnings(&target, &report.outcomes));
+        report::judge(intake.success(), &target, report)?
+    };
+    match (unread, handshake) {
+        (Some(error), _) => Err(error),
+        (None, Some(Handshake::Echo { media_type, body })) if !to.preview => Ok(Reply::text(status, media_type, body)),
+        (None, _) => Ok(report::success(status, &report.message(), report)),
     }
 }
 
-/// How long senders are taken to wait that nobody knows.
-#[cfg(feature = "templates")]
-const CUSTOM_PATIENCE: Duration = Duration::from_secs(10);
+/// Why the body is not there, where a delivery can do without: what is too large may still be an alert. Others break off
+/// or come late, and their senders come again.
+fn readable(request: &Request) -> Result<Option<Error>, Error> {
+    match request.problem {
+        Some(ReadError::TooLarge) => Ok(Some(Error::Read(ReadError::TooLarge))),
+        Some(problem) => Err(problem.into()),
+        None => Ok(None),
+    }
+}
 
-fn stages(
+/// Lets a sender in that one of `schemes` proves, until `deadline` at the latest.
+fn authenticate<'a>(
     host: &mut dyn Host,
-    request: &Request,
-    intake: &Intake<'_>,
-    to: &Delivery<'_>,
-    facts: &mut Facts,
-) -> Result<StatusCode, Error> {
-    facts.ended("read", host);
-    facts.source = Some(intake.slug.to_owned());
-    facts.asked_preview = to.preview;
-    let deadline = deadline(intake.patience);
-    let unread = request.problem.map(Error::Read);
-    // What is too large may still be an alert. The others break off or come late, and their senders come again.
-    if let Some(error) = unread.as_ref().filter(|_| request.problem != Some(ReadError::TooLarge)) {
-        return Err(error.clone());
-    }
-    let config = config::load(host, intake.slug, intake.schemes)?;
-    let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, topics: &config.topics };
+    request: &'a Request,
+    schemes: &'a [Scheme<'a>],
+    config: &Config,
+    deadline: Duration,
+) -> Result<Authenticated<'a>, Error> {
+    let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, listed: &config.listed };
     let now = host.now();
-    let known = auth::verify(request, intake.schemes, access, now, &mut |url| fetch(host, url, deadline));
-    let delivery = match (&unread, known) {
-        // Without the body no signature can hold.
-        (Some(error), Err(_)) => return Err(error.clone()),
-        (Some(error), Ok(known)) if known.proof().scheme.is_signature() => return Err(error.clone()),
-        (_, known) => known?,
-    };
-    facts.proof = Some(delivery.proof().to_string());
-    // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
-    facts.service = to.service.map(str::to_owned);
-    let target = config::target(host, to.service)?;
-    facts.warnings.extend(target.warning.as_ref().map(|error| format!("{error}: old alerts stay open")));
-    facts.ended("auth", host);
+    Ok(auth::verify(request, schemes, access, now, &mut |url| fetch(host, url, deadline))?)
+}
 
-    let map = |delivery: &Authenticated<'_>| (intake.map)(target.grouping, delivery);
-    if unread.is_none() {
-        match map(&delivery) {
-            Ok(mapped) => facts.mapped = mapped,
-            Err(error) => facts.mapped.rejected.push(error),
-        }
+/// The sender of a body that is not there: without the body no signature can hold.
+fn without_its_body<'a>(
+    known: Result<Authenticated<'a>, Error>,
+    unread: Option<&Error>,
+) -> Result<Authenticated<'a>, Error> {
+    match (unread, known) {
+        (Some(error), Err(_)) => Err(error.clone()),
+        (Some(error), Ok(known)) if known.proof().scheme.is_signature() => Err(error.clone()),
+        (_, known) => known,
     }
-    let explained = to.preview.then(|| {
-        let mapped = facts.mapped.events.clone();
-        let in_time = || host.elapsed() < EXPLAIN_MAX;
-        (explain::explain(&map, &delivery, &mapped, intake.words, &in_time), mapped)
-    });
-    let events = std::mem::take(&mut facts.mapped.events);
-    let plan = storm::plan(events, facts.mapped.group.as_ref(), (intake.slug, intake.name), now);
-    if plan.digested > 0 {
-        facts.warnings.push(format!("{} events are only named in a digest: they are too many at once", plan.digested));
+}
+
+/// Payload to events.
+fn map(mapper: &Mapper<'_>, delivery: &Authenticated<'_>) -> Mapped {
+    mapper.map(delivery).unwrap_or_else(|error| Mapped { rejected: vec![error], ..Mapped::default() })
+}
+
+/// Where each field of the events comes from.
+fn explain(
+    host: &dyn Host,
+    intake: &Intake,
+    mapper: &Mapper<'_>,
+    delivery: &Authenticated<'_>,
+    mapped: &Mapped,
+) -> Explanation {
+    let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
+    explain::explain(&map, delivery, &mapped.events, &intake.states(), &|| host.elapsed() < EXPLAIN_MAX)
+}
+
+/// What of the events goes out one by one, and what is to be said of the others.
+fn plan(
+    host: &dyn Host,
+    intake: &Intake,
+    events: Vec<Event>,
+    group: Option<&DedupKey>,
+) -> (Vec<Event>, Option<String>) {
+    let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now());
+    let warning = format!("{} events are only named in a digest: they are too many at once", plan.digested);
+    (plan.events, (plan.digested > 0).then_some(warning))
+}
+
+/// The events, with one more where something could not be mapped.
+fn with_fallback(
+    intake: &Intake,
+    target: &Target,
+    mut events: Vec<Event>,
+    reasons: Vec<String>,
+    shown: &str,
+) -> (Vec<Event>, Option<String>) {
+    if target.unmapped == Unmapped::Reject {
+        return (events, None);
     }
-    let mut events = plan.events;
-    if target.unmapped == Unmapped::Page {
-        let reasons = facts.mapped.rejected.iter().map(ToString::to_string);
-        let reasons: Vec<String> = reasons.chain(unread.as_ref().map(Error::to_string)).collect();
-        let shown = excerpt(delivery.body(), &config, &target);
-        if let Some(page) = fallback::page(intake.slug, intake.name, &reasons, &shown) {
-            facts.warnings.push(format!("{} items could not be mapped: a page says so", reasons.len()));
+    match fallback::page(intake.slug(), intake.name(), &reasons, shown) {
+        Some(page) => {
             events.insert(0, page);
+            (events, Some(format!("{} items could not be mapped: a page says so", reasons.len())))
         }
+        None => (events, None),
     }
-    facts.ended("map", host);
-
-    let channel = Channel {
-        keys: &target.routing_keys,
-        alerts: &target.alerts_url,
-        changes: &target.changes_url,
-        minimal: target.unmapped == Unmapped::Page,
-    };
-    let confirm = facts.mapped.confirm.as_ref().map(|confirm| confirmation(confirm, &config)).transpose()?;
-    // The wire: a preview ends here.
-    let status = if let Some((explanation, mapped)) = &explained {
-        facts.warnings.extend(confirm.map(|_| "the subscription would be confirmed".to_owned()));
-        let drafts = events_api::draft(&events, channel, &target.routing_key_variable);
-        let events = preview::events(&drafts, &events, mapped, explanation);
-        facts.preview = Some(Preview { events, explanation: explanation.clone() });
-        match facts.mapped.rejected.first() {
-            Some(error) if target.unmapped == Unmapped::Reject => Err(error.clone().into()),
-            _ => Ok(StatusCode::OK),
-        }
-    } else {
-        if let Some(url) = confirm {
-            confirm_subscription(host, &url, deadline)?;
-        }
-        facts.outcomes = events_api::deliver(host, &events, channel, deadline);
-        facts.ended("deliver", host);
-        facts.warnings.extend(warnings(&target, &facts.outcomes));
-        judge(intake.success, &target, facts)
-    }?;
-    unread.map_or(Ok(status), Err)
 }
 
 /// The beginning of a body, without what its sender was given as a secret: it may put that anywhere.
@@ -312,22 +277,33 @@ fn excerpt(body: &[u8], config: &Config, target: &Target) -> String {
     config.secrets.as_ref().map(|secrets| secrets.redact(&shown)).unwrap_or(shown)
 }
 
-/// Where a subscription to a listed topic is confirmed.
-fn confirmation(confirm: &Confirm, config: &Config) -> Result<Url, Error> {
-    // By its signature or by a secret: the sender is known, and which topics are wanted is another matter.
-    if !config.topics.contains(&confirm.topic) {
-        return Err(Error::Confirm(ConfirmError::Topic));
+fn channel(target: &Target) -> Channel<'_> {
+    Channel {
+        keys: &target.routing_keys,
+        alerts: &target.alerts_url,
+        changes: &target.changes_url,
+        minimal: target.unmapped == Unmapped::Page,
     }
-    let authority = auth::host_of_topic(&confirm.topic).ok_or(Error::Confirm(ConfirmError::Topic))?;
-    Ok(Url { https: true, authority, path: confirm.path.clone() })
 }
 
-fn confirm_subscription(host: &mut dyn Host, url: &Url, deadline: Duration) -> Result<(), Error> {
-    fetch(host, url, deadline).map(|_| ()).map_err(|error| {
-        Error::Confirm(match error {
-            FetchError::Absent => ConfirmError::Refused,
-            FetchError::Trouble => ConfirmError::Unreachable,
-        })
+/// The address that the sender asks to have visited, where the source's rule and the operator's list allow it.
+fn visit(
+    intake: &Intake,
+    handshake: Option<&Handshake>,
+    config: &Config,
+) -> Result<Option<(Url, &'static Visit)>, Error> {
+    let Some(Handshake::Visit { whose, path }) = handshake else { return Ok(None) };
+    let Some(rule) = intake.source().and_then(|source| source.visit.as_ref()) else { return Ok(None) };
+    // By its signature or by a secret: the sender is known, and which of its wishes are wanted is another matter.
+    let authority = (rule.authority)(whose).filter(|_| config.listed.contains(whose));
+    let authority = authority.ok_or(Error::Handshake { problem: HandshakeError::Unlisted, said: rule.unlisted })?;
+    Ok(Some((Url { https: true, authority, path: path.clone() }, rule)))
+}
+
+fn confirm(host: &mut dyn Host, url: &Url, rule: &Visit, deadline: Duration) -> Result<(), Error> {
+    fetch(host, url, deadline).map(|_| ()).map_err(|error| match error {
+        FetchError::Absent => Error::Handshake { problem: HandshakeError::Refused, said: rule.refused },
+        FetchError::Trouble => Error::Handshake { problem: HandshakeError::Unreachable, said: rule.unreachable },
     })
 }
 
@@ -337,61 +313,5 @@ fn fetch(host: &mut dyn Host, url: &Url, deadline: Duration) -> Result<Vec<u8>, 
         Ok(answer) if answer.status == 200 => Ok(answer.body),
         Ok(answer) if (400..500).contains(&answer.status) => Err(FetchError::Absent),
         _ => Err(FetchError::Trouble),
-    }
-}
-
-/// What went well in the end, and somebody should still look at.
-fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
-    let accepted = |outcome: &&Outcome| outcome.verdict() == Verdict::Accepted;
-    let unknown = |sent: &Sent| sent.verdict() == Verdict::RefusedKey;
-    let with =
-        |test: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(accepted).filter(|outcome| test(outcome)).count();
-    let variable = &target.routing_key_variable;
-    let notes = [
-        (
-            with(&|outcome| unknown(&outcome.current)),
-            format!("events went out with variable `{variable}_previous`: pagerduty refuses the key in `{variable}`"),
-        ),
-        (
-            with(&|outcome| outcome.previous.as_ref().is_some_and(unknown)),
-            format!("events could not go to `{variable}_previous` as well: pagerduty refuses that key, remove it"),
-        ),
-        (
-            outcomes.iter().filter(|outcome| outcome.current.answer == Err(Failure::ChangeKey)).count(),
-            format!("change events were not sent: the key in `{variable}` is an orchestration's, which takes none"),
-        ),
-        (
-            with(&|outcome| outcome.minimal),
-            "events went out without their details: pagerduty refused the whole".to_owned(),
-        ),
-    ];
-    notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, note)| format!("{count} {note}")).collect()
-}
-
-/// What all outcomes together mean for the sender: the worst of them decides.
-fn judge(success: StatusCode, target: &Target, facts: &Facts) -> Result<StatusCode, Error> {
-    let outcomes = &facts.outcomes;
-    let of = outcomes.len();
-    // A change that a key does not take is no reason to send alerts again that are there.
-    let alerts = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
-    let counted = if outcomes.iter().any(|outcome| alerts(&outcome)) { alerts } else { |_: &&Outcome| true };
-    let verdict = outcomes.iter().filter(counted).map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
-    let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict).map(Outcome::deciding);
-    let why = decisive.map(Sent::to_string).unwrap_or_default();
-    let failed = outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted).count();
-    match verdict {
-        Verdict::RefusedKey => Err(Error::RefusedKey { variable: target.routing_key_variable.clone(), why }),
-        Verdict::Misdirected => Err(Error::Misdirected { variable: target.address_variable, why }),
-        Verdict::Blocked => Err(Error::Blocked { why }),
-        Verdict::Retry => {
-            let retried = outcomes.iter().map(Outcome::deciding).filter(|sent| sent.verdict() == Verdict::Retry);
-            let waits = retried.filter_map(|sent| sent.answer.as_ref().ok()?.retry_after);
-            Err(Error::Deliver { failed, of, why, retry_after: waits.max() })
-        }
-        Verdict::Refused => Err(Error::Refused { least: target.unmapped == Unmapped::Page, failed, of, why }),
-        Verdict::Accepted => match facts.mapped.rejected.first() {
-            Some(error) if target.unmapped == Unmapped::Reject => Err(error.clone().into()),
-            _ => Ok(success),
-        },
     }
 }

@@ -2,32 +2,34 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::endpoints::preview::explain::Explanation;
+use crate::config::{Target, Unmapped};
 use crate::error::Error;
-use crate::http::Reply;
+use crate::http::{Reply, StatusCode};
 use crate::json;
-use crate::mapping::Mapped;
-use crate::pagerduty::events_api::{Outcome, Sent, Verdict};
+use crate::mapping::{Ignored, MapError};
+use crate::pagerduty::events_api::{Failure, Outcome, Sent, Verdict};
 use crate::runtime::Host;
 use crate::text;
 
 /// How many entries of each kind the reply and the log list; what is beyond them is counted.
 const LISTED_MAX: usize = 1000;
 
-/// What is known about a request so far: the reply and the log tell the same.
+/// What became of a request, for the reply and for the log. The pipeline alone puts it together, of what its stages give
+/// back.
 #[derive(Default)]
-pub struct Facts {
+pub struct Report {
     /// The source, or what a request was for beside deliveries.
     pub source: Option<String>,
     /// The word of the user's own in the path.
     pub service: Option<String>,
     /// How the sender proved itself.
     pub proof: Option<String>,
-    /// What the mapping made of the delivery.
-    pub mapped: Mapped,
+    /// What needed no event, and why.
+    pub ignored: Vec<Ignored>,
+    /// What could not be mapped.
+    pub rejected: Vec<MapError>,
     /// What came of each event.
     pub outcomes: Vec<Outcome>,
     /// Whether only a preview was asked for.
@@ -43,30 +45,24 @@ pub struct Facts {
 }
 
 /// What would have been sent.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Preview {
-    /// The events, as [`crate::preview`] lists them.
+    /// The events, as JSON.
     pub events: Vec<Value>,
-    /// What else is known of the payload.
-    pub explanation: Explanation,
+    /// The parts of the payload that change no event.
+    pub unused: Vec<String>,
+    /// Why not all is explained, where it is not.
+    pub incomplete: Option<&'static str>,
 }
 
 /// `200` (or what the source's senders expect) with PagerDuty's own three members, so that programs which read
 /// PagerDuty's answer can read this one, and the facts beside them.
-pub fn success(status: StatusCode, facts: &Facts) -> Reply {
-    let mut body = facts.reply();
+pub fn success(status: StatusCode, message: &str, report: &Report) -> Reply {
+    let mut body = report.reply();
     if let Some(members) = body.as_object_mut() {
-        let accepted = facts.outcomes.iter().filter(|outcome| outcome.verdict() == Verdict::Accepted);
-        let message = match (accepted.count(), &facts.preview) {
-            (_, Some(preview)) if !preview.events.is_empty() => {
-                format!("{} events would be sent", preview.events.len())
-            }
-            (_, Some(_)) | (0, None) => "nothing to send".to_owned(),
-            (1, None) => "1 event accepted by pagerduty".to_owned(),
-            (n, None) => format!("{n} events accepted by pagerduty"),
-        };
         members.insert("status".into(), "success".into());
         members.insert("message".into(), message.into());
-        if let [only] = facts.outcomes.as_slice() {
+        if let [only] = report.outcomes.as_slice() {
             members.insert("dedup_key".into(), only.dedup_key.clone().into());
         }
     }
@@ -82,23 +78,36 @@ fn sent(sent: &Sent) -> Map<String, Value> {
     members
 }
 
-impl Facts {
+impl Report {
     /// Notes that a stage has ended.
     pub fn ended(&mut self, stage: &'static str, host: &dyn Host) {
         self.stages.push((stage, host.elapsed()));
+    }
+
+    /// What became of a delivery, in one sentence.
+    pub fn message(&self) -> String {
+        let accepted = self.outcomes.iter().filter(|outcome| outcome.verdict() == Verdict::Accepted);
+        match (accepted.count(), &self.preview) {
+            (_, Some(preview)) if !preview.events.is_empty() => {
+                format!("{} events would be sent", preview.events.len())
+            }
+            (_, Some(_)) | (0, None) => "nothing to send".to_owned(),
+            (1, None) => "1 event accepted by pagerduty".to_owned(),
+            (n, None) => format!("{n} events accepted by pagerduty"),
+        }
     }
 
     /// The facts for the reply. A preview shows the payload to its sender, and so it is not for the log.
     pub fn reply(&self) -> Value {
         let mut facts = self.to_json();
         if let (Some(members), Some(preview)) = (facts.as_object_mut(), &self.preview) {
-            let unused = preview.explanation.unused.iter().map(|path| Value::from(path.as_str()));
+            let unused = preview.unused.iter().map(|path| Value::from(path.as_str()));
             for (name, list) in [("events", preview.events.clone()), ("unused", unused.collect())] {
                 if !list.is_empty() {
                     members.insert(name.into(), list.into());
                 }
             }
-            if let Some(why) = preview.explanation.incomplete {
+            if let Some(why) = preview.incomplete {
                 members.insert("explanation_incomplete".into(), why.into());
             }
         }
@@ -129,13 +138,12 @@ impl Facts {
             ("events", self.outcomes.iter().map(event).collect()),
             (
                 "ignored",
-                self.mapped
-                    .ignored
+                self.ignored
                     .iter()
                     .map(|i| json::object([("item", i.item.as_str().into()), ("reason", i.reason.into())]))
                     .collect(),
             ),
-            ("rejected", self.mapped.rejected.iter().map(|error| Value::from(error.to_string())).collect()),
+            ("rejected", self.rejected.iter().map(|error| Value::from(error.to_string())).collect()),
             ("warnings", self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect()),
         ];
         for (name, list) in lists {
@@ -154,28 +162,28 @@ impl Facts {
 }
 
 /// One line of JSON: what was asked, what came of it, how long it took. No payload, no path that nobody vouches for.
-pub fn line(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Error>) -> String {
-    let mut line = facts.to_json();
+pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&Error>) -> String {
+    let mut line = report.to_json();
     if let Some(members) = line.as_object_mut() {
         members.insert("time".into(), text::epoch(host.now()).into());
-        let level = match facts.warnings.is_empty() {
+        let level = match report.warnings.is_empty() {
             // A person tries something out, and is told.
-            _ if facts.asked_preview => "info",
+            _ if report.asked_preview => "info",
             _ if reply.status >= StatusCode::BAD_REQUEST => "error",
             false => "warning",
             true => "info",
         };
         members.insert("level".into(), level.into());
-        members.insert("source".into(), facts.source.clone().into());
-        members.insert("service".into(), facts.service.clone().into());
-        if facts.asked_preview {
+        members.insert("source".into(), report.source.clone().into());
+        members.insert("service".into(), report.service.clone().into());
+        if report.asked_preview {
             members.insert("preview".into(), true.into());
         }
         members.insert("status".into(), reply.status.as_u16().into());
         let millis = |duration: Duration| Value::from(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         members.insert("ms".into(), millis(host.elapsed()));
         let mut since = Duration::ZERO;
-        for (stage, end) in &facts.stages {
+        for (stage, end) in &report.stages {
             members.insert(format!("ms_{stage}"), millis(end.saturating_sub(since)));
             since = *end;
         }
@@ -184,4 +192,65 @@ pub fn line(host: &mut dyn Host, facts: &Facts, reply: &Reply, error: Option<Err
         }
     }
     String::from_utf8(json::encode(&line)).unwrap_or_default()
+}
+
+/// What went well in the end, and somebody should still look at.
+pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
+    let accepted = |outcome: &&Outcome| outcome.verdict() == Verdict::Accepted;
+    let unknown = |sent: &Sent| sent.verdict() == Verdict::RefusedKey;
+    let with =
+        |test: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(accepted).filter(|outcome| test(outcome)).count();
+    let variable = &target.routing_key_variable;
+    let notes = [
+        (
+            with(&|outcome| unknown(&outcome.current)),
+            format!("events went out with variable `{variable}_previous`: pagerduty refuses the key in `{variable}`"),
+        ),
+        (
+            with(&|outcome| outcome.previous.as_ref().is_some_and(unknown)),
+            format!("events could not go to `{variable}_previous` as well: pagerduty refuses that key, remove it"),
+        ),
+        (
+            outcomes.iter().filter(|outcome| outcome.current.answer == Err(Failure::ChangeKey)).count(),
+            format!("change events were not sent: the key in `{variable}` is an orchestration's, which takes none"),
+        ),
+        (
+            with(&|outcome| outcome.minimal),
+            "events went out without their details: pagerduty refused the whole".to_owned(),
+        ),
+    ];
+    notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, note)| format!("{count} {note}")).collect()
+}
+
+/// What all outcomes together mean for the sender: the worst of them decides.
+pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
+    let outcomes = &report.outcomes;
+    let of = outcomes.len();
+    // A change that a key does not take is no reason to send alerts again that are there.
+    let alerts = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
+    let counted = if outcomes.iter().any(|outcome| alerts(&outcome)) { alerts } else { |_: &&Outcome| true };
+    let verdict = outcomes.iter().filter(counted).map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
+    let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict).map(Outcome::deciding);
+    let why = decisive.map(Sent::to_string).unwrap_or_default();
+    let failed = outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted).count();
+    match verdict {
+        Verdict::RefusedKey => Err(Error::RefusedKey { variable: target.routing_key_variable.clone(), why }),
+        Verdict::Misdirected => Err(Error::Misdirected { variable: target.address_variable, why }),
+        Verdict::Blocked => Err(Error::Blocked { why }),
+        Verdict::Retry => {
+            let retried = outcomes.iter().map(Outcome::deciding).filter(|sent| sent.verdict() == Verdict::Retry);
+            let waits = retried.filter_map(|sent| sent.answer.as_ref().ok()?.retry_after);
+            Err(Error::Deliver { failed, of, why, retry_after: waits.max() })
+        }
+        Verdict::Refused => Err(Error::Refused { least: target.unmapped == Unmapped::Page, failed, of, why }),
+        Verdict::Accepted => mapped(success, target, report),
+    }
+}
+
+/// The same of what was mapped: where nobody is paged for what could not be, its sender is told.
+pub fn mapped(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
+    match report.rejected.first() {
+        Some(error) if target.unmapped == Unmapped::Reject => Err(error.clone().into()),
+        _ => Ok(success),
+    }
 }

@@ -15,18 +15,16 @@ use crate::http::form;
 use crate::secret::Rotation;
 use crate::text;
 
+mod certified;
 mod hmac;
 mod scheme;
-mod sns;
+pub mod sns;
 mod standard_webhooks;
 
+pub use self::certified::Certified;
 pub use self::hmac::{Encoding as SignatureEncoding, Form, Hash, Hmac, Stamp};
 use self::scheme::Moment;
 pub use self::scheme::{SHARED_SECRET, Scheme, TIMESTAMP_TOLERANCE_SECS, is_public_key};
-pub use self::sns::host_of_topic;
-
-/// Whether signatures of Amazon SNS can be verified: it is a cargo feature.
-pub const CAN_VERIFY_SNS: bool = cfg!(feature = "sns");
 
 /// Where [`Policy::query`] lets any sender put the secret.
 const QUERY: Scheme<'static> = Scheme::Query("token");
@@ -65,12 +63,12 @@ pub enum Query {
 /// What opens a source.
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
-    /// The secrets; none where only signatures of [`Scheme::Sns`] open.
+    /// The secrets; none where only signatures of [`Scheme::Certified`] open.
     pub secrets: Option<&'a Rotation>,
     /// What is asked of senders beyond knowing one.
     pub policy: Policy,
-    /// The topics (ARNs) whose messages open a source with [`Scheme::Sns`].
-    pub topics: &'a [String],
+    /// Whose messages open a source with [`Scheme::Certified`].
+    pub listed: &'a [String],
 }
 
 /// Fetches a certificate from an address that [`verify`] has checked.
@@ -117,7 +115,7 @@ impl fmt::Display for Proof<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.scheme.name();
         match self.scheme {
-            Scheme::Sns => write!(f, "{name}, certificate"),
+            Scheme::Certified(_) => write!(f, "{name}, certificate"),
             _ if self.previous => write!(f, "{name}, previous secret"),
             _ => write!(f, "{name}, current secret"),
         }
@@ -125,8 +123,8 @@ impl fmt::Display for Proof<'_> {
 }
 
 impl Authenticated<'_> {
-    /// The bytes of the body, exactly as they came; of a message of Amazon SNS that was let in by its signature only the
-    /// members that are signed.
+    /// The bytes of the body, exactly as they came; of one that was let in by a signature over a part of it only that
+    /// part.
     pub fn body(&self) -> &[u8] {
         self.proven.as_deref().unwrap_or(&self.request.body)
     }
@@ -159,7 +157,7 @@ impl Authenticated<'_> {
         let names = |scheme: &Scheme<'_>| match scheme {
             Scheme::Header(own) | Scheme::Query(own) => own.eq_ignore_ascii_case(name),
             Scheme::Hmac(hmac) => hmac.header == name,
-            Scheme::Basic | Scheme::Bearer | Scheme::Sns | Scheme::StandardWebhooks => false,
+            Scheme::Basic | Scheme::Bearer | Scheme::Certified(_) | Scheme::StandardWebhooks => false,
         };
         is_credential(name) || self.schemes.iter().any(names)
     }
@@ -174,6 +172,11 @@ impl Authenticated<'_> {
         ask(&Authenticated { request: &request, proven: Some(body), proof: self.proof, schemes: self.schemes })
     }
 
+    /// The path that was asked for, still percent-encoded.
+    pub fn path(&self) -> &str {
+        &self.request.path
+    }
+
     /// How the sender proved itself.
     pub fn proof(&self) -> Proof<'_> {
         self.proof
@@ -183,8 +186,8 @@ impl Authenticated<'_> {
 /// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthError {
-    /// The certificate that a signature is to be checked with cannot be had now.
-    Certificate,
+    /// The certificate that a signature is to be checked with cannot be had now; what to do about it.
+    Certificate(&'static str),
     /// The credentials are absent or wrong. Which of the two is nobody's business.
     Refused,
 }
@@ -203,7 +206,7 @@ pub fn verify<'a>(
     now: Duration,
     fetch: Fetch<'_>,
 ) -> Result<Authenticated<'a>, AuthError> {
-    let Access { secrets, policy, topics } = access;
+    let Access { secrets, policy, listed } = access;
     let moment = Moment { now: now.as_secs(), timestamped: policy.signature == Signature::Timestamped };
     let known = |scheme, previous| Authenticated { request, proven: None, proof: Proof { scheme, previous }, schemes };
     let prove = |scheme: Scheme<'a>| {
@@ -212,42 +215,19 @@ pub fn verify<'a>(
         let current = scheme.holds(request, &secrets.current, moment);
         (current || previous).then(|| known(scheme, !current))
     };
-    match schemes.iter().copied().find(|scheme| scheme.is_presented(&request.headers, topics)) {
-        Some(Scheme::Sns) => {
-            let proven = Some(signed_by_amazon(request, topics, moment, fetch)?);
-            return Ok(Authenticated { proven, ..known(Scheme::Sns, false) });
+    match schemes.iter().copied().find(|scheme| scheme.is_presented(&request.headers, listed)) {
+        Some(scheme @ Scheme::Certified(certified)) => {
+            let proven = Some((certified.verify)(&request.body, listed, moment.now, fetch)?);
+            return Ok(Authenticated { proven, ..known(scheme, false) });
         }
         Some(scheme) => return prove(scheme).ok_or(AuthError::Refused),
         None if policy.signature != Signature::Optional => return Err(AuthError::Refused),
         None => {}
     }
     let in_query = |scheme: &Scheme<'_>| matches!(scheme, Scheme::Query(_));
-    let listed = schemes.iter().copied().filter(|scheme| policy.query != Query::None || !in_query(scheme));
+    let shown = schemes.iter().copied().filter(|scheme| policy.query != Query::None || !in_query(scheme));
     let any = (policy.query == Query::Any).then_some(QUERY);
-    listed.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
-}
-
-/// The signed members of the body, where that is a message of Amazon SNS about one of `topics`.
-#[cfg(feature = "sns")]
-fn signed_by_amazon(
-    request: &Request,
-    topics: &[String],
-    moment: Moment,
-    fetch: Fetch<'_>,
-) -> Result<Vec<u8>, AuthError> {
-    let claim = sns::Claim::read(&request.body, topics, moment.now).ok_or(AuthError::Refused)?;
-    let certificate = fetch(&claim.certificate).map_err(|error| match error {
-        FetchError::Absent => AuthError::Refused,
-        FetchError::Trouble => AuthError::Certificate,
-    })?;
-    // What came in its place may be a proxy's page.
-    let key = sns::Key::read(&certificate).ok_or(AuthError::Certificate)?;
-    if claim.holds(&key, moment.now) { Ok(claim.proven()) } else { Err(AuthError::Refused) }
-}
-
-#[cfg(not(feature = "sns"))]
-fn signed_by_amazon(_: &Request, _: &[String], _: Moment, _: Fetch<'_>) -> Result<Vec<u8>, AuthError> {
-    Err(AuthError::Refused)
+    shown.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
 }
 
 /// A secret begins with `whsec_` or `whpk_`, and what follows is no key.

@@ -2,9 +2,8 @@
 
 use base64ct::{Base64, Encoding};
 
+use super::certified::Certified;
 use super::hmac::{Form, Hmac, Stamp};
-#[cfg(feature = "sns")]
-use super::sns;
 use super::standard_webhooks;
 use crate::http::{Headers, Request};
 use crate::secret::Secret;
@@ -23,6 +22,9 @@ pub enum Scheme<'a> {
     Basic,
     /// `Authorization: Bearer`, the secret as the token (RFC 6750).
     Bearer,
+    /// A signature whose key is in a certificate, about one of [`Access::listed`](super::Access::listed). Where none is
+    /// listed, no such signature is looked at.
+    Certified(&'a Certified),
     /// The secret itself in a header of this name, in lower case.
     Header(&'a str),
     /// A signature by HMAC.
@@ -30,9 +32,6 @@ pub enum Scheme<'a> {
     /// The secret itself as a query parameter of this name. It ends up in other people's logs, so it is for senders that
     /// can set nothing else.
     Query(&'a str),
-    /// Amazon SNS: a signature whose key is in a certificate of Amazon's, about a topic of [`Access::topics`](super::Access::topics). Where no
-    /// topic is listed, or without cargo feature `sns`, no signature of SNS is looked at.
-    Sns,
     /// Standard Webhooks (<https://www.standardwebhooks.com>): `v1` with a `whsec_` secret, `v1a` with a `whpk_` key.
     StandardWebhooks,
 }
@@ -49,35 +48,31 @@ impl<'a> Scheme<'a> {
             Scheme::Header(name) => name,
             Scheme::Hmac(hmac) => hmac.header,
             Scheme::Query(name) => name,
-            Scheme::Sns => "sns",
+            Scheme::Certified(certified) => certified.name,
             Scheme::StandardWebhooks => "standard webhooks",
         }
     }
 
     /// Whether it is a signature rather than the secret itself.
     pub fn is_signature(self) -> bool {
-        matches!(self, Scheme::Hmac(_) | Scheme::Sns | Scheme::StandardWebhooks)
+        matches!(self, Scheme::Certified(_) | Scheme::Hmac(_) | Scheme::StandardWebhooks)
     }
 
     /// Whether a signature under this scheme is over a timestamp too, or can be.
     pub fn signs_time(self) -> bool {
         match self {
             Scheme::Hmac(hmac) => hmac.stamp != Stamp::None || matches!(hmac.form, Form::Fields { .. }),
-            Scheme::Sns | Scheme::StandardWebhooks => true,
+            Scheme::Certified(_) | Scheme::StandardWebhooks => true,
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => false,
         }
     }
 
     /// Whether the request has a signature under this scheme, right or wrong.
-    pub(super) fn is_presented(self, headers: &Headers, topics: &[String]) -> bool {
+    pub(super) fn is_presented(self, headers: &Headers, listed: &[String]) -> bool {
         match self {
             Scheme::Hmac(hmac) => headers.has(hmac.header),
-            #[cfg(feature = "sns")]
-            Scheme::Sns => !topics.is_empty() && headers.has(sns::MESSAGE_TYPE) && !headers.has(sns::RAW_DELIVERY),
-            #[cfg(not(feature = "sns"))]
-            Scheme::Sns => {
-                let _ = topics;
-                false
+            Scheme::Certified(certified) => {
+                certified.built_in && !listed.is_empty() && (certified.is_presented)(headers)
             }
             Scheme::StandardWebhooks => headers.has(standard_webhooks::SIGNATURE),
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => false,
@@ -94,8 +89,8 @@ impl<'a> Scheme<'a> {
             // A public key is no secret: whoever has it could sign with it, or show it.
             _ if is_public_key(secret) => false,
             Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, moment),
-            // Nobody shares a secret with SNS.
-            Scheme::Sns => false,
+            // It is verified without a secret.
+            Scheme::Certified(_) => false,
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => {
                 self.offered(request).is_some_and(|offered| secret.matches(&offered))
             }
@@ -123,7 +118,7 @@ impl<'a> Scheme<'a> {
                 let well_formed = fits && value.split('%').skip(1).all(escape);
                 well_formed.then(|| percent_encoding::percent_decode_str(value).collect())
             }
-            Scheme::Hmac(_) | Scheme::Sns | Scheme::StandardWebhooks => None,
+            Scheme::Certified(_) | Scheme::Hmac(_) | Scheme::StandardWebhooks => None,
         }
     }
 }

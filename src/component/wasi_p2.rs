@@ -1,4 +1,4 @@
-//! The component: a request in, [`Host`] by way of WASI, a reply out. The one file that names bindings.
+//! WASI 0.2: a request in, [`Host`] by way of WASI, a reply out. The one file that names its bindings.
 //!
 //! Every wait for a sender's body or for PagerDuty ends: both are read without blocking, and each poll has a clock in it.
 //! Only the log and a reply too large for the runtime's buffer are written as the runtime has it.
@@ -21,7 +21,8 @@ use self::bindings::wasi::io::poll::{Pollable, poll};
 use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
 use crate::http::{BODY_MAX_BYTES, Headers, Method, ReadError, Reply, Request};
 use crate::pipeline;
-use crate::runtime::{Host, Inbound, Next, Outbound, SendError, Step, VariableError, Verb};
+use crate::runtime::lanes::{self, Wire};
+use crate::runtime::{Host, Inbound, Outbound, SendError, Step, VariableError, Verb};
 
 #[expect(unsafe_code, reason = "generated from wit/world.wit")]
 mod bindings {
@@ -33,9 +34,6 @@ mod bindings {
     export!(Component with_types_in self);
     use super::Component;
 }
-
-/// How many requests are under way at the same time.
-const IN_FLIGHT_MAX: usize = 64;
 
 /// The longest a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -55,7 +53,7 @@ impl Guest for Component {
     fn handle(request: IncomingRequest, response_out: ResponseOutparam) {
         let mut host = Wasi { arrived: monotonic_clock::now() };
         let request = read_request(&request, &host);
-        let (reply, line) = pipeline::handle(&mut host, request);
+        let (reply, line) = pipeline::handle(&mut host, &request);
         answer(response_out, reply);
         // After the reply: nobody is to wait for a log that does not flow.
         if let Some(line) = line {
@@ -101,70 +99,32 @@ impl Host for Wasi {
     }
 
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>) {
-        let end = self.at(deadline);
-        let clock = monotonic_clock::subscribe_instant(end);
-        let mut waiting = 0..lanes;
-        let mut running: Vec<(usize, Exchange)> = Vec::new();
-        let mut paused: Vec<(usize, Next)> = Vec::new();
-        let mut answers: Vec<(usize, Option<Result<Inbound, SendError>>)> = Vec::new();
-        loop {
-            let elapsed = self.elapsed();
-            let left = nanos(deadline.saturating_sub(elapsed));
-            if left == 0 {
-                break;
-            }
-            while running.len() + answers.len() < IN_FLIGHT_MAX {
-                let Some(lane) = waiting.next() else { break };
-                answers.push((lane, None));
-            }
-            for (lane, answer) in std::mem::take(&mut answers) {
-                if let Some(next) = step(lane, elapsed, answer) {
-                    paused.push((lane, next));
-                }
-            }
-            let mut index = 0;
-            while let Some((_, next)) = paused.get(index).filter(|_| running.len() < IN_FLIGHT_MAX) {
-                if next.not_before > elapsed {
-                    index += 1;
-                    continue;
-                }
-                // Lanes start in order: the most severe are first.
-                let (lane, next) = paused.remove(index);
-                match Exchange::start(next.outbound, left) {
-                    Ok(exchange) => running.push((lane, exchange)),
-                    Err(error) => answers.push((lane, Some(Err(error)))),
-                }
-            }
-            running.retain_mut(|(lane, exchange)| match exchange.step() {
-                Some(result) => {
-                    answers.push((*lane, Some(result)));
-                    false
-                }
-                None => true,
-            });
-            let room = running.len() < IN_FLIGHT_MAX;
-            if !answers.is_empty() || room && !waiting.is_empty() {
-                continue;
-            }
-            if running.is_empty() && paused.is_empty() {
-                return;
-            }
-            let mut pollables: Vec<Pollable> = Vec::new();
-            for (_, exchange) in &running {
-                exchange.subscribe(&mut pollables);
-            }
-            // Without room for it, a lane whose pause is over waits for another to end, not for its time.
-            let soonest = paused.iter().filter(|_| room).map(|(_, next)| next.not_before).min();
-            pollables.extend(soonest.map(|instant| monotonic_clock::subscribe_instant(self.at(instant))));
-            let mut awaited: Vec<&Pollable> = vec![&clock];
-            awaited.extend(&pollables);
-            poll(&awaited);
+        lanes::exchange(self, lanes, deadline, step);
+    }
+}
+
+impl Wire for Wasi {
+    type Exchange = Exchange;
+
+    fn elapsed(&self) -> Duration {
+        Host::elapsed(self)
+    }
+
+    fn start(&mut self, outbound: Outbound, left: Duration) -> Result<Exchange, SendError> {
+        Exchange::start(outbound, nanos(left))
+    }
+
+    fn advance(&mut self, exchange: &mut Exchange) -> Option<Result<Inbound, SendError>> {
+        exchange.step()
+    }
+
+    fn wait(&mut self, running: &[&Exchange], until: Duration) {
+        let mut pollables: Vec<Pollable> = vec![monotonic_clock::subscribe_instant(self.at(until))];
+        for exchange in running {
+            exchange.subscribe(&mut pollables);
         }
-        // What is still running is dropped with its answer not known, and the runtime ends it.
-        let late = running.into_iter().map(|(lane, _)| (lane, Some(Err(SendError::Deadline))));
-        for (lane, answer) in answers.into_iter().chain(late) {
-            step(lane, deadline, answer);
-        }
+        let awaited: Vec<&Pollable> = pollables.iter().collect();
+        poll(&awaited);
     }
 }
 

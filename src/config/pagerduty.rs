@@ -1,8 +1,12 @@
 //! Where PagerDuty is, and the token for its REST API.
 
-use super::{ALERTS_END, ConfigError, Problem, REGIONS, REST_KEY_CHARS, choice, error, is_routing_key, read, required};
+use super::error::REST_KEY_CHARS;
+use super::names::REGIONS;
+use super::target::is_routing_key;
+use super::{ConfigError, Problem, choice, error, read, required};
 use crate::http::Url;
 use crate::http::url;
+use crate::pagerduty::rest_api::Api;
 use crate::runtime::Host;
 use crate::secret::Secret;
 
@@ -14,14 +18,9 @@ const DOMAIN_EU: &str = ".eu.pagerduty.com";
 /// Where PagerDuty takes alert events.
 const EVENTS_PATH: &str = "/v2/enqueue";
 
-/// PagerDuty's REST API, and what opens it.
-#[derive(Clone, Debug)]
-pub struct Api {
-    /// Where it is: what its paths are added to.
-    pub base: Url,
-    /// A user's API key.
-    pub token: Secret,
-}
+/// The end of the path of alert events, and what stands there for change events.
+pub(super) const ALERTS_END: &str = "/enqueue";
+pub(super) const CHANGES_END: &str = "/change/enqueue";
 
 /// Reads where PagerDuty takes alert events, and the variable that says so.
 ///

@@ -14,6 +14,7 @@
 
 use serde_json::Value;
 
+use crate::auth::sns::SNS;
 use crate::auth::{Form, Hash, Hmac, SHARED_SECRET, Scheme, SignatureEncoding, Stamp};
 use crate::json::Node;
 use crate::mapping::MapError;
@@ -133,7 +134,7 @@ impl Auth {
             "header" => vec![Scheme::Header(&self.header)],
             "hmac" => vec![Scheme::Hmac(hmac)],
             "query" => vec![Scheme::Query(&self.parameter)],
-            "sns" => vec![Scheme::Sns],
+            "sns" => vec![Scheme::Certified(&SNS)],
             "standard_webhooks" => vec![Scheme::StandardWebhooks],
             _ => SHARED_SECRET.to_vec(),
         }

@@ -29,7 +29,7 @@ pub const IGNORED: &str = "the template's `ignore` is true";
 
 /// A template with its expressions parsed.
 pub struct Mapping<'e> {
-    pub(super) template: &'e Template<'e>,
+    pub(super) template: &'e Template,
     pub(super) event: Part<'e>,
     pub(super) each: Option<Known<'e>>,
     pub(super) ignore: Option<Known<'e>>,

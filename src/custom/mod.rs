@@ -71,20 +71,20 @@ const PARTS: [(&str, &[&str]); 3] = [
 ];
 
 /// A template that is JSON of the right shape. Its expressions are looked at in [`Template::mapping`].
-pub struct Template<'t> {
+pub struct Template {
     /// The variable, for errors.
     variable: String,
-    text: &'t str,
+    text: String,
     root: Value,
     auth: Auth,
 }
 
-impl<'t> Template<'t> {
+impl Template {
     /// Reads the text of a variable.
     ///
     /// # Errors
     /// It is too large, not JSON, or no template.
-    pub fn read(variable: &str, text: &'t str) -> Result<Template<'t>, MapError> {
+    pub fn read(variable: &str, text: &str) -> Result<Template, MapError> {
         let fail = |problem: &str| MapError::Template { problem: ["variable `", variable, "` ", problem].concat() };
         if text.len() > TEMPLATE_MAX_BYTES {
             return Err(fail("is larger than 32 kib"));
@@ -120,7 +120,7 @@ impl<'t> Template<'t> {
             return Err(fail("has no `event_action`"));
         }
         let auth = Auth::read(variable, root.get("auth"))?;
-        Ok(Template { variable: variable.to_owned(), text, root, auth })
+        Ok(Template { variable: variable.to_owned(), text: text.to_owned(), root, auth })
     }
 
     /// How senders prove themselves.
@@ -128,9 +128,9 @@ impl<'t> Template<'t> {
         &self.auth
     }
 
-    /// The texts in the template's expressions, in backticks: what it compares with is among them.
-    pub fn words(&self) -> String {
-        self.text.replace('\'', "`")
+    /// The texts in the template's expressions: what it compares with is among them.
+    pub fn words(&self) -> Vec<&str> {
+        self.text.split('\'').skip(1).step_by(2).collect()
     }
 
     /// Parses every expression.
@@ -140,7 +140,7 @@ impl<'t> Template<'t> {
     pub fn mapping(&self) -> Result<Mapping<'_>, MapError> {
         let lone = |name: &'static str| {
             let Some(value) = self.root.get(name) else { return Ok(None) };
-            let place = Place::of(self.text, &[Step::Name(name)]);
+            let place = Place::of(&self.text, &[Step::Name(name)]);
             let source = value.as_str().ok_or_else(|| self.fail(place, 0, name, "is not a text with an expression"))?;
             self.expression(source, 0, place).map(Some)
         };
@@ -152,10 +152,10 @@ impl<'t> Template<'t> {
 
     fn part<'e>(&'e self, value: &'e Value, path: &mut Vec<Step<'e>>) -> Result<Part<'e>, MapError> {
         if path.len() > DEPTH_MAX {
-            return Err(self.fail(Place::of(self.text, path), 0, "", "nests too deep"));
+            return Err(self.fail(Place::of(&self.text, path), 0, "", "nests too deep"));
         }
         match value {
-            Value::String(source) => self.pieces(source, Place::of(self.text, path)),
+            Value::String(source) => self.pieces(source, Place::of(&self.text, path)),
             Value::Array(items) => {
                 let mut parts = Vec::new();
                 for (index, item) in items.iter().enumerate() {

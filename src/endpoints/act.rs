@@ -10,19 +10,16 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::auth::Authenticated;
-use crate::config;
+use crate::config::{self, Target};
 use crate::error::Error;
-use crate::http::Reply;
 use crate::json::{self, Node};
 use crate::mapping::{self, MapError};
 use crate::pagerduty::event::DEDUP_KEY_MAX_CHARS;
 use crate::pagerduty::rest_api::{self, Problem, Rest, RestError};
-use crate::report::Facts;
 use crate::runtime::{Host, SendError, Verb};
 
 /// When the last answer has to be there, from the request's arrival on.
@@ -44,18 +41,71 @@ struct Wish<'a> {
     note: Option<&'a str>,
 }
 
-/// Does what the body asks.
+/// What came of it, whether it was done or not.
+#[derive(Default)]
+pub struct Acted {
+    /// What is known of it, by name.
+    pub more: Vec<(&'static str, Value)>,
+    /// What the person should look at.
+    pub warnings: Vec<String>,
+    /// The stages that have ended, and when.
+    pub stages: Vec<(&'static str, Duration)>,
+}
+
+/// Does what the body asks, and says in one sentence what was done.
 ///
 /// # Errors
-/// It cannot be done, or a part of it: the facts say which.
+/// It cannot be done, or a part of it: `acted` says which.
 pub fn act(
     host: &mut dyn Host,
     known: &Authenticated<'_>,
     service: Option<&str>,
-    facts: &mut Facts,
-) -> Result<Reply, Error> {
-    facts.service = service.map(str::to_owned);
-    // What a page of another site can make a browser send, without its asking here first, is not of this type.
+    acted: &mut Acted,
+) -> Result<String, Error> {
+    refuse_other_pages(known)?;
+    let body = mapping::json(known)?;
+    let wish = read(Node::root(&body))?;
+    acted.more.push(("action", wish.action.into()));
+    acted.more.push(("dedup_key", wish.dedup_key.into()));
+    let target = config::target(host, service)?;
+    let api = config::api(host)?;
+    let hidden = std::iter::once(target.routing_keys.current.clone()).chain(target.routing_keys.previous.clone());
+    let rest = Rest { api, hidden: hidden.collect(), deadline: DEADLINE };
+
+    let incident = find(host, &rest, &target, wish.dedup_key)?;
+    let incident = Node::root(&incident);
+    acted.stages.push(("find", host.elapsed()));
+    acted.more.push(("incident", shown(incident, None)));
+    let path = ["/incidents/", &incident.get("id").text().unwrap_or_default()].concat();
+    // First what would be there twice if it were asked for again.
+    if let Some(note) = wish.note {
+        write_note(host, &rest, &path, (wish.from, note), &mut acted.warnings)?;
+    }
+    if let Some(status) = wish.status {
+        match (change(host, &rest, &path, (wish.from, status)), wish.note) {
+            (Ok(()), _) => {}
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some(_)) => {
+                let warning = ["the note is written, and the incident may not be ", status, ": ask for that alone"];
+                acted.warnings.push(warning.concat());
+                return Err(Error::Half(error));
+            }
+        }
+        if let Some((_, last)) = acted.more.last_mut() {
+            *last = shown(incident, Some(status));
+        }
+    }
+    acted.stages.push(("act", host.elapsed()));
+    Ok(match (wish.status, wish.note) {
+        (None, _) => "note added".to_owned(),
+        (Some(status), None) => ["incident ", status].concat(),
+        (Some(status), Some(_)) => ["incident ", status, ", note added"].concat(),
+    })
+}
+
+/// What a page of another site can make a browser send, without its asking here first, is not of JSON's type; and newer
+/// browsers say where a request comes from.
+fn refuse_other_pages(known: &Authenticated<'_>) -> Result<(), Error> {
     let media = known.header("content-type").and_then(|media| media.split(';').next()).unwrap_or_default();
     if !media.trim().eq_ignore_ascii_case("application/json") {
         return Err(Error::MediaType);
@@ -63,24 +113,17 @@ pub fn act(
     if known.header("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return Err(Error::CrossSite);
     }
-    let body = mapping::json(known)?;
-    let wish = read(Node::root(&body))?;
-    facts.more.push(("action", wish.action.into()));
-    facts.more.push(("dedup_key", wish.dedup_key.into()));
-    let target = config::target(host, service)?;
-    let api = config::api(host)?;
-    let key = target.routing_keys.current;
-    let mut rest = Rest { api, hidden: vec![key.clone()], deadline: DEADLINE };
-    if let Some(previous) = target.routing_keys.previous {
-        rest.hidden.push(previous);
-    }
+    Ok(())
+}
 
-    let mut found = open(host, &rest, wish.dedup_key)?;
+/// The one open incident with a dedup key that belongs to the service behind the routing key.
+fn find(host: &mut dyn Host, rest: &Rest, target: &Target, dedup_key: &str) -> Result<Value, Error> {
+    let mut found = open(host, rest, dedup_key)?;
     if !found.is_empty() {
         let mut behind: Vec<String> = Vec::new();
         let mut told = false;
         let listed = rest.list(host, rest_api::SERVICES, "services", &mut |service| {
-            told |= rest_api::has_key(service, &key);
+            told |= rest_api::has_key(service, &target.routing_keys.current);
             // Old alerts are the previous key's.
             if rest.hidden.iter().any(|key| rest_api::has_key(service, key)) {
                 behind.push(service.get("id").text().unwrap_or_default());
@@ -91,67 +134,48 @@ pub fn act(
             _ if told => found
                 .retain(|incident| Node::root(incident).at("service.id").text().is_some_and(|id| behind.contains(&id))),
             // Keys need not be shown, nor services to every token; it can be no other's where there is no other.
-            _ if found.len() == 1 && alone(host, &target.routing_key_variable, &rest) => {}
-            _ => return Err(Error::Untold(target.routing_key_variable)),
+            _ if found.len() == 1 && alone(host, &target.routing_key_variable, rest) => {}
+            _ => return Err(Error::Untold(target.routing_key_variable.clone())),
         }
     }
-    let incident = match found.as_slice() {
-        [] => return Err(Error::Absent),
-        [only] => Node::root(only),
-        more => return Err(Error::Ambiguous(more.len())),
-    };
-    facts.ended("find", host);
+    match found.len() {
+        0 | 1 => found.pop().ok_or(Error::Absent),
+        many => Err(Error::Ambiguous(many)),
+    }
+}
 
-    facts.more.push(("incident", shown(incident, None)));
-    let path = ["/incidents/", &incident.get("id").text().unwrap_or_default()].concat();
-    // First what would be there twice if it were asked for again.
-    if let Some(note) = wish.note {
-        let body = json::object([("note", json::object([("content", note.into())]))]);
-        let noted = rest.send(host, Verb::Post, &[&path, "/notes"].concat(), Some((wish.from, &body)));
-        let noted = noted.map_err(|error| match error.problem {
-            // Whether it was written, nobody knows.
-            Problem::Server | Problem::Unreachable(SendError::Deadline | SendError::Protocol) => {
-                facts.warnings.push("the note may be written: look before you ask again".to_owned());
-                Error::Half(error)
-            }
-            _ => error.into(),
-        })?;
-        if Node::root(&noted).get("note").first_text(&["id", "content"]).is_none() {
-            return Err(RestError::without("note").into());
+/// Writes a note, as the person in `from`.
+fn write_note(
+    host: &mut dyn Host,
+    rest: &Rest,
+    path: &str,
+    (from, note): (&str, &str),
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let body = json::object([("note", json::object([("content", note.into())]))]);
+    let noted = rest.send(host, Verb::Post, &[path, "/notes"].concat(), Some((from, &body)));
+    let noted = noted.map_err(|error| match error.problem {
+        // Whether it was written, nobody knows.
+        Problem::Server | Problem::Unreachable(SendError::Deadline | SendError::Protocol) => {
+            warnings.push("the note may be written: look before you ask again".to_owned());
+            Error::Half(error)
         }
+        _ => error.into(),
+    })?;
+    match Node::root(&noted).get("note").first_text(&["id", "content"]) {
+        Some(_) => Ok(()),
+        None => Err(RestError::without("note").into()),
     }
-    if let Some(status) = wish.status {
-        let change = json::object([("type", "incident_reference".into()), ("status", status.into())]);
-        let changed = rest.send(host, Verb::Put, &path, Some((wish.from, &json::object([("incident", change)]))));
-        let changed = changed.and_then(|changed| match Node::root(&changed).at("incident.status").text() {
-            Some(now) if now == status => Ok(()),
-            _ => Err(RestError::without(&["incident that is ", status].concat())),
-        });
-        match (changed, wish.note) {
-            (Ok(()), _) => {}
-            (Err(error), None) => return Err(error.into()),
-            (Err(error), Some(_)) => {
-                let warning = ["the note is written, and the incident may not be ", status, ": ask for that alone"];
-                facts.warnings.push(warning.concat());
-                return Err(Error::Half(error));
-            }
-        }
-        if let Some((_, last)) = facts.more.last_mut() {
-            *last = shown(incident, Some(status));
-        }
+}
+
+/// Gives an incident a status, as the person in `from`.
+fn change(host: &mut dyn Host, rest: &Rest, path: &str, (from, status): (&str, &str)) -> Result<(), RestError> {
+    let change = json::object([("type", "incident_reference".into()), ("status", status.into())]);
+    let changed = rest.send(host, Verb::Put, path, Some((from, &json::object([("incident", change)]))))?;
+    match Node::root(&changed).at("incident.status").text() {
+        Some(now) if now == status => Ok(()),
+        _ => Err(RestError::without(&["incident that is ", status].concat())),
     }
-    facts.ended("act", host);
-    let message = match (wish.status, wish.note) {
-        (None, _) => "note added".to_owned(),
-        (Some(status), None) => ["incident ", status].concat(),
-        (Some(status), Some(_)) => ["incident ", status, ", note added"].concat(),
-    };
-    let mut reply = facts.reply();
-    if let Some(members) = reply.as_object_mut() {
-        members.insert("status".into(), "success".into());
-        members.insert("message".into(), message.into());
-    }
-    Ok(Reply::json(StatusCode::OK, "application/json", &reply))
 }
 
 /// The open incidents with a dedup key. Without `date_range` PagerDuty looks no further back than a month.

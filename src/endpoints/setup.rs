@@ -84,7 +84,7 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
             set("scheme", "query");
             set("parameter", name);
         }
-        Scheme::Sns => set("scheme", "sns"),
+        Scheme::Certified(certified) => set("scheme", certified.name),
         Scheme::StandardWebhooks => set("scheme", "standard_webhooks"),
     }
     Value::Object(members)
@@ -135,7 +135,7 @@ fn way(scheme: Scheme<'_>) -> String {
         Scheme::Header(name) => format!("`{name}: <secret>`"),
         Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),
         Scheme::Query(name) => format!("`?{name}=<secret>`"),
-        Scheme::Sns => "signature of a topic in variable `sns_topics`".to_owned(),
+        Scheme::Certified(certified) => certified.way.to_owned(),
         Scheme::StandardWebhooks => "signature of Standard Webhooks".to_owned(),
     }
 }

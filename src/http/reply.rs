@@ -30,6 +30,15 @@ impl Reply {
         Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
     }
 
+    /// The same reply with another body, in JSON.
+    #[must_use]
+    pub fn with_json(mut self, body: &Value) -> Self {
+        let reply = Reply::json(self.status, "application/json", body);
+        self.headers.retain(|(name, _)| *name != "content-type");
+        self.headers.extend(reply.headers);
+        Reply { body: reply.body, ..self }
+    }
+
     /// The same reply with one more header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {

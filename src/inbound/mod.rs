@@ -1,3 +1,4 @@
-//! What a request is for.
+//! What a request is for, and who takes a delivery in.
 
+pub mod intake;
 pub mod route;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::config::Control;
 use crate::http::Method;
 use crate::sources::{self, Source};
 
@@ -17,13 +18,14 @@ const READ: &str = "GET, HEAD";
 /// What a request is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Endpoint<'a> {
-    /// `POST /act[/<service>]`: an incident is acknowledged, resolved or noted as a person.
-    Act {
+    /// `POST /act[/<service>]`: an incident is acknowledged, resolved or noted as a person. `GET /check`: what is wrong with
+    /// the set-up.
+    Control {
+        /// Which of the two.
+        control: Control,
         /// The word of the user's own that names a routing key.
         service: Option<&'a str>,
     },
-    /// `GET /check`: what is wrong with the set-up.
-    Check,
     /// `POST /<source>[/<service>]`, `POST /custom/<name>[/<service>]`, and the same below `/preview`.
     Deliver(Delivery<'a>),
     /// `GET /health`.
@@ -31,7 +33,7 @@ pub enum Endpoint<'a> {
     /// `OPTIONS` on a path that takes deliveries: who may send, and how often (CloudEvents' web hooks ask).
     Options,
     /// `GET /`: a page to try payloads in.
-    Page,
+    Playground,
     /// `GET /setup` and `GET /setup/<source>`.
     Setup {
         /// The vendor; nothing for the list of them.
@@ -57,6 +59,16 @@ pub enum By<'a> {
     Custom(&'a str),
     /// A vendor's source.
     Source(&'static Source),
+}
+
+impl By<'_> {
+    /// The source, where it is one.
+    pub fn source(self) -> Option<&'static Source> {
+        match self {
+            By::Custom(_) => None,
+            By::Source(source) => Some(source),
+        }
+    }
 }
 
 /// Why a request is for nothing.
@@ -93,37 +105,58 @@ impl fmt::Display for RouteError {
     }
 }
 
-/// Finds the endpoint for a method and a path, which may end in one slash.
+/// Finds the endpoint for a method and a path, which may end in one slash, among these sources.
 ///
 /// # Errors
-/// There is none.
-pub fn route<'a>(method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteError> {
+/// Returns [`RouteError`] if no endpoint matches.
+pub fn route<'a>(sources: &[&'static Source], method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteError> {
     let path = path.strip_prefix('/').ok_or(RouteError::Path)?;
     let path = path.strip_suffix('/').unwrap_or(path);
     let (first, rest) = split(path);
-    let read = |endpoint| match method {
-        Method::Get | Method::Head => Ok(endpoint),
-        _ => Err(RouteError::Method(READ)),
-    };
+    if let Some(control) = Control::ALL.into_iter().find(|control| control.slug() == first) {
+        return administer(method, control, rest);
+    }
+    let read = |endpoint| read(method, endpoint);
     match (first, rest) {
-        ("", None) => read(Endpoint::Page),
-        ("act", service) => match method {
-            _ if service.is_some_and(|service| !is_service(service)) => Err(RouteError::Service),
-            Method::Post => Ok(Endpoint::Act { service }),
-            _ => Err(RouteError::Method("POST")),
-        },
-        ("check", None) => read(Endpoint::Check),
+        ("", None) => read(Endpoint::Playground),
         ("health", None) => read(Endpoint::Health),
-        ("setup", slug) => {
-            read(Endpoint::Setup { source: slug.map(|slug| sources::find(slug).ok_or(RouteError::Path)).transpose()? })
-        }
-        ("preview", Some(rest)) => deliver(method, rest, true),
-        _ => deliver(method, path, false),
+        ("setup", slug) => read(Endpoint::Setup { source: slug.map(|slug| find(sources, slug)).transpose()? }),
+        ("preview", Some(rest)) => deliver(sources, method, rest, true),
+        _ => deliver(sources, method, path, false),
     }
 }
 
-/// `<source>[/<service>]` or `custom/<name>[/<service>]`.
-fn deliver<'a>(method: Method, path: &'a str, preview: bool) -> Result<Endpoint<'a>, RouteError> {
+/// What is only read.
+fn read(method: Method, endpoint: Endpoint<'_>) -> Result<Endpoint<'_>, RouteError> {
+    match method {
+        Method::Get | Method::Head => Ok(endpoint),
+        _ => Err(RouteError::Method(READ)),
+    }
+}
+
+/// `act[/<service>]` or `check`.
+fn administer(method: Method, control: Control, service: Option<&str>) -> Result<Endpoint<'_>, RouteError> {
+    let endpoint = Endpoint::Control { control, service };
+    match (control, service) {
+        (Control::Act, Some(service)) if !is_service(service) => Err(RouteError::Service),
+        (Control::Act, _) if method == Method::Post => Ok(endpoint),
+        (Control::Act, _) => Err(RouteError::Method("POST")),
+        (Control::Check, None) => read(method, endpoint),
+        (Control::Check, Some(_)) => Err(RouteError::Path),
+    }
+}
+
+fn find(sources: &[&'static Source], slug: &str) -> Result<&'static Source, RouteError> {
+    sources.iter().copied().find(|source| source.slug == slug).ok_or(RouteError::Path)
+}
+
+/// `<source>[/<service>][/<path>]`, where the source knows that path, or `custom/<name>[/<service>]`.
+fn deliver<'a>(
+    sources: &[&'static Source],
+    method: Method,
+    path: &'a str,
+    preview: bool,
+) -> Result<Endpoint<'a>, RouteError> {
     let (first, service) = split(path);
     let (by, by_get, service) = match service {
         Some(rest) if cfg!(feature = "templates") && first == CUSTOM => {
@@ -132,8 +165,8 @@ fn deliver<'a>(method: Method, path: &'a str, preview: bool) -> Result<Endpoint<
             (By::Custom(name), false, service)
         }
         service => {
-            let source = sources::find(first).ok_or(RouteError::Path)?;
-            (By::Source(source), source.by_get, service)
+            let source = find(sources, first)?;
+            (By::Source(source), source.by_get, service.and_then(|rest| before_path(rest, source.paths)))
         }
     };
     if service.is_some_and(|service| !is_service(service)) {
@@ -148,6 +181,18 @@ fn deliver<'a>(method: Method, path: &'a str, preview: bool) -> Result<Endpoint<
         _ => return Err(RouteError::Method("POST, PUT, OPTIONS")),
     }
     Ok(Endpoint::Deliver(Delivery { by, service, preview }))
+}
+
+/// What stands before one of the paths that a source adds to its address: a service, or nothing.
+fn before_path<'a>(rest: &'a str, paths: &[&str]) -> Option<&'a str> {
+    for path in paths {
+        match rest.strip_suffix(path) {
+            Some("") => return None,
+            Some(before) if before.ends_with('/') => return before.strip_suffix('/'),
+            _ => {}
+        }
+    }
+    Some(rest)
 }
 
 /// The first word of a path, and what comes after it.

@@ -29,18 +29,28 @@ pub struct Mapped {
     /// The key of an alert that stands for the whole delivery, where something in it says which batch it is: for what
     /// is too much to send one by one. The source closes it itself when the batch is over.
     pub group: Option<DedupKey>,
-    /// A subscription that the sender wants to have confirmed.
-    pub confirm: Option<Confirm>,
+    /// What the sender asks for before it sends alerts.
+    pub handshake: Option<Handshake>,
 }
 
-/// A subscription to confirm: `GET https://sns.<region>.amazonaws.com[.cn]<path>`, the host that of the topic. It is
-/// done for topics that the operator has listed, and for no other.
+/// What a sender asks for before it sends alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Confirm {
-    /// The topic's ARN.
-    pub topic: String,
-    /// The path with its query.
-    pub path: String,
+pub enum Handshake {
+    /// A text in the reply, by which it knows its receiver.
+    Echo {
+        /// The text's media type.
+        media_type: &'static str,
+        /// The text.
+        body: String,
+    },
+    /// A visit to an address of its own. It is made where the source's own rule allows it and the operator has listed
+    /// whose it is, and nowhere else.
+    Visit {
+        /// Whose it is, as it stands in the operator's list.
+        whose: String,
+        /// The path with its query.
+        path: String,
+    },
 }
 
 /// An item of a delivery that needs no event.

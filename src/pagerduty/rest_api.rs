@@ -9,24 +9,29 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::Api;
 use crate::http::Url;
 use crate::json::{self, Node};
+use crate::pagerduty::answer::{self, Class};
 use crate::runtime::{self, Host, Inbound, Outbound, SendError, Verb};
 use crate::secret::Secret;
-use crate::text;
 
 /// How much of an answer is read, in bytes: a page holds a hundred services with their integrations.
 const READ_MAX_BYTES: usize = 1024 * 1024;
-
-/// How much of PagerDuty's own words is repeated, in UTF-16 code units.
-const WORDS_MAX_CHARS: usize = 300;
 
 /// How many pages are read. Each is asked for a hundred items, the most that PagerDuty gives.
 const PAGES_MAX: usize = 20;
 
 /// A try that would have less time than this is not worth making.
 const TRY_MIN: Duration = Duration::from_millis(100);
+
+/// PagerDuty's REST API, and what opens it.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Where it is: what its paths are added to.
+    pub base: Url,
+    /// A user's API key.
+    pub token: Secret,
+}
 
 /// The API, for one request of ours.
 pub struct Rest {
@@ -194,58 +199,38 @@ impl Rest {
         Ok(false)
     }
 
-    /// Text of PagerDuty's for a person to read: one line, bounded, and nothing in it that must not be seen.
+    /// Text of PagerDuty's for a person to read, without what must not be seen.
     pub fn clean(&self, text: &str) -> String {
-        let shown = self.hidden.iter().fold(self.api.token.redact(text), |shown, secret| secret.redact(&shown));
-        text::truncate(&text::one_line(&shown), WORDS_MAX_CHARS).into_owned()
+        answer::clean(text, &self.hidden())
+    }
+
+    fn hidden(&self) -> Vec<&Secret> {
+        std::iter::once(&self.api.token).chain(&self.hidden).collect()
     }
 
     fn read(&self, answer: Result<Inbound, SendError>) -> Result<Value, RestError> {
-        let answer = answer.map_err(|error| {
+        let inbound = answer.map_err(|error| {
             let words = Url { path: String::new(), ..self.api.base.clone() }.to_string();
             RestError { problem: Problem::Unreachable(error), words }
         })?;
-        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        let problem = match answer.status {
-            200..=299 if answer.body.len() >= READ_MAX_BYTES => Problem::TooLarge,
-            200..=299 => match body {
+        let (answer, body) = answer::read(&inbound, &self.hidden());
+        let problem = match answer::class(answer.status) {
+            Class::Success if inbound.body.len() >= READ_MAX_BYTES => Problem::TooLarge,
+            Class::Success => match body {
                 Some(body) => return Ok(body),
                 None => Problem::Misdirected,
             },
-            401 => Problem::Refused,
-            402 | 403 => Problem::NotPermitted,
-            404 => Problem::NotFound,
-            429 => Problem::Throttled(answer.retry_after),
-            // PagerDuty has these paths and redirects nobody.
-            300..=399 | 405 | 407 | 410 | 421 => Problem::Misdirected,
-            400..=499 if answer.status != 408 => Problem::Invalid,
-            _ => Problem::Server,
+            Class::Elsewhere => Problem::Misdirected,
+            Class::Forbidden => Problem::NotPermitted,
+            Class::Invalid => Problem::Invalid,
+            Class::Later => Problem::Server,
+            Class::NotFound => Problem::NotFound,
+            Class::Throttled => Problem::Throttled(answer.retry_after),
+            Class::Unauthorized => Problem::Refused,
         };
-        let said = body.as_ref().map(|body| said(Node::root(body))).unwrap_or_default();
-        let whole = || str::from_utf8(&answer.body).unwrap_or("an answer that is not text").to_owned();
-        let said = if said.is_empty() { whole() } else { said };
-        let words = self.clean(&[&answer.status.to_string(), " ", &said].concat());
+        let words = self.clean(&[&answer.status.to_string(), " ", &answer.words].concat());
         Err(RestError { problem, words })
     }
-}
-
-/// The words in an error's body: `{"error": {"message", "errors"}}`, `{"error": "text"}`, or a list.
-fn said(root: Node<'_>) -> String {
-    let error = root.get("error");
-    let mut said = String::new();
-    let mut say = |node: Node<'_>| {
-        if let Some(text) = node.text() {
-            said.push_str(if said.is_empty() { "" } else { ": " });
-            said.push_str(&text);
-        }
-    };
-    for node in [root, error, error.get("message"), error.get("errors"), root.get("message"), root.get("errors")] {
-        say(node);
-        for item in node.items().unwrap_or_default() {
-            say(Node::root(item));
-        }
-    }
-    said
 }
 
 /// Whether a service, listed with its integrations, is the one that a routing key pages.

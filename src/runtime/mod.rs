@@ -1,12 +1,16 @@
 //! The world as the pipeline sees it: all that it may ask of the runtime.
 //!
-//! `component.rs` answers with WASI, tests answer with plain data.
+//! The component answers with WASI, tests answer with plain data.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
 use crate::http::Url;
+
+mod cached_variables;
+pub mod lanes;
+
+pub use self::cached_variables::CachedVariables;
 
 /// What the pipeline may ask of the runtime, and nothing else.
 pub trait Host {
@@ -66,50 +70,6 @@ pub struct Next {
     pub outbound: Outbound,
     /// When to send it, by [`Host::elapsed`].
     pub not_before: Duration,
-}
-
-/// A host that asks for each variable once: a read can be a call to a vault.
-pub struct Memo<'a> {
-    host: &'a mut dyn Host,
-    read: RefCell<Vec<(String, Value)>>,
-}
-
-/// What the store said of a variable.
-type Value = Result<Option<String>, VariableError>;
-
-impl<'a> Memo<'a> {
-    /// The same host, with a memory.
-    pub fn new(host: &'a mut dyn Host) -> Self {
-        Memo { host, read: RefCell::default() }
-    }
-}
-
-impl Host for Memo<'_> {
-    fn now(&self) -> Duration {
-        self.host.now()
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.host.elapsed()
-    }
-
-    fn variable(&self, name: &str) -> Result<Option<String>, VariableError> {
-        let mut read = self.read.borrow_mut();
-        if let Some((_, value)) = read.iter().find(|(known, _)| known == name) {
-            return value.clone();
-        }
-        let value = self.host.variable(name);
-        read.push((name.to_owned(), value.clone()));
-        value
-    }
-
-    fn variables(&self) -> Result<Vec<String>, VariableError> {
-        self.host.variables()
-    }
-
-    fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>) {
-        self.host.exchange(lanes, deadline, step);
-    }
 }
 
 /// The variable store failed.

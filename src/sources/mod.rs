@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::auth::{SHARED_SECRET, Scheme};
+use crate::config::{VARIABLES, Variable};
 use crate::http::StatusCode;
 use crate::mapping::{Map, Mapped};
 
@@ -170,6 +171,13 @@ pub struct Setup {
     pub steps: &'static str,
     /// The body to paste, where the user writes it.
     pub template: Option<&'static str>,
+}
+
+/// The variables that every deployment has in its `spin.toml`: those that all need, and the sources' own.
+pub fn variables() -> Vec<Variable> {
+    let own = SOURCES.iter().flat_map(|source| source.variables);
+    let own = own.map(|variable| Variable { name: variable.name, secret: variable.secret });
+    VARIABLES.iter().copied().chain(own).collect()
 }
 
 /// The source with this slug.

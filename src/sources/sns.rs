@@ -50,11 +50,12 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::{Setup, Source};
-use crate::auth::{Authenticated, Scheme, host_of_topic};
+use super::{OwnVariable, Setup, Source, Visit};
+use crate::auth::sns::{SNS, host_of_topic};
+use crate::auth::{Authenticated, Scheme};
 use crate::http::url;
 use crate::json::{self, Node};
-use crate::mapping::{Confirm, MapError, Mapped, parse};
+use crate::mapping::{Handshake, MapError, Mapped, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
@@ -63,7 +64,7 @@ pub const SOURCE: Source = Source {
     slug: "sns",
     name: "Amazon SNS",
     docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html",
-    schemes: &[Scheme::Sns, Scheme::Basic, Scheme::Query("token")],
+    schemes: &[Scheme::Certified(&SNS), Scheme::Basic, Scheme::Query("token")],
     setup: Setup {
         opens: "CloudWatch `ALARM`, findings, failures, texts",
         closes: "CloudWatch `OK`, closed Health events",
@@ -76,8 +77,20 @@ pub const SOURCE: Source = Source {
     patience: Duration::from_secs(15),
     map,
     states: &["ALARM", "OK"],
+    visit: Some(Visit {
+        listed_in: SNS.listed_in,
+        authority: host_of_topic,
+        unlisted: "variable `sns_topics` does not list this topic",
+        refused: "amazon sns did not take the confirmation",
+        unreachable: "the subscription could not be confirmed: allow https://sns.<region>.amazonaws.com",
+    }),
+    variables: &[OwnVariable { name: SNS.listed_in, secret: false, problem: not_a_topic }],
     ..Source::DEFAULT
 };
+
+fn not_a_topic(value: &str) -> Option<&'static str> {
+    host_of_topic(value).is_none().then_some("holds what is not the arn of a topic")
+}
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let whole = parse(delivery.body());
@@ -111,7 +124,7 @@ fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
     let path = path.filter(|path| path.starts_with("/?") && url::absolute_url(&url).is_some());
     let path = path.filter(|path| text::contains(path, "Action=ConfirmSubscription") && !path.contains('#'));
     let path = path.ok_or(refuse("SubscribeURL", "is not an address of amazon sns in the topic's region"))?.to_owned();
-    Ok(Mapped { confirm: Some(Confirm { topic, path }), ..Mapped::nothing("subscription confirmed") })
+    Ok(Mapped { handshake: Some(Handshake::Visit { whose: topic, path }), ..Mapped::nothing("subscription confirmed") })
 }
 
 /// What was published, whatever it is.

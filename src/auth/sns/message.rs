@@ -22,10 +22,6 @@ use crate::http::Url;
 use crate::json;
 use crate::text;
 
-/// The header that every delivery of SNS has, and the one of those that are sent as they are, without a signature.
-pub(in crate::auth) const MESSAGE_TYPE: &str = "x-amz-sns-message-type";
-pub(in crate::auth) const RAW_DELIVERY: &str = "x-amz-sns-rawdelivery";
-
 /// How old a message may be, in seconds: SNS gives up on an HTTP endpoint after an hour.
 const AGE_MAX_SECS: u64 = 3600 + TIMESTAMP_TOLERANCE_SECS;
 
@@ -37,9 +33,9 @@ const CONFIRMATION: &[&str] = &["Message", "MessageId", "SubscribeURL", "Timesta
 ///
 /// Only the members that are signed can be relied on afterwards, and `Message` alone may hold line ends: with them in
 /// another member, the same signed text could be read as other members.
-pub(in crate::auth) struct Claim {
+pub(super) struct Claim {
     /// Where the certificate is.
-    pub(in crate::auth) certificate: Url,
+    pub(super) certificate: Url,
     members: Map<String, Value>,
     signed: String,
     signature: Vec<u8>,
@@ -50,7 +46,7 @@ impl Claim {
     /// Reads a message that is about one of `topics` and not too far from `now`; nothing where it is not, or not a message
     /// that can be verified. All that can be checked without the certificate is, so that strangers cannot have it
     /// fetched at will.
-    pub(in crate::auth) fn read(body: &[u8], topics: &[String], now: u64) -> Option<Claim> {
+    pub(super) fn read(body: &[u8], topics: &[String], now: u64) -> Option<Claim> {
         let message: Value = serde_json::from_slice(body).ok()?;
         let member = |name: &str| message.get(name).and_then(Value::as_str);
         let topic = topics.iter().find(|listed| Some(listed.as_str()) == member("TopicArn"))?;
@@ -87,12 +83,12 @@ impl Claim {
     }
 
     /// The members that are signed, as JSON: nothing else in the message can be relied on.
-    pub(in crate::auth) fn proven(self) -> Vec<u8> {
+    pub(super) fn proven(self) -> Vec<u8> {
         json::encode(&Value::Object(self.members))
     }
 
     /// Whether the message was signed with this key, which is valid at `now`.
-    pub(in crate::auth) fn holds(&self, key: &Key, now: u64) -> bool {
+    pub(super) fn holds(&self, key: &Key, now: u64) -> bool {
         let signed = self.signed.as_bytes();
         (key.from..=key.until).contains(&now)
             && if self.version_2 {
@@ -104,7 +100,7 @@ impl Claim {
 }
 
 /// The key in a certificate, and the time between which it is valid, in seconds since the Unix epoch.
-pub(in crate::auth) struct Key {
+pub(super) struct Key {
     key: PublicKey,
     from: u64,
     until: u64,
@@ -112,7 +108,7 @@ pub(in crate::auth) struct Key {
 
 impl Key {
     /// Reads the first part of a certificate in PEM (RFC 5280 section 4.1), up to the key.
-    pub(in crate::auth) fn read(pem: &[u8]) -> Option<Key> {
+    pub(super) fn read(pem: &[u8]) -> Option<Key> {
         let certificate = der::certificate(pem)?;
         let mut body = Der(Der(Der(&certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
         for _ in ["version", "serial number", "signature", "issuer"] {

@@ -6,23 +6,21 @@
 //! routing key goes to the Events API only, the token to the REST API only, and neither is shown: of a routing key the last
 //! four characters are.
 
-use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::auth::{self, Authenticated, Signature};
+use crate::auth::{Authenticated, Scheme, Signature};
 #[cfg(feature = "templates")]
 use crate::config::ConfigError;
-use crate::config::{self, Problem};
+use crate::config::{self, Config, Problem};
 #[cfg(feature = "templates")]
 use crate::custom::Template;
-use crate::http::Reply;
+use crate::http::{Reply, StatusCode};
 use crate::inbound::route;
 use crate::json;
 use crate::pagerduty::events_api;
-use crate::report::Facts;
 use crate::runtime::Host;
 use crate::secret::Secret;
-use crate::sources::SOURCES;
+use crate::sources::{SOURCES, Source};
 use crate::text;
 
 mod names;
@@ -59,9 +57,17 @@ struct Doctor<'a> {
     warnings: Vec<String>,
 }
 
+/// What was found.
+pub struct Checked {
+    /// The reply, with all findings.
+    pub reply: Reply,
+    /// Those that somebody should read, for the log.
+    pub warnings: Vec<String>,
+}
+
 /// Looks at everything: `503` where something would stop a page. `?deep=1` asks PagerDuty about each routing key, and
 /// `?service=a,b` and `?mapping=a,b` name services and mappings where the variable store does not list its variables.
-pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, facts: &mut Facts) -> Reply {
+pub fn check(host: &mut dyn Host, known: &Authenticated<'_>) -> Checked {
     let query = known.query();
     let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let deep = !matches!(asked("deep"), "" | "0" | "false");
@@ -91,10 +97,8 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, facts: &mut Facts) 
     }
     doctor.check = "token";
     doctor.token(&keys, deep);
-    facts.ended("check", doctor.host);
-    facts.warnings = doctor.warnings;
     let plain = known.header("accept").is_some_and(|accept| text::contains(accept, "text/plain"));
-    reply(doctor.findings, doctor.counts, plain)
+    Checked { reply: reply(doctor.findings, doctor.counts, plain), warnings: doctor.warnings }
 }
 
 fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
@@ -119,6 +123,27 @@ fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
     }
     body.insert("findings".into(), Value::Array(findings));
     Reply::json(status, "application/json", &Value::Object(body))
+}
+
+/// What opens a source, in words.
+fn opened_by(source: &Source, config: &Config) -> String {
+    let how = match config.policy.signature {
+        Signature::Timestamped => "a signature with its time by ",
+        Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "",
+        Signature::Required | Signature::Optional => "a signature by ",
+    };
+    let name = &config.variable;
+    match &config.secrets {
+        None => {
+            let way = source.schemes.iter().find_map(|scheme| match scheme {
+                Scheme::Certified(certified) => Some(certified.way),
+                _ => None,
+            });
+            text::fill("a {} opens ", &[way.unwrap_or_default()])
+        }
+        Some(secrets) if secrets.previous.is_none() => text::fill("{}variable `{}` opens ", &[how, name]),
+        Some(_) => text::fill("{}variable `{}`, and `{}_previous` still, opens ", &[how, name, name]),
+    }
 }
 
 impl Level {
@@ -155,18 +180,7 @@ impl Doctor<'_> {
             let (what, level) = match config::load(self.host, source.slug, source.schemes) {
                 Ok(config) => {
                     unset = Level::Note;
-                    let how = match config.policy.signature {
-                        Signature::Timestamped => "a signature with its time by ",
-                        Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "",
-                        Signature::Required | Signature::Optional => "a signature by ",
-                    };
-                    let name = &config.variable;
-                    let what = match &config.secrets {
-                        None => "a signature of a topic in variable `sns_topics` opens ",
-                        Some(secrets) if secrets.previous.is_none() => "{}variable `{}` opens ",
-                        Some(_) => "{}variable `{}`, and `{}_previous` still, opens ",
-                    };
-                    (text::fill(what, &[how, name, name]), Level::Ok)
+                    (opened_by(source, &config), Level::Ok)
                 }
                 Err(error) => {
                     // How bad that is, the others say.
@@ -241,10 +255,12 @@ impl Doctor<'_> {
                 Err(error) => self.say(Level::Error, &error.to_string(), &[]),
             }
         }
-        // A failure of the store is told where it closes the source.
-        let topics = config::topics(self.host).unwrap_or_default();
-        if topics.iter().any(|topic| auth::host_of_topic(topic).is_none()) {
-            self.say(Level::Warning, "variable `sns_topics` holds what is not the arn of a topic", &[]);
+        for variable in SOURCES.iter().flat_map(|source| source.variables) {
+            // A failure of the store is told where it closes the source.
+            let values = config::list(self.host, variable.name).unwrap_or_default();
+            if let Some(problem) = values.iter().find_map(|value| (variable.problem)(value)) {
+                self.say(Level::Warning, "variable `{}` {}", &[variable.name, problem]);
+            }
         }
         match config::events(self.host) {
             Ok((_, "events_url")) => {
@@ -256,8 +272,8 @@ impl Doctor<'_> {
         }
     }
 
-    /// The usable routing keys. `more` are services of which the store does not tell.
-    fn keys(&mut self, names: &[String], more: &[&str]) -> Vec<Key> {
+    /// The variables that may hold a routing key. `more` are services of which the store does not tell.
+    fn key_variables(&mut self, names: &[String], more: &[&str]) -> Vec<String> {
         let mut variables = vec!["routing_key".to_owned(), "routing_key_previous".to_owned()];
         let mut unspeakable = Vec::new();
         let mut add = |word: &str| {
@@ -280,6 +296,12 @@ impl Doctor<'_> {
         for name in &unspeakable {
             self.say(Level::Warning, UNSPEAKABLE, &[name]);
         }
+        variables
+    }
+
+    /// The usable routing keys. `more` are services of which the store does not tell.
+    fn keys(&mut self, names: &[String], more: &[&str]) -> Vec<Key> {
+        let variables = self.key_variables(names, more);
         let to = config::events(self.host).map(|(url, _)| url.authority).unwrap_or_default();
         let mut keys: Vec<Key> = Vec::new();
         let mut unset = Vec::new();

@@ -1,7 +1,7 @@
 //! The names of variables: which there are, and which are not spelt as they are read.
 
 use super::{Doctor, Level};
-use crate::config;
+use crate::config::Control;
 use crate::inbound::route;
 use crate::sources::{self, SOURCES};
 use crate::text;
@@ -30,7 +30,7 @@ impl Doctor<'_> {
                     continue;
                 }
             };
-            let own = prefix == "secret_" && matches!(slug, "act" | "check");
+            let own = prefix == "secret_" && Control::ALL.iter().any(|control| control.slug() == slug);
             if own || sources::find(slug).is_some() {
                 continue;
             }
@@ -41,7 +41,7 @@ impl Doctor<'_> {
                 continue;
             }
             let mut nearest = (MISSPELT_MAX, "");
-            for known in SOURCES.iter().map(|source| source.slug).chain(["act", "check"]) {
+            for known in SOURCES.iter().map(|source| source.slug).chain(Control::ALL.map(Control::slug)) {
                 let far = distance(slug, known);
                 if far < nearest.0 {
                     nearest = (far, known);
@@ -92,7 +92,7 @@ fn nearest(name: &str) -> Option<String> {
             nearest = (far, known, rest);
         }
     };
-    for known in config::VARIABLES {
+    for known in sources::variables() {
         near(distance(name, known.name), known.name, "");
     }
     for (at, _) in name.match_indices(['_', '-']) {

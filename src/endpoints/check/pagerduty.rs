@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Doctor, Key, Level};
 use crate::auth::SHARED_SECRET;
-use crate::config::{self, ConfigError, Problem};
+use crate::config::{self, ConfigError, Control, Problem};
 use crate::http::Url;
 use crate::json::Node;
 use crate::pagerduty::event::{Action, DedupKey, Event};
@@ -82,7 +82,7 @@ impl Doctor<'_> {
             Err(error) if error.variable == "region" => return,
             Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
         };
-        if let Err(error) = config::load(self.host, "act", SHARED_SECRET) {
+        if let Err(error) = config::load(self.host, Control::Act.slug(), SHARED_SECRET) {
             let level = if error.problem == Problem::Unset { Level::Note } else { Level::Warning };
             self.say(level, "/act is closed: {}", &[&error.to_string()]);
         }

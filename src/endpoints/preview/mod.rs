@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::json;
 use crate::pagerduty::event::Event;
 use crate::pagerduty::events_api::Draft;
+use crate::report::Preview;
 
 pub mod explain;
 
@@ -14,9 +15,15 @@ use self::explain::{Explanation, Origin};
 /// The most events whose fields are explained.
 const EXPLAINED_MAX: usize = 100;
 
-/// The events of a preview as its reply lists them. `mapped` are those that the mapping made, which `explanation`
-/// explains; a storm's plan puts them in another order, and adds some of its own.
-pub fn events(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: &Explanation) -> Vec<Value> {
+/// A preview. `mapped` are the events that the mapping made, which `explanation` explains; a storm's plan puts them in
+/// another order, and adds some of its own.
+pub fn preview(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: Explanation) -> Preview {
+    let events = events(drafts, planned, mapped, &explanation);
+    Preview { events, unused: explanation.unused, incomplete: explanation.incomplete }
+}
+
+/// The events as a preview's reply lists them.
+fn events(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: &Explanation) -> Vec<Value> {
     let one = |(draft, event): (&Draft, &Event)| {
         let mut members = Map::new();
         members.insert("event_action".into(), event.action().as_str().into());

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Failure, Sent, read_answer};
+use super::{Failure, Sent};
 use crate::http::Url;
+use crate::pagerduty::answer;
 use crate::pagerduty::event::Event;
 use crate::runtime::{Host, Next, Outbound};
 use crate::secret::Secret;
@@ -24,7 +25,7 @@ pub fn probe(host: &mut dyn Host, probes: &[Probe<'_>], urls: &[&Url], deadline:
     host.exchange(probes.len(), deadline, &mut |lane, elapsed, answer| {
         let (probe, told) = (probes.get(lane)?, told.get_mut(lane)?);
         if let Some(answer) = answer {
-            let answer = answer.map(|inbound| read_answer(inbound, &hidden)).map_err(Failure::Send);
+            let answer = answer.map(|inbound| answer::read(&inbound, &hidden).0).map_err(Failure::Send);
             let sent = Sent { sha256: String::new(), attempts: 1, answer };
             let known = !sent.is_unknown_key();
             told.push(sent);

@@ -124,8 +124,8 @@ impl How {
 /// Maps a delivery.
 pub type Ask<'a> = &'a dyn Fn(&Authenticated<'_>) -> Result<Mapped, MapError>;
 
-/// Explains the events that `map` makes of `delivery`. `words` are texts with the words that decide something in
-/// backticks, and `in_time` says whether there is time for more.
+/// Explains the events that `map` makes of `delivery`. `words` are those that may decide something, and `in_time` says
+/// whether there is time for more.
 pub fn explain(
     map: Ask<'_>,
     delivery: &Authenticated<'_>,
@@ -180,11 +180,7 @@ pub fn explain(
 }
 
 /// Puts other words in the place of words, where nothing is known yet to decide what is done or how bad it is.
-fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, parts: &[Part], listed: &[&str]) {
-    let mut words: Vec<&str> = Vec::new();
-    for text in listed {
-        words.extend(text.split('`').skip(1).step_by(2));
-    }
+fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, parts: &[Part], words: &[&str]) {
     let is_word = |part: &&Part| match &part.value {
         Value::String(text) => text.len() <= WORD_MAX_BYTES,
         value => value.is_number(),

@@ -1,0 +1,123 @@
+//! What opens a source: its secrets, and what is asked of senders beyond knowing one.
+
+use super::names::{Control, QUERIES};
+use super::target::is_routing_key;
+use super::{ConfigError, Problem, choice, error, list, read};
+use crate::auth::{self, Policy, Query, Scheme, Signature};
+use crate::runtime::Host;
+use crate::secret::{Rotation, Secret};
+use crate::text;
+
+/// The shortest secret that opens a source, in bytes.
+pub const SECRET_MIN_BYTES: usize = 16;
+
+/// Words that stand where somebody meant to put a secret later.
+const PLACEHOLDERS: &[&str] = &[
+    "changeme",
+    "correcthorse",
+    "example",
+    "insert",
+    "password",
+    "placeholder",
+    "replaceme",
+    "secrethere",
+    "yoursecret",
+];
+
+/// What opens a source.
+#[derive(Debug)]
+pub struct Config {
+    /// The secrets that open the source; none where only signatures with a certificate do.
+    pub secrets: Option<Rotation>,
+    /// What is asked of senders beyond knowing one.
+    pub policy: Policy,
+    /// Whose messages open the source, where its senders sign with a certificate.
+    pub listed: Vec<String>,
+    /// The variable that holds the secret in use; the other's ends in `_previous`.
+    pub variable: String,
+}
+
+/// Reads what opens `source`, whose senders have these schemes.
+///
+/// # Errors
+/// The source is closed: it has no usable secret, or it is not clear what opens it. Everybody is told which variable to
+/// look at, because nobody can get in to be told.
+pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Config, ConfigError> {
+    let certified = schemes.iter().find_map(|scheme| match scheme {
+        Scheme::Certified(certified) => Some(*certified),
+        _ => None,
+    });
+    let listed = certified.map(|certified| list(host, certified.listed_in)).transpose()?.unwrap_or_default();
+    let own = format!("secret_{source}");
+    let (name, current) = match read(host, &own)? {
+        Some(secret) => (own, Some(secret)),
+        None if Control::ALL.iter().any(|known| known.slug() == source && !known.opens_to_shared_secret()) => {
+            (own, None)
+        }
+        None => ("webhook_secret".to_owned(), read(host, "webhook_secret")?),
+    };
+    let check = |name: &str, value: String| {
+        let secret = check_secret(name, value)?;
+        let useless = auth::is_public_key(&secret) && !schemes.contains(&Scheme::StandardWebhooks);
+        if useless { Err(error(name, Problem::SecretIsPublicKey)) } else { Ok(secret) }
+    };
+    let secrets = match current {
+        Some(current) => {
+            let current = check(&name, current)?;
+            let previous_name = format!("{name}_previous");
+            let previous = read(host, &previous_name)?.map(|value| check(&previous_name, value)).transpose()?;
+            Some(Rotation { current, previous })
+        }
+        // A signature about what is listed needs no secret.
+        None if certified.is_some_and(|certified| certified.built_in) && !listed.is_empty() => None,
+        None => return Err(error(&name, Problem::Unset)),
+    };
+    let policy = policy(host, source, schemes)?;
+    Ok(Config { secrets, policy, listed, variable: name })
+}
+
+/// Reads what is asked of senders.
+fn policy(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Policy, ConfigError> {
+    let name = format!("require_signature_{source}");
+    let signatures =
+        [("off", Signature::Optional), ("on", Signature::Required), ("timestamped", Signature::Timestamped)];
+    let signature = choice(host, &name, "off, on, timestamped", &signatures)?;
+    let able = |scheme: &Scheme<'_>| match signature {
+        Signature::Optional => true,
+        Signature::Required => scheme.is_signature(),
+        Signature::Timestamped => scheme.signs_time(),
+    };
+    if !schemes.iter().any(able) {
+        return Err(error(&name, Problem::SignatureUnknown));
+    }
+    let queries = [("auto", Query::Listed), ("on", Query::Any), ("off", Query::None)];
+    let query = choice(host, "query_token", QUERIES, &queries)?;
+    Ok(Policy { signature, query })
+}
+
+fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
+    let key = value.strip_prefix("whsec_").or_else(|| value.strip_prefix("whpk_")).unwrap_or(&value);
+    let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+    let letters = letters.to_ascii_lowercase();
+    let listed = PLACEHOLDERS.iter().any(|word| text::contains(&letters, word));
+    if listed || repeats(key.as_bytes()) || repeats(letters.as_bytes()) {
+        return Err(error(name, Problem::SecretPlaceholder));
+    }
+    if value.len() < SECRET_MIN_BYTES {
+        return Err(error(name, Problem::SecretShort));
+    }
+    // Any key, not only this service's: another service's key would page somebody.
+    if is_routing_key(&value) {
+        return Err(error(name, Problem::SecretIsRoutingKey));
+    }
+    if auth::check_key(&value).is_err() {
+        return Err(error(name, Problem::SecretMalformed));
+    }
+    Ok(Secret::new(value))
+}
+
+/// Whether a text is one short word over and over: `xxxx`, `secretsecretsecret`.
+fn repeats(text: &[u8]) -> bool {
+    let again = |length: usize| text.get(length..).is_some_and(|rest| !rest.is_empty() && text.starts_with(rest));
+    (1..=8).filter(|length| 2 * length <= text.len()).any(again)
+}
