@@ -1,6 +1,6 @@
 //! The pipeline: its stages, in order. Each takes values and returns values, and only this file calls them.
 //!
-//! A delivery goes [`route`](route::route) → [`Intake::find`] → [`authenticate`] → [`map`] → [`plan`] →
+//! A delivery goes [`route`](route::route) → [`Intake::find`] → `authenticate` → `map` → `plan` →
 //! [`deliver`](events_api::deliver), or [`preview`](preview::preview) in place of the last. What is done with the relay itself goes `route` → `authenticate` →
 //! [`act`](act::act) or [`check`](check::check). [`Report`] is what the reply and the log say of it at the end.
 

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr, UnaryOpKind};
+use minijinja::machinery::ast::{self, BinOpKind, CallArg, CompareOpKind, Expr, UnaryOpKind};
 use minijinja::machinery::{Span, parse_expr};
 use serde_json::{Map, Value};
 
@@ -194,67 +194,14 @@ impl<'v> Eval<'v, '_> {
                     (UnaryOpKind::Neg, None, None) => fault(expr.span(), "works on a number"),
                 }
             }
-            Expr::BinOp(op) => {
-                let left = self.heavy(&op.left)?;
-                match op.op {
-                    BinOpKind::ScAnd if !is_true(&left) => return Ok(Some(left)),
-                    BinOpKind::ScOr if is_true(&left) => return Ok(Some(left)),
-                    _ => {}
-                }
-                let right = self.heavy(&op.right)?;
-                let compared = match op.op {
-                    BinOpKind::ScAnd | BinOpKind::ScOr => return Ok(Some(right)),
-                    BinOpKind::Eq => CompareOpKind::Eq,
-                    BinOpKind::Ne => CompareOpKind::Ne,
-                    BinOpKind::Lt => CompareOpKind::Lt,
-                    BinOpKind::Lte => CompareOpKind::Lte,
-                    BinOpKind::Gt => CompareOpKind::Gt,
-                    BinOpKind::Gte => CompareOpKind::Gte,
-                    BinOpKind::In => CompareOpKind::In,
-                    kind => {
-                        return arithmetic(kind, &left, &right).map_or_else(|why| fault(expr.span(), why), made);
-                    }
-                };
-                compare(compared, &left, &right).map_or_else(|why| fault(expr.span(), why), made)
-            }
-            Expr::Compare(chain) => {
-                let mut left = self.heavy(&chain.expr)?;
-                for op in &chain.ops {
-                    let right = self.heavy(&op.expr)?;
-                    if !compare(op.op, &left, &right).or_else(|why| fault(expr.span(), why))? {
-                        return made(false);
-                    }
-                    left = right;
-                }
-                made(true)
-            }
+            Expr::BinOp(op) => self.operation(op, expr.span()),
+            Expr::Compare(chain) => self.comparison(chain, expr.span()),
             Expr::IfExpr(choice) => match (is_true(&*self.value(&choice.test_expr)?), &choice.false_expr) {
                 (true, _) => self.get(&choice.true_expr),
                 (false, Some(other)) => self.get(other),
                 (false, None) => made(Value::Null),
             },
-            Expr::Filter(filter) => {
-                let Some(on) = &filter.expr else { return fault(expr.span(), "works on nothing") };
-                let span = Span { end_offset: expr.span().end_offset, ..on.span() };
-                let given = self.get(on)?;
-                if let ("default", Some(CallArg::Pos(instead))) = (filter.name, filter.args.first()) {
-                    // It asks for what may not be there, and so may what it has instead.
-                    let given = given.filter(|given| !given.is_null() && given.as_str() != Some(""));
-                    return given.map_or_else(|| self.get(instead), |given| Ok(Some(given)));
-                }
-                let Some(given) = given else { return Ok(None) };
-                self.step(weight(&given) / STEP_BYTES, span)?;
-                let mut values = vec![given];
-                for arg in &filter.args {
-                    if let CallArg::Pos(arg) = arg {
-                        values.push(self.heavy(arg)?);
-                    }
-                }
-                match filters::apply(filter.name, &values) {
-                    Ok(value) => made(value),
-                    Err(why) => fault(span, why),
-                }
-            }
+            Expr::Filter(filter) => self.filter(filter, expr.span()),
             Expr::Test(test) => match (test.name, self.get(&test.expr)?) {
                 ("defined", value) => made(value.is_some()),
                 ("none", Some(value)) => made(value.is_null()),
@@ -271,6 +218,65 @@ impl<'v> Eval<'v, '_> {
                 }
                 made(members)
             }
+        }
+    }
+
+    fn operation(&mut self, op: &ast::BinOp<'_>, span: Span) -> Got<'v> {
+        let left = self.heavy(&op.left)?;
+        match op.op {
+            BinOpKind::ScAnd if !is_true(&left) => return Ok(Some(left)),
+            BinOpKind::ScOr if is_true(&left) => return Ok(Some(left)),
+            _ => {}
+        }
+        let right = self.heavy(&op.right)?;
+        let compared = match op.op {
+            BinOpKind::ScAnd | BinOpKind::ScOr => return Ok(Some(right)),
+            BinOpKind::Eq => CompareOpKind::Eq,
+            BinOpKind::Ne => CompareOpKind::Ne,
+            BinOpKind::Lt => CompareOpKind::Lt,
+            BinOpKind::Lte => CompareOpKind::Lte,
+            BinOpKind::Gt => CompareOpKind::Gt,
+            BinOpKind::Gte => CompareOpKind::Gte,
+            BinOpKind::In => CompareOpKind::In,
+            kind => {
+                return arithmetic(kind, &left, &right).map_or_else(|why| fault(span, why), made);
+            }
+        };
+        compare(compared, &left, &right).map_or_else(|why| fault(span, why), made)
+    }
+
+    fn comparison(&mut self, chain: &ast::Compare<'_>, span: Span) -> Got<'v> {
+        let mut left = self.heavy(&chain.expr)?;
+        for op in &chain.ops {
+            let right = self.heavy(&op.expr)?;
+            if !compare(op.op, &left, &right).or_else(|why| fault(span, why))? {
+                return made(false);
+            }
+            left = right;
+        }
+        made(true)
+    }
+
+    fn filter(&mut self, filter: &ast::Filter<'_>, whole: Span) -> Got<'v> {
+        let Some(on) = &filter.expr else { return fault(whole, "works on nothing") };
+        let span = Span { end_offset: whole.end_offset, ..on.span() };
+        let given = self.get(on)?;
+        if let ("default", Some(CallArg::Pos(instead))) = (filter.name, filter.args.first()) {
+            // It asks for what may not be there, and so may what it has instead.
+            let given = given.filter(|given| !given.is_null() && given.as_str() != Some(""));
+            return given.map_or_else(|| self.get(instead), |given| Ok(Some(given)));
+        }
+        let Some(given) = given else { return Ok(None) };
+        self.step(weight(&given) / STEP_BYTES, span)?;
+        let mut values = vec![given];
+        for arg in &filter.args {
+            if let CallArg::Pos(arg) = arg {
+                values.push(self.heavy(arg)?);
+            }
+        }
+        match filters::apply(filter.name, &values) {
+            Ok(value) => made(value),
+            Err(why) => fault(span, why),
         }
     }
 

@@ -159,7 +159,7 @@ pub struct OwnVariable {
     pub problem: fn(&str) -> Option<&'static str>,
 }
 
-/// What a person needs to know who sets a vendor up. [`crate::setup`] makes a page of it, and the README's row is held
+/// What a person needs to know who sets a vendor up. [`crate::endpoints::setup`] makes a page of it, and the row in the table of sources is held
 /// against it.
 #[derive(Debug)]
 pub struct Setup {
