@@ -172,9 +172,9 @@ impl Authenticated<'_> {
         ask(&Authenticated { request: &request, proven: Some(body), proof: self.proof, schemes: self.schemes })
     }
 
-    /// The path that was asked for, still percent-encoded.
+    /// The path that was asked for, still percent-encoded, without a slash at its end.
     pub fn path(&self) -> &str {
-        &self.request.path
+        self.request.path.strip_suffix('/').unwrap_or(&self.request.path)
     }
 
     /// How the sender proved itself.
