@@ -6,7 +6,9 @@
 //! group: `{version, groupKey, truncatedAlerts, status, receiver, groupLabels, commonLabels, commonAnnotations,
 //! externalURL, alerts: [{status, labels, annotations, startsAt, endsAt, generatorURL, fingerprint}]}`. Version 3
 //! (numeric `groupKey`, no fingerprints) is read the same way, and any field but `alerts` may be missing or null. A
-//! `payload` of the user's own (Alertmanager 0.31 and later) is another shape and is not understood here.
+//! `payload` of the user's own (Alertmanager 0.31 and later) is another shape and is not understood here. Alertmanager
+//! retries a 5xx with growing pauses until the group's interval is over, and sends what was not accepted again at each
+//! interval after.
 //!
 //! # Mapping
 //!
@@ -78,7 +80,9 @@ pub const SOURCE: Source = Source {
     patience: Duration::from_secs(10),
     map,
     map_group: Some(map_group),
-    states: &["firing", "resolved"],
+    // A 5xx within the group's interval, with growing pauses; whatever was not accepted, at each interval after it.
+    retries: true,
+    states: &["resolved", "firing", "critical", "warning"],
     ..Source::DEFAULT
 };
 

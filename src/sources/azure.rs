@@ -8,7 +8,8 @@
 //! alerts has names of its own), an event of the activity log (administrative, policy, autoscale, security, Service
 //! Health, Resource Health), a budget, Prometheus, smart detection. An activity log alert of a webhook without the
 //! common schema is the same event at `data.context.activityLog`. Azure can set no header: the secret is in the URL, as
-//! a parameter or as the password before the host.
+//! a parameter or as the password before the host. Azure tries up to five times, some seconds apart, where
+//! the answer is 408, 429, 503 or 504, and then sends nothing to that address for 15 minutes.
 //!
 //! # Mapping
 //!
@@ -73,7 +74,9 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    states: &["Fired", "Activated", "Resolved", "Complete", "Canceled", "Available"],
+    // 408, 429, 503 and 504, up to five tries within some 75 seconds; then nothing is sent for 15 minutes.
+    retries: true,
+    states: &["Resolved", "Fired", "Activated", "Sev0", "Sev1", "Sev2", "Sev3", "Available", "Complete", "Canceled"],
     ..Source::DEFAULT
 };
 

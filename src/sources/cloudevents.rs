@@ -6,7 +6,8 @@
 //! JSON format, the web hook page and the extension for severities beside it. Structured: the event is the body. Batched:
 //! a list of them, which may be empty. Binary: attributes in `ce-` headers, quoted or percent-encoded, data in the body.
 //! `data_base64` and text are read as JSON where they hold it. Falco's `{output, priority, rule, time, output_fields,
-//! source, hostname}`, as falcosidekick's plain webhook sends it, is understood without an envelope too.
+//! source, hostname}`, as falcosidekick's plain webhook sends it, is understood without an envelope too. Whether a
+//! sender retries is its own affair, so it is taken not to; falcosidekick never does.
 //!
 //! # Mapping
 //!
@@ -84,7 +85,7 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    states: &["firing", "failed", "alert", "resolved", "ok"],
+    states: &["resolved", "firing", "ok", "failed", "alert", "acknowledged", "closed"],
     ..Source::DEFAULT
 };
 

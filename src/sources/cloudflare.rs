@@ -6,7 +6,8 @@
 //! data, ts, account_id, policy_id, policy_name, alert_type, alert_correlation_id, alert_event}`. One delivery is one
 //! notification, and what `data` holds depends on `alert_type`; the page shows seven of some sixty. Older ones have
 //! `name`, `text`, `data` and `ts` alone. The correlation id is a UUID or a number with 19 digits. The secret comes as
-//! it is in `cf-webhook-auth`. "Save and Test" sends a `text` and nothing else, and wants a 2xx.
+//! it is in `cf-webhook-auth`. "Save and Test" sends a `text` and nothing else, and wants a 2xx. The page does not say
+//! whether Cloudflare retries, so it is taken not to.
 //!
 //! # Mapping
 //!
@@ -74,7 +75,16 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    states: &["ALERT_STATE_EVENT_END", "healthy", "normal"],
+    states: &[
+        "healthy",
+        "unhealthy",
+        "down",
+        "degraded",
+        "critical",
+        "normal",
+        "ALERT_STATE_EVENT_END",
+        "advanced_ddos_attack_l7_alert",
+    ],
     ..Source::DEFAULT
 };
 
@@ -151,73 +161,107 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
 /// The event about the whole, or about one of its unreachable zones.
 fn event(payload: Node<'_>, zone: Node<'_>) -> Result<Event, MapError> {
-    let data = payload.get("data");
-    let kind = payload.get("alert_type").text();
-    let entity = ENTITIES.iter().find_map(|&(what, id, name)| {
-        let (id, name) = (data.pick(&[id, name])?, data.pick(&[name, id])?);
-        Some((what, id, name))
-    });
-
-    let class = kind.as_deref().unwrap_or_default();
-    let part = zone.get("host").text().or_else(|| data.get("origin_name").text()).unwrap_or_default();
-    let broken = zone.first_text(&["zone_name", "host"]).or_else(|| entity.as_ref().map(|(_, id, _)| id.clone()));
-    let key = match (broken, payload.get("alert_correlation_id").text()) {
-        (Some(id), _) => DedupKey::new(SOURCE.slug, &[class, &id, &part]),
-        (None, Some(correlation)) => DedupKey::new(SOURCE.slug, &[&correlation]),
-        (None, None) => {
-            let policy = payload.first_text(&["policy_id", "policy_name", "name"]).unwrap_or_default();
-            DedupKey::new(SOURCE.slug, &[&policy, class, &data.pick(IDS).unwrap_or_default()])
-        }
-    };
-    let key = key.ok_or(MapError::NoIdentity {
+    let alert = Alert::read(payload, zone);
+    let data = alert.data;
+    let key = alert.key().ok_or(MapError::NoIdentity {
         item: String::new(),
         fields: "`alert_correlation_id`, `policy_id`, `alert_type` or `name`",
     })?;
-
-    let status = data.pick(&["new_health_status", "new_status", "new_health", "status"]);
-    let status = status.as_deref().map(|status| status.strip_prefix("TUNNEL_STATUS_TYPE_").unwrap_or(status));
-    let ended = payload.get("alert_event").text().is_some_and(|event| event.ends_with("_END"));
-    let by_type = SEVERITIES.iter().find(|(_, parts)| parts.iter().any(|part| text::contains(class, part)));
-    let otherwise = (
-        if ended { Action::Resolve } else { Action::Trigger },
-        by_type.map_or(Severity::Error, |(severity, _)| *severity),
-    );
-    let (action, severity) = status.and_then(|status| text::word(STATUSES, status)).unwrap_or(otherwise);
-
-    let policy = payload.first_text(&["name", "policy_name"]);
-    let component = entity.as_ref().map(|(_, _, name)| name.clone());
+    let (action, severity) = alert.state();
+    let component = alert.entity.as_ref().map(|(_, _, name)| name.clone());
     let group = data.pick(&["account_name", "account.name"]);
     let place = zone.first_text(&["host", "zone_name"]).or_else(|| data.pick(PLACES));
     let place = place.or_else(|| component.clone()).or_else(|| group.clone());
-    let summary = match (&entity, status) {
-        (Some((what, _, name)), Some(status)) => {
-            let comma = if part.is_empty() { "" } else { ", origin " };
-            let reason = data.pick(&["reason", "episode.summary"]).map(|reason| [": ", &reason].concat());
-            [what, " ", name, comma, &part, " is ", status, &reason.unwrap_or_default()].concat()
-        }
-        _ => {
-            let text = payload.get("text").text();
-            let line = text.as_deref().and_then(|text| text.lines().next());
-            let event = data.pick(&["metadata.event.type", "event_type"]);
-            let event = event.as_deref().or(kind.as_deref().filter(|_| line.is_none()));
-            let said = [place.as_deref(), line.or(policy.as_deref()), event];
-            text::joined(&said.map(Option::unwrap_or_default), ": ")
-        }
-    };
-
     let dashboard = data.get("dashboard_link").text();
     let dashboard =
         dashboard.map(|link| if text::contains(&link, "://") { link } else { ["https://", &link].concat() });
+    let summary = alert.summary(place.as_deref());
     let event = Event::new(action, key, severity, &summary, place.as_deref().unwrap_or(SOURCE.name))
         .component(component)
         .group(group)
-        .class(kind)
+        .class(alert.kind)
         .timestamp(TIMES.iter().find_map(|path| payload.at(path).time()))
         .details(payload, DETAILS)
-        .detail("policy", policy.into())
+        .detail("policy", payload.first_text(POLICIES).into())
         .detail("unreachable_zone", zone.value().cloned().into())
         .link("Dashboard", dashboard)
         .link("Rule", data.get("rule_link").text())
         .client(SOURCE.name, Some("https://dash.cloudflare.com/?to=/:account/notifications".to_owned()));
     Ok(event.grouped_details(data, DATA))
+}
+
+/// What a notification is called, by the user.
+const POLICIES: &[&str] = &["name", "policy_name"];
+
+/// What a notification says of one alert.
+struct Alert<'a> {
+    payload: Node<'a>,
+    data: Node<'a>,
+    /// The unreachable zone that it is about, where it is about one.
+    zone: Node<'a>,
+    /// `alert_type`.
+    kind: Option<String>,
+    /// What has a state of its own: what it is, its id, its name.
+    entity: Option<(&'static str, String, String)>,
+    /// What of it is broken: the host of a zone, the origin of a pool.
+    part: String,
+    /// What a status says, without the prefix of tunnels.
+    status: Option<String>,
+}
+
+impl<'a> Alert<'a> {
+    fn read(payload: Node<'a>, zone: Node<'a>) -> Self {
+        let data = payload.get("data");
+        let entity = ENTITIES.iter().find_map(|&(what, id, name)| {
+            let (id, name) = (data.pick(&[id, name])?, data.pick(&[name, id])?);
+            Some((what, id, name))
+        });
+        let part = zone.get("host").text().or_else(|| data.get("origin_name").text()).unwrap_or_default();
+        let status = data.pick(&["new_health_status", "new_status", "new_health", "status"]);
+        let status = status.map(|status| status.strip_prefix("TUNNEL_STATUS_TYPE_").unwrap_or(&status).to_owned());
+        Alert { payload, data, zone, kind: payload.get("alert_type").text(), entity, part, status }
+    }
+
+    fn class(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
+    fn key(&self) -> Option<DedupKey> {
+        let broken = self.zone.first_text(&["zone_name", "host"]);
+        let broken = broken.or_else(|| self.entity.as_ref().map(|(_, id, _)| id.clone()));
+        match (broken, self.payload.get("alert_correlation_id").text()) {
+            (Some(id), _) => DedupKey::new(SOURCE.slug, &[self.class(), &id, &self.part]),
+            (None, Some(correlation)) => DedupKey::new(SOURCE.slug, &[&correlation]),
+            (None, None) => {
+                let policy = self.payload.first_text(&["policy_id", "policy_name", "name"]).unwrap_or_default();
+                DedupKey::new(SOURCE.slug, &[&policy, self.class(), &self.data.pick(IDS).unwrap_or_default()])
+            }
+        }
+    }
+
+    /// What to do and how bad it is: by the status, else by what the notification's event and type are called.
+    fn state(&self) -> (Action, Severity) {
+        let ended = self.payload.get("alert_event").text().is_some_and(|event| event.ends_with("_END"));
+        let by_type = SEVERITIES.iter().find(|(_, parts)| parts.iter().any(|part| text::contains(self.class(), part)));
+        let otherwise = (
+            if ended { Action::Resolve } else { Action::Trigger },
+            by_type.map_or(Severity::Error, |(severity, _)| *severity),
+        );
+        self.status.as_deref().and_then(|status| text::word(STATUSES, status)).unwrap_or(otherwise)
+    }
+
+    fn summary(&self, place: Option<&str>) -> String {
+        if let (Some((what, _, name)), Some(status)) = (&self.entity, &self.status) {
+            let comma = if self.part.is_empty() { "" } else { ", origin " };
+            let reason = self.data.pick(&["reason", "episode.summary"]).map(|reason| [": ", &reason].concat());
+            return [what, " ", name, comma, &self.part, " is ", status, &reason.unwrap_or_default()].concat();
+        }
+        let text = self.payload.get("text").text();
+        let line = text.as_deref().and_then(|text| text.lines().next());
+        let event = self.data.pick(&["metadata.event.type", "event_type"]);
+        let event = event.as_deref().or(self.kind.as_deref().filter(|_| line.is_none()));
+        let policy = self.payload.first_text(POLICIES);
+        let said = [place, line.or(policy.as_deref()), event];
+        text::joined(&said.map(Option::unwrap_or_default), ": ")
+    }
 }

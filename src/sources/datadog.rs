@@ -6,7 +6,8 @@
 //! it, or leaves the default: `{id, title, body, event_type, date, last_updated, org: {id, name}}`. A form with the
 //! same names is the other encoding. People name the members after the variables, so case, `_` and nesting do not count
 //! here: `ALERT_SCOPE`, `alertScope` and `alert: {scope}` are `alert_scope`. What was not filled in, and `null` or
-//! `(Null)` for a variable that does not apply, reads as absent.
+//! `(Null)` for a variable that does not apply, reads as absent. Datadog retries a 5xx,
+//! the page does not say how often, and tries a missed connection five times more.
 //!
 //! # Mapping
 //!
@@ -77,7 +78,23 @@ pub const SOURCE: Source = Source {
     },
     patience: Duration::from_secs(15),
     map,
-    states: &["Triggered", "Warn", "No Data", "Renotify", "Recovered"],
+    // A 5xx; the page does not say how often.
+    retries: true,
+    states: &[
+        "Recovered",
+        "Triggered",
+        "Warn",
+        "No Data",
+        "Renotify",
+        "success",
+        "P1",
+        "P2",
+        "P3",
+        "P4",
+        "P5",
+        "error",
+        "warning",
+    ],
     ..Source::DEFAULT
 };
 
@@ -115,6 +132,9 @@ const TYPES: &[(&str, Severity)] = &[
     ("warning", Severity::Warning),
 ];
 
+const PRIORITY: &[&str] = &["alertpriority", "priority"];
+const TRANSITION: &[&str] = &["alerttransition", "transition"];
+const TYPE: &[&str] = &["alerttype"];
 const TITLES: &[&str] = &["eventtitle", "alerttitle", "title"];
 
 const DETAILS: &[&str] = &[
@@ -139,61 +159,95 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let is_test = matches!(title.as_str(), "$EVENT_TITLE" | "$ALERT_TITLE");
     let fields = unfilled::filled(fields);
     let fields = Node::root(&fields);
-    let field = |names: &[&str]| fields.first_text(names).unwrap_or_default();
-
-    let title = text::one_line(&field(TITLES));
-    let title = Title::read(&title);
-    let scope = fields.get("alertscope").text().unwrap_or(title.scope.to_owned());
-    // The scope of a monitor without groups.
-    let scope = if scope == "*" { String::new() } else { scope };
-    let (own, monitor, organisation) = (field(&["alertcyclekey", "aggregkey"]), field(&["alertid"]), field(&["orgid"]));
-    let parts: &[&str] = match (own.as_str(), monitor.as_str(), title.name) {
-        ("", "", "") => &[],
-        ("", "", name) => &["", "", &organisation, &scope, name],
-        ("", monitor, _) => &["", monitor, &scope],
-        (own, ..) => &[own],
-    };
-    let Some(key) = DedupKey::new(SOURCE.slug, parts) else {
+    let title = text::one_line(&fields.first_text(TITLES).unwrap_or_default());
+    let alert = Alert::read(fields, &title);
+    let Some(key) = alert.key() else {
         let fields = "`alert_cycle_key`, `aggreg_key`, `alert_id` or `title`";
         let test = || Ok(Mapped::nothing("test with unfilled variables"));
         return if is_test { test() } else { nameless((SOURCE.slug, SOURCE.name), &payload, fields) };
     };
 
-    let kind = field(&["alerttype"]);
-    let transition = field(&["alerttransition", "transition"]);
-    let otherwise = if kind.eq_ignore_ascii_case("success") { OVER } else { FIRING };
-    let state = text::word(STATES, &transition).or(text::word(STATES, title.state));
-    let (action, prefix, worst) = state.unwrap_or(otherwise);
-    let priority = field(&["alertpriority", "priority"]);
-    let severity = text::word(PRIORITIES, &priority).or(text::word(PRIORITIES, title.priority));
-    let severity = severity.or(text::word(TYPES, &kind)).unwrap_or(Severity::Error).min(worst);
-
-    // Datadog's marks for Markdown, and people's addresses, which are mentions of `@name@host`.
-    let noise = |word: &str| word.trim() == "%%%" || word.strip_prefix('@').is_some_and(|rest| rest.contains('@'));
-    let message = field(&["textonlymsg", "text", "message", "eventmsg", "body"]);
-    let message: String = message.split_inclusive(char::is_whitespace).filter(|word| !noise(word)).collect();
-    let name =
-        if title.name.is_empty() { &fields.get("alertstatus").text().unwrap_or(message.clone()) } else { title.name };
-    let (open, close) = if scope.is_empty() { ("", "") } else { (" (", ")") };
-    let summary = [prefix, name, open, &scope, close].concat();
-    let tags = [&scope, ",", &field(&["tags"])].concat();
-    let place = fields.get("hostname").text().or_else(|| tag(&tags, "host")).unwrap_or(scope);
+    let (action, prefix, worst) = alert.state();
+    let message = alert.message();
+    let summary = alert.summary(prefix, &message);
+    let tags = [&alert.scope, ",", &alert.field(&["tags"])].concat();
+    let place = fields.get("hostname").text().or_else(|| tag(&tags, "host")).unwrap_or(alert.scope.clone());
     let place = if place.is_empty() { SOURCE.name } else { &place };
     let link = fields.get("link").text();
-
-    let event = Event::new(action, key, severity, &summary, place)
+    let event = Event::new(action, key, alert.severity().min(worst), &summary, place)
         .component(tag(&tags, "service"))
         .group(tag(&tags, "env").or_else(|| tag(&tags, "team")))
         .class(fields.first_text(&["alertmetric", "eventtype"]))
         .timestamp(["date", "dateposix", "lastupdated"].into_iter().find_map(|name| fields.get(name).time()))
         .details(fields, DETAILS)
         .detail("message", message.trim().into())
-        .detail("priority", priority.into())
-        .detail("transition", transition.into())
+        .detail("priority", alert.field(PRIORITY).into())
+        .detail("transition", alert.field(TRANSITION).into())
         .link("Event", link.clone())
         .image(fields.get("snapshot").text(), link.clone(), "Graph")
         .client(SOURCE.name, link);
     Ok(Mapped::one(event))
+}
+
+/// What a delivery says of an alert: in fields of its own, and in its title.
+struct Alert<'a> {
+    fields: Node<'a>,
+    title: Title<'a>,
+    /// What of a monitor it is about; empty for the whole.
+    scope: String,
+}
+
+impl<'a> Alert<'a> {
+    fn read(fields: Node<'a>, title: &'a str) -> Self {
+        let title = Title::read(title);
+        let scope = fields.get("alertscope").text().unwrap_or(title.scope.to_owned());
+        // The scope of a monitor without groups.
+        let scope = if scope == "*" { String::new() } else { scope };
+        Alert { fields, title, scope }
+    }
+
+    /// The first of these that has text, else an empty text.
+    fn field(&self, names: &[&str]) -> String {
+        self.fields.first_text(names).unwrap_or_default()
+    }
+
+    fn key(&self) -> Option<DedupKey> {
+        let own = self.field(&["alertcyclekey", "aggregkey"]);
+        let (monitor, organisation) = (self.field(&["alertid"]), self.field(&["orgid"]));
+        let parts: &[&str] = match (own.as_str(), monitor.as_str(), self.title.name) {
+            ("", "", "") => &[],
+            ("", "", name) => &["", "", &organisation, &self.scope, name],
+            ("", monitor, _) => &["", monitor, &self.scope],
+            (own, ..) => &[own],
+        };
+        DedupKey::new(SOURCE.slug, parts)
+    }
+
+    fn state(&self) -> State {
+        let state = text::word(STATES, &self.field(TRANSITION)).or(text::word(STATES, self.title.state));
+        let success = self.field(TYPE).eq_ignore_ascii_case("success");
+        state.unwrap_or(if success { OVER } else { FIRING })
+    }
+
+    fn severity(&self) -> Severity {
+        let priority = text::word(PRIORITIES, &self.field(PRIORITY)).or(text::word(PRIORITIES, self.title.priority));
+        priority.or(text::word(TYPES, &self.field(TYPE))).unwrap_or(Severity::Error)
+    }
+
+    /// The message without Datadog's marks for Markdown, and people's addresses, which are mentions of `@name@host`.
+    fn message(&self) -> String {
+        let noise = |word: &str| word.trim() == "%%%" || word.strip_prefix('@').is_some_and(|rest| rest.contains('@'));
+        let message = self.field(&["textonlymsg", "text", "message", "eventmsg", "body"]);
+        message.split_inclusive(char::is_whitespace).filter(|word| !noise(word)).collect()
+    }
+
+    fn summary(&self, prefix: &str, message: &str) -> String {
+        let status = self.fields.get("alertstatus").text();
+        let untitled = status.as_deref().unwrap_or(message);
+        let name = if self.title.name.is_empty() { untitled } else { self.title.name };
+        let (open, close) = if self.scope.is_empty() { ("", "") } else { (" (", ")") };
+        [prefix, name, open, &self.scope, close].concat()
+    }
 }
 
 /// Every text by its name, that of a nested object also with the object's name before it. What is outside counts more.

@@ -5,7 +5,8 @@
 //! <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, read 2026-11: `{event_action, dedup_key,
 //! payload: {summary, source, severity, timestamp, component, group, class, custom_details}, links, images, client,
 //! client_url}`. One delivery is one event. A `routing_key` in the body is not looked at: the relay's own goes out,
-//! and programs that insist on a key can be given any word.
+//! and programs that insist on a key can be given any word. Whether a program retries is its own affair, so it is taken
+//! not to.
 //!
 //! The reply to an accepted event is PagerDuty's own (`202`, `status`, `message`, `dedup_key`) with the relay's facts
 //! beside it, because the client libraries look for these.
@@ -68,7 +69,7 @@ pub const SOURCE: Source = Source {
     },
     success: StatusCode::ACCEPTED,
     map,
-    states: &["trigger", "resolve"],
+    states: &["resolve", "trigger", "acknowledge", "critical"],
     ..Source::DEFAULT
 };
 

@@ -5,7 +5,8 @@
 //! <https://fluxcd.io/flux/components/notification/providers/#generic-webhook-with-hmac>, read 2026-11. One delivery is
 //! one event: `{involvedObject, relatedObject, severity, reason, action, message, metadata, reportingController,
 //! timestamp}`. `severity` is `error`, `info` or `trace`. `metadata` holds the revision, as `revision` or
-//! `<group>/revision`, and what the Alert adds: its `summary`, and anything in `eventMetadata`.
+//! `<group>/revision`, and what the Alert adds: its `summary`, and anything in `eventMetadata`. Flux retries 429 and
+//! 5xx four times, 2 to 30 seconds apart, or as `Retry-After` says.
 //!
 //! # Mapping
 //!
@@ -62,7 +63,9 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    states: &["error", "info"],
+    // 429 and 5xx four times, 2 to 30 seconds apart, or as `Retry-After` says.
+    retries: true,
+    states: &["info", "error", "trace", "Progressing", "ProgressingWithRetry", "DependencyNotReady"],
     ..Source::DEFAULT
 };
 

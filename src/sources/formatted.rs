@@ -5,7 +5,8 @@
 //! <https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/>, read 2026-11, which knows it as
 //! the formatted webhook: `{alert_uid, title, state, message, link_to_upstream_details, image_url}`, all of them text.
 //! `severity` is our own addition. A form with these names is read the same way. Which tools the variables come from is
-//! not known here, so what looks like one that was not filled in reads as absent.
+//! not known here, so what looks like one that was not filled in reads as absent. Some tools retry
+//! and others do not, so it is taken that they do not.
 //!
 //! # Mapping
 //!
@@ -54,7 +55,7 @@ pub const SOURCE: Source = Source {
         ),
     },
     map,
-    states: &["ok", "resolved", "recovered", "closed", "up"],
+    states: &["ok", "resolved", "recovered", "closed", "up", "acknowledged"],
     ..Source::DEFAULT
 };
 

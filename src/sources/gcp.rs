@@ -5,6 +5,7 @@
 //! <https://cloud.google.com/monitoring/support/notification-options#webhooks>, read 2026-11: `{incident, version}`,
 //! with version "1.2" for channels of today and "1.1", which has far fewer fields, for old ones. Times are in seconds,
 //! values are text, and `observed_value` can be a sentence. `documentation` is an object, in test notifications a text.
+//! The page does not say whether Google retries, so it is taken not to.
 //!
 //! # Mapping
 //!
@@ -58,7 +59,7 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    states: &["open", "closed"],
+    states: &["closed", "open", "acknowledged", "Critical", "Error", "Warning"],
     ..Source::DEFAULT
 };
 

@@ -6,7 +6,7 @@
 //! or as a form with JSON in field `payload`. Header `X-GitHub-Event` is its kind; where that is missing, a member that
 //! only one kind has tells. What it is about, "the object" below, is a member (`workflow_run`, `deployment_status`,
 //! `alert` …), of a `status` the body itself; beside it are `action`, `repository` and `sender`. GitHub waits ten
-//! seconds and sends nothing again by itself. The signature has no time in it.
+//! seconds and never retries; a person can have a delivery sent again. The signature has no time in it.
 //!
 //! # Mapping
 //!
@@ -79,6 +79,7 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
+    states: &["success", "failure", "fixed", "dismissed", "resolved", "created", "critical", "high", "medium", "low"],
     ..Source::DEFAULT
 };
 
@@ -216,73 +217,139 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             _ => Ok(Mapped::nothing("not about an alert: an event of another kind")),
         };
     };
-    let place = kind.mark.split('.').next().unwrap_or_default();
-    let object = if kind.event == "status" { payload } else { payload.get(place) };
-    object.members().ok_or(MapError::Shape { expected: "the object that the event is about" })?;
-    let repository = payload.get("repository");
-    let default = repository.get("default_branch").text();
-    let branch = branch(object, default.as_deref());
-    let (action, outcome) = match outcome(kind, payload, object, branch.as_deref()) {
-        Ok((action, outcome)) => (action, Some(outcome)),
+    let alert = Alert::read(kind, payload)?;
+    let (action, outcome) = match alert.outcome() {
+        Ok(known) => known,
         Err(reason) => return Ok(Mapped::nothing(reason)),
     };
-
-    let deployment = payload.get("deployment");
-    let name = NAMES.iter().find_map(|names| object.pick(names)).or_else(|| deployment.get("environment").text());
-    let no_identity = MapError::NoIdentity { item: place.to_owned(), fields: FIELDS };
-    let key = key(kind, repository, object, branch.as_deref(), name.as_deref()).ok_or(no_identity)?;
-
-    let grade = object.pick(GRADES);
-    let marked = |mark: &str| deployment.get(mark).text().as_deref() == Some("true");
-    let severity = match kind.event {
-        "secret_scanning_alert" => Severity::Critical,
-        "deployment_status" if marked("production_environment") => Severity::Critical,
-        "deployment_status" if name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("production")) => {
-            Severity::Critical
-        }
-        "deployment_status" if marked("transient_environment") => Severity::Warning,
-        _ if kind.ids.contains(&BRANCH) && default.is_some() && branch != default => Severity::Warning,
-        _ => grade.as_deref().and_then(|grade| text::word(SEVERITIES, grade)).unwrap_or(Severity::Error),
-    };
-
-    let mut steps = object.get("steps").items().unwrap_or_default().iter().map(Node::root);
-    let step = steps.find(|step| step.get("conclusion").text().as_deref() == Some("failure"));
-    let step = step.and_then(|step| step.get("name").text());
-    let reason = REASONS.iter().find_map(|reasons| object.pick(reasons)).or(step);
-    let grade = grade.map(|grade| ["(", &grade, ")"].concat());
-    let full_name = repository.get("full_name").text();
-    let branch = branch.or_else(|| deployment.get("ref").text());
-    let summary = text::sentence(&[
-        ("", Some(kind.noun)),
-        (" ", name.as_deref()),
-        (" ", grade.as_deref()),
-        (" ", outcome.as_deref()),
-        (" on ", branch.as_deref()),
-        (" in ", full_name.as_deref()),
-        (": ", reason.as_deref()),
-    ]);
-    let package = object.pick(&["dependency.package.name", "affected_package_name"]);
-    let dress = |event: Event| {
-        let event = event
-            .component(package.clone().or_else(|| repository.get("name").text()))
-            .group(repository.at("owner.login").text())
-            .class(object.at("rule.id").text().or_else(|| Some(kind.event.to_owned())))
-            .timestamp(TIMES.iter().find_map(|name| object.get(name).time()))
-            .details(payload, BESIDE)
-            .detail("ref", branch.clone().into())
-            .client(SOURCE.name, repository.get("html_url").text());
-        let event = event.grouped_details(object, DETAILS);
-        LINKS.iter().fold(event, |event, (text, member)| event.link(text, object.at(member).text()))
-    };
-    let source = full_name.as_deref().unwrap_or(SOURCE.name);
-    let mut mapped = Mapped::one(dress(Event::new(action, key, severity, &summary, source)));
+    let no_identity = || MapError::NoIdentity { item: alert.place.to_owned(), fields: FIELDS };
+    let key = alert.key().ok_or_else(no_identity)?;
+    let summary = alert.summary(&outcome);
+    let source = alert.repository.get("full_name").text().unwrap_or_else(|| SOURCE.name.to_owned());
+    let mut mapped = Mapped::one(alert.dress(Event::new(action, key, alert.severity(), &summary, &source)));
     if kind.event == "deployment_status" && action == Action::Resolve {
-        mapped.events.push(dress(Event::change(&summary, source)));
+        mapped.events.push(alert.dress(Event::change(&summary, &source)));
     }
     Ok(mapped)
 }
 
 const FIELDS: &str = "`repository.id` and `workflow_id`, `name`, `app.id`, `context`, `environment`, `number` or `id`";
+
+/// What a delivery is about, and where it says so.
+struct Alert<'a> {
+    kind: &'static Kind,
+    payload: Node<'a>,
+    /// The member of the payload that the object is in.
+    place: &'static str,
+    object: Node<'a>,
+    repository: Node<'a>,
+    /// What the object is called.
+    name: Option<String>,
+    branch: Option<String>,
+    /// The repository's default branch.
+    default: Option<String>,
+}
+
+impl<'a> Alert<'a> {
+    fn read(kind: &'static Kind, payload: Node<'a>) -> Result<Self, MapError> {
+        let place = kind.mark.split('.').next().unwrap_or_default();
+        let object = if kind.event == "status" { payload } else { payload.get(place) };
+        object.members().ok_or(MapError::Shape { expected: "the object that the event is about" })?;
+        let name = NAMES.iter().find_map(|names| object.pick(names));
+        let name = name.or_else(|| payload.at("deployment.environment").text());
+        let repository = payload.get("repository");
+        let default = repository.get("default_branch").text();
+        let branch = branch(object, default.as_deref());
+        Ok(Alert { kind, payload, place, object, repository, name, branch, default })
+    }
+
+    /// What came of it and how the summary puts that, or why it needs no event.
+    fn outcome(&self) -> Result<(Action, String), &'static str> {
+        let Alert { kind, object, .. } = self;
+        let action = self.payload.get("action").text();
+        let own = || object.first_text(&["conclusion", "state"]);
+        let word = if kind.mark.starts_with("alert.") { action.clone() } else { own() }.unwrap_or_default();
+        if kind.ids.contains(&BRANCH) && (word.is_empty() || action.is_some_and(|action| action != "completed")) {
+            return Err(UNFINISHED);
+        }
+        let queued = self.branch.as_ref().is_some_and(|branch| branch.starts_with("gh-readonly-queue/"));
+        if queued || object.get("event").text().is_some_and(|cause| cause.starts_with("pull_request")) {
+            return Err("run of a pull request: its author sees it on GitHub");
+        }
+        // A word that GitHub does not document triggers: a page too many is the lesser evil.
+        let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
+        let (action, phrase) = known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome)?;
+        let of_actions = || object.at("app.slug").text().as_deref() == Some("github-actions");
+        if action == Action::Resolve && kind.event == "check_suite" && of_actions() {
+            return Err("one suite of many: another may still be red");
+        }
+        Ok((action, phrase.to_owned()))
+    }
+
+    fn key(&self) -> Option<DedupKey> {
+        let mut parts = vec![self.repository.first_text(&["id", "full_name"])?, self.kind.event.to_owned()];
+        for &id in self.kind.ids {
+            let part = if id == BRANCH { self.branch.clone() } else { self.object.at(id).text() };
+            // The first is what sets one alert apart from the next; the others may be missing.
+            let first = parts.len() == 2;
+            parts.push(if first { part.or_else(|| self.name.clone())? } else { part.unwrap_or_default() });
+        }
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        DedupKey::new(SOURCE.slug, &parts)
+    }
+
+    fn severity(&self) -> Severity {
+        let marked = |mark: &str| self.payload.get("deployment").get(mark).text().as_deref() == Some("true");
+        let production = || self.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("production"));
+        let elsewhere = self.default.is_some() && self.branch != self.default;
+        let graded = || self.object.pick(GRADES).and_then(|grade| text::word(SEVERITIES, &grade));
+        match self.kind.event {
+            "secret_scanning_alert" => Severity::Critical,
+            "deployment_status" if marked("production_environment") || production() => Severity::Critical,
+            "deployment_status" if marked("transient_environment") => Severity::Warning,
+            _ if elsewhere && self.kind.ids.contains(&BRANCH) => Severity::Warning,
+            _ => graded().unwrap_or(Severity::Error),
+        }
+    }
+
+    /// The branch, or what was deployed.
+    fn commit(&self) -> Option<String> {
+        self.branch.clone().or_else(|| self.payload.at("deployment.ref").text())
+    }
+
+    fn summary(&self, outcome: &str) -> String {
+        let mut steps = self.object.get("steps").items().unwrap_or_default().iter().map(Node::root);
+        let step = steps.find(|step| step.get("conclusion").text().as_deref() == Some("failure"));
+        let reason = REASONS.iter().find_map(|reasons| self.object.pick(reasons));
+        let reason = reason.or_else(|| step?.get("name").text());
+        let grade = self.object.pick(GRADES).map(|grade| ["(", &grade, ")"].concat());
+        text::sentence(&[
+            ("", Some(self.kind.noun)),
+            (" ", self.name.as_deref()),
+            (" ", grade.as_deref()),
+            (" ", Some(outcome)),
+            (" on ", self.commit().as_deref()),
+            (" in ", self.repository.get("full_name").text().as_deref()),
+            (": ", reason.as_deref()),
+        ])
+    }
+
+    /// Adds what an alert's event and a change event have in common.
+    fn dress(&self, event: Event) -> Event {
+        let Alert { object, repository, .. } = self;
+        let package = object.pick(&["dependency.package.name", "affected_package_name"]);
+        let event = event
+            .component(package.or_else(|| repository.get("name").text()))
+            .group(repository.at("owner.login").text())
+            .class(object.at("rule.id").text().or_else(|| Some(self.kind.event.to_owned())))
+            .timestamp(TIMES.iter().find_map(|name| object.get(name).time()))
+            .details(self.payload, BESIDE)
+            .detail("ref", self.commit().into())
+            .client(SOURCE.name, repository.get("html_url").text())
+            .grouped_details(*object, DETAILS);
+        LINKS.iter().fold(event, |event, (text, member)| event.link(text, object.at(member).text()))
+    }
+}
 
 /// The branch that a run is of. The commit of a status may be at the head of several.
 fn branch(object: Node<'_>, default: Option<&str>) -> Option<String> {
@@ -294,50 +361,4 @@ fn branch(object: Node<'_>, default: Option<&str>) -> Option<String> {
         }
     }
     branch
-}
-
-fn key(
-    kind: &Kind,
-    repository: Node<'_>,
-    object: Node<'_>,
-    branch: Option<&str>,
-    name: Option<&str>,
-) -> Option<DedupKey> {
-    let mut parts = vec![repository.first_text(&["id", "full_name"])?, kind.event.to_owned()];
-    for &id in kind.ids {
-        let part = if id == BRANCH { branch.map(str::to_owned) } else { object.at(id).text() };
-        // The first is what sets one alert apart from the next; the others may be missing.
-        let first = parts.len() == 2;
-        parts.push(if first { part.or_else(|| name.map(str::to_owned))? } else { part.unwrap_or_default() });
-    }
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    DedupKey::new(SOURCE.slug, &parts)
-}
-
-/// What came of it and how the summary puts that, or why it needs no event.
-fn outcome(
-    kind: &Kind,
-    payload: Node<'_>,
-    object: Node<'_>,
-    branch: Option<&str>,
-) -> Result<(Action, String), &'static str> {
-    let action = payload.get("action").text();
-    let of_alert = kind.mark.starts_with("alert.");
-    let word = if of_alert { action.clone() } else { object.first_text(&["conclusion", "state"]) };
-    let word = word.unwrap_or_default();
-    if kind.ids.contains(&BRANCH) && (word.is_empty() || action.is_some_and(|action| action != "completed")) {
-        return Err(UNFINISHED);
-    }
-    let queued = branch.is_some_and(|branch| branch.starts_with("gh-readonly-queue/"));
-    if queued || object.get("event").text().is_some_and(|cause| cause.starts_with("pull_request")) {
-        return Err("run of a pull request: its author sees it on GitHub");
-    }
-    // A word that GitHub does not document triggers: a page too many is the lesser evil.
-    let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
-    let (action, phrase) = known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome)?;
-    let of_actions = || object.at("app.slug").text().as_deref() == Some("github-actions");
-    if action == Action::Resolve && kind.event == "check_suite" && of_actions() {
-        return Err("one suite of many: another may still be red");
-    }
-    Ok((action, phrase.to_owned()))
 }

@@ -6,8 +6,8 @@
 //! JSON, and `object_kind` is its kind. What it is about, "the object" below, is `object_attributes` of pipelines and
 //! issues, and of jobs (`build`, with members `build_status` …) and deployments the body itself. An incident is an
 //! issue, or a work item, with `type` `Incident`. Times are RFC 3339 or like `2026-03-04 02:15:00 UTC`. GitLab waits
-//! ten seconds. It disables a hook for good after four answers of 4xx in a row, so what needs no event is answered like
-//! the rest.
+//! ten seconds. It retries connections that fail, and never an answer. It disables a hook for good after four answers
+//! of 4xx in a row, so what needs no event is answered like the rest.
 //!
 //! # Mapping
 //!
@@ -72,6 +72,20 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
+    states: &[
+        "success",
+        "failed",
+        "close",
+        "open",
+        "reopen",
+        "acknowledged",
+        "resolved",
+        "critical",
+        "high",
+        "medium",
+        "low",
+        "production",
+    ],
     ..Source::DEFAULT
 };
 
@@ -150,106 +164,141 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let Some(kind) = text::word(KINDS, &name) else {
         return Ok(Mapped::nothing("not about an alert: an event of another kind"));
     };
-    let object = payload.get("object_attributes");
-    let object = if object.members().is_some() { object } else { payload };
-    let is = |member: &str, word: &str| object.get(member).text().is_some_and(|text| text.eq_ignore_ascii_case(word));
-    if kind.class == "incident" && name != "incident" && !is("type", "incident") {
+    let alert = Alert::read(kind, payload);
+    if kind.class == "incident" && name != "incident" && !alert.is("type", "incident") {
         return Ok(Mapped::nothing("not an incident: an issue of another type"));
     }
-    let mut word = object.first_text(&["build_status", "action", "status", "state"]).unwrap_or_default();
-    if word == "update" {
-        // Whom GitLab itself would page by is apart from open and closed. `regraded` is a word of ours.
-        let regraded = payload.at("changes.severity").value().is_some() && !is("state", "closed");
-        let status = payload.at("changes.escalation_status.current").text();
-        word = status.unwrap_or(if regraded { "regraded".to_owned() } else { word });
-    }
-    // A word that GitLab does not document triggers: a page too many is the lesser evil.
-    let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
-    let (action, outcome) = match known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome) {
+    let (action, outcome) = match alert.outcome() {
         Ok(known) => known,
         Err(reason) => return Ok(Mapped::nothing(reason)),
     };
-    if action == Action::Trigger && is("build_allow_failure", "true") {
-        return Ok(Mapped::nothing("allowed to fail: the pipeline goes on without it"));
-    }
-
-    let key = key(kind, payload, object).ok_or(MapError::NoIdentity { item: String::new(), fields: FIELDS })?;
-    let grade = object.first_text(&["environment_tier", "severity"]);
-    let branch = object.get("ref").text();
-    let default = payload.at("project.default_branch").text();
-    let elsewhere = default.is_some() && branch != default && !is("tag", "true");
-    let severity = match kind.class {
-        "deployment" if grade.is_none() && is("environment", "production") => Severity::Critical,
-        "job" | "pipeline" if elsewhere || is("source", "merge_request_event") => Severity::Warning,
-        _ => grade.as_deref().and_then(|grade| text::word(SEVERITIES, grade)).unwrap_or(Severity::Error),
-    };
-
-    let failed = failed_jobs(payload);
-    let reason = object.get("build_failure_reason").text().filter(|_| action == Action::Trigger);
-    let reason = reason.or_else(|| (!failed.is_empty()).then(|| listed(&failed)));
-    let reason = reason.or_else(|| object.first_text(&["commit_title", "title"]));
-    let name = object.first_text(&["build_name", "environment", "name"]);
-    let graded = object.get("severity").text().map(|word| ["(severity ", &word, ")"].concat());
+    let key = alert.key().ok_or(MapError::NoIdentity { item: String::new(), fields: FIELDS })?;
     let place = payload.pick(&["project.path_with_namespace", "project_name", "project.name"]);
-    let summary = text::sentence(&[
-        ("", Some(kind.noun)),
-        (" ", name.as_deref()),
-        (" ", graded.as_deref()),
-        (" ", Some(outcome)),
-        (" on ", branch.as_deref()),
-        (" in ", place.as_deref()),
-        (": ", reason.as_deref()),
-    ]);
-    let home = payload.pick(&["project.web_url", "repository.homepage"]);
-    let (path, id) = kind.page;
-    let built = || Some([home.as_deref()?, path, &object.get(id).text()?].concat());
-    let dress = |event: Event| {
-        let event = event
-            .component(name.clone().or_else(|| payload.pick(&["project.name", "repository.name"])))
-            .group(payload.at("project.namespace").text())
-            .class(Some(kind.class.to_owned()))
-            .timestamp(TIMES.iter().find_map(|name| object.get(name).time()))
-            .details(payload, &["commit=commit.title", "merge_request=merge_request.title", "user=user.username"])
-            .detail("failed_jobs", failed.clone().into())
-            .link("GitLab", object.first_text(&["url", "deployable_url"]).or_else(built))
-            .link("Commit", payload.pick(&["commit.url", "commit_url"]))
-            .link("Environment", payload.get("environment_external_url").text())
-            .link("Merge request", payload.at("merge_request.url").text())
-            .client(SOURCE.name, home.clone());
-        event.grouped_details(object, DETAILS)
-    };
+    let summary = alert.summary(action, &outcome, place.as_deref());
     let source = place.as_deref().unwrap_or(SOURCE.name);
-    let mut mapped = Mapped::one(dress(Event::new(action, key, severity, &summary, source)));
+    let mut mapped = Mapped::one(alert.dress(Event::new(action, key, alert.severity(), &summary, source)));
     if kind.class == "deployment" && action == Action::Resolve {
-        mapped.events.push(dress(Event::change(&summary, source)));
+        mapped.events.push(alert.dress(Event::change(&summary, source)));
     }
     Ok(mapped)
 }
 
 const FIELDS: &str = "`project.id` or `project_id`, and `ref`, `build_name`, `environment` or `iid`";
 
-fn key(kind: &Kind, payload: Node<'_>, object: Node<'_>) -> Option<DedupKey> {
-    let mut parts = vec![payload.pick(&["project.id", "project_id", "project.path_with_namespace"])?];
-    parts.push(kind.class.to_owned());
-    // The branch of a merge request may be a fork's of the same name, and a child says nothing of its parent.
-    match object.get("source").text().as_deref() {
-        Some("merge_request_event") => {
-            parts.push(text::joined(
-                &["merge_request", &payload.at("merge_request.iid").text().unwrap_or_default()],
-                "-",
-            ));
-        }
-        Some("parent_pipeline") => {
-            parts.push(text::joined(&["child", &object.get("name").text().unwrap_or_default()], "-"));
-        }
-        _ => {}
+/// What a delivery is about, and where it says so.
+struct Alert<'a> {
+    kind: &'static Kind,
+    payload: Node<'a>,
+    object: Node<'a>,
+    /// The jobs for which a pipeline failed.
+    failed: Vec<String>,
+}
+
+impl<'a> Alert<'a> {
+    fn read(kind: &'static Kind, payload: Node<'a>) -> Self {
+        let object = payload.get("object_attributes");
+        let object = if object.members().is_some() { object } else { payload };
+        Alert { kind, payload, object, failed: failed_jobs(payload) }
     }
-    for &id in kind.ids {
-        parts.push(object.get(id).text().unwrap_or_default());
+
+    fn is(&self, member: &str, word: &str) -> bool {
+        self.object.get(member).text().is_some_and(|text| text.eq_ignore_ascii_case(word))
     }
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    // The last is what sets one alert apart from the next.
-    if parts.last() == Some(&"") { None } else { DedupKey::new(SOURCE.slug, &parts) }
+
+    /// What came of it and how the summary puts that, or why it needs no event.
+    fn outcome(&self) -> Result<(Action, String), &'static str> {
+        let mut word = self.object.first_text(&["build_status", "action", "status", "state"]).unwrap_or_default();
+        if word == "update" {
+            // Whom GitLab itself would page by is apart from open and closed. `regraded` is a word of ours.
+            let regraded = self.payload.at("changes.severity").value().is_some() && !self.is("state", "closed");
+            let status = self.payload.at("changes.escalation_status.current").text();
+            word = status.unwrap_or(if regraded { "regraded".to_owned() } else { word });
+        }
+        // A word that GitLab does not document triggers: a page too many is the lesser evil.
+        let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
+        let (action, phrase) = known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome)?;
+        if action == Action::Trigger && self.is("build_allow_failure", "true") {
+            return Err("allowed to fail: the pipeline goes on without it");
+        }
+        Ok((action, phrase.to_owned()))
+    }
+
+    fn key(&self) -> Option<DedupKey> {
+        let mut parts = vec![self.payload.pick(&["project.id", "project_id", "project.path_with_namespace"])?];
+        parts.push(self.kind.class.to_owned());
+        // The branch of a merge request may be a fork's of the same name, and a child says nothing of its parent.
+        match self.object.get("source").text().as_deref() {
+            Some("merge_request_event") => {
+                let request = self.payload.at("merge_request.iid").text().unwrap_or_default();
+                parts.push(text::joined(&["merge_request", &request], "-"));
+            }
+            Some("parent_pipeline") => {
+                let name = self.object.get("name").text().unwrap_or_default();
+                parts.push(text::joined(&["child", &name], "-"));
+            }
+            _ => {}
+        }
+        for &id in self.kind.ids {
+            parts.push(self.object.get(id).text().unwrap_or_default());
+        }
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        // The last is what sets one alert apart from the next.
+        if parts.last() == Some(&"") { None } else { DedupKey::new(SOURCE.slug, &parts) }
+    }
+
+    fn severity(&self) -> Severity {
+        let grade = self.object.first_text(&["environment_tier", "severity"]);
+        let default = self.payload.at("project.default_branch").text();
+        let elsewhere = default.is_some() && self.object.get("ref").text() != default && !self.is("tag", "true");
+        match self.kind.class {
+            "deployment" if grade.is_none() && self.is("environment", "production") => Severity::Critical,
+            "job" | "pipeline" if elsewhere || self.is("source", "merge_request_event") => Severity::Warning,
+            _ => grade.as_deref().and_then(|grade| text::word(SEVERITIES, grade)).unwrap_or(Severity::Error),
+        }
+    }
+
+    /// The job, the environment, or what a pipeline is called.
+    fn name(&self) -> Option<String> {
+        self.object.first_text(&["build_name", "environment", "name"])
+    }
+
+    fn summary(&self, action: Action, outcome: &str, place: Option<&str>) -> String {
+        let Alert { object, failed, .. } = self;
+        let reason = object.get("build_failure_reason").text().filter(|_| action == Action::Trigger);
+        let reason = reason.or_else(|| (!failed.is_empty()).then(|| listed(failed)));
+        let reason = reason.or_else(|| object.first_text(&["commit_title", "title"]));
+        let graded = object.get("severity").text().map(|word| ["(severity ", &word, ")"].concat());
+        text::sentence(&[
+            ("", Some(self.kind.noun)),
+            (" ", self.name().as_deref()),
+            (" ", graded.as_deref()),
+            (" ", Some(outcome)),
+            (" on ", object.get("ref").text().as_deref()),
+            (" in ", place),
+            (": ", reason.as_deref()),
+        ])
+    }
+
+    /// Adds what an alert's event and a change event have in common.
+    fn dress(&self, event: Event) -> Event {
+        let Alert { payload, object, .. } = *self;
+        let home = payload.pick(&["project.web_url", "repository.homepage"]);
+        let (path, id) = self.kind.page;
+        let built = || Some([home.as_deref()?, path, &object.get(id).text()?].concat());
+        event
+            .component(self.name().or_else(|| payload.pick(&["project.name", "repository.name"])))
+            .group(payload.at("project.namespace").text())
+            .class(Some(self.kind.class.to_owned()))
+            .timestamp(TIMES.iter().find_map(|name| object.get(name).time()))
+            .details(payload, &["commit=commit.title", "merge_request=merge_request.title", "user=user.username"])
+            .detail("failed_jobs", self.failed.clone().into())
+            .link("GitLab", object.first_text(&["url", "deployable_url"]).or_else(built))
+            .link("Commit", payload.pick(&["commit.url", "commit_url"]))
+            .link("Environment", payload.get("environment_external_url").text())
+            .link("Merge request", payload.at("merge_request.url").text())
+            .client(SOURCE.name, home.clone())
+            .grouped_details(object, DETAILS)
+    }
 }
 
 fn listed(names: &[String]) -> String {

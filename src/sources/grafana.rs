@@ -7,7 +7,8 @@
 //! `orgId`, and on each alert `silenceURL`, `dashboardURL`, `panelURL`, `imageURL`, `values`, `valueString`, `ruleUID`.
 //! Rules that go through an outside Alertmanager arrive in that program's own shape (version "4") and are read alike.
 //! Legacy: one delivery is one alert, `{ruleId, ruleName, ruleUrl, state, title, message, evalMatches, tags,
-//! imageUrl}`. A custom payload (Grafana 12 and later) is another shape and is not understood here.
+//! imageUrl}`. A custom payload (Grafana 12 and later) is another shape and is not understood here. Grafana sends what
+//! was not accepted again an interval later, with its whole group; of legacy alerts that is not known.
 //!
 //! # Mapping
 //!
@@ -77,7 +78,9 @@ pub const SOURCE: Source = Source {
     patience: Duration::from_secs(30),
     map,
     map_group: Some(map_group),
-    states: &["firing", "alerting", "no_data", "resolved", "ok"],
+    // Nothing at once. What was not accepted comes again with its group, an interval later, until it is.
+    retries: true,
+    states: &["resolved", "firing", "ok", "alerting", "no_data"],
     ..Source::DEFAULT
 };
 
@@ -168,10 +171,8 @@ fn legacy(payload: Node<'_>) -> Result<Mapped, MapError> {
     let organisation = payload.get("orgId").text().unwrap_or_default();
     let key = DedupKey::new(SOURCE.slug, &[&organisation, &rule]).ok_or_else(no_identity)?;
     let name = payload.first_text(&["ruleName", "title"]).unwrap_or_else(|| format!("Grafana rule {rule}"));
-    let summary = match payload.get("message").text() {
-        Some(message) => format!("{name}: {message}"),
-        None => name,
-    };
+    let message = payload.get("message").text().map(|message| [": ", &message].concat());
+    let summary = name + &message.unwrap_or_default();
     let page = payload.get("ruleUrl").text();
     let place = page.as_deref().and_then(url::url_host).unwrap_or("Grafana");
     let event = Event::new(action, key, severity, &summary, place)

@@ -7,7 +7,8 @@
 //! else is sent. Read are the template, with `code` or `uuid` for `check` too; `$JSON`, which is the whole check as the
 //! Management API has it; and `$JSON` as member `check` of the template, as the form suggests. `$NAME_JSON` brings its
 //! own quotes, so a name with a quote in it does no harm. A placeholder that an older installation does not know stays
-//! as it is and reads as absent.
+//! as it is and reads as absent. Healthchecks tries three times, without a pause, until the answer is 200, 201, 202 or
+//! 204.
 //!
 //! # Mapping
 //!
@@ -72,7 +73,9 @@ pub const SOURCE: Source = Source {
     patience: Duration::from_secs(10),
     by_get: true,
     map,
-    states: &["down", "up", "grace"],
+    // Three tries at once, on anything but 200, 201, 202 and 204.
+    retries: true,
+    states: &["up", "down", "grace", "critical", "error"],
     ..Source::DEFAULT
 };
 

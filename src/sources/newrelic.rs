@@ -10,7 +10,8 @@
 //!
 //! The channels of before workflows sent one incident, as JSON or a form: `{incident_id, current_state, event_type,
 //! severity, condition_name, policy_name, details, targets[], timestamp, incident_url, …}`. They are gone, and
-//! templates that make this shape of an issue are still about, New Relic's own among them.
+//! templates that make this shape of an issue are still about, New Relic's own among them. The page does not say
+//! whether New Relic retries, so it is taken not to.
 //!
 //! # Mapping
 //!
@@ -71,7 +72,7 @@ pub const SOURCE: Source = Source {
     },
     patience: Duration::from_secs(5),
     map,
-    states: &["CREATED", "ACTIVATED", "open", "CLOSED", "closed"],
+    states: &["CLOSED", "CREATED", "ACTIVATED", "ACKNOWLEDGED", "closed", "open", "CRITICAL", "HIGH", "MEDIUM", "LOW"],
     ..Source::DEFAULT
 };
 

@@ -5,7 +5,8 @@
 //! <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>, read 2026-11. One delivery is one
 //! event: `{action, data, actor, installation}`, its kind in the header `Sentry-Hook-Resource` and, as the name of a
 //! member, in `data`, which is asked where the header is missing. The plugin's shape has no `data`: `{id, project,
-//! project_slug, level, culprit, message, url, triggering_rules, event}`, and no signature.
+//! project_slug, level, culprit, message, url, triggering_rules, event}`, and no signature. Sentry never retries what
+//! is for an internal integration.
 //!
 //! # Mapping
 //!
@@ -67,7 +68,20 @@ pub const SOURCE: Source = Source {
     },
     patience: Duration::from_secs(1),
     map,
-    states: &["critical", "warning", "created", "unresolved", "resolved", "archived"],
+    states: &[
+        "resolved",
+        "critical",
+        "warning",
+        "created",
+        "unresolved",
+        "triggered",
+        "archived",
+        "ignored",
+        "fatal",
+        "error",
+        "info",
+        "high",
+    ],
     ..Source::DEFAULT
 };
 
@@ -157,62 +171,86 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if kind == "issue" && word == "assigned" {
         return Ok(Mapped::nothing("the issue was assigned"));
     }
-    let action = text::word(ACTIONS, &word).unwrap_or(Action::Trigger);
-    let level = subject.get("level").text().unwrap_or(word);
-    let severity = text::word(SEVERITIES, &level).unwrap_or(Severity::Error);
-    let high = subject.get("priority").text().as_deref() == Some("high");
-    let severity = if high { severity.max(Severity::Error) } else { severity };
-
-    let project = subject.pick(&["project.slug", "projects.0", "project_slug"]);
-    let project = project.or_else(|| project_in(&subject.get("url").text()?)).or_else(|| subject.get("project").text());
-    let description = data.get("description_text").text().unwrap_or_default();
-    // Sentry may write the end of a line as two characters.
-    let description = description.split(['\n', '\\']).next().unwrap_or_default();
-    let title = data.get("description_title").text();
-    let title = title.or_else(|| event.pick(&["alert_rule.name", "title"]));
-    let title = title.or_else(|| subject.first_text(&["message", "culprit"]));
-    let parts =
-        [project.as_deref().unwrap_or_default(), title.as_deref().unwrap_or("an alert without a title"), description];
-    let place = subject.first_text(&["culprit", "transaction"]).or_else(|| project.clone());
-    let times: &[&str] = match action {
-        Action::Resolve => &["date_closed"],
-        _ => &["datetime", "timestamp", "lastSeen", "date_detected", "date_started"],
-    };
-    let page = subject.first_text(&["web_url", "permalink"]).or_else(|| payload.pick(&["data.web_url", "url"]));
-    let environment = event.pick(&["environment", "alert_rule.environment"]).or_else(|| environment_in(event));
-
-    let event = Event::new(
-        action,
-        key(kind, subject)?,
-        severity,
-        &text::joined(&parts, ": "),
-        place.as_deref().unwrap_or("Sentry"),
-    )
-    .component(project)
-    .group(environment)
-    .class(event.pick(&["metadata.type", "issueType", "alert_rule.aggregate"]))
-    .timestamp(times.iter().find_map(|time| event.get(time).time()))
-    .details(subject, DETAILS)
-    .details(payload, &["action", "data.triggered_rule", "data.description_text"])
-    .link("Sentry", page.clone())
-    .client("Sentry", page);
-    Ok(Mapped::one(event))
+    Ok(Mapped::one(Alert { kind, word, payload, subject, event }.event()?))
 }
 
-fn key(kind: &str, subject: Node<'_>) -> Result<DedupKey, MapError> {
-    let (names, fields): (&[&str], _) = match kind {
-        "event" => (&["issue_id"], "`data.event.issue_id`"),
-        "metric_alert" => (&["identifier", "id"], "`data.metric_alert.identifier`"),
-        _ => (&["id"], "`id` of the issue"),
-    };
-    let id = subject.first_text(names).unwrap_or_default();
-    let organization = subject.pick(&["organization_id", "alert_rule.organization_id"]).unwrap_or_default();
-    let parts: &[&str] = match (id.is_empty(), kind) {
-        (true, _) => &[],
-        (false, "metric_alert") => &[&organization, "incident", &id],
-        (false, _) => &["issue", &id],
-    };
-    DedupKey::new(SOURCE.slug, parts).ok_or(MapError::NoIdentity { item: String::new(), fields })
+/// What a delivery says of an issue or an alert.
+struct Alert<'a> {
+    /// The member of `data` that it is in; empty for the plugin's.
+    kind: &'a str,
+    /// What happened to it.
+    word: String,
+    payload: Node<'a>,
+    subject: Node<'a>,
+    /// What it says of the event: the subject itself, but for the plugin's.
+    event: Node<'a>,
+}
+
+impl Alert<'_> {
+    fn event(&self) -> Result<Event, MapError> {
+        let Alert { payload, subject, event, .. } = *self;
+        let action = text::word(ACTIONS, &self.word).unwrap_or(Action::Trigger);
+        let project = self.project();
+        let place = subject.first_text(&["culprit", "transaction"]).or_else(|| project.clone());
+        let times: &[&str] = match action {
+            Action::Resolve => &["date_closed"],
+            _ => &["datetime", "timestamp", "lastSeen", "date_detected", "date_started"],
+        };
+        let page = subject.first_text(&["web_url", "permalink"]).or_else(|| payload.pick(&["data.web_url", "url"]));
+        let environment = event.pick(&["environment", "alert_rule.environment"]).or_else(|| environment_in(event));
+        let summary = self.summary(project.as_deref());
+        let place = place.as_deref().unwrap_or("Sentry");
+        Ok(Event::new(action, self.key()?, self.severity(), &summary, place)
+            .component(project)
+            .group(environment)
+            .class(event.pick(&["metadata.type", "issueType", "alert_rule.aggregate"]))
+            .timestamp(times.iter().find_map(|time| event.get(time).time()))
+            .details(subject, DETAILS)
+            .details(payload, &["action", "data.triggered_rule", "data.description_text"])
+            .link("Sentry", page.clone())
+            .client("Sentry", page))
+    }
+
+    fn key(&self) -> Result<DedupKey, MapError> {
+        let (names, fields): (&[&str], _) = match self.kind {
+            "event" => (&["issue_id"], "`data.event.issue_id`"),
+            "metric_alert" => (&["identifier", "id"], "`data.metric_alert.identifier`"),
+            _ => (&["id"], "`id` of the issue"),
+        };
+        let id = self.subject.first_text(names).unwrap_or_default();
+        let organization = self.subject.pick(&["organization_id", "alert_rule.organization_id"]).unwrap_or_default();
+        let parts: &[&str] = match (id.is_empty(), self.kind) {
+            (true, _) => &[],
+            (false, "metric_alert") => &[&organization, "incident", &id],
+            (false, _) => &["issue", &id],
+        };
+        DedupKey::new(SOURCE.slug, parts).ok_or(MapError::NoIdentity { item: String::new(), fields })
+    }
+
+    fn severity(&self) -> Severity {
+        let level = self.subject.get("level").text();
+        let severity = text::word(SEVERITIES, level.as_ref().unwrap_or(&self.word)).unwrap_or(Severity::Error);
+        let high = self.subject.get("priority").text().as_deref() == Some("high");
+        if high { severity.max(Severity::Error) } else { severity }
+    }
+
+    fn project(&self) -> Option<String> {
+        let project = self.subject.pick(&["project.slug", "projects.0", "project_slug"]);
+        let project = project.or_else(|| project_in(&self.subject.get("url").text()?));
+        project.or_else(|| self.subject.get("project").text())
+    }
+
+    fn summary(&self, project: Option<&str>) -> String {
+        let data = self.payload.get("data");
+        let description = data.get("description_text").text().unwrap_or_default();
+        // Sentry may write the end of a line as two characters.
+        let description = description.split(['\n', '\\']).next().unwrap_or_default();
+        let title = data.get("description_title").text();
+        let title = title.or_else(|| self.event.pick(&["alert_rule.name", "title"]));
+        let title = title.or_else(|| self.subject.first_text(&["message", "culprit"]));
+        let title = title.as_deref().unwrap_or("an alert without a title");
+        text::joined(&[project.unwrap_or_default(), title, description], ": ")
+    }
 }
 
 /// The project's slug in an event's API address: `…/projects/<organization>/<project>/events/…`.

@@ -6,7 +6,8 @@
 //! `{Type, MessageId, TopicArn, Subject, Message, Timestamp, SignatureVersion, Signature, SigningCertURL, …}`, sent as
 //! `text/plain`; with raw delivery `Message` alone. `Message` is text, and often JSON: a CloudWatch alarm (`AlarmName`,
 //! `NewStateValue`; metric, metric math, anomaly and composite alike), an event of EventBridge (`detail-type`, `detail`),
-//! a notice of Auto Scaling (`AutoScalingGroupName`, `Event`).
+//! a notice of Auto Scaling (`AutoScalingGroupName`, `Event`). SNS retries a 5xx three times, 20 seconds apart, unless
+//! the subscription's policy says otherwise; what is answered with 4xx it takes for delivered.
 //!
 //! Where the signature let a delivery in, only the signed members of the envelope are looked at. Fetching its
 //! certificate, and confirming a subscription, goes to `sns.<region>.amazonaws.com`, which the runtime has to allow.
@@ -76,7 +77,9 @@ pub const SOURCE: Source = Source {
     },
     patience: Duration::from_secs(15),
     map,
-    states: &["ALARM", "OK"],
+    // A 5xx three times, 20 seconds apart, unless the subscription's policy says otherwise; an hour at most.
+    retries: true,
+    states: &["OK", "ALARM", "closed", "issue", "COMPLETED", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"],
     visit: Some(Visit {
         listed_in: SNS.listed_in,
         authority: host_of_topic,
@@ -185,17 +188,8 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
 
 /// What is shown of an alarm.
 const DETAILS: &[&[&str]] = &[
-    &[
-        "AlarmName",
-        "AlarmDescription",
-        "AWSAccountId",
-        "Region",
-        "AlarmRule",
-        "TriggeringChildren",
-        "Trigger",
-        "detail",
-    ],
-    &["NewStateValue", "NewStateReason", "OldStateValue"],
+    &["AlarmName", "AlarmDescription", "AWSAccountId", "Region", "AlarmRule", "TriggeringChildren", "Trigger"],
+    &["detail", "NewStateValue", "NewStateReason", "OldStateValue"],
 ];
 
 /// The severity that people write into an alarm's name or description, where CloudWatch has no field for it: `[sev:low]`.
@@ -250,16 +244,7 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             (action, severity, [text(detail.get("eventArn")), account.clone()], named)
         }
         "GuardDuty Finding" => {
-            // Text, too, where a user has made the event over. The standard library's own reading of them is 18 KB.
-            let number = detail.get("severity").text().and_then(|text| parse(text.as_bytes()).ok()?.as_f64());
-            // Of one that cannot be read nobody knows that it is harmless.
-            let severity = match number.unwrap_or(7.0) {
-                9.0.. => Severity::Critical,
-                7.0.. => Severity::Error,
-                4.0.. => Severity::Warning,
-                _ => Severity::Info,
-            };
-            (Action::Trigger, severity, [text(detail.get("id")), String::new()], text(detail.get("title")))
+            (Action::Trigger, graded(detail), [text(detail.get("id")), String::new()], text(detail.get("title")))
         }
         _ => {
             let state = detail.pick(&["state", "status", "build-status"]).unwrap_or_default();
@@ -291,6 +276,19 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
         .timestamp(event.get("time").text())
         .details(event, &["detail", "resources", "account", "region"]);
     Ok(Mapped::one(mapped))
+}
+
+/// How bad a finding of GuardDuty is.
+fn graded(detail: Node<'_>) -> Severity {
+    // Text, too, where a user has made the event over. The standard library's own reading of them is 18 KB.
+    let number = detail.get("severity").text().and_then(|text| parse(text.as_bytes()).ok()?.as_f64());
+    // Of one that cannot be read nobody knows that it is harmless.
+    match number.unwrap_or(7.0) {
+        9.0.. => Severity::Critical,
+        7.0.. => Severity::Error,
+        4.0.. => Severity::Warning,
+        _ => Severity::Info,
+    }
 }
 
 /// A notice of Auto Scaling: what failed is over when the next one of its kind goes well.

@@ -6,7 +6,7 @@
 //! `{heartbeat, monitor, msg}` as JSON, as JSON in field `data` of a form, or by `GET` as parameters of which the first
 //! two are JSON. The test button and notices of certificates and domains that expire have no heartbeat: nothing but
 //! `msg` is sure to be there. A custom body that keeps these names is read alike, and so are `msg`, `name` and `status`
-//! side by side, which are the names of its variables.
+//! side by side, which are the names of its variables. It never retries.
 //!
 //! # Mapping
 //!
@@ -40,6 +40,8 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
+use serde_json::Value;
+
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::http::url;
@@ -64,6 +66,7 @@ pub const SOURCE: Source = Source {
     },
     by_get: true,
     map,
+    states: &["1", "0", "✅ Up", "🔴 Down"],
     ..Source::DEFAULT
 };
 
@@ -97,15 +100,7 @@ const DETAILS: &[&str] = &[
 ];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let mut payload = payload(delivery)?;
-    for name in ["heartbeat", "monitor"] {
-        // By GET they are text.
-        if let Some(place) = payload.get_mut(name)
-            && let Some(text) = place.as_str()
-        {
-            *place = parse(text.as_bytes()).unwrap_or_default();
-        }
-    }
+    let payload = unpacked(payload(delivery)?);
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `heartbeat`, `monitor` and `msg`" })?;
 
@@ -134,13 +129,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     };
     let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`monitor.id` or `msg`" })?;
 
-    let url = payload.at("monitor.url").text();
-    let host = || url.as_deref().and_then(url::url_host).map(str::to_owned);
-    let mut place = payload.at("monitor.hostname").text().or_else(host);
-    let kind = payload.at("monitor.type").text();
-    if let (Some("port"), Some(port), Some(place)) = (kind.as_deref(), payload.at("monitor.port").text(), &mut place) {
-        *place = [place, ":", &port].concat();
-    }
+    let place = place(payload);
     let summary = match payload.at("heartbeat.msg").text() {
         None if !msg.is_empty() => msg.clone(),
         why => {
@@ -152,17 +141,38 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     };
     let path = payload.at("monitor.pathName").text();
     let group = path.as_deref().and_then(|path| path.strip_suffix(name.as_deref()?)?.strip_suffix(" / "));
-    let time = payload.at("heartbeat.time").text();
 
     let event = Event::new(action, key, severity, &summary, place.as_deref().unwrap_or(SOURCE.name))
         .component(name.clone())
         .group(group.map(str::to_owned))
-        .class(kind)
-        .timestamp(time.map(|time| [time.trim_end_matches('Z'), "Z"].concat()))
-        .link("Monitored page", url.filter(|url| !url.contains(['@', '?'])))
+        .class(payload.at("monitor.type").text())
+        .timestamp(payload.at("heartbeat.time").text().map(|time| [time.trim_end_matches('Z'), "Z"].concat()))
+        .link("Monitored page", payload.at("monitor.url").text().filter(|url| !url.contains(['@', '?'])))
         .client(SOURCE.name, None)
         .details(payload, DETAILS);
     Ok(Mapped::one(event))
+}
+
+/// The payload with heartbeat and monitor as JSON. By `GET` they are text.
+fn unpacked(mut payload: Value) -> Value {
+    for name in ["heartbeat", "monitor"] {
+        let json = payload.get(name).and_then(Value::as_str).map(|text| parse(text.as_bytes()).unwrap_or_default());
+        if let (Some(json), Some(place)) = (json, payload.get_mut(name)) {
+            *place = json;
+        }
+    }
+    payload
+}
+
+/// The host that is monitored, with its port where that is what is monitored.
+fn place(payload: Node<'_>) -> Option<String> {
+    let monitor = payload.get("monitor");
+    let host = || Some(url::url_host(&monitor.get("url").text()?)?.to_owned());
+    let place = monitor.get("hostname").text().or_else(host)?;
+    match monitor.get("port").text() {
+        Some(port) if monitor.get("type").text().as_deref() == Some("port") => Some([&place, ":", &port].concat()),
+        _ => Some(place),
+    }
 }
 
 /// What the monitor's tag `severity` says.

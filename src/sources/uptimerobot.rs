@@ -8,7 +8,8 @@
 //! `monitorURL`, `monitorFriendlyName`, `alertType` (1 down, 2 up, 3 a certificate or a domain expires),
 //! `alertTypeFriendlyName`, `alertDetails`, `alertDuration`, `alertFriendlyDuration`, `alertDateTime`, `alertID`,
 //! `monitorAlertContacts`, `sslExpiryDate`, `sslExpiryDaysLeft`. They are read under these names and in snake case,
-//! `monitor_id` and so on; what was not filled in reads as absent.
+//! `monitor_id` and so on; what was not filled in reads as absent. The page does not say whether UptimeRobot retries,
+//! so it is taken not to.
 //!
 //! # Mapping
 //!
@@ -69,6 +70,7 @@ pub const SOURCE: Source = Source {
     },
     by_get: true,
     map,
+    states: &["2", "1", "3", "Up", "Down"],
     ..Source::DEFAULT
 };
 

@@ -7,7 +7,8 @@
 //! parameters of the media type PagerDuty that Zabbix ships, without its key. Read too are those of the other shipped
 //! media types (`event_id`, `event_value`, `event_nseverity`, …), short ones of guides (`status`, `trigger`, `link`) and
 //! what PagerDuty's older agent made of them (`incident_key`, `event_type`, `details`). Everything is text. A macro that
-//! has no value stays as it is (`{EVENT.ID}`, `{$ZABBIX.URL}`) or becomes `*UNKNOWN*`; both read as absent.
+//! has no value stays as it is (`{EVENT.ID}`, `{$ZABBIX.URL}`) or becomes `*UNKNOWN*`; both read as absent. Where the
+//! script throws, Zabbix tries three times, ten seconds apart, unless the media type's options say otherwise.
 //!
 //! # Mapping
 //!
@@ -68,6 +69,27 @@ pub const SOURCE: Source = Source {
     // How long a script may run.
     patience: Duration::from_secs(30),
     map,
+    // Three attempts, ten seconds apart, unless the media type says otherwise.
+    retries: true,
+    states: &[
+        "0",
+        "1",
+        "OK",
+        "PROBLEM",
+        "RESOLVED",
+        "resolve",
+        "acknowledge",
+        "Yes",
+        "5",
+        "4",
+        "3",
+        "2",
+        "Disaster",
+        "High",
+        "Average",
+        "Warning",
+        "Information",
+    ],
     ..Source::DEFAULT
 };
 
@@ -149,72 +171,103 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = unfilled::filled(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `eventid` and `eventvalue`" })?;
-    let older = payload.get("details");
-    let first = |names: &[&str]| payload.first_text(names).or_else(|| older.first_text(names)).unwrap_or_default();
-
-    let link = first(&["link"]);
-    let event = first(&["incident_key", "eventid", "event_id"]);
-    let mut trigger = first(&["triggerid", "trigger_id", "triggerId", "id"]);
-    if let Some((_, rest)) = text::cut(&link, "triggerid=").filter(|_| trigger.is_empty()) {
-        trigger.push_str(rest.split('&').next().unwrap_or_default());
-    }
-    let host = first(&["hostname", "host_name", "hostName"]);
+    let given = Parameters { payload, older: payload.get("details") };
+    let host = given.first(&["hostname", "host_name", "hostName"]);
+    let event = given.first(&["incident_key", "eventid", "event_id"]);
+    let trigger = given.trigger();
     let key = match (event.is_empty(), trigger.is_empty()) {
         (false, _) => DedupKey::new(SOURCE.slug, &[&event]),
         (true, false) => DedupKey::new(SOURCE.slug, &["", &trigger, &host]),
         (true, true) => None,
     };
     let Some(key) = key else { return nameless((SOURCE.slug, SOURCE.name), &raw, "`eventid` or `triggerid`") };
-
-    let source = first(&["event_source"]);
-    let is_notice = matches!(source.as_str(), "1" | "2");
-    let is_cancelled = first(&["alert_message", "message"]).starts_with("NOTE: Escalation cancel");
-    let is_update = !matches!(first(&["eventupdate", "event_update_status", "update_action"]).as_str(), "" | "0");
-    let is_acknowledged = first(&["eventack", "event_ack"]).eq_ignore_ascii_case("yes");
-    let action = match text::word(STATES, &first(&["event_type", "eventvalue", "event_value", "status"])) {
-        _ if is_notice => Action::Trigger,
-        _ if is_cancelled => Action::Resolve,
-        Some(action) => action,
-        None if is_update && is_acknowledged => Action::Acknowledge,
-        None if is_update => return Ok(Mapped::nothing("update without an acknowledgement")),
-        None => Action::Trigger,
+    let action = match given.action() {
+        Ok(action) => action,
+        Err(reason) => return Ok(Mapped::nothing(reason)),
     };
-    // Only events of triggers (0) and services (4) have a severity of their own.
-    let otherwise = if matches!(source.as_str(), "1" | "2" | "3") { Severity::Info } else { Severity::Error };
-    let severity = text::word(SEVERITIES, &first(&["severity", "event_nseverity", "event_severity"]));
 
-    let mut summary = first(&["eventname", "event_name", "alert_subject", "trigger", "description", "name"]);
-    if summary.is_empty() {
-        summary.push_str("Problem");
-    }
-    if !text::contains(&summary, &host) && !host.is_empty() {
-        summary = [&summary, " on ", &host].concat();
-    }
-    let data = first(&["triggeropdata", "event_opdata", "item"]);
-    if !data.is_empty() {
-        summary = [&summary, ": ", &data].concat();
-    }
-    let mut place = host;
-    if place.is_empty() {
-        place = first(&["hostip", "host_ip", "hostIp"]);
-    }
-    if place.is_empty() {
-        place.push_str(SOURCE.name);
-    }
-
-    let tags = first(&["eventtags", "event_tags", "tags"]);
-    let tag = |name: &str| tags.split(',').find_map(|tag| tag.trim().strip_prefix(name)).map(str::to_owned);
-    let url = first(&["url", "zabbix_url"]);
+    let place = if host.is_empty() { given.first(&["hostip", "host_ip", "hostIp"]) } else { host.clone() };
+    let place = if place.is_empty() { SOURCE.name } else { &place };
+    let url = given.first(&["url", "zabbix_url"]);
     let root = url.trim_end_matches('/');
     let page = [root, "/tr_events.php?triggerid=", &trigger, "&eventid=", &event].concat();
-
-    let event = Event::new(action, key, severity.unwrap_or(otherwise), &summary, &place)
-        .component(tag("component:"))
-        .class(tag("scope:"))
+    let event = Event::new(action, key, given.severity(), &given.summary(&host), place)
+        .component(given.tag("component:"))
+        .class(given.tag("scope:"))
         .link("Event", Some(page).filter(|_| !trigger.is_empty() && !event.is_empty()))
-        .link("Event", Some(link))
+        .link("Event", Some(given.first(&["link"])))
         .client(SOURCE.name, Some(url))
-        .details(older, DETAILS)
+        .details(given.older, DETAILS)
         .details(payload, DETAILS);
     Ok(Mapped::one(event))
+}
+
+/// The media type's parameters.
+#[derive(Clone, Copy)]
+struct Parameters<'a> {
+    payload: Node<'a>,
+    /// Where PagerDuty's older agent put most of them.
+    older: Node<'a>,
+}
+
+impl Parameters<'_> {
+    /// The first of these that has a value, else an empty text.
+    fn first(self, names: &[&str]) -> String {
+        self.payload.first_text(names).or_else(|| self.older.first_text(names)).unwrap_or_default()
+    }
+
+    /// The trigger's id.
+    fn trigger(self) -> String {
+        let id = self.first(&["triggerid", "trigger_id", "triggerId", "id"]);
+        let link = self.first(&["link"]);
+        match text::cut(&link, "triggerid=") {
+            Some((_, rest)) if id.is_empty() => rest.split('&').next().unwrap_or_default().to_owned(),
+            _ => id,
+        }
+    }
+
+    /// What to do, or why nothing.
+    fn action(self) -> Result<Action, &'static str> {
+        let is_notice = matches!(self.first(&["event_source"]).as_str(), "1" | "2");
+        let is_cancelled = self.first(&["alert_message", "message"]).starts_with("NOTE: Escalation cancel");
+        let update = self.first(&["eventupdate", "event_update_status", "update_action"]);
+        let is_update = !matches!(update.as_str(), "" | "0");
+        let is_acknowledged = self.first(&["eventack", "event_ack"]).eq_ignore_ascii_case("yes");
+        match text::word(STATES, &self.first(&["event_type", "eventvalue", "event_value", "status"])) {
+            _ if is_notice => Ok(Action::Trigger),
+            _ if is_cancelled => Ok(Action::Resolve),
+            Some(action) => Ok(action),
+            None if is_update && is_acknowledged => Ok(Action::Acknowledge),
+            None if is_update => Err("update without an acknowledgement"),
+            None => Ok(Action::Trigger),
+        }
+    }
+
+    fn severity(self) -> Severity {
+        let given = text::word(SEVERITIES, &self.first(&["severity", "event_nseverity", "event_severity"]));
+        // Only events of triggers (0) and services (4) have a severity of their own.
+        let without = matches!(self.first(&["event_source"]).as_str(), "1" | "2" | "3");
+        given.unwrap_or(if without { Severity::Info } else { Severity::Error })
+    }
+
+    fn summary(self, host: &str) -> String {
+        let mut summary = self.first(&["eventname", "event_name", "alert_subject", "trigger", "description", "name"]);
+        if summary.is_empty() {
+            summary.push_str("Problem");
+        }
+        if !text::contains(&summary, host) && !host.is_empty() {
+            summary = [&summary, " on ", host].concat();
+        }
+        let data = self.first(&["triggeropdata", "event_opdata", "item"]);
+        if !data.is_empty() {
+            summary = [&summary, ": ", &data].concat();
+        }
+        summary
+    }
+
+    /// The value of one of the event's tags, which are `name:value` with commas between.
+    fn tag(self, name: &str) -> Option<String> {
+        let tags = self.first(&["eventtags", "event_tags", "tags"]);
+        tags.split(',').find_map(|tag| tag.trim().strip_prefix(name)).map(str::to_owned)
+    }
 }

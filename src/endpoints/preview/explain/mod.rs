@@ -192,7 +192,7 @@ fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, 
         let answer = asker.change(payload, part, &|value| *value = Value::Null);
         found.note_only(&[ALL, "event_action", "payload.severity"], &part.name, answer.as_deref());
     }
-    for word in words.iter().chain(WORDS) {
+    for word in words.iter().chain(WORDS.iter().filter(|word| !words.contains(word))) {
         for part in likely.iter().chain(&others) {
             if !found.wants(&DECIDED) {
                 return;
