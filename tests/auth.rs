@@ -300,7 +300,7 @@ fn accepts(case: &Value, request: &Request, secrets: &Rotation) -> Option<bool> 
     let mut fetch = |_: &Url| certificate.clone().ok_or(FetchError::Trouble);
     let schemes = [scheme(&case["scheme"])];
     let known = auth::verify(request, &schemes, access, now, &mut fetch);
-    known.ok().map(|known| known.proof().previous)
+    known.ok().map(|known| known.authenticated_by().previous)
 }
 
 const POLICY: Policy = Policy { signature: Signature::Optional, query: Query::Listed };

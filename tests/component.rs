@@ -243,7 +243,7 @@ fn the_set_up_pages_say_what_to_enter() {
         assert_eq!((reply.status, reply.headers["content-type"].as_str()), (200, "text/plain; charset=utf-8"));
         let page = String::from_utf8_lossy(&reply.body).into_owned();
         for part in
-            [source.setup.opens, source.setup.closes, source.docs, &format!("secret_{slug}"), &format!("/{slug}")]
+            [source.setup.triggers, source.setup.resolves, source.docs, &format!("secret_{slug}"), &format!("/{slug}")]
         {
             assert!(page.contains(part), "{slug}: {part} is not in\n{page}");
         }

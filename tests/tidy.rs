@@ -161,7 +161,7 @@ fn row(source: &Source) -> String {
     ];
     let ways: Vec<&str> = ways.iter().filter(|(has, _)| *has).map(|(_, way)| *way).collect();
     let Source { slug, name, docs, setup, .. } = source;
-    format!("| `/{slug}` | [{name}]({docs}) | {} | {} | {} |", ways.join(", "), setup.opens, setup.closes)
+    format!("| `/{slug}` | [{name}]({docs}) | {} | {} | {} |", ways.join(", "), setup.triggers, setup.resolves)
 }
 
 /// The paths of all members of a JSON value.

@@ -11,11 +11,11 @@ use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 ///
 /// # Errors
 /// There are no such variables. `fields` are those that could have identified an alert.
-pub fn nameless((slug, name): (&str, &str), payload: &Value, fields: &'static str) -> Result<Mapped, MapError> {
+pub fn unidentified((slug, name): (&str, &str), payload: &Value, fields: &'static str) -> Result<Mapped, MapError> {
     let summary = format!("{} sends variables that are not filled in, and may be hiding alerts", name);
     // Not what is filled in: it may be a secret.
     let members = Node::root(payload).members().into_iter().flatten();
-    let unfilled = members.filter(|(_, value)| value.as_str().is_some_and(is_unfilled));
+    let unfilled = members.filter(|(_, value)| value.as_str().is_some_and(is_unexpanded_variable));
     let unfilled: Vec<Value> = unfilled.map(|(_, value)| value.clone()).collect();
     match DedupKey::new(slug, &["unfilled"]).filter(|_| !unfilled.is_empty()) {
         Some(key) => {
@@ -29,7 +29,7 @@ pub fn nameless((slug, name): (&str, &str), payload: &Value, fields: &'static st
 /// Whether a text is a template's variable that nobody has filled in: `$NAME`, `${name}`, `{NAME}`, `{{name}}`, `*name*`,
 /// `[TWO_WORDS]`, `##NAME##`. Alerts that share one would share a dedup key. A name in braces that has a hyphen in it is a
 /// GUID, one word in brackets may be anybody's.
-pub fn is_unfilled(text: &str) -> bool {
+pub fn is_unexpanded_variable(text: &str) -> bool {
     let text = text.trim();
     let within = |open: &str, close: &str| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
     let name = |inner: &str| {
@@ -48,14 +48,14 @@ pub fn is_unfilled(text: &str) -> bool {
 }
 
 /// A payload without its unfilled variables: they read as nothing.
-pub fn filled(value: Value) -> Value {
+pub fn without_unexpanded(value: Value) -> Value {
     match value {
-        Value::String(text) if is_unfilled(&text) => Value::Null,
-        Value::Array(items) => items.into_iter().map(filled).collect(),
+        Value::String(text) if is_unexpanded_variable(&text) => Value::Null,
+        Value::Array(items) => items.into_iter().map(without_unexpanded).collect(),
         Value::Object(members) => {
             let mut kept = Map::new();
             for (name, value) in members {
-                kept.insert(name, filled(value));
+                kept.insert(name, without_unexpanded(value));
             }
             Value::Object(kept)
         }
