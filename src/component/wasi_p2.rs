@@ -22,7 +22,7 @@ use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
 use crate::http::{BODY_MAX_BYTES, Headers, Method, ReadError, Reply, Request};
 use crate::pipeline;
 use crate::runtime::lanes::{self, Wire};
-use crate::runtime::{Host, HttpRequest, HttpResponse, SendError, Step, VariableError, Verb};
+use crate::runtime::{Host, HttpRequest, HttpResponse, SendError, Step, VariableError};
 
 #[expect(unsafe_code, reason = "generated from wit/world.wit")]
 mod bindings {
