@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use pagerelay_support::fixtures::{self, Fixture};
-use pagerelay_support::{ROUTING_KEY, contract};
 use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity};
 use pagerelay::sources;
+use pagerelay_support::fixtures::{self, Fixture};
+use pagerelay_support::{ROUTING_KEY, contract};
 use serde_json::{Value, json};
 
 /// Which folder of the corpus goes to which source. Folders of vendors that have no source yet are not listed.

@@ -1,10 +1,10 @@
 //! Fixtures, damaged at random: nothing panics, no event breaks the contract, no key wanders.
 
-use pagerelay_support::fixtures::{self, Fixture};
-use pagerelay_support::{ROUTING_KEY, contract};
 use pagerelay::pagerduty::event::DedupKey;
 use pagerelay::sources;
 use pagerelay::text;
+use pagerelay_support::fixtures::{self, Fixture};
+use pagerelay_support::{ROUTING_KEY, contract};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,120 +1,46 @@
-//! What must agree, agrees: registry, files, fixtures, README, `spin.toml`, and who may use whom.
+//! What must agree, agrees: registry, files, fixtures, samples, and `spin.toml`. Who may use whom is in `architecture.rs`,
+//! and what the README says in `readme.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
-use pagerelay::auth::Scheme;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use pagerelay::config::VARIABLES;
-use pagerelay::sources::{SOURCES, Source};
+use pagerelay::sources::SOURCES;
+use pagerelay_support::root;
 
-/// The most lines of code in a source, and the most in half of them.
+/// The most lines of code in a source.
 const SOURCE_MAX_LINES: usize = 250;
-const SOURCE_MEDIAN_LINES: usize = 120;
+
+/// How large the page at `/` may be without its samples, compressed, in bytes.
+const PAGE_MAX_BYTES: usize = 16_384;
+
+/// How large a sample of the page may be, in bytes.
+const SAMPLE_MAX_BYTES: usize = 4096;
 
 /// The headings of a source's docs, in order.
 const HEADINGS: [&str; 4] = ["# Wire format", "# Mapping", "# Dedup key", "# Not mapped"];
 
-/// Which modules of the crate a module may use. `sources/mod` is the contract, `sources/*` every vendor.
-const MAY_USE: &[(&str, &[&str])] = &[
-    ("act", &["auth", "config", "error", "event", "host", "report", "request", "rest", "sources", "text"]),
-    ("auth", &["host", "request", "secret", "text"]),
-    ("auth/*", &["host", "request", "secret", "text"]),
-    ("component", &["host", "relay", "request"]),
-    ("config", &["auth", "host", "secret", "text"]),
-    ("config/*", &["host", "secret", "text"]),
-    ("custom", &["auth", "event", "sources", "text"]),
-    ("custom/*", &["auth", "event", "sources", "text"]),
-    ("deliver", &["event", "host", "secret", "text"]),
-    ("deliver/*", &["event", "host", "secret", "text"]),
-    (
-        "doctor",
-        &[
-            "auth", "config", "custom", "deliver", "event", "host", "report", "request", "rest", "route", "secret",
-            "sources", "text",
-        ],
-    ),
-    (
-        "doctor/*",
-        &[
-            "auth", "config", "custom", "deliver", "event", "host", "report", "request", "rest", "route", "secret",
-            "sources", "text",
-        ],
-    ),
-    ("error", &["auth", "config", "request", "rest", "route", "sources", "text"]),
-    ("event", &["fit", "text"]),
-    ("event/*", &["text"]),
-    ("explain/*", &["text"]),
-    ("explain", &["auth", "event", "sources", "text"]),
-    ("fit", &["text"]),
-    ("form", &["text"]),
-    ("host", &[]),
-    ("labels", &["event", "fit", "sources", "text"]),
-    ("lib", &[]),
-    ("page", &["request", "text"]),
-    ("preview", &["deliver", "event", "explain", "text"]),
-    (
-        "relay",
-        &[
-            "act", "auth", "config", "custom", "deliver", "doctor", "error", "explain", "host", "page", "preview",
-            "report", "request", "route", "setup", "sources", "storm", "text", "unmapped",
-        ],
-    ),
-    ("report", &["deliver", "error", "explain", "host", "request", "sources", "text"]),
-    ("request", &["text"]),
-    ("rest", &["config", "host", "secret", "text"]),
-    ("route", &["request", "sources"]),
-    ("secret", &["text"]),
-    ("setup", &["auth", "request", "sources", "text"]),
-    ("sources/mod", &["auth", "event", "form", "text"]),
-    ("sources/*", &["auth", "event", "labels", "text"]),
-    ("storm", &["event", "text"]),
-    ("text", &[]),
-    ("text/*", &[]),
-    ("unmapped", &["event", "text"]),
-];
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: impl AsRef<Path>) -> String {
+/// A file of the tree.
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// What is in a folder of the tree, but for what a golden that differs has left.
 fn names_in(folder: &str) -> BTreeSet<String> {
     let entries = root().join(folder).read_dir().expect("the folder is there");
-    entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+    let names = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned());
+    names.filter(|name| !name.ends_with(".actual")).collect()
 }
 
-/// Every module with its text: `auth`, `sources/mod`, `sources/grafana`.
-fn modules() -> BTreeMap<String, String> {
-    let mut modules = BTreeMap::new();
-    for folder in [
-        "src",
-        "src/auth",
-        "src/config",
-        "src/custom",
-        "src/deliver",
-        "src/doctor",
-        "src/event",
-        "src/explain",
-        "src/sources",
-        "src/text",
-    ] {
-        for name in names_in(folder) {
-            if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "bindings") {
-                let prefix = folder.strip_prefix("src/").map(|folder| format!("{folder}/")).unwrap_or_default();
-                modules.insert(format!("{prefix}{stem}"), read(format!("{folder}/{name}")));
-            }
-        }
-    }
-    modules
-}
-
+/// The file of every source, by slug.
 fn vendors() -> BTreeMap<String, String> {
-    let vendor = |(name, text): (String, String)| Some((name.strip_prefix("sources/")?.to_owned(), text));
-    modules().into_iter().filter_map(vendor).filter(|(name, _)| name != "mod").collect()
+    let names = names_in("src/sources").into_iter();
+    let files = names.filter(|name| name.ends_with(".rs") && name != "mod.rs");
+    files.map(|name| (name.trim_end_matches(".rs").to_owned(), read(format!("src/sources/{name}")))).collect()
 }
 
 /// Lines that are neither blank nor comment.
@@ -122,16 +48,8 @@ fn code_lines(text: &str) -> usize {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
 }
 
-/// The first cells of the rows of the table under a heading of the README.
-fn readme_rows(heading: &str) -> Vec<String> {
-    let readme = read("README.md");
-    let section = readme.split("\n## ").find(|section| section.starts_with(heading)).expect("the heading is there");
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| "));
-    rows.skip(1).map(|row| row.split(" | ").next().unwrap_or_default().trim().to_owned()).collect()
-}
-
 #[test]
-fn registry_files_fixtures_and_readme_name_the_same_sources() {
+fn registry_files_and_fixtures_name_the_same_sources() {
     let slugs: Vec<&str> = SOURCES.iter().map(|source| source.slug).collect();
     let registry: BTreeSet<String> = slugs.iter().map(|slug| (*slug).to_owned()).collect();
     assert!(slugs.is_sorted(), "the registry is in order");
@@ -141,27 +59,38 @@ fn registry_files_fixtures_and_readme_name_the_same_sources() {
     fixtures.remove("imports.txt");
     fixtures.remove("custom");
     assert_eq!(registry, fixtures, "fixtures");
-    let readme = read("README.md");
-    for source in SOURCES {
-        let row = row(source);
-        assert!(readme.lines().any(|line| line == row), "README: {row}");
-    }
-    let rows: BTreeSet<String> =
-        readme_rows("Sources").iter().map(|cell| cell.replace("`/", "").replace('`', "")).collect();
-    assert_eq!(registry, rows, "README");
 }
 
-/// A source's row in the README.
-fn row(source: &Source) -> String {
-    let has = |test: &dyn Fn(&Scheme<'_>) -> bool| source.schemes.iter().any(test);
-    let ways = [
-        (has(&|scheme| scheme.is_signature()), "signature"),
-        (has(&|scheme| matches!(scheme, Scheme::Bearer | Scheme::Basic | Scheme::Header(_))), "shared secret"),
-        (has(&|scheme| matches!(scheme, Scheme::Query(_))), "`?token=`"),
-    ];
-    let ways: Vec<&str> = ways.iter().filter(|(has, _)| *has).map(|(_, way)| *way).collect();
-    let Source { slug, name, docs, setup, .. } = source;
-    format!("| `/{slug}` | [{name}]({docs}) | {} | {} | {} |", ways.join(", "), setup.opens, setup.closes)
+#[test]
+fn every_source_has_a_pair_of_samples_in_the_page_and_each_is_small() {
+    let list = read("src/endpoints/playground/samples.txt");
+    let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut sampled = Vec::new();
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [slug, opens, closes] = words.as_slice() else { panic!("not a slug and two fixtures: {line}") };
+        for (name, number) in [(opens, "01-"), (closes, "02-")] {
+            let path = format!("tests/fixtures/{slug}/{name}");
+            assert!(name.starts_with(number), "{path} is not the fixture {number}…");
+            let size = read(&path).len();
+            assert!(size <= SAMPLE_MAX_BYTES, "{path} has {size} bytes, and a sample has {SAMPLE_MAX_BYTES} at most");
+        }
+        sampled.push(*slug);
+    }
+    let slugs: Vec<&str> = SOURCES.iter().map(|source| source.slug).collect();
+    assert_eq!(sampled, slugs, "samples.txt has a line for each source, in the registry's order");
+}
+
+#[test]
+fn the_page_without_its_samples_is_small() {
+    let page = read("src/endpoints/playground/page.html");
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    // As `build.rs` has it: comments are for who reads the file.
+    for line in page.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        writeln!(gzip, "{line}").expect("memory");
+    }
+    let size = gzip.finish().expect("memory").len();
+    assert!(size <= PAGE_MAX_BYTES, "{size} bytes are more than {PAGE_MAX_BYTES}");
 }
 
 /// The paths of all members of a JSON value.
@@ -215,7 +144,6 @@ fn no_source_has_the_name_of_another_path() {
 
 #[test]
 fn every_source_has_its_headings_and_fits_in_one_sitting() {
-    let mut sizes = Vec::new();
     for (slug, text) in vendors() {
         let docs: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
         let headings: Vec<&str> = docs.iter().copied().filter(|line| line.starts_with("# ")).collect();
@@ -224,40 +152,6 @@ fn every_source_has_its_headings_and_fits_in_one_sitting() {
         assert!(text.matches(docs_page).count() >= 2, "{slug}: the page it was written from stands in its docs");
         let lines = code_lines(&text);
         assert!(lines <= SOURCE_MAX_LINES, "{slug} has {lines} lines of code");
-        sizes.push(lines);
-    }
-    sizes.sort_unstable();
-    assert!(sizes[(sizes.len() - 1) / 2] <= SOURCE_MEDIAN_LINES, "half of the sources are short: {sizes:?}");
-}
-
-#[test]
-fn modules_use_only_what_they_may() {
-    for (name, text) in modules() {
-        let rule = match name.split_once('/') {
-            Some(("sources", "mod")) | None => name.clone(),
-            Some((folder, _)) => format!("{folder}/*"),
-        };
-        let (_, allowed) =
-            MAY_USE.iter().find(|(module, _)| *module == rule).unwrap_or_else(|| panic!("no rule for {name}"));
-        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        for rest in code.split("crate::").skip(1) {
-            let used: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            assert!(allowed.contains(&used.as_str()), "{name} uses {used}");
-        }
-        for other in vendors().keys().filter(|other| name != format!("sources/{other}")) {
-            let reaches = name.starts_with("sources/") && name != "sources/mod" && code.contains(&format!("{other}::"));
-            assert!(!reaches, "{name} reaches into its sibling {other}");
-        }
-        assert!(name == "component" || !code.contains("mod bindings"), "{name} names the bindings");
-        assert!(name == "component" || !code.contains("bindings::"), "{name} names the bindings");
-        assert!(
-            matches!(
-                name.as_str(),
-                "auth/hmac" | "auth/scheme" | "auth/standard" | "deliver" | "deliver/ask" | "rest" | "secret"
-            ) || !code.contains(".expose()"),
-            "{name} exposes a secret"
-        );
-        assert!(name == "component" || !code.contains("unsafe_code"), "{name} allows unsafe code");
     }
 }
 
@@ -309,31 +203,11 @@ fn spin_toml_declares_the_variables_that_everyone_needs() {
     let place = read("src/config/pagerduty.rs");
     let domains = hosts.iter().map(|host| host.trim_start_matches("https://events"));
     assert!(domains.into_iter().all(|domain| place.contains(&format!("\"{domain}\""))), "the code sends to these");
-    assert_eq!(component["build"]["command"].as_str(), Some("cargo build --release --target wasm32-unknown-unknown"));
-    assert_eq!(component["source"].as_str(), Some("target/wasm32-unknown-unknown/release/pagerelay.wasm"));
-}
-
-#[test]
-fn the_readme_lists_every_variable_that_is_read() {
-    let rows: BTreeSet<String> = readme_rows("Configure")
-        .iter()
-        .flat_map(|cell| cell.split(", ").map(|name| name.replace('`', "")).collect::<Vec<_>>())
-        .collect();
-    let mut wanted: BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
-    wanted.extend(
-        [
-            "custom_<name>",
-            "secret_act",
-            "secret_check",
-            "secret_<source>",
-            "secret_<source>_previous",
-            "require_signature_<source>",
-            "routing_key_<service>",
-            "routing_key_<service>_previous",
-        ]
-        .map(str::to_owned),
+    assert_eq!(
+        component["build"]["command"].as_str(),
+        Some("cargo build --release --package pagerelay --target wasm32-unknown-unknown")
     );
-    assert_eq!(rows, wanted);
+    assert_eq!(component["source"].as_str(), Some("target/wasm32-unknown-unknown/release/pagerelay.wasm"));
 }
 
 #[test]
@@ -342,5 +216,4 @@ fn the_top_level_is_as_designed() {
     let extra: Vec<String> =
         names_in(".").into_iter().filter(|name| !name.starts_with('.') && !known.contains(&name.as_str())).collect();
     assert_eq!(extra, Vec::<String>::new());
-    assert!(read("README.md").lines().count() <= 220, "the README is short");
 }

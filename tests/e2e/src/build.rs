@@ -2,7 +2,8 @@
 //! `wasm32-unknown-unknown`.
 //!
 //! In this order: a compiler that has it; `rustup target add`; a compiler whose library source is at hand (rustup's
-//! `rust-src`, or Debian's `rustc-web` with `rust-web-src`); as root on Debian, the packages; else a word on what to do.
+//! `rust-src`, or Debian's `rustc-web` with `rust-web-src`); with `PAGERELAY_INSTALL=1`, as root on Debian, the packages;
+//! else a word on what to do.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -63,9 +64,10 @@ fn build(flavour: Flavour) -> Result<PathBuf> {
         say(&format!("building the component ({}) with {} …", flavour.name(), toolchain.says));
     }
     let mut cargo = toolchain.command(&toolchain.cargo);
-    cargo.current_dir(root).args(["build", "--release", "--lib", "--target", TARGET, "--target-dir"]).arg(&folder);
+    cargo.current_dir(root).args(["build", "--release", "--package", "pagerelay", "--lib", "--target", TARGET]);
+    cargo.arg("--target-dir").arg(&folder);
     if flavour == Flavour::Wasmtime {
-        cargo.args(["--features", "wasmtime"]);
+        cargo.args(["--no-default-features", "--features", "wasmtime,sns,templates"]);
     }
     run_quietly_when_there_is_nothing_to_do(cargo)?;
     let built = folder.join(TARGET).join("release/pagerelay.wasm");
@@ -128,7 +130,9 @@ impl Toolchain {
         if let Some(ready) = here.with_source().or_else(|| debian.with_source()) {
             return Ok(ready);
         }
-        if is_root() && on_path("apt-get") {
+        // Only where it is asked for: tests do not change a developer's machine.
+        let may_install = std::env::var("PAGERELAY_INSTALL").is_ok_and(|value| value == "1");
+        if may_install && is_root() && on_path("apt-get") {
             apt_get(DEBIAN)?;
             // Debian's own name for the linker leads to a package of its own; rustup's linker does as well.
             if debian.wasm_ld().is_none()
@@ -143,7 +147,8 @@ impl Toolchain {
         bail!(
             "this machine has no Rust standard library for {TARGET}, and none could be installed.\n\
              With rustup:    rustup target add {TARGET}\n\
-             On Debian:      sudo apt-get install --no-install-recommends {} lld",
+             On Debian:      sudo apt-get install --no-install-recommends {} lld\n\
+             As root there, PAGERELAY_INSTALL=1 has this done here.",
             DEBIAN.join(" ")
         )
     }

@@ -11,7 +11,9 @@ pub mod server;
 
 use std::sync::OnceLock;
 
-pub use pagerelay_support::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, credentials, examples, fixtures, root};
+pub use pagerelay_support::{
+    ROUTING_KEY, SECRET, SERVICE_KEY, contract, credentials, examples, fixtures, golden, root, vectors,
+};
 
 /// Runs a future to its end, on one runtime for all tests of a binary.
 pub fn run<F: Future>(future: F) -> F::Output {

@@ -180,6 +180,8 @@ pub fn relay(flavour: Flavour) -> &'static Relay {
 
 impl Relay {
     fn load(flavour: Flavour) -> Result<Relay> {
+        // It may be there already, chosen for the other flavour.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let engine = Engine::default();
         let component = Component::from_file(&engine, build::component(flavour))?;
         let mut linker = Linker::<Context>::new(&engine);

@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
-use jsonschema::Validator;
 use serde_json::Value;
+
+use crate::schema::Schema;
 
 /// The largest event, in bytes of encoded JSON.
 const EVENT_MAX_BYTES: usize = 512_000;
@@ -23,19 +24,13 @@ pub fn wrong_with(event: &Value) -> Vec<String> {
 
 /// Everything that is wrong with a body for `/v2/change/enqueue`.
 pub fn change_violations(body: &[u8]) -> Vec<String> {
-    static SCHEMA: OnceLock<Validator> = OnceLock::new();
-    against(SCHEMA.get_or_init(|| compile(include_str!("../../schema/changes-v2.json"))), body)
+    static SCHEMA: OnceLock<Schema> = OnceLock::new();
+    against(SCHEMA.get_or_init(|| Schema::new(include_str!("../../schema/changes-v2.json"))), body)
 }
 
-fn compile(schema: &str) -> Validator {
-    let schema = serde_json::from_str(schema).expect("the schema is json");
-    jsonschema::validator_for(&schema).expect("the schema is a schema")
-}
-
-fn against(schema: &Validator, body: &[u8]) -> Vec<String> {
+fn against(schema: &Schema, body: &[u8]) -> Vec<String> {
     let Ok(event) = serde_json::from_slice::<Value>(body) else { return vec!["JSON parse error".to_owned()] };
-    let mut wrong: Vec<String> =
-        schema.iter_errors(&event).map(|error| format!("'{}' {error}", error.instance_path())).collect();
+    let mut wrong = schema.wrong_with(&event);
     if body.len() > EVENT_MAX_BYTES {
         wrong.push(format!("event is {} bytes, and {EVENT_MAX_BYTES} is the maximum", body.len()));
     }
@@ -44,8 +39,8 @@ fn against(schema: &Validator, body: &[u8]) -> Vec<String> {
 
 /// Everything that is wrong with a body for `/v2/enqueue`, in PagerDuty's manner; nothing where all is well.
 pub fn violations(body: &[u8]) -> Vec<String> {
-    static SCHEMA: OnceLock<Validator> = OnceLock::new();
-    let mut wrong = against(SCHEMA.get_or_init(|| compile(include_str!("../../schema/events-v2.json"))), body);
+    static SCHEMA: OnceLock<Schema> = OnceLock::new();
+    let mut wrong = against(SCHEMA.get_or_init(|| Schema::new(include_str!("../../schema/events-v2.json"))), body);
     let event: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     if text("/payload/summary").encode_utf16().count() > SUMMARY_MAX_UNITS {

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Scheme, Signature};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::{MapError, Mapped};
+use pagerelay::pagerduty::event::Event;
 use pagerelay::secret::{Rotation, Secret};
 use pagerelay::sources::{self, Source};
 use serde_json::Value;
 
-use crate::{SECRET, credentials, root};
+use crate::{SECRET, credentials, golden, root};
 
 /// The clock of native mapping. It matters to signatures only.
 const NOW: std::time::Duration = std::time::Duration::from_secs(1_780_000_000);
@@ -55,10 +56,11 @@ pub fn of(source: &'static Source) -> Vec<Fixture> {
     bodies.map(|path| Fixture::read(source, path)).collect()
 }
 
-/// The files of a folder; none where it does not exist.
+/// The files of a folder, without what a difference has left; none where it does not exist.
 pub fn files(folder: &Path) -> BTreeSet<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
-    entries.map(|entry| entry.expect("a readable folder").path()).filter(|path| path.is_file()).collect()
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
+    paths.filter(|path| path.is_file() && !golden::is_left_over(path)).collect()
 }
 
 /// What stands between a file's name and its ending: `events` in `01-firing.events.json`.
@@ -128,11 +130,17 @@ impl Fixture {
 
     /// What mapping the body natively comes to, as text.
     pub fn actual(&self, group: bool) -> Expected {
+        Expected::of(self.map(group), |events| events)
+    }
+}
+
+impl Expected {
+    /// What a mapping came to, as text. `order` is for who sends events in any order.
+    pub fn of(mapped: Result<Mapped, MapError>, order: impl FnOnce(Vec<Value>) -> Vec<Value>) -> Expected {
         let lines = |lines: Vec<String>| (!lines.is_empty()).then(|| lines.join("\n") + "\n");
-        match self.map(group) {
+        match mapped {
             Ok(mapped) => {
-                let events: Vec<Value> =
-                    mapped.events.iter().map(pagerelay::pagerduty::event::Event::to_json).collect();
+                let events = order(mapped.events.iter().map(Event::to_json).collect());
                 let events = serde_json::to_string_pretty(&events).expect("events are json") + "\n";
                 let ignored = mapped.ignored.iter().map(|i| format!("{}: {}", i.item, i.reason)).collect();
                 let error = mapped.rejected.iter().map(ToString::to_string).collect();
@@ -140,6 +148,12 @@ impl Fixture {
             }
             Err(error) => Expected { error: Some(format!("{error}\n")), ..Expected::default() },
         }
+    }
+
+    /// The parts with the endings of their files.
+    pub fn parts(&self) -> [(&'static str, Option<&str>); 3] {
+        let [events, ignored, error] = golden::ENDINGS;
+        [(events, self.events.as_deref()), (ignored, self.ignored.as_deref()), (error, self.error.as_deref())]
     }
 }
 

@@ -8,6 +8,8 @@ pub mod credentials;
 pub mod examples;
 pub mod fixtures;
 pub mod golden;
+pub mod schema;
+pub mod vectors;
 
 use std::path::Path;
 

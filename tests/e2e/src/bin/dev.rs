@@ -1,23 +1,23 @@
 //! `cargo dev`: the component on loopback, with a PagerDuty double beside it, shown in the terminal.
 //!
 //! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
-//! resolved, and ends. `--port N` listens on that port instead of one that the system picks. A variable `NAME` is taken
+//! resolved, and ends. `cargo dev -- new <slug>` begins a source, and ends. `--port N` listens on that port instead of one that the system picks. A variable `NAME` is taken
 //! from `SPIN_VARIABLE_NAME`, as `spin up` does; with a routing key among them events go to the real PagerDuty.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use pagerelay::sources;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{PagerDuty, Received};
 use pagerelay_e2e::rest::{self, Rest};
 use pagerelay_e2e::runtime::{Call, Reply, World, relay};
 use pagerelay_e2e::server::Server;
-use pagerelay_e2e::{SERVICE_KEY, run};
-use pagerelay::sources;
+use pagerelay_e2e::{SERVICE_KEY, root, run, scaffold};
 
-const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]]";
+const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]], or cargo dev -- new <slug>";
 
 fn main() -> ExitCode {
     let mut demo = false;
@@ -25,6 +25,16 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "new" => {
+                let (Some(slug), None) = (arguments.next(), arguments.next()) else { return fail(USAGE) };
+                return match scaffold::new_source(root(), &slug) {
+                    Ok(next) => {
+                        say(&next);
+                        ExitCode::SUCCESS
+                    }
+                    Err(error) => fail(&format!("{error:#}")),
+                };
+            }
             "--demo" => demo = true,
             "--port" => match arguments.next().and_then(|port| port.parse().ok()) {
                 Some(number) => port = number,

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64ct::{Base64, Base64Url, Encoding};
+use pagerelay::config::VARIABLES;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::rest::{Rest, Token};
 use pagerelay_e2e::run;
 use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
-use pagerelay::config::VARIABLES;
 use serde_json::Value;
 
 /// Every status that the status table and the sources can produce.
@@ -166,7 +166,8 @@ fn no_canary_is_seen_on_any_path() {
 
         // Every vector's headers, and canaries in the places where secrets go.
         let mut let_in = 0;
-        let table: Value = serde_json::from_str(include_str!("../../../vectors/auth.json")).expect("the vectors are json");
+        let table: Value =
+            serde_json::from_str(include_str!("../../../vectors/auth.json")).expect("the vectors are json");
         for case in table["cases"].as_array().expect("a list") {
             let body = Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64");
             let query = case["target"].as_str().and_then(|target| target.split_once('?')).unwrap_or_default().1;

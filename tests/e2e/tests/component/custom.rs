@@ -1,78 +1,35 @@
-//! Mappings of the user's own: the example templates of `tests/fixtures/custom`, and everything a template can get wrong.
-//!
-//! A folder holds a `template.json`, payloads `NN-words.json` with headers of their own in `NN-words.headers.json`, and
-//! what they come to beside them, as the sources' fixtures do. `UPDATE_EXPECT=1` writes that.
+//! Mappings of the user's own, through the component: the example templates of `tests/fixtures/custom`, and everything a
+//! template can get wrong. What the examples map to is written natively, by `tests/native/custom.rs`.
 
-use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use pagerelay::custom::Template;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::credentials::{self, Credentials};
-use pagerelay_e2e::fixtures;
+use pagerelay_e2e::examples::{self, Example};
 use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::runtime::{Call, Reply, World, relay};
-use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, run};
-use pagerelay::custom::Template;
+use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, golden, run};
 use serde_json::{Value, json};
 
-/// An example: a template, and a payload for it.
-struct Example {
-    name: String,
-    template: String,
-    payload: PathBuf,
-}
-
-fn folder() -> PathBuf {
-    fixtures::folder().join("custom")
-}
-
-fn examples() -> Vec<Example> {
-    let mut examples = Vec::new();
-    for vendor in folder().read_dir().expect("examples are there") {
-        let vendor = vendor.expect("readable").path();
-        let template = std::fs::read_to_string(vendor.join("template.json")).expect("a folder has a template");
-        for payload in fixtures::files(&vendor) {
-            let file = payload.file_name().unwrap().to_string_lossy().into_owned();
-            if file != "template.json" && file.matches('.').count() == 1 {
-                let name = vendor.file_name().unwrap().to_string_lossy().into_owned();
-                examples.push(Example { name, template: template.clone(), payload });
-            }
-        }
+/// An example's payload as its sender would send it to `path`.
+fn sent_to(path: &str, example: &Example, secret: &str) -> Call {
+    let body = example.body();
+    let template = Template::read(&example.variable(), &example.template).expect("a template");
+    let auth = template.auth();
+    let hmac = auth.hmac();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let shown = credentials::of_schemes(&auth.schemes(&hmac), secret, &body, now).expect("the harness can send so");
+    let Credentials { headers, query } = shown;
+    let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let mut call = Call { method: "POST", path, headers: Vec::new(), body: body.into() };
+    for (name, value) in example.headers().iter().chain(&headers) {
+        call = call.header(name, value);
     }
-    examples.sort_by_key(|example| example.payload.clone());
-    examples
-}
-
-impl Example {
-    fn variable(&self) -> String {
-        format!("custom_{}", self.name)
+    if call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        return call;
     }
-
-    /// The payload as its sender would send it to `path`.
-    fn call(&self, path: &str, secret: &str) -> Call {
-        let body = std::fs::read(&self.payload).expect("readable");
-        let template = Template::read(&self.variable(), &self.template).expect("a template");
-        let auth = template.auth();
-        let hmac = auth.hmac();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-        let shown = credentials::of_schemes(&auth.schemes(&hmac), secret, &body, now).expect("the harness can send so");
-        let Credentials { headers, query } = shown;
-        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        let mut call = Call { method: "POST", path, headers: Vec::new(), body: body.into() };
-        let own = std::fs::read(self.payload.with_extension("headers.json")).unwrap_or_else(|_| b"{}".to_vec());
-        let own: Value = serde_json::from_slice(&own).expect("headers are json");
-        for (name, value) in own.as_object().expect("an object") {
-            call = call.header(name, value.as_str().expect("text"));
-        }
-        for (name, value) in &headers {
-            call = call.header(name, value);
-        }
-        if call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            return call;
-        }
-        call.header("content-type", "application/json")
-    }
+    call.header("content-type", "application/json")
 }
 
 async fn call(world: &World, call: Call) -> Reply {
@@ -82,13 +39,12 @@ async fn call(world: &World, call: Call) -> Reply {
 #[test]
 fn every_example_maps_to_what_stands_beside_it() {
     run(async {
-        let update = std::env::var_os("UPDATE_EXPECT").is_some();
-        for example in examples() {
+        for example in examples::all() {
             let what = example.payload.display().to_string();
             let pagerduty = PagerDuty::start().await;
             let world = World::new(&pagerduty.url()).with("routing_key", SERVICE_KEY);
             let world = world.with(&example.variable(), &example.template).with("unmapped", "reject");
-            let reply = call(&world, example.call(&format!("/custom/{}", example.name), SECRET)).await;
+            let reply = call(&world, sent_to(&format!("/custom/{}", example.name), &example, SECRET)).await;
             let mut received: Vec<Value> = pagerduty.received().into_iter().map(|received| received.event).collect();
             assert!(pagerduty.received().iter().all(|received| received.status == 202), "{what}: {}", reply.json());
             for event in &mut received {
@@ -102,25 +58,23 @@ fn every_example_maps_to_what_stands_beside_it() {
             };
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let events = serde_json::to_string_pretty(&received).expect("json") + "\n";
+            let [of_events, of_ignored, of_errors] = golden::ENDINGS;
             let found = [
-                ("events.json", (!received.is_empty()).then_some(events)),
-                ("ignored.txt", lines("ignored", &|i| format!("{}: {}", text(&i["item"]), text(&i["reason"])))),
-                ("error.txt", lines("rejected", &text)),
+                (of_events, (!received.is_empty()).then_some(events)),
+                (of_ignored, lines("ignored", &|i| format!("{}: {}", text(&i["item"]), text(&i["reason"])))),
+                (of_errors, lines("rejected", &text)),
             ];
             for (ending, found) in found {
                 let path = example.payload.with_extension(ending);
-                match &found {
-                    Some(found) if update => std::fs::write(&path, found).expect("writable"),
-                    None if update => drop(std::fs::remove_file(&path)),
-                    _ => assert_eq!(found, std::fs::read_to_string(&path).ok(), "{what}: {ending}"),
-                }
+                assert_eq!(found, std::fs::read_to_string(&path).ok(), "{what}: {ending}");
             }
             for event in &received {
                 let wrong = contract::wrong_with(&contract::with_key(event, ROUTING_KEY));
                 assert!(wrong.is_empty(), "{what}: {wrong:?}");
             }
             // The same through the preview, explained.
-            let preview = call(&world, example.call(&format!("/preview/custom/{}", example.name), SECRET)).await.json();
+            let preview =
+                call(&world, sent_to(&format!("/preview/custom/{}", example.name), &example, SECRET)).await.json();
             let hashes =
                 |list: &Value| list.as_array().into_iter().flatten().map(|e| text(&e["sha256"])).collect::<Vec<_>>();
             assert_eq!(hashes(&preview["events"]), hashes(&reply.log_json()["events"]), "{what}");
@@ -135,43 +89,6 @@ fn every_example_maps_to_what_stands_beside_it() {
             }
         }
     });
-}
-
-#[test]
-fn every_example_has_a_pair_and_nothing_is_left_over() {
-    let mut names = BTreeSet::new();
-    for example in examples() {
-        names.insert(example.name.clone());
-    }
-    assert!(names.len() >= 10, "{names:?}");
-    let readme = std::fs::read_to_string(pagerelay_e2e::root().join("README.md")).expect("readable");
-    for name in names {
-        let folder = folder().join(&name);
-        assert!(readme.contains(&format!("tests/fixtures/custom/{name}")), "the README lists {name}");
-        let of_name: Vec<Example> = examples().into_iter().filter(|example| example.name == name).collect();
-        let mut known = BTreeSet::from([folder.join("template.json")]);
-        for example in &of_name {
-            known.insert(example.payload.clone());
-            let beside = ["headers.json", "events.json", "ignored.txt", "error.txt"];
-            known.extend(beside.map(|ending| example.payload.with_extension(ending)));
-        }
-        let orphans: Vec<PathBuf> = fixtures::files(&folder).difference(&known).cloned().collect();
-        assert!(orphans.is_empty(), "nothing uses {orphans:#?}");
-        let events = |number: &str| -> Value {
-            let example = of_name.iter().find(|e| e.payload.file_name().unwrap().to_string_lossy().starts_with(number));
-            let path = example
-                .unwrap_or_else(|| panic!("{name} has a fixture {number}"))
-                .payload
-                .with_extension("events.json");
-            serde_json::from_slice(&std::fs::read(path).expect("it has events")).expect("json")
-        };
-        let (first, second) = (events("01"), events("02"));
-        assert_eq!(first[0]["event_action"], "trigger", "{name}");
-        // Some vendors never say that it is over.
-        if second[0]["event_action"] == "resolve" {
-            assert_eq!(first[0]["dedup_key"], second[0]["dedup_key"], "{name}: a pair shares its key");
-        }
-    }
 }
 
 /// What a template makes of a payload: the reply of a preview that rejects what cannot be mapped.
@@ -450,7 +367,7 @@ fn a_header_that_a_scheme_names_is_no_templates_to_read() {
             let example = Example { name: "mine".to_owned(), template: template.to_string(), payload };
             let pagerduty = PagerDuty::start().await;
             let world = World::new(&pagerduty.url()).with("custom_mine", &example.template);
-            let reply = call(&world, example.call("/custom/mine", SECRET).header("x-plain", "seen")).await;
+            let reply = call(&world, sent_to("/custom/mine", &example, SECRET).header("x-plain", "seen")).await;
             std::fs::remove_file(&example.payload).expect("it was there");
             assert_eq!(reply.status, 200, "{}", reply.json());
             let sent = pagerduty.received()[0].event.to_string();
@@ -507,18 +424,18 @@ fn the_scheme_that_a_template_names_is_the_only_one_that_opens() {
             let payload = std::env::temp_dir().join(format!("pagerelay-{}.json", std::process::id()));
             std::fs::write(&payload, "{}").expect("writable");
             let example = Example { name: "mine".to_owned(), template, payload: payload.clone() };
-            assert_eq!(call(&world, example.call("/custom/mine", SECRET)).await.status, 200, "{auth}");
+            assert_eq!(call(&world, sent_to("/custom/mine", &example, SECRET)).await.status, 200, "{auth}");
             assert_eq!(
-                call(&world, example.call("/custom/mine", "another-secret-0123456789")).await.status,
+                call(&world, sent_to("/custom/mine", &example, "another-secret-0123456789")).await.status,
                 401,
                 "{auth}"
             );
             assert_eq!(call(&world, Call::post("/custom/mine", "{}")).await.status, 401, "{auth}: a bearer token");
             // A secret of its own, and no other.
             let own = world.clone().with("secret_custom_mine", "a-secret-for-this-mapping-1");
-            assert_eq!(call(&own, example.call("/custom/mine", SECRET)).await.status, 401, "{auth}");
+            assert_eq!(call(&own, sent_to("/custom/mine", &example, SECRET)).await.status, 401, "{auth}");
             assert_eq!(
-                call(&own, example.call("/custom/mine", "a-secret-for-this-mapping-1")).await.status,
+                call(&own, sent_to("/custom/mine", &example, "a-secret-for-this-mapping-1")).await.status,
                 200,
                 "{auth}"
             );
@@ -592,140 +509,4 @@ fn nothing_that_a_template_says_ends_the_component() {
         let detail = preview(&nested, &payload).await.json()["detail"].clone();
         assert!(detail.as_str().is_some_and(|detail| detail.ends_with("nests too deep")), "{detail}");
     });
-}
-
-proptest::proptest! {
-    #[test]
-    fn a_template_of_any_text_is_an_error_with_a_place_and_no_panic(text in ".{0,80}", payload in "[a-z0-9 ]{0,12}") {
-        let template = json!({"each": "list", "ignore": &text, "event": {"event_action": "trigger", "dedup_key": "{{ item }}",
-            "payload": {"summary": format!("{{{{ {text}"), "source": format!("{{{{ {text} }}}}{text}")}}}).to_string();
-        let body = json!({"list": [&payload, 1, null, {}], "a": 1, "b": "x"}).to_string();
-        let template = Template::read("custom_x", &template).expect("it is json of the right shape");
-        let checked = template.mapping();
-        let mapped = map(&template, body.as_bytes());
-        for error in mapped.as_ref().err().into_iter().chain(mapped.iter().flat_map(|mapped| &mapped.rejected)) {
-            let said = error.to_string();
-            proptest::prop_assert!(said.contains("variable `custom_x`, line 1, column ") || said.contains("field `"), "{}", said);
-        }
-        proptest::prop_assert!(checked.is_ok() || mapped.is_err(), "what cannot be parsed maps nothing");
-    }
-
-    #[test]
-    fn an_example_makes_of_any_damaged_payload_events_that_meet_the_contract(
-        pick in proptest::prelude::any::<proptest::sample::Index>(),
-        at in proptest::prelude::any::<proptest::sample::Index>(),
-        with in proptest::sample::select(vec!["null", "{}", "[]", "\"\"", "-1", "1e300", "\"🦀\\u0000\"", "[[1]]", "true"]),
-    ) {
-        let examples = examples();
-        let example = pick.get(&examples);
-        let text = std::fs::read_to_string(&example.payload).expect("readable");
-        // The value behind any colon becomes another.
-        let colons: Vec<usize> = text.match_indices(": ").map(|(at, _)| at + 2).collect();
-        let start = *at.get(&colons);
-        let mut rest = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
-        proptest::prop_assume!(rest.next().is_some_and(|value| value.is_ok()));
-        let damaged = format!("{}{with}{}", &text[..start], &text[start + rest.byte_offset()..]);
-        let template = Template::read(&example.variable(), &example.template).expect("a template");
-        if let Ok(mapped) = map(&template, damaged.as_bytes()) {
-            for event in mapped.events {
-                let wrong = contract::wrong_with(&contract::with_key(&event.to_json(), ROUTING_KEY));
-                proptest::prop_assert!(wrong.is_empty(), "{:?} of {}", wrong, damaged);
-            }
-        }
-    }
-}
-
-/// The folder of the corpus, the example, and how many of its payloads are of a shape that the template is not for.
-const CORPUS: [(&str, &str, usize); 10] = [
-    ("auth0", "auth0", 0),
-    ("betterstack", "betterstack", 1),
-    ("dynatrace", "dynatrace", 1),
-    ("falcosidekick", "falcosidekick", 0),
-    ("heroku", "heroku", 0),
-    ("honeycomb", "honeycomb", 1),
-    ("pingdom", "pingdom", 0),
-    ("rollbar", "rollbar", 0),
-    ("snyk", "snyk", 0),
-    ("splunk-observability", "signalfx", 0),
-];
-
-#[test]
-fn corpus() {
-    let say = |line: &str| writeln!(std::io::stderr(), "{line}").expect("standard error is open");
-    let Some(folder) = std::env::var_os("PAGERELAY_CORPUS").map(PathBuf::from) else {
-        say("corpus of the examples: skipped, PAGERELAY_CORPUS is not set");
-        return;
-    };
-    let (mut payloads, mut events, mut ignored) = (0, 0, 0);
-    for (vendor, name, other_shapes) in CORPUS {
-        let template = std::fs::read_to_string(self::folder().join(name).join("template.json")).expect("a template");
-        let template = Template::read(&format!("custom_{name}"), &template).expect("a template");
-        let mut failed = Vec::new();
-        for path in fixtures::files(&folder.join(vendor)) {
-            let file = path.file_name().unwrap().to_string_lossy().into_owned();
-            if !file.ends_with(".json") || file.ends_with(".headers.json") || file.contains("precedent") {
-                continue;
-            }
-            payloads += 1;
-            match map(&template, &std::fs::read(&path).expect("readable")) {
-                Ok(mapped) if mapped.rejected.is_empty() => {
-                    for event in &mapped.events {
-                        let wrong = contract::wrong_with(&contract::with_key(&event.to_json(), SERVICE_KEY));
-                        assert!(wrong.is_empty(), "{vendor}/{file}: {wrong:?}");
-                    }
-                    events += mapped.events.len();
-                    ignored += mapped.ignored.len();
-                }
-                Ok(mapped) => failed.push(format!("{vendor}/{file}: {:?}", mapped.rejected)),
-                Err(error) => failed.push(format!("{vendor}/{file}: {error}")),
-            }
-        }
-        assert!(failed.len() <= other_shapes, "{failed:#?}");
-    }
-    say(&format!("corpus of the examples: {payloads} payloads, {events} events, {ignored} ignored"));
-}
-
-/// Maps a payload natively, past an authentication with the shared secret.
-fn map(template: &Template<'_>, body: &[u8]) -> Result<pagerelay::mapping::Mapped, pagerelay::mapping::MapError> {
-    let headers = [("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())];
-    let request = pagerelay::http::Request {
-        method: pagerelay::http::Method::Post,
-        path: "/custom/x".to_owned(),
-        query: String::new(),
-        headers: pagerelay::http::Headers::new(headers),
-        body: body.to_vec(),
-        problem: None,
-    };
-    fixtures::authenticated(&request, pagerelay::auth::SHARED_SECRET, |delivery| {
-        template.mapping()?.map("custom_x", delivery)
-    })
-}
-
-#[test]
-fn the_readmes_template_works_and_its_list_of_filters_is_whole() {
-    let readme = include_str!("../../../../README.md");
-    let (_, section) = readme.split_once("## Mappings of your own").expect("the section is there");
-    let (_, block) = section.split_once("```json\n").expect("a template");
-    let template = Template::read("custom_x", block.split("```").next().unwrap()).expect("it is a template");
-    let item = json!({"state": "bad", "id": 7, "title": "T", "url": "https://shop.example/x", "level": "p1"});
-    let over = json!({"state": "ok", "id": 7, "title": "T", "url": "https://shop.example/x", "level": "odd"});
-    let payload = json!({"alerts": [item, over, {"muted": true}]});
-    let mapped = map(&template, payload.to_string().as_bytes()).expect("it maps");
-    let events: Vec<Value> = mapped.events.iter().map(pagerelay::pagerduty::event::Event::to_json).collect();
-    assert_eq!((events.len(), mapped.ignored.len(), mapped.rejected.len()), (2, 1, 0));
-    assert_eq!(events[0]["payload"]["severity"], "critical");
-    assert_eq!(events[1]["payload"]["severity"], "warning");
-    assert_eq!((&events[0]["event_action"], &events[1]["event_action"]), (&json!("trigger"), &json!("resolve")));
-    assert_eq!(events[0]["payload"]["source"], "shop.example");
-
-    let (_, listed) = section.split_once("Filters: ").expect("the list is there");
-    let listed: Vec<&str> = listed.split(';').next().unwrap().split('`').skip(1).step_by(2).collect();
-    for filter in &listed {
-        let filter = filter.replace("(x, y)", "('a', 'b')").replace("(x)", "('a')").replace("(n)", "(2)");
-        let text = summary(&format!("{{{{ payload | {filter} }}}}"));
-        let template = Template::read("custom_x", &text).expect("it is a template");
-        assert!(template.mapping().is_ok(), "{filter}");
-    }
-    let known = include_str!("../src/custom/filters.rs").matches("\", (").count();
-    assert_eq!(listed.len(), known, "{listed:?}");
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
+use pagerelay::config::VARIABLES;
+use pagerelay::sources;
 use pagerelay_e2e::build::{self, Flavour};
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
 use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, run};
-use http_body_util::BodyExt;
-use pagerelay::config::VARIABLES;
-use pagerelay::sources;
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
 

@@ -11,6 +11,7 @@ mod doctor;
 mod end_to_end;
 mod page;
 mod preview;
+mod scaffold;
 mod senders;
 mod simulation;
 mod sns;

@@ -9,13 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::runtime::{World, relay};
 use pagerelay_e2e::server::Server;
 use pagerelay_e2e::{SECRET, run};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 /// How long a sender may take for one step. It is a bound, not a pause: the test goes on as soon as the event is there.

@@ -8,12 +8,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use pagerelay::sources;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures::Fixture;
 use pagerelay_e2e::pagerduty::{Answer, Chaos, PagerDuty};
 use pagerelay_e2e::runtime::{Call, World, relay};
 use pagerelay_e2e::{SECRET, run};
-use pagerelay::sources;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

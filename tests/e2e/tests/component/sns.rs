@@ -26,7 +26,8 @@ async fn call(world: &World, call: Call) -> Reply {
 #[test]
 fn every_vector_is_judged_in_the_component_as_it_says() {
     run(async {
-        let table: Value = serde_json::from_str(include_str!("../../../vectors/auth.json")).expect("the vectors are json");
+        let table: Value =
+            serde_json::from_str(include_str!("../../../vectors/auth.json")).expect("the vectors are json");
         let mut counts = [0, 0];
         for case in table["cases"].as_array().expect("a list").iter().filter(|case| case["scheme"]["type"] == "sns") {
             let name = case["name"].as_str().expect("text");
