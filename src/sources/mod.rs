@@ -136,8 +136,6 @@ pub type ReplyShape = fn(&Told<'_>) -> Value;
 /// what is said where one is not.
 #[derive(Debug)]
 pub struct Visit {
-    /// The variable that lists whose subscriptions are confirmed.
-    pub listed_in: &'static str,
     /// The host to visit for one of them.
     pub authority: fn(&str) -> Option<String>,
     /// It is not listed.

@@ -52,7 +52,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{OwnVariable, Setup, Source, Visit};
-use crate::auth::sns::{SNS, host_of_topic};
+use crate::auth::sns::{SNS, host_of_topic, not_a_topic};
 use crate::auth::{Authenticated, Scheme};
 use crate::http::url;
 use crate::json::{self, Node};
@@ -81,7 +81,6 @@ pub const SOURCE: Source = Source {
     retries: true,
     states: &["OK", "ALARM", "closed", "issue", "COMPLETED", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"],
     visit: Some(Visit {
-        listed_in: SNS.listed_in,
         authority: host_of_topic,
         unlisted: "variable `sns_topics` does not list this topic",
         refused: "amazon sns did not take the confirmation",
@@ -90,10 +89,6 @@ pub const SOURCE: Source = Source {
     variables: &[OwnVariable { name: SNS.listed_in, secret: false, problem: not_a_topic }],
     ..Source::DEFAULT
 };
-
-fn not_a_topic(value: &str) -> Option<&'static str> {
-    host_of_topic(value).is_none().then_some("holds what is not the arn of a topic")
-}
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let whole = parse(delivery.body());
@@ -311,8 +306,7 @@ fn scaling(notice: Node<'_>) -> Result<Mapped, MapError> {
 
 /// Text, or JSON that is nothing known.
 fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
-    let subject = envelope.get("Subject").text();
-    let topic = envelope.get("TopicArn").text().unwrap_or_default();
+    let [subject, topic] = ["Subject", "TopicArn"].map(|name| envelope.get(name).text().unwrap_or_default());
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     // A job on a resource succeeds where one of its kind on it has failed, so kind and resource are what both share.
     let job = text::split_once(first, "Resource ARN : ").filter(|(before, _)| text::contains(before, "AWS Backup"));
@@ -324,17 +318,16 @@ fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
         return Ok(Mapped::nothing("under way"));
     }
     // Every text of AWS Backup has the same subject.
-    let id = subject.clone().filter(|subject| !text::contains(subject, "AWS Backup"));
-    let id = id.unwrap_or_else(|| text.to_owned());
+    let named = !subject.is_empty() && !text::contains(&subject, "AWS Backup");
+    let id = if named { &subject } else { text };
     let kind = ["restore", "copy"].into_iter().find(|kind| text::contains(said, kind)).unwrap_or("backup");
     let (severity, key) = match backup {
         Some(resource) => (Severity::Error, key(&[kind, resource])?),
         None => (Severity::Warning, key(&[&topic, &text::sha256_hex(id.as_bytes())])?),
     };
-    let summary = if backup.is_some() { first } else { subject.as_deref().unwrap_or(first) };
+    let summary = if backup.is_some() || subject.is_empty() { first } else { &subject };
     let action = if over { Action::Resolve } else { Action::Trigger };
-    let name = topic.rsplit(':').next().filter(|name| !name.is_empty());
-    let source_field = backup.or(name).unwrap_or(SOURCE.name);
+    let source_field = backup.or(topic.rsplit(':').next().filter(|name| !name.is_empty())).unwrap_or(SOURCE.name);
     let event = Event::new(action, key, severity, summary, source_field)
         .timestamp(envelope.get("Timestamp").text())
         .detail("message", text.into())
