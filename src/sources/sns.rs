@@ -46,8 +46,6 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use std::time::Duration;
-
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
@@ -75,7 +73,7 @@ pub const SOURCE: Source = Source {
                 Send an alarm's OK action to the topic too, or it never closes.",
         template: None,
     },
-    patience: Duration::from_secs(15),
+    patience: std::time::Duration::from_secs(15),
     map,
     // A 5xx three times, 20 seconds apart, unless the subscription's policy says otherwise; an hour at most.
     retries: true,
