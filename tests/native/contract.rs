@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use pagerelay::pagerduty::{event::Action, event::DedupKey, event::Event, event::Severity};
 use pagerelay::sources;
 use pagerelay_support::fixtures::{self, Fixture};
+use pagerelay_support::schema::Schema;
 use pagerelay_support::{ROUTING_KEY, contract};
 use serde_json::{Value, json};
 
@@ -114,6 +115,11 @@ fn the_contract_refuses_what_pagerduty_refuses() {
         ("/payload", json!({"summary": "half a payload", "source": "h"})),
         ("/dedup_key", json!("")),
         ("/dedup_key", json!("📨".repeat(128))),
+        ("/dedup_key", json!(" \u{a0}\u{3000}\n")),
+        ("/client", json!("two\nlines")),
+        ("/client_url", json!("https://shop.example/\u{a0}")),
+        ("/links", json!([])),
+        ("/links", json!(vec![json!({"href": "https://shop.example/", "text": "t"}); 17])),
         ("/routing_key", json!("too-short")),
         ("/event_action", json!("close")),
         ("/links", json!([{"text": "no address"}])),
@@ -133,6 +139,13 @@ fn the_contract_refuses_what_pagerduty_refuses() {
         let (parent, name) = pointer.rsplit_once('/').expect("a pointer has a slash");
         event.pointer_mut(parent).expect("the parent is there")[name] = value.clone();
         assert!(!contract::violations(event.to_string().as_bytes()).is_empty(), "{pointer} = {value:.40} passes");
+    }
+}
+
+#[test]
+fn a_schema_that_uses_what_is_not_known_is_refused_rather_than_passed_over() {
+    for schema in [r#"{"format": "uri"}"#, r#"{"type": "integer"}"#, r#"{"additionalProperties": {}}"#] {
+        assert!(std::panic::catch_unwind(|| Schema::new(schema)).is_err(), "{schema}");
     }
 }
 

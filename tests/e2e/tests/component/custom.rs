@@ -1,8 +1,6 @@
 //! Mappings of the user's own, through the component: the example templates of `tests/fixtures/custom`, and everything a
 //! template can get wrong. What the examples map to is written natively, by `tests/native/custom.rs`.
 
-use std::path::PathBuf;
-
 use pagerelay::custom::Template;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::credentials::{self, Credentials};

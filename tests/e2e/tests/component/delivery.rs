@@ -1,7 +1,7 @@
 //! What the sender is told, for what PagerDuty does: 2xx only where PagerDuty has every event.
 //!
 //! The matrix crosses every fault that a server can have with deliveries of one event and of ten. `cargo test --test
-//! delivery -- --nocapture` prints it.
+//! component delivery -- --nocapture` prints it.
 
 use std::io::Write;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! as in `.ci/run`, that is a failure.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use pagerelay_e2e::build::Flavour;

@@ -3,7 +3,7 @@
 //! After the faults end, PagerDuty has to hold what the alerts say: nothing lost, nothing doubled, nothing left open.
 //! Where a sender never tries again, what it was told is all that can be held against what PagerDuty has.
 //!
-//! `PAGERELAY_SEED=n cargo test --test simulation` runs one seed. A seed that has failed belongs into [`FAILED_ONCE`].
+//! `PAGERELAY_SEED=n cargo test --test component simulation` runs one seed. A seed that has failed belongs into [`FAILED_ONCE`].
 
 use std::io::Write;
 use std::sync::Arc;
