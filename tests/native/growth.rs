@@ -6,7 +6,7 @@ use std::time::Duration;
 use pagerelay::auth::Authenticated;
 use pagerelay::http::{Headers, Method, Reply, Request, StatusCode};
 use pagerelay::mapping::{Handshake, MapError, Mapped};
-use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity};
+use pagerelay::pagerduty::{event::Action, event::DedupKey, event::Event, event::Severity};
 use pagerelay::pipeline;
 use pagerelay::runtime::{Host, HttpResponse, Step, VariableError};
 use pagerelay::sources::{Source, Told};
