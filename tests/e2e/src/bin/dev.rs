@@ -35,6 +35,8 @@ fn main() -> ExitCode {
                     Err(error) => fail(&format!("{error:#}")),
                 };
             }
+            // The alias ends in one already, so that both `cargo dev --demo` and `cargo dev -- --demo` come here.
+            "--" => {}
             "--demo" => demo = true,
             "--port" => match arguments.next().and_then(|port| port.parse().ok()) {
                 Some(number) => port = number,
