@@ -10,7 +10,7 @@ use std::time::Duration;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
-use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run};
+use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run, run_alone};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -225,7 +225,7 @@ async fn cell(fault: &Fault, of: usize, failing: usize) -> (Reply, PagerDuty) {
 #[test]
 fn the_fault_matrix() {
     let _ = relay(Flavour::Spin);
-    let mut rows: Vec<Vec<String>> = run(async {
+    let mut rows: Vec<Vec<String>> = run_alone(async {
         // Some cells wait for as long as the sender would, so all wait together.
         let mut rows = JoinSet::new();
         for (row, (name, fault, cell_of_one)) in faults().into_iter().enumerate() {
@@ -878,7 +878,7 @@ impl Random {
 #[test]
 fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
     use pagerelay::pagerduty::event::Event;
-    use pagerelay::pagerduty::{events_api, events_api::Channel, events_api::Verdict};
+    use pagerelay::pagerduty::{events_api, events_api::Destination, events_api::Verdict};
     use pagerelay::secret::{Rotation, Secret};
     let url = |path: &str| pagerelay::http::Url { https: true, authority: "pd.test".to_owned(), path: path.to_owned() };
     let (alerts, changes) = (url("/v2/enqueue"), url("/v2/change/enqueue"));
@@ -886,10 +886,10 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
         [(SERVICE_KEY, Verdict::Accepted, Some("/v2/change/enqueue")), (ROUTING_KEY, Verdict::RefusedKey, None)]
     {
         let keys = Rotation { current: Secret::new(key.to_owned()), previous: None };
-        let channel = Channel { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
+        let destination = Destination { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
         let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
         let mut host = Taking(Vec::new());
-        let outcomes = events_api::deliver(&mut host, &[event], channel, Duration::from_secs(1));
+        let outcomes = events_api::deliver(&mut host, &[event], destination, Duration::from_secs(1));
         assert_eq!(outcomes[0].verdict(), verdict);
         assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
         for (_, body) in &host.0 {
@@ -943,7 +943,7 @@ impl pagerelay::runtime::Host for Taking {
             while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
                 self.0.push((next.outbound.url.path, next.outbound.body.unwrap_or_default()));
                 let body = br#"{"status":"success"}"#.to_vec();
-                answer = Some(Ok(pagerelay::runtime::Inbound { status: 202, retry_after: None, body }));
+                answer = Some(Ok(pagerelay::runtime::HttpResponse { status: 202, retry_after: None, body }));
             }
         }
     }

@@ -89,7 +89,7 @@ fn every_fixture_goes_through_the_component() {
                     // Change events are not for an orchestration's key.
                     let mut world = world.with("routing_key", SERVICE_KEY);
                     let mut call = Call::fixture(&fixture, &format!("/{}", fixture.source.slug), SECRET);
-                    if fixture.map(group).is_ok_and(|mapped| mapped.confirm.is_some()) {
+                    if fixture.map(group).is_ok_and(|mapped| mapped.handshake.is_some()) {
                         world = world.with("sns_topics", TOPIC);
                         world.egress = Egress::Double(pagerduty.address());
                         // Amazon's answer; and without this header the secret is enough.
