@@ -159,6 +159,11 @@ pub fn interpolate(template: &str, parts: &[&str]) -> String {
     filled + rest
 }
 
+/// A number of things, in the singular for one: `1 event`, `2 events`.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// What a word stands for in a vendor's table, in any case.
 pub fn lookup<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning)

@@ -193,7 +193,7 @@ impl Authenticated<'_> {
 pub enum AuthError {
     /// The certificate that a signature is to be checked with cannot be had now; what to do about it.
     Certificate(&'static str),
-    /// The credentials are absent or wrong. Which of the two is nobody's business.
+    /// The missing or invalid credentials. Which of the two is nobody's business.
     Refused,
 }
 

@@ -104,12 +104,12 @@ pub fn list() -> String {
 pub fn page(source: &Source) -> String {
     let Source { slug, name, docs, setup, .. } = source;
     let mut page =
-        format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> with a routing key of its own\n");
+        format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> to use variable `routing_key_<service>`\n");
     let _ = writeln!(page, "Secret: variable `secret_{slug}`, else `webhook_secret`; at least 16 characters");
     for scheme in source.schemes {
-        let _ = writeln!(page, "Accepted: {}", way(*scheme));
+        let _ = writeln!(page, "Authentication: {}", way(*scheme));
     }
-    let _ = writeln!(page, "Opens an alert: {}\nCloses it: {}\n", setup.triggers, setup.resolves);
+    let _ = writeln!(page, "Triggers: {}\nResolves: {}\n", setup.triggers, setup.resolves);
     let url = format!("{HOST}/{slug}");
     for (index, step) in setup.steps.lines().enumerate() {
         let _ = write!(page, "{}. ", index + 1);
@@ -123,7 +123,7 @@ pub fn page(source: &Source) -> String {
     if let Some(template) = setup.template {
         let _ = writeln!(page, "\nBody to paste:\n\n```\n{template}\n```");
     }
-    let _ = writeln!(page, "\nThe vendor's page: {docs}");
+    let _ = writeln!(page, "\nVendor documentation: {docs}");
     page
 }
 
@@ -136,6 +136,6 @@ fn way(scheme: Scheme<'_>) -> String {
         Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),
         Scheme::Query(name) => format!("`?{name}=<secret>`"),
         Scheme::Certified(certified) => certified.way.to_owned(),
-        Scheme::StandardWebhooks => "signature of Standard Webhooks".to_owned(),
+        Scheme::StandardWebhooks => "Standard Webhooks signature".to_owned(),
     }
 }

@@ -158,7 +158,10 @@ fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> V
     let Some(severity) = of_action.map(Event::severity).max() else { return Vec::new() };
     let any = || DedupKey::new(slug, &[KEY]);
     let Some(digest_key) = group.cloned().or_else(any) else { return Vec::new() };
-    let summary = format!("{} more alerts of one delivery from {name}, too many to page one by one", left.len());
+    let summary = format!(
+        "{} from {name} arrived in one delivery and are listed here instead of paging individually",
+        text::count(left.len(), "more alert")
+    );
 
     let mut events = Vec::new();
     let mut names = Map::new();

@@ -81,8 +81,8 @@ pub const SOURCE: Source = Source {
     visit: Some(Visit {
         authority: host_of_topic,
         unlisted: "variable `sns_topics` does not list this topic",
-        refused: "amazon sns did not take the confirmation",
-        unreachable: "the subscription could not be confirmed: allow https://sns.<region>.amazonaws.com",
+        refused: "Amazon SNS rejected the confirmation",
+        unreachable: "the subscription could not be confirmed; allow outbound https://sns.<region>.amazonaws.com",
     }),
     variables: &[OwnVariable { name: SNS.listed_in, secret: false, problem: not_a_topic }],
     ..Source::DEFAULT
@@ -106,7 +106,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             let envelope = json::object([("TopicArn", topic.into())]);
             message(&String::from_utf8_lossy(delivery.body()), Node::root(&envelope))
         }
-        _ => Err(whole.err().unwrap_or(MapError::Shape { expected: "a message of amazon sns" })),
+        _ => Err(whole.err().unwrap_or(MapError::Shape { expected: "an Amazon SNS message" })),
     }
 }
 
@@ -114,12 +114,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
     let refuse = |path, problem| MapError::Field { path, problem };
     let topic = envelope.get("TopicArn").text().unwrap_or_default();
-    let host = host_of_topic(&topic).ok_or(refuse("TopicArn", "is not a topic's arn"))?;
+    let host = host_of_topic(&topic).ok_or(refuse("TopicArn", "is not the ARN of an SNS topic"))?;
     let url = envelope.get("SubscribeURL").text().unwrap_or_default();
     let path = url.strip_prefix("https://").and_then(|rest| rest.strip_prefix(host.as_str()));
     let path = path.filter(|path| path.starts_with("/?") && url::absolute_url(&url).is_some());
     let path = path.filter(|path| text::contains(path, "Action=ConfirmSubscription") && !path.contains('#'));
-    let path = path.ok_or(refuse("SubscribeURL", "is not an address of amazon sns in the topic's region"))?.to_owned();
+    let path = path.ok_or(refuse("SubscribeURL", "is not an Amazon SNS URL in the topic's region"))?.to_owned();
     Ok(Mapped { handshake: Some(Handshake::Visit { whose: topic, path }), ..Mapped::nothing("subscription confirmed") })
 }
 

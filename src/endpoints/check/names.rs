@@ -49,8 +49,8 @@ impl Checker<'_> {
             }
             let name = text::one_line(name);
             match nearest.1 {
-                "" => self.say(Level::Warning, STRANGE, &[&name, "GET /setup", "", "lists them"]),
-                slug => self.say(Level::Warning, STRANGE, &[&name, prefix, slug, "is the nearest"]),
+                "" => self.say(Level::Warning, STRANGE, &[&name]),
+                slug => self.say(Level::Warning, NO_SOURCE, &[&name, prefix, slug]),
             }
         }
         names
@@ -74,11 +74,12 @@ impl Checker<'_> {
 }
 
 // The longer sentences.
-const MISSPELT: &str = "variable `{}` is read by nothing: `{}` is the nearest";
-const NAMELESS: &str = "a name in ?service= or ?mapping= is no service's or mapping's, or one of more than 50";
-const STRANGE: &str = "variable `{}` is read by nothing, no source has this name: `{}{}` {}";
-const UNMAPPED: &str = "variable `{}` is read by nothing: there is no variable `{}`";
-const UNLISTED: &str = "the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
+const MISSPELT: &str = "unknown variable `{}`; did you mean `{}`?";
+const NAMELESS: &str = "?service= or ?mapping= contains an invalid name or more than 50 names";
+const NO_SOURCE: &str = "unknown variable `{}`: no such source; did you mean `{}{}`?";
+const STRANGE: &str = "unknown variable `{}`: no such source; GET /setup lists all sources";
+const UNMAPPED: &str = "variable `{}` has no effect: `{}` is not set";
+const UNLISTED: &str = "the variable store did not list its variables (one may have no value); name services and templates with ?service= and ?mapping=";
 
 /// What a variable that nothing reads may have been meant as.
 fn nearest(name: &str) -> Option<String> {

@@ -19,7 +19,7 @@ pub const SIZE: usize = PAGE.len();
 pub fn reply(headers: &Headers) -> Reply {
     let accepted = headers.once("accept-encoding").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
     if !text::contains(accepted, "gzip") {
-        let words = "This page is for browsers: it comes as gzip (curl --compressed). What to enter where: /setup\n";
+        let words = "This page is served gzip-compressed (with curl, use --compressed). Setup instructions: /setup\n";
         return Reply::text(StatusCode::NOT_ACCEPTABLE, "text/plain; charset=utf-8", words.to_owned());
     }
     let reply = Reply { status: StatusCode::OK, headers: Vec::new(), body: PAGE.to_vec() };

@@ -148,8 +148,8 @@ impl fmt::Display for Sent {
             Ok(answer) => write!(f, "{} {}", answer.status, answer.words),
             Err(Failure::ChangeKey) => f.write_str(NO_CHANGES),
             Err(Failure::Send(error)) => error.fmt(f),
-            Err(Failure::Unsent) => f.write_str("not sent, no time was left"),
-            Err(Failure::Throttled) => f.write_str("not sent, because pagerduty turned others away"),
+            Err(Failure::Unsent) => f.write_str("not sent: no time left"),
+            Err(Failure::Throttled) => f.write_str("not sent: PagerDuty is rate-limiting this key"),
         }
     }
 }
