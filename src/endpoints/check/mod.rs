@@ -97,7 +97,7 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>) -> Checked {
     }
     checker.check = "token";
     checker.token(&keys, deep);
-    let plain = known.header("accept").is_some_and(|accept| text::contains(accept, "text/plain"));
+    let plain = known.header("accept").is_some_and(|accept| accept.contains("text/plain"));
     Checked { reply: reply(checker.findings, checker.counts, plain), warnings: checker.warnings }
 }
 

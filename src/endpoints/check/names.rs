@@ -1,5 +1,7 @@
 //! The names of variables: which there are, and which are not spelt as they are read.
 
+use strsim::levenshtein;
+
 use super::{Checker, Level};
 use crate::config::Control;
 use crate::inbound::route;
@@ -42,7 +44,7 @@ impl Checker<'_> {
             }
             let mut nearest = (MISSPELT_MAX, "");
             for known in SOURCES.iter().map(|source| source.slug).chain(Control::ALL.map(Control::slug)) {
-                let far = distance(slug, known);
+                let far = levenshtein(slug, known);
                 if far < nearest.0 {
                     nearest = (far, known);
                 }
@@ -94,28 +96,15 @@ fn nearest(name: &str) -> Option<String> {
         }
     };
     for known in sources::variables() {
-        near(distance(name, known.name), known.name, "");
+        near(levenshtein(name, known.name), known.name, "");
     }
     for (at, _) in name.match_indices(['_', '-']) {
         let (head, rest) = name.split_at(at + 1);
         for prefix in PREFIXES.iter().filter(|_| !rest.is_empty()) {
             // Short words are near to each other: `customer_id` is not `custom_id`.
-            near(distance(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
+            near(levenshtein(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
         }
     }
     let (far, known, rest) = nearest;
     (1..MISSPELT_MAX).contains(&far).then(|| [known, rest].concat())
-}
-
-/// How many letters have to be put in, taken out or changed to make one word of another.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, x) in from.bytes().enumerate() {
-        let (mut corner, mut left) = (at, at + 1);
-        for (cell, y) in row.iter_mut().skip(1).zip(to.bytes()) {
-            left = (corner + usize::from(x != y)).min(*cell + 1).min(left + 1);
-            corner = std::mem::replace(cell, left);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

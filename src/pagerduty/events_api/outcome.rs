@@ -7,7 +7,6 @@ use super::draft::NO_CHANGES;
 use crate::pagerduty::answer::{self, Answer, Class};
 use crate::pagerduty::event::Action;
 use crate::runtime::SendError;
-use crate::text;
 
 /// The shortest pause before the second try. What is added to it differs from event to event and is no longer.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -114,7 +113,7 @@ impl Sent {
     pub fn is_unknown_key(&self) -> bool {
         let Ok(answer) = &self.answer else { return false };
         let words = answer.words.to_ascii_lowercase();
-        answer.status == 400 && ["routing key", "routing_key"].iter().any(|name| text::contains(&words, name))
+        answer.status == 400 && ["routing key", "routing_key"].iter().any(|name| words.contains(name))
     }
 
     pub(super) fn unsent() -> Sent {
