@@ -1,7 +1,8 @@
 //! The guide: how to deploy, configure and operate the relay.
 //!
-//! The pages are Markdown files. A code host shows them as they are, and `cargo doc` shows them here. A page ends with the
-//! definitions of its links, for the former; the definitions above a page are for the latter, and the first one wins.
+//! Each page is a Markdown file, so that it can be read in the repository as well. A page ends with the definitions of its
+//! links to files. The definitions above it here replace them with links to modules: Markdown uses the first definition of
+//! a label.
 
 /// [configure]: configure
 /// [operate]: operate

@@ -254,15 +254,15 @@ impl Host for Accepting {
     }
 }
 
-/// Whether a value of the README is this one. Its text may break off with an ellipsis; and times differ from run to run.
-fn matches(shown: &Value, actual: &Value) -> bool {
+/// Whether the README shows this value. A string may end in an ellipsis, and durations differ from run to run.
+fn shows(shown: &Value, actual: &Value) -> bool {
     match (shown, actual) {
         (Value::Object(shown), Value::Object(actual)) => {
             shown.keys().eq(actual.keys())
-                && shown.iter().all(|(name, value)| name.starts_with("ms") || matches(value, &actual[name]))
+                && shown.iter().all(|(name, value)| name.starts_with("ms") || shows(value, &actual[name]))
         }
         (Value::Array(shown), Value::Array(actual)) => {
-            shown.len() == actual.len() && shown.iter().zip(actual).all(|(shown, actual)| matches(shown, actual))
+            shown.len() == actual.len() && shown.iter().zip(actual).all(|(shown, actual)| shows(shown, actual))
         }
         (Value::String(shown), Value::String(actual)) => match shown.strip_suffix('…') {
             Some(beginning) => actual.starts_with(beginning),
@@ -292,6 +292,6 @@ fn the_readmes_example_is_what_the_pipeline_makes_of_its_payload() {
     let log = log.expect("a delivery is logged");
     let actual: [Value; 3] = [sent.clone(), json(str::from_utf8(&actual.body).expect("text")), json(&log)];
     for (shown, actual) in [event, reply, line].into_iter().zip(&actual) {
-        assert!(matches(&json(shown), actual), "the README shows\n{shown}\nand it is\n{actual}");
+        assert!(shows(&json(shown), actual), "the README shows\n{shown}\nand it is\n{actual}");
     }
 }
