@@ -50,20 +50,22 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{OwnVariable, Setup, Source, Visit};
-use crate::auth::sns::{SNS, host_of_topic, not_a_topic};
-use crate::auth::{Authenticated, Scheme};
+use crate::auth::{Authenticated, Scheme, sns};
 use crate::http::url;
 use crate::json::{self, Node};
 use crate::mapping::{Handshake, MapError, Mapped, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
+/// What variable `sns_topics` is for.
+const HELP: &str = "ARNs of the topics that `/sns` accepts, separated by commas; no other subscription is confirmed";
+
 /// Amazon SNS.
 pub const SOURCE: Source = Source {
     slug: "sns",
     name: "Amazon SNS",
     docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html",
-    schemes: &[Scheme::Certified(&SNS), Scheme::Basic, Scheme::Query("token")],
+    schemes: &[Scheme::Certified(&sns::SNS), Scheme::Basic, Scheme::Query("token")],
     setup: Setup {
         triggers: "CloudWatch `ALARM`, findings, failures, texts",
         resolves: "CloudWatch `OK`, closed Health events",
@@ -79,12 +81,12 @@ pub const SOURCE: Source = Source {
     retries: true,
     states: &["OK", "ALARM", "closed", "issue", "COMPLETED", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"],
     visit: Some(Visit {
-        authority: host_of_topic,
+        authority: sns::host_of_topic,
         unlisted: "variable `sns_topics` does not list this topic",
         refused: "Amazon SNS rejected the confirmation",
         unreachable: "the subscription could not be confirmed; allow outbound https://sns.<region>.amazonaws.com",
     }),
-    variables: &[OwnVariable { name: SNS.listed_in, secret: false, problem: not_a_topic }],
+    variables: &[OwnVariable { name: sns::SNS.listed_in, secret: false, description: HELP, problem: sns::not_a_topic }],
     ..Source::DEFAULT
 };
 
@@ -114,7 +116,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
     let refuse = |path, problem| MapError::Field { path, problem };
     let topic = envelope.get("TopicArn").text().unwrap_or_default();
-    let host = host_of_topic(&topic).ok_or(refuse("TopicArn", "is not the ARN of an SNS topic"))?;
+    let host = sns::host_of_topic(&topic).ok_or(refuse("TopicArn", "is not the ARN of an SNS topic"))?;
     let url = envelope.get("SubscribeURL").text().unwrap_or_default();
     let path = url.strip_prefix("https://").and_then(|rest| rest.strip_prefix(host.as_str()));
     let path = path.filter(|path| path.starts_with("/?") && url::absolute_url(&url).is_some());
