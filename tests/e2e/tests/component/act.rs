@@ -372,7 +372,7 @@ fn where_services_do_not_tell_there_may_be_one_key_only() {
 
 #[test]
 fn every_answer_of_pagerdutys_becomes_a_status_and_a_sentence() {
-    const REGION: &str = "what answers is not pagerduty's rest api, look at variables `region` and `api_url`:";
+    const REGION: &str = "the server is not PagerDuty's REST API; check variables `region` and `api_url`:";
     run(async {
         let say = |status, body: &str| (status, "", body.to_owned());
         let echo = format!(r#"{{"error":{{"message":"no {TOKEN}","code":1,"errors":"{SERVICE_KEY}\n x"}}}}"#);
@@ -473,7 +473,7 @@ fn it_waits_once_for_the_rate_where_there_is_time() {
 #[test]
 fn a_change_and_its_note_are_both_told_of() {
     run(async {
-        const MISDIRECTED: &str = "what answers is not pagerduty's rest api, look at variables `region` and `api_url`:";
+        const MISDIRECTED: &str = "the server is not PagerDuty's REST API; check variables `region` and `api_url`:";
         let rest = api().await;
         let world = world(&rest);
         let both = body("acknowledge", json!({"note": "x"}));
@@ -560,7 +560,7 @@ fn the_region_says_where_and_what_is_not_let_out_is_named() {
             (
                 None,
                 502,
-                "the runtime lets nothing out to https://api.pagerduty.com: add \"https://api.pagerduty.com\" to allowed_outbound_hosts",
+                "outbound requests to https://api.pagerduty.com are blocked: add \"https://api.pagerduty.com\" to allowed_outbound_hosts",
             ),
             (Some(Trouble::Connect), 503, "https://api.pagerduty.com cannot be reached: connection failed"),
             (Some(Trouble::Dns), 503, "https://api.pagerduty.com cannot be reached: host name could not be resolved"),

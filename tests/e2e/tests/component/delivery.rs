@@ -186,7 +186,9 @@ fn detail(short: &str, failed: usize, of: usize) -> String {
         "not taken" => format!("PagerDuty did not accept {failed} of {of} events; retry: {why}"),
         "refused" => format!("PagerDuty rejected {failed} of {of} events: {why}"),
         "key" => format!("PagerDuty rejected the routing key in variable `routing_key`: {why}"),
-        "elsewhere" => format!("what answers is not pagerduty's events api, look at variable `events_url`: {why}"),
+        "elsewhere" => format!(
+            "the server at the events URL is not PagerDuty's Events API (it answered {why}); check variable `events_url`"
+        ),
         "blocked" => format!("outbound requests to PagerDuty are blocked: {why}"),
         _ => panic!("no such kind: {kind}"),
     }
@@ -506,7 +508,7 @@ fn while_keys_are_changed_over_triggers_go_with_the_new_one_and_resolves_with_bo
         let after = World::new(&pagerduty.url()).with("routing_key_previous", PREVIOUS_KEY);
         let reply = post(&after, json!({"alerts": [alert(0, "resolved")]}).to_string()).await;
         assert_eq!((reply.status, reply.log_json()["level"].clone()), (200, "warning".into()));
-        let warning = "1 events could not go to `routing_key_previous` as well: pagerduty refuses that key, remove it";
+        let warning = "1 event not sent with `routing_key_previous` as well: PagerDuty rejects that key, remove it";
         assert_eq!(reply.json()["warnings"], json!([warning]));
     });
 }
@@ -520,7 +522,7 @@ fn a_page_goes_out_with_the_previous_key_where_pagerduty_refuses_the_current_one
         let reply = post(&world, group(2)).await;
         assert_eq!((reply.status, reply.log_json()["level"].clone()), (200, "warning".into()));
         let warning =
-            "2 events went out with variable `routing_key_previous`: pagerduty refuses the key in `routing_key`";
+            "2 events sent with variable `routing_key_previous` because PagerDuty rejects the key in `routing_key`";
         assert_eq!(reply.log_json()["warnings"], json!([warning]));
         assert_eq!(pagerduty.alerts_by_key().len(), 2);
         pagerduty.revoke(PREVIOUS_KEY);
@@ -604,7 +606,7 @@ fn what_cannot_be_mapped_pages_and_a_flood_of_it_is_one_incident() {
         for body in bodies {
             let reply = post(&world, body.to_owned()).await;
             assert_eq!((reply.status, reply.log_json()["level"].clone()), (200, "warning".into()), "{body:.40}");
-            assert_eq!(reply.json()["warnings"][0], "1 items could not be mapped: a page says so");
+            assert_eq!(reply.json()["warnings"][0], "1 item could not be mapped; a fallback alert reports it");
             assert_eq!(reply.json()["rejected"].as_array().map(Vec::len), Some(1), "{body:.40}");
         }
         assert!(pagerduty.received().iter().all(|received| received.status == 202));

@@ -354,7 +354,7 @@ const CASES: &[Case] = &[
         query: "?deep=1",
         change: |_, world| with_host(world, "events.pagerduty.com", None),
         says: &[
-            "error the runtime lets nothing out to https://events.pagerduty.com: add \"https://events.pagerduty.com\" to allowed_outbound_hosts, and give every variable a default, one without a value blocks all",
+            "error outbound requests to https://events.pagerduty.com are blocked: add \"https://events.pagerduty.com\" to allowed_outbound_hosts. On Spin, also check that every variable has a default: a single unresolvable variable blocks all outbound requests",
         ],
         status: 503,
     },
@@ -602,7 +602,9 @@ const CASES: &[Case] = &[
             lab.us.fault(None, Answer::say(302, ""));
             world
         },
-        says: &["error what answers is not pagerduty's events api, look at variable `region`: 302"],
+        says: &[
+            "error the server at the events URL is not PagerDuty's Events API (it answered 302); check variable `region`",
+        ],
         status: 503,
     },
     Case {
@@ -673,7 +675,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| with_host(world, "api.pagerduty.com", None),
         says: &[
-            "warning the runtime lets nothing out to https://api.pagerduty.com: add \"https://api.pagerduty.com\" to allowed_outbound_hosts",
+            "warning outbound requests to https://api.pagerduty.com are blocked: add \"https://api.pagerduty.com\" to allowed_outbound_hosts",
         ],
         status: 200,
     },
@@ -783,18 +785,18 @@ fn a_reading_for_people_is_aligned() {
         let reply = lab.check("text", &world, "?deep=1", "text/plain").await;
         assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");
         let expected = "\
-ok: 0 errors, 0 warnings, 1 notes
+ok: 0 errors, 0 warnings, 1 note
 
-ok       sources       variable `webhook_secret` opens /alertmanager, /azure, /cloudevents, /cloudflare, /datadog, /events, /flux, /formatted, /gcp, /healthchecks, /newrelic, /sentry, /sns, /uptimekuma, /uptimerobot, /zabbix
-ok       sources       a signature by variable `webhook_secret` opens /github, /gitlab
-ok       sources       variable `secret_grafana`, and `secret_grafana_previous` still, opens /grafana
+ok       sources       variable `webhook_secret` authenticates requests to /alertmanager, /azure, /cloudevents, /cloudflare, /datadog, /events, /flux, /formatted, /gcp, /healthchecks, /newrelic, /sentry, /sns, /uptimekuma, /uptimerobot, /zabbix
+ok       sources       variable `webhook_secret` authenticates signed requests to /github, /gitlab
+ok       sources       variables `secret_grafana` and `secret_grafana_previous` authenticate requests to /grafana
 ok       settings      setting `region` is us
 ok       settings      setting `grouping` is alert
 ok       settings      setting `query_token` is auto
 ok       settings      setting `unmapped` is page
 ok       routing keys  variable `routing_key` holds the key of a service ending in 000u, for events.pagerduty.com
 ok       routing keys  variable `routing_key_data` holds the key of an orchestration ending in 000u, for events.pagerduty.com; it does not accept change events
-ok       egress        https://events.pagerduty.com answers
+ok       egress        https://events.pagerduty.com is reachable
 ok       routing keys  PagerDuty accepts the key in variable `routing_key`
 ok       routing keys  PagerDuty accepts the key in variable `routing_key_data`
 ok       token         variable `api_token` holds the API key of Relay Bot with role user
