@@ -294,32 +294,20 @@ struct Request {
     length: usize,
 }
 
-/// Reads a request's head, and of its body as much as names the alert.
+/// Reads a request's head, and as much of its body as names the alert.
 async fn read_head(stream: &mut TcpStream) -> std::io::Result<Request> {
     let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at;
-        }
+    let (length, mut request) = loop {
         read_more(stream, &mut bytes).await?;
-        if !bytes[0].is_ascii_uppercase() {
-            // TLS, say.
-            return Err(std::io::ErrorKind::InvalidData.into());
+        let mut headers = [httparse::EMPTY_HEADER; 32];
+        let mut head = httparse::Request::new(&mut headers);
+        // A client that speaks TLS is not understood.
+        match head.parse(&bytes).map_err(|_| std::io::ErrorKind::InvalidData)? {
+            httparse::Status::Complete(length) => break (length, Request::of(&head)),
+            httparse::Status::Partial => {}
         }
     };
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = head.lines();
-    let mut first = lines.next().unwrap_or_default().split(' ');
-    let mut request = Request {
-        method: first.next().unwrap_or_default().to_owned(),
-        path: first.next().unwrap_or_default().to_owned(),
-        body: bytes.split_off(end + 4),
-        ..Request::default()
-    };
-    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-        request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    request.length = request.headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
+    request.body = bytes.split_off(length);
     while request.body.len() < request.length && request.peek("event_action").is_empty() {
         read_more(stream, &mut request.body).await?;
     }
@@ -334,6 +322,19 @@ async fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Resu
 }
 
 impl Request {
+    fn of(head: &httparse::Request<'_, '_>) -> Request {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers: BTreeMap<String, String> =
+            head.headers.iter().map(|header| (header.name.to_ascii_lowercase(), text(header.value))).collect();
+        Request {
+            method: head.method.unwrap_or_default().to_owned(),
+            path: head.path.unwrap_or_default().to_owned(),
+            length: headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or_default(),
+            headers,
+            ..Request::default()
+        }
+    }
+
     /// A member of the event, from as much of the body as there is. Bodies are sorted by name, so it is near the start.
     fn peek(&self, name: &str) -> String {
         let text = String::from_utf8_lossy(&self.body);

@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use lexopt::ValueExt;
 use pagerelay::sources;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures;
@@ -19,32 +20,47 @@ use pagerelay_e2e::{SERVICE_KEY, root, run, scaffold};
 
 const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]], or cargo dev -- new <slug>";
 
-fn main() -> ExitCode {
-    let mut demo = false;
-    let mut port = 0;
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "new" => {
-                let (Some(slug), None) = (arguments.next(), arguments.next()) else { return fail(USAGE) };
-                return match scaffold::new_source(root(), &slug) {
-                    Ok(next) => {
-                        say(&next);
-                        ExitCode::SUCCESS
-                    }
-                    Err(error) => fail(&format!("{error:#}")),
-                };
+/// What was asked for on the command line.
+enum Command {
+    /// A new source with this slug.
+    New(String),
+    /// To serve, on this port or on one that the system picks; or to play the demo.
+    Serve { demo: bool, port: u16 },
+}
+
+fn command() -> Result<Command, lexopt::Error> {
+    let (mut demo, mut port) = (false, 0);
+    // The alias ends in `--`, so that both `cargo dev --demo` and `cargo dev -- --demo` lead here.
+    let arguments = std::env::args_os().filter(|argument| argument != "--");
+    let mut parser = lexopt::Parser::from_iter(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            lexopt::Arg::Long("demo") => demo = true,
+            lexopt::Arg::Long("port") => port = parser.value()?.parse()?,
+            lexopt::Arg::Value(word) if word == "new" => {
+                let slug = parser.value()?.string()?;
+                return parser.next()?.map_or(Ok(Command::New(slug)), |extra| Err(extra.unexpected()));
             }
-            // The alias ends in one already, so that both `cargo dev --demo` and `cargo dev -- --demo` come here.
-            "--" => {}
-            "--demo" => demo = true,
-            "--port" => match arguments.next().and_then(|port| port.parse().ok()) {
-                Some(number) => port = number,
-                None => return fail(USAGE),
-            },
-            _ => return fail(USAGE),
+            other => return Err(other.unexpected()),
         }
     }
+    Ok(Command::Serve { demo, port })
+}
+
+fn main() -> ExitCode {
+    let (demo, port) = match command() {
+        Ok(Command::Serve { demo, port }) => (demo, port),
+        Ok(Command::New(slug)) => {
+            return match scaffold::new_source(root(), &slug) {
+                Ok(next) => {
+                    say(&next);
+                    ExitCode::SUCCESS
+                }
+                Err(error) => fail(&format!("{error:#}")),
+            };
+        }
+        Err(error) => return fail(&format!("{error}\n{USAGE}")),
+    };
     let relay = relay(Flavour::Spin);
     let mut world = World::default();
     for (name, value) in std::env::vars().filter(|(_, value)| !value.is_empty()) {
