@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
-use wasmtime::{Engine, Result, Store};
+use wasmtime::{Config, Engine, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
@@ -30,6 +31,8 @@ use crate::{ROUTING_KEY, SECRET, credentials};
 pub struct Relay {
     pre: ProxyPre<Context>,
     engine: Engine,
+    /// Whether the instructions of each request are counted.
+    counts: bool,
 }
 
 /// What the world looks like to one request.
@@ -85,6 +88,8 @@ pub struct Reply {
     pub log: String,
     /// The variables that the component asked for, in order; of Spin's store only.
     pub asked: Vec<String>,
+    /// The instructions that it took; 0 where they are not counted.
+    pub fuel: u64,
     /// The outbound requests: where to, with which time-outs.
     pub sent: Vec<Sent>,
 }
@@ -180,10 +185,24 @@ pub fn relay(flavour: Flavour) -> &'static Relay {
 
 impl Relay {
     fn load(flavour: Flavour) -> Result<Relay> {
+        Relay::open(build::component(flavour), flavour, false)
+    }
+
+    /// Loads a component that counts its instructions as fuel, as [`Reply::fuel`] then says.
+    ///
+    /// # Errors
+    /// Returns an error if the file is not a component of this flavour.
+    pub fn counting(component: &Path, flavour: Flavour) -> Result<Relay> {
+        Relay::open(component, flavour, true)
+    }
+
+    fn open(component: &Path, flavour: Flavour, counts: bool) -> Result<Relay> {
         // It may be there already, chosen for the other flavour.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let engine = Engine::default();
-        let component = Component::from_file(&engine, build::component(flavour))?;
+        let mut config = Config::new();
+        config.consume_fuel(counts);
+        let engine = Engine::new(&config)?;
+        let component = Component::from_file(&engine, component)?;
         let mut linker = Linker::<Context>::new(&engine);
         wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
         match flavour {
@@ -195,7 +214,7 @@ impl Relay {
             }
         }
         let pre = ProxyPre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Relay { pre, engine })
+        Ok(Relay { pre, engine, counts })
     }
 
     /// Sends a request through the component.
@@ -237,10 +256,15 @@ impl Relay {
         let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
         let out = store.data_mut().http().new_response_outparam(sender)?;
         let pre = self.pre.clone();
+        let counts = self.counts;
+        if counts {
+            store.set_fuel(u64::MAX)?;
+        }
         let task = tokio::spawn(async move {
             let proxy = pre.instantiate_async(&mut store).await?;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
-            Ok::<(), wasmtime::Error>(())
+            let left = if counts { store.get_fuel()? } else { u64::MAX };
+            Ok::<u64, wasmtime::Error>(u64::MAX - left)
         });
         let response = match receiver.await {
             Ok(response) => response?,
@@ -251,7 +275,7 @@ impl Relay {
         };
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        task.await??;
+        let fuel = task.await??;
         let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Ok(Reply {
             status: head.status.as_u16(),
@@ -260,6 +284,7 @@ impl Relay {
             log: String::from_utf8_lossy(&log.contents()).into_owned(),
             asked: asked.lock().unwrap().clone(),
             sent: sent.lock().unwrap().clone(),
+            fuel,
         })
     }
 }
