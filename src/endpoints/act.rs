@@ -78,7 +78,7 @@ pub fn act(
     acted.stages.push(("find", host.elapsed()));
     acted.more.push(("incident", shown(incident, None)));
     let path = ["/incidents/", &incident.get("id").text().unwrap_or_default()].concat();
-    // The note first: if a later step fails, a retry of that step does no harm, but a second note would.
+    // The note is first, because a retry would add it twice. A status change can be repeated safely.
     if let Some(note) = request.note {
         write_note(host, &rest, &path, (request.from, note), &mut acted.warnings)?;
     }
