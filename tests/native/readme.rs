@@ -1,4 +1,4 @@
-//! The README and the table of sources say what the code says.
+//! The README and the table of sources agree with the code.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,10 +10,10 @@ use pagerelay_support::{golden, root};
 
 use crate::tidy::read;
 
-/// The most lines that the README has.
+/// The largest number of lines in the README.
 const MAX_LINES: usize = 200;
 
-/// What stands above the table of sources.
+/// The text above the table of sources.
 const ABOVE: &str = "\
 # Sources
 
@@ -25,7 +25,7 @@ Every vendor whose webhooks the relay understands. This file is written by `UPDA
 |---|---|---|---|---|---|
 ";
 
-/// A section of the README, from behind its heading to the next.
+/// A section of the README, without its heading.
 fn section(heading: &str) -> String {
     let readme = read("README.md");
     let sections: Vec<&str> = readme.split("\n## ").collect();
