@@ -1,8 +1,9 @@
-//! `cargo dev`: the component on loopback, with a PagerDuty double beside it, shown in the terminal.
+//! `cargo dev`: serves the component on localhost next to a mock PagerDuty, and shows each event in the terminal.
 //!
 //! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
-//! resolved, and ends. `cargo dev -- new <slug>` begins a source, and ends. `--port N` listens on that port instead of one that the system picks. A variable `NAME` is taken
-//! from `SPIN_VARIABLE_NAME`, as `spin up` does; with a routing key among them events go to the real PagerDuty.
+//! resolved, and ends. `cargo dev -- new <slug>` creates a source, and ends. `--port N` listens on that port instead of
+//! one that the system picks. The value of a variable `NAME` is read from `SPIN_VARIABLE_NAME`, as in `spin up`. If a
+//! routing key is set there, events are sent to the real PagerDuty.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
