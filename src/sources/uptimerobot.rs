@@ -30,7 +30,7 @@
 //!
 //! `uptimerobot:<monitorID>`, or the URL without an id, or the name without both: down and up are about the same
 //! monitor. `alertID` is new each time. Expiry has `uptimerobot:<monitorID>:ssl`, or `:domain` if the type's name says
-//! so. An up does not resolve it, and nothing else does: UptimeRobot does not report a renewal. An alert of an unknown
+//! so. It never resolves: an up does not resolve it, and UptimeRobot does not report a renewal. An alert of an unknown
 //! type has the monitor's own key, and the next up resolves it. UptimeRobot's own PagerDuty integration has one alert
 //! per monitor too, with an undocumented key.
 //!

@@ -227,7 +227,7 @@ impl Parameters<'_> {
         }
     }
 
-    /// The action, or the reason why there is none.
+    /// The action, or the reason why the delivery needs no event.
     fn action(self) -> Result<Action, &'static str> {
         let is_notice = matches!(self.first(&["event_source"]).as_str(), "1" | "2");
         let is_cancelled = self.first(&["alert_message", "message"]).starts_with("NOTE: Escalation cancel");

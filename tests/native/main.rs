@@ -8,6 +8,7 @@ mod auth;
 mod contract;
 #[cfg(feature = "templates")]
 mod custom;
+mod english;
 mod growth;
 mod lanes;
 mod licences;
