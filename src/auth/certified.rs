@@ -5,8 +5,9 @@ use std::fmt;
 use super::{AuthError, Fetch};
 use crate::http::Headers;
 
-/// A signature with a fetched certificate, as data. Such a sender shares no secret with us, and anyone can get a valid
-/// certificate. So the message must also belong to one of the names that the operator lists in a variable.
+/// A signature with a fetched certificate, as data. Such a sender shares no secret with us, and the vendor signs the
+/// messages of all its customers. So the message must also belong to one of the names that the operator lists in a
+/// variable.
 pub struct Certified {
     /// Its name in replies, logs and templates.
     pub name: &'static str,

@@ -97,7 +97,7 @@ const SIGNATURE: Hmac<'static> = Hmac {
 struct Kind {
     /// The value of `X-GitHub-Event`, and a part of the dedup key.
     event: &'static str,
-    /// The member of the body that contains the object. Only this kind has it.
+    /// A path that only the bodies of this kind have. Its first member contains the object.
     mark: &'static str,
     noun: &'static str,
     /// The members of the object that form the dedup key, and [`BRANCH`]. If the first is missing, the name replaces
