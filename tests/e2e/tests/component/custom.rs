@@ -1,5 +1,5 @@
-//! Mappings of the user's own, through the component: the example templates of `tests/fixtures/custom`, and everything a
-//! template can get wrong. What the examples map to is written natively, by `tests/native/custom.rs`.
+//! The user's own templates, through the component: the example templates of `tests/fixtures/custom`, and every
+//! possible error in a template. `tests/native/custom.rs` writes the events of the examples.
 
 use pagerelay::custom::Template;
 use pagerelay_e2e::build::Flavour;
@@ -10,7 +10,7 @@ use pagerelay_e2e::runtime::{Call, Reply, World, relay};
 use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, golden, run};
 use serde_json::{Value, json};
 
-/// An example's payload as its sender would send it to `path`.
+/// An example's payload, as its sender would send it to `path`.
 fn sent_to(path: &str, example: &Example, secret: &str) -> Call {
     let body = example.body();
     let template = Template::read(&example.variable(), &example.template).expect("a template");
@@ -70,7 +70,7 @@ fn every_example_maps_to_what_stands_beside_it() {
                 let wrong = contract::wrong_with(&contract::with_key(event, ROUTING_KEY));
                 assert!(wrong.is_empty(), "{what}: {wrong:?}");
             }
-            // The same through the preview, explained.
+            // The same through the preview, with explanations.
             let preview =
                 call(&world, sent_to(&format!("/preview/custom/{}", example.name), &example, SECRET)).await.json();
             let hashes =
@@ -79,7 +79,7 @@ fn every_example_maps_to_what_stands_beside_it() {
             for event in preview["events"].as_array().into_iter().flatten() {
                 let explanation = event["explanation"].as_array().unwrap_or_else(|| panic!("{what}: {event}"));
                 let of = |field: &str| explanation.iter().find(|origin| origin["field"] == field).cloned();
-                // Falco never says that it is over, and Snyk by the list that an item is in.
+                // Falco never reports the end of a problem, and Snyk reports it by the list that contains an item.
                 let fixed = ["falcosidekick", "snyk"].contains(&&*example.name);
                 let action = of("event_action").or(of("payload.summary")).expect("one of them");
                 assert!(fixed || action["how"] != "fallback", "{what}: {action}");
@@ -89,7 +89,7 @@ fn every_example_maps_to_what_stands_beside_it() {
     });
 }
 
-/// What a template makes of a payload: the reply of a preview that rejects what cannot be mapped.
+/// The reply to a preview of this template and payload. An item that cannot be mapped is an error.
 async fn preview(template: &str, payload: &Value) -> Reply {
     let world = World::new("http://127.0.0.1:1/v2/enqueue").with("custom_mine", template).with("unmapped", "reject");
     call(&world, Call::post("/preview/custom/mine", payload.to_string())).await
@@ -188,7 +188,7 @@ fn an_error_names_the_line_the_column_and_the_expression() {
             let reply = preview(&template, &payload).await;
             let said = reply.json();
             let detail = said["detail"].as_str().unwrap_or_default();
-            // Where the expression is first, in a template on one line.
+            // The first position of the expression, in a template on one line.
             let expression = wanted.split('`').nth(3).unwrap_or_default();
             let at = template.find(&format!("{{{{ {expression}")).map_or(0, |at| at + 4);
             let wanted = wanted.replace("{at}", &at.to_string());
@@ -262,7 +262,7 @@ fn filters_do_what_their_table_says() {
             let said = preview(&summary(expression), &payload).await.json();
             assert_eq!(said["events"][0]["body"]["payload"]["summary"], wanted, "{expression}: {said}");
         }
-        // What is one expression keeps its kind, and `none` is left out.
+        // A text that is a single expression keeps its type, and `none` omits the member.
         let template = json!({"event_action": "trigger", "dedup_key": "k", "payload": {"summary": "s", "source": "s",
             "custom_details": {"o": "{{ o }}", "n": "{{ n }}", "nothing": "{{ none }}", "list": ["{{ o.a }}", "{{ none }}"]}}});
         let said = preview(&template.to_string(), &payload).await.json();
@@ -429,7 +429,7 @@ fn the_scheme_that_a_template_names_is_the_only_one_that_opens() {
                 "{auth}"
             );
             assert_eq!(call(&world, Call::post("/custom/mine", "{}")).await.status, 401, "{auth}: a bearer token");
-            // A secret of its own, and no other.
+            // A secret of its own, which replaces the shared secret.
             let own = world.clone().with("secret_custom_mine", "a-secret-for-this-mapping-1");
             assert_eq!(call(&own, sent_to("/custom/mine", &example, SECRET)).await.status, 401, "{auth}");
             assert_eq!(
