@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 use super::filters;
-use super::payload::{Limits, TOO_LONG, to_text, undefined};
+use super::payload::{DEPTH_MAX, Limits, TOO_LONG, defined, to_text, undefined};
 
 /// How deep calls and loops may be inside one another while a template runs. A call of a macro counts as four.
 const RECURSION_MAX: usize = 60;
@@ -51,6 +51,12 @@ fn format(limits: &Limits, out: &mut Output<'_>, state: &mut State<'_, '_>, valu
         return Err(undefined(value));
     }
     if state.name().starts_with(VALUE) {
+        let items = value.as_object().and_then(|object| object.enumerator_len()).unwrap_or_default();
+        state.consume_fuel(u64::try_from(items).unwrap_or(u64::MAX))?;
+        if !value.is_undefined() {
+            // Here the engine still knows where an undefined part came from.
+            defined(value, DEPTH_MAX)?;
+        }
         state.set_temp(KEPT, if value.is_undefined() { Value::from(()) } else { value.clone() });
         return Ok(());
     }
@@ -84,7 +90,8 @@ pub(super) fn is_spent(error: &Error) -> bool {
 /// What an error says, and about which part of the source.
 pub(super) fn explain(error: &Error, source: &str) -> Fault {
     let whole = 0..source.len();
-    let part = error.range().filter(|part| source.get(part.clone()).is_some_and(|part| !part.is_empty())).unwrap_or(whole);
+    let known = error.range().filter(|part| source.get(part.clone()).is_some_and(|part| !part.is_empty()));
+    let part = known.map_or(whole, |part| operand(source, part.start)..part.end);
     let detail = error.detail().unwrap_or_default();
     let unknown = |what: &str, name: &str| Fault { part: part.clone(), why: format!("unknown {what} `{name}`"), named: true };
     let about = |why: &str| Fault { part: part.clone(), why: why.to_owned(), named: false };
@@ -102,6 +109,8 @@ pub(super) fn explain(error: &Error, source: &str) -> Fault {
         ErrorKind::UnknownFunction => unknown("function", detail.split(' ').next().unwrap_or_default()),
         ErrorKind::WriteFailure => about(TOO_LONG),
         ErrorKind::SyntaxError => Fault { part: tag(source, &part), ..about(&["cannot be parsed: ", detail].concat()) },
+        // The engine repeats the numbers, and they may be the payload's.
+        ErrorKind::InvalidOperation if detail.starts_with("unable to calculate") => about("cannot be calculated"),
         ErrorKind::InvalidOperation if !detail.is_empty() => about(detail),
         kind if detail.is_empty() => about(&kind.to_string()),
         kind => about(&format!("{kind}: {detail}")),
@@ -112,6 +121,15 @@ pub(super) fn explain(error: &Error, source: &str) -> Fault {
 fn undefined_name(detail: &str) -> Option<&str> {
     let (before, _) = detail.split_once("` is undefined")?;
     before.rsplit_once('`').map(|(_, name)| name)
+}
+
+/// Where the operand begins that `.name(…)` or `[…]` at this place belongs to.
+fn operand(source: &str, at: usize) -> usize {
+    let before = source.get(..at).unwrap_or_default();
+    if !source.get(at..).is_some_and(|rest| rest.starts_with(['.', '[', '('])) {
+        return at;
+    }
+    before.trim_end_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.')).len()
 }
 
 /// Where an expression is in the tag that a part belongs to.

@@ -194,7 +194,21 @@ impl<'e> Run<'_, 'e> {
         {
             return Ok(None);
         }
-        let made = self.value(event)?.unwrap_or_default();
+        let mut made = Map::new();
+        let Part::Object(parts) = event else { return Ok(None) };
+        let action = parts.iter().find(|(name, _)| *name == "event_action");
+        // A change has no key, and perhaps nothing to make one of.
+        let mut changes = false;
+        for (name, part) in action.into_iter().chain(parts) {
+            if made.contains_key(*name) || changes && *name == "dedup_key" {
+                continue;
+            }
+            if let Some(value) = self.value(part)? {
+                changes |= *name == "event_action" && value == "change";
+                made.insert((*name).to_owned(), value);
+            }
+        }
+        let made = Value::Object(made);
         if self.room == 0 {
             let problem = ["variable `", &template.variable, "` makes more than 8 MiB of one delivery"].concat();
             return Err(MapError::Template { problem });

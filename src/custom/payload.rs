@@ -249,6 +249,21 @@ pub(super) fn undefined(value: &minijinja::Value) -> Error {
     value.get_attr("").err().unwrap_or_else(|| Error::from(ErrorKind::UndefinedError))
 }
 
+/// Looks for an undefined value in lists and objects that a template made.
+///
+/// # Errors
+/// Returns the engine's error if there is one, or if the value nests too deep.
+pub(super) fn defined(value: &minijinja::Value, depth: usize) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::Undefined => Err(undefined(value)),
+        ValueKind::Seq | ValueKind::Map if value.downcast_object_ref::<Json>().is_some() => Ok(()),
+        ValueKind::Seq | ValueKind::Map if depth == 0 => Err(Error::new(ErrorKind::InvalidOperation, "nests too deep")),
+        ValueKind::Seq => value.try_iter()?.checked().try_for_each(|item| defined(&item?, depth - 1)),
+        ValueKind::Map => value.try_iter()?.checked().try_for_each(|name| defined(&value.get_item(&name?)?, depth - 1)),
+        _ => Ok(()),
+    }
+}
+
 /// A value of the engine as JSON. `room` is how many bytes may still be made.
 ///
 /// # Errors

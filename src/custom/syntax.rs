@@ -1,18 +1,25 @@
 //! Looks at a template's text before the engine parses it.
 //!
-//! The engine's parser and compiler call themselves once for each operator or block inside another, and a host gives the
-//! component a stack of 512 KB. So a text that nests deeper than [`NESTING_MAX`] is rejected here. The engine finds an
-//! unknown filter only when it runs it; here it is found when the template is read.
+//! The engine's parser and compiler call themselves for each operator, bracket or block inside another, and a host gives the
+//! component a stack of 512 KB. So a text that nests too deep is rejected here. The engine finds an unknown filter only when
+//! it runs it; here it is found when the template is read.
 
 use std::ops::Range;
 
 use super::filters;
 
-/// How many operators, brackets and blocks may be inside one another. `a ~ b ~ c` is two.
-const NESTING_MAX: usize = 80;
+/// How much stack a text may take, in half kilobytes, as a native build without optimisation takes it: more than the
+/// component does.
+const STACK_MAX: usize = 400;
 
-/// How many blocks may be inside one another. Each `elif` counts as one.
-const BLOCKS_MAX: usize = 40;
+/// What the parser and the compiler take for each block, `elif`, bracket and operator that is inside another.
+const BLOCK: usize = 25;
+const ELIF: usize = 6;
+const BRACKET: usize = 44;
+const OPERATOR: usize = 4;
+
+/// The error for a text that takes more.
+const TOO_DEEP: &str = "nests too deep";
 
 /// Statements of Jinja that would read other templates, or write HTML.
 const REFUSED_STATEMENTS: [&str; 8] =
@@ -65,17 +72,17 @@ pub(super) fn template(source: &str) -> Result<Shape, Fault> {
                     if REFUSED_STATEMENTS.contains(&word) {
                         return fault(statement, format!("the statement `{word}` is refused"));
                     }
-                    let mut scan = Scan::new(source, start);
+                    let mut scan = Scan::new(source, start, blocks.iter().sum());
                     scan.run(Some(b'%'))?;
                     at = scan.at;
                     count_block(&mut blocks, word, scan.assigns);
-                    if blocks.iter().sum::<usize>() > BLOCKS_MAX {
-                        return fault(statement, format!("more than {BLOCKS_MAX} blocks are inside one another"));
+                    if blocks.iter().sum::<usize>() > STACK_MAX {
+                        return fault(statement, TOO_DEEP.to_owned());
                     }
                 }
             }
             _ => {
-                let mut scan = Scan::new(source, inside);
+                let mut scan = Scan::new(source, inside, blocks.iter().sum());
                 scan.run(Some(b'}'))?;
                 at = scan.at;
                 if whole && scan.closed && at == source.len() {
@@ -93,7 +100,7 @@ pub(super) fn template(source: &str) -> Result<Shape, Fault> {
 /// # Errors
 /// As [`template`].
 pub(super) fn expression(source: &str) -> Result<(), Fault> {
-    Scan::new(source, 0).run(None)
+    Scan::new(source, 0, 0).run(None)
 }
 
 fn fault<T>(part: Range<usize>, why: String) -> Result<T, Fault> {
@@ -131,14 +138,14 @@ fn end_of_raw(source: &str, mut at: usize) -> usize {
     source.len()
 }
 
-/// Notes that a block begins, goes on or ends.
+/// Notes what a block takes that begins, goes on or ends.
 fn count_block(blocks: &mut Vec<usize>, word: &str, assigns: bool) {
     match word {
-        "call" | "filter" | "for" | "if" | "macro" | "with" => blocks.push(1),
-        "set" if !assigns => blocks.push(1),
+        "call" | "filter" | "for" | "if" | "macro" | "with" => blocks.push(BLOCK),
+        "set" if !assigns => blocks.push(BLOCK),
         "elif" => {
             if let Some(count) = blocks.last_mut() {
-                *count += 1;
+                *count += ELIF;
             }
         }
         _ if word.starts_with("end") => drop(blocks.pop()),
@@ -151,7 +158,7 @@ struct Scan<'s> {
     source: &'s str,
     start: usize,
     at: usize,
-    /// How many operators are on the way to where it is, for each open bracket.
+    /// What is taken on the way to where it is, for each open bracket.
     levels: Vec<usize>,
     /// Whether `=` was outside of brackets.
     assigns: bool,
@@ -160,8 +167,9 @@ struct Scan<'s> {
 }
 
 impl<'s> Scan<'s> {
-    fn new(source: &'s str, start: usize) -> Scan<'s> {
-        Scan { source, start, at: start, levels: vec![0], assigns: false, closed: false }
+    /// `taken` is what the blocks around it take.
+    fn new(source: &'s str, start: usize, taken: usize) -> Scan<'s> {
+        Scan { source, start, at: start, levels: vec![taken, 0], assigns: false, closed: false }
     }
 
     /// Walks to the end: `%}` or `}}` outside of brackets and quotes, or the end of the text.
@@ -169,7 +177,7 @@ impl<'s> Scan<'s> {
         let bytes = self.source.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
             let next = bytes.get(self.at + 1).copied();
-            if self.levels.len() == 1 && end == Some(byte) && next == Some(b'}') {
+            if self.levels.len() == 2 && end == Some(byte) && next == Some(b'}') {
                 self.at += 2;
                 self.closed = true;
                 return Ok(());
@@ -178,19 +186,20 @@ impl<'s> Scan<'s> {
                 b'"' | b'\'' => self.skip_string(byte),
                 b'a'..=b'z' | b'A'..=b'Z' | b'_' => self.word(bytes)?,
                 b'(' | b'[' | b'{' => {
-                    self.levels.push(1);
+                    self.levels.push(BRACKET);
                     self.at += 1;
                 }
                 b')' | b']' | b'}' => {
-                    if self.levels.len() > 1 {
+                    if self.levels.len() > 2 {
                         self.levels.pop();
                     }
                     self.deeper();
                     self.at += 1;
                 }
                 b',' | b':' => {
+                    let bracket = if self.levels.len() > 2 { BRACKET } else { 0 };
                     if let Some(level) = self.levels.last_mut() {
-                        *level = 1;
+                        *level = bracket;
                     }
                     self.at += 1;
                 }
@@ -204,7 +213,7 @@ impl<'s> Scan<'s> {
                     self.at += 2;
                 }
                 b'=' => {
-                    self.assigns |= self.levels.len() == 1;
+                    self.assigns |= self.levels.len() == 2;
                     self.at += 1;
                 }
                 b'+' | b'-' | b'*' | b'/' | b'~' | b'%' | b'<' | b'>' | b'!' | b'.' => {
@@ -213,9 +222,8 @@ impl<'s> Scan<'s> {
                 }
                 _ => self.at += 1,
             }
-            if self.levels.iter().sum::<usize>() > NESTING_MAX {
-                let part = self.start..self.at;
-                return fault(part, format!("more than {NESTING_MAX} operators are inside one another"));
+            if self.levels.iter().sum::<usize>() > STACK_MAX {
+                return fault(self.start..self.at, TOO_DEEP.to_owned());
             }
         }
         Ok(())
@@ -223,7 +231,7 @@ impl<'s> Scan<'s> {
 
     fn deeper(&mut self) {
         if let Some(level) = self.levels.last_mut() {
-            *level += 1;
+            *level += OPERATOR;
         }
     }
 

@@ -55,7 +55,10 @@ pub(super) fn datetimeformat(value: Value, format: Option<String>) -> Result<Val
 pub(super) fn datetimeformat_as_timezone(value: Value, format: Option<String>, zone: Option<String>) -> Result<Value, Error> {
     let zone = zone.as_deref().unwrap_or("UTC");
     let Some(offset) = offset(zone) else {
-        return fail(format!("the time zone `{zone}` is refused: write UTC or an offset like +02:00"));
+        // A template may take it from the payload, which errors do not repeat.
+        let plain = zone.len() < 40 && zone.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'_' | b'-'));
+        let named = if plain { ["`", zone, "` "].concat() } else { String::new() };
+        return fail(format!("the time zone {named}is refused: write UTC or an offset like +02:00"));
     };
     let Some(time) = time(&value).and_then(|time| time.checked_to_offset(offset)) else { return Ok(Value::from(())) };
     write(time, format.as_deref().unwrap_or(FORMAT)).map(Value::from)
