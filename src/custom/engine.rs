@@ -62,7 +62,9 @@ fn format(limits: &Limits, out: &mut Output<'_>, state: &mut State<'_, '_>, valu
     }
     match value.kind() {
         ValueKind::Undefined => Ok(()),
-        ValueKind::None if limits.strict() => Err(Error::new(ErrorKind::InvalidOperation, "is none, so alerts could be mixed up")),
+        ValueKind::None if limits.strict() => {
+            Err(Error::new(ErrorKind::InvalidOperation, "is none, so alerts could be mixed up"))
+        }
         _ => Ok(out.write_str(&to_text(value)?)?),
     }
 }
@@ -93,7 +95,8 @@ pub(super) fn explain(error: &Error, source: &str) -> Fault {
     let known = error.range().filter(|part| source.get(part.clone()).is_some_and(|part| !part.is_empty()));
     let part = known.map_or(whole, |part| operand(source, part.start)..part.end);
     let detail = error.detail().unwrap_or_default();
-    let unknown = |what: &str, name: &str| Fault { part: part.clone(), why: format!("unknown {what} `{name}`"), named: true };
+    let unknown =
+        |what: &str, name: &str| Fault { part: part.clone(), why: format!("unknown {what} `{name}`"), named: true };
     let about = |why: &str| Fault { part: part.clone(), why: why.to_owned(), named: false };
     if is_spent(error) {
         return about("the template needs too many steps");
@@ -136,8 +139,13 @@ fn operand(source: &str, at: usize) -> usize {
 fn occurrence(source: &str, part: &Range<usize>, name: &str) -> Option<Range<usize>> {
     let start = open_tag(source, part.end);
     let tag = source.get(start..part.end.max(start))?;
-    let ends_word = |at: usize| tag.get(at..).and_then(|rest| rest.chars().next()).is_none_or(|c| !c.is_alphanumeric() && c != '_');
-    let begins_word = |at: usize| tag.get(..at).and_then(|rest| rest.chars().next_back()).is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
+    let ends_word =
+        |at: usize| tag.get(at..).and_then(|rest| rest.chars().next()).is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    let begins_word = |at: usize| {
+        tag.get(..at)
+            .and_then(|rest| rest.chars().next_back())
+            .is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | '.'))
+    };
     let found = |name: &str| {
         let mut places = tag.match_indices(name).map(|(at, _)| at);
         places.find(|at| begins_word(*at) && ends_word(at + name.len()))

@@ -85,7 +85,12 @@ impl<'e> Mapping<'e> {
     }
 
     /// Compiles an expression without braces.
-    pub(super) fn expression(&mut self, source: &'e str, path: &[Step<'e>], strict: bool) -> Result<Text<'e>, MapError> {
+    pub(super) fn expression(
+        &mut self,
+        source: &'e str,
+        path: &[Step<'e>],
+        strict: bool,
+    ) -> Result<Text<'e>, MapError> {
         if let Err(syntax::Fault { part, why }) = syntax::expression(source) {
             return Err(self.template.fail(path, source, Fault { part, why, named: true }));
         }
@@ -96,7 +101,14 @@ impl<'e> Mapping<'e> {
         self.add(VALUE, source, path, strict, Some(["{{ ", source, " }}"].concat()))
     }
 
-    fn add(&mut self, mark: char, source: &'e str, path: &[Step<'e>], strict: bool, braced: Option<String>) -> Result<Text<'e>, MapError> {
+    fn add(
+        &mut self,
+        mark: char,
+        source: &'e str,
+        path: &[Step<'e>],
+        strict: bool,
+        braced: Option<String>,
+    ) -> Result<Text<'e>, MapError> {
         let name = format!("{mark}{}", self.env.templates().count());
         let shift = if braced.is_some() { "{{ ".len() } else { 0 };
         let text = Text { name, source, path: path.to_vec(), shift, strict };
@@ -210,7 +222,7 @@ impl<'e> Run<'_, 'e> {
         }
         let made = Value::Object(made);
         if self.room == 0 {
-            let problem = ["variable `", &template.variable, "` makes more than 8 MiB of one delivery"].concat();
+            let problem = ["variable `", &template.variable, "` makes more than 8 mib of one delivery"].concat();
             return Err(MapError::Template { problem });
         }
         let event = Node::root(&made);

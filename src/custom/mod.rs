@@ -98,10 +98,10 @@ impl Template {
     pub fn read(variable: &str, text: &str) -> Result<Template, MapError> {
         let fail = |problem: &str| MapError::Template { problem: ["variable `", variable, "` ", problem].concat() };
         if text.len() > TEMPLATE_MAX_BYTES {
-            return Err(fail("is larger than 32 KiB"));
+            return Err(fail("is larger than 32 kib"));
         }
         let root: Value = serde_json::from_slice(text.as_bytes())
-            .map_err(|error| fail(&format!("is not JSON: line {}, column {}", error.line(), error.column())))?;
+            .map_err(|error| fail(&format!("is not json: line {}, column {}", error.line(), error.column())))?;
         let unknown = |value: &Value, known: &dyn Fn(&str) -> bool| {
             let name = value.as_object().into_iter().flatten().map(|(name, _)| name).find(|name| !known(name))?;
             Some(fail(&["has an unknown member `", &text::truncate(name, SHOWN_MAX_CHARS), "`"].concat()))

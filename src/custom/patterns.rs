@@ -47,7 +47,8 @@ pub(super) fn search(state: &State<'_, '_>, text: String, pattern: String) -> Re
 
 pub(super) fn findall(state: &State<'_, '_>, text: String, pattern: String) -> Result<Vec<Value>, Error> {
     let regex = compile(state, &pattern, &text)?;
-    let group = |captures: &Captures<'_>, index: usize| Value::from(captures.get(index).map_or("", |found| found.as_str()));
+    let group =
+        |captures: &Captures<'_>, index: usize| Value::from(captures.get(index).map_or("", |found| found.as_str()));
     let mut found = Vec::new();
     for captures in regex.captures_iter(&text) {
         state.consume_fuel(2)?;

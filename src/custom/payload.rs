@@ -17,7 +17,7 @@ use crate::json;
 pub(super) const TEXT_MAX_BYTES: usize = 64 * 1024;
 
 /// The error for a longer text.
-pub(super) const TOO_LONG: &str = "makes more than 64 KiB of text";
+pub(super) const TOO_LONG: &str = "makes more than 64 kib of text";
 
 /// How deep a value may nest that becomes part of an event.
 pub(super) const DEPTH_MAX: usize = 64;

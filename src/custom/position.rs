@@ -25,7 +25,9 @@ pub(super) fn line_and_column(json: &str, path: &[Step<'_>], offset: usize) -> (
 fn find<'j>(json: &'j str, path: &[Step<'_>]) -> Option<&'j str> {
     path.iter().try_fold(json, |json, step| {
         let value: &RawValue = match step {
-            Step::Index(index) => serde_json::from_slice::<Vec<&RawValue>>(json.as_bytes()).ok()?.get(*index).copied()?,
+            Step::Index(index) => {
+                serde_json::from_slice::<Vec<&RawValue>>(json.as_bytes()).ok()?.get(*index).copied()?
+            }
             Step::Name(name) => {
                 let members: BTreeMap<String, &RawValue> = serde_json::from_slice(json.as_bytes()).ok()?;
                 members.get(*name).copied()?

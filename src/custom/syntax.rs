@@ -61,7 +61,9 @@ pub(super) fn template(source: &str) -> Result<Shape, Fault> {
         let inside = open + 2;
         let whole = open == 0;
         match source.as_bytes().get(open + 1) {
-            Some(b'#') => at = source.get(inside..).and_then(|rest| rest.find("#}")).map_or(source.len(), |end| inside + end + 2),
+            Some(b'#') => {
+                at = source.get(inside..).and_then(|rest| rest.find("#}")).map_or(source.len(), |end| inside + end + 2)
+            }
             Some(b'%') => {
                 let start = inside + leading(source.get(inside..).unwrap_or_default());
                 let word = word_at(source, start);
@@ -110,7 +112,8 @@ fn fault<T>(part: Range<usize>, why: String) -> Result<T, Fault> {
 /// Where the next `{{`, `{%` or `{#` begins.
 fn next_tag(source: &str, from: usize) -> Option<usize> {
     let bytes = source.as_bytes();
-    (from..bytes.len()).find(|at| bytes.get(*at) == Some(&b'{') && matches!(bytes.get(at + 1), Some(b'{' | b'%' | b'#')))
+    (from..bytes.len())
+        .find(|at| bytes.get(*at) == Some(&b'{') && matches!(bytes.get(at + 1), Some(b'{' | b'%' | b'#')))
 }
 
 /// How long the mark for white space and the white space at the beginning of a tag are.
@@ -263,7 +266,10 @@ impl<'s> Scan<'s> {
                 self.named("test", filters::knows_test, &[])?;
             }
             _ if REFUSED_FUNCTIONS.contains(&word) && bytes.get(self.at) == Some(&b'(') => {
-                return fault(start..self.at, format!("the function `{word}` is refused: a mapping has no clock, chance or state"));
+                return fault(
+                    start..self.at,
+                    format!("the function `{word}` is refused: a mapping has no clock, chance or state"),
+                );
             }
             _ => {}
         }

@@ -11,7 +11,18 @@ use crate::text;
 const FORMAT: &str = "%H:%M / %d-%m-%Y";
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 fn fail<T>(why: String) -> Result<T, Error> {
@@ -52,11 +63,16 @@ pub(super) fn datetimeformat(value: Value, format: Option<String>) -> Result<Val
     datetimeformat_as_timezone(value, format, None)
 }
 
-pub(super) fn datetimeformat_as_timezone(value: Value, format: Option<String>, zone: Option<String>) -> Result<Value, Error> {
+pub(super) fn datetimeformat_as_timezone(
+    value: Value,
+    format: Option<String>,
+    zone: Option<String>,
+) -> Result<Value, Error> {
     let zone = zone.as_deref().unwrap_or("UTC");
     let Some(offset) = offset(zone) else {
         // A template may take it from the payload, which errors do not repeat.
-        let plain = zone.len() < 40 && zone.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'_' | b'-'));
+        let plain = zone.len() < 40
+            && zone.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'_' | b'-'));
         let named = if plain { ["`", zone, "` "].concat() } else { String::new() };
         return fail(format!("the time zone {named}is refused: write UTC or an offset like +02:00"));
     };
@@ -214,7 +230,9 @@ fn read(mut text: &str, format: &str) -> Result<Option<Value>, Error> {
                 known.then_some(())
             }
             Some('z' | 'Z') => {
-                let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | ':')).unwrap_or(text.len());
+                let end = text
+                    .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | ':'))
+                    .unwrap_or(text.len());
                 let (name, rest) = text.split_at_checked(end).unwrap_or_default();
                 text = rest;
                 offset(name).map(|found| zone = found)

@@ -238,12 +238,12 @@ fn the_readmes_template_works_and_its_list_of_filters_is_whole() {
     assert_eq!(events[1]["payload"]["severity"], "warning");
     assert_eq!((&events[0]["event_action"], &events[1]["event_action"]), (&json!("trigger"), &json!("resolve")));
     assert_eq!(events[0]["payload"]["source"], "shop.example");
-
 }
 
 /// What a template makes of a payload: its events as JSON, and its errors.
 fn outcome(template: &str, payload: &Value) -> (Vec<Value>, Vec<String>) {
-    let mapped = Template::read("custom_x", template).and_then(|template| map(&template, payload.to_string().as_bytes()));
+    let mapped =
+        Template::read("custom_x", template).and_then(|template| map(&template, payload.to_string().as_bytes()));
     match mapped {
         Ok(mapped) => (
             mapped.events.iter().map(Event::to_json).collect(),
@@ -284,34 +284,94 @@ fn an_error_names_the_line_the_column_and_the_expression() {
         lines(json!({"id": 1, "title": 1}), ", line 5, column 38: `host` is undefined"),
         lines(json!({"id": 1, "title": 1, "host": {}}), ", line 5, column 38: `host.name` is undefined"),
         lines(json!({"title": 1}), ", line 3, column 20: `id` is undefined"),
-        summary("{{ a + }}", json!({}), ", line 1, column 81: `a +`: cannot be parsed: unexpected end of variable block"),
-        summary("{{ a", json!({}), ", line 1, column 81: `a`: cannot be parsed: unexpected end of input, expected end of variable block"),
+        summary(
+            "{{ a + }}",
+            json!({}),
+            ", line 1, column 81: `a +`: cannot be parsed: unexpected end of variable block",
+        ),
+        summary(
+            "{{ a",
+            json!({}),
+            ", line 1, column 81: `a`: cannot be parsed: unexpected end of input, expected end of variable block",
+        ),
         summary("{{ 'a }}", json!({}), ", line 1, column 78: `{{ 'a`: cannot be parsed: unexpected end of string"),
-        summary("{% if a %}x", json!({}), ", line 1, column 81: `if a`: cannot be parsed: unexpected end of input, expected end of block"),
-        summary("{% if a %}x{% endfor %}", json!({}), ", line 1, column 92: `endfor`: cannot be parsed: unknown statement endfor"),
+        summary(
+            "{% if a %}x",
+            json!({}),
+            ", line 1, column 81: `if a`: cannot be parsed: unexpected end of input, expected end of block",
+        ),
+        summary(
+            "{% if a %}x{% endfor %}",
+            json!({}),
+            ", line 1, column 92: `endfor`: cannot be parsed: unknown statement endfor",
+        ),
         summary("{% loop x %}", json!({}), ", line 1, column 81: `loop x`: cannot be parsed: unknown statement loop"),
         summary("{% include 'other' %}", json!({}), ", line 1, column 81: the statement `include` is refused"),
         summary("x {%- extends 'other' %}", json!({}), ", line 1, column 84: the statement `extends` is refused"),
-        summary("{% autoescape 'html' %}a{% endautoescape %}", json!({}), ", line 1, column 81: the statement `autoescape` is refused"),
-        summary("at {{ now() }}", json!({}), ", line 1, column 84: the function `now` is refused: a mapping has no clock, chance or state"),
+        summary(
+            "{% autoescape 'html' %}a{% endautoescape %}",
+            json!({}),
+            ", line 1, column 81: the statement `autoescape` is refused",
+        ),
+        summary(
+            "at {{ now() }}",
+            json!({}),
+            ", line 1, column 84: the function `now` is refused: a mapping has no clock, chance or state",
+        ),
         summary("{{ [1, 2] | random }}", json!({}), ", line 1, column 90: the filter `random` is refused"),
         summary("{{ a | shout }}", json!({"a": 1}), ", line 1, column 85: unknown filter `shout`"),
         summary("{{ 'odd' if a is strange }}", json!({"a": 1}), ", line 1, column 95: unknown test `strange`"),
         summary("{{ shout(a) }}", json!({"a": 1}), ", line 1, column 81: unknown function `shout`"),
-        summary("{{ a.shout(1) }}", json!({"a": "x"}), ", line 1, column 81: `a.shout(1)`: unknown method: string has no method named shout"),
+        summary(
+            "{{ a.shout(1) }}",
+            json!({"a": "x"}),
+            ", line 1, column 81: `a.shout(1)`: unknown method: string has no method named shout",
+        ),
         summary("{{ b.get('x') }}", json!({"a": "x"}), ", line 1, column 81: `b` is undefined"),
         summary("{{ a | join(',') }}", json!({"a": 5}), ", line 1, column 85: `join(',')`: number is not iterable"),
         summary("{{ [a, b.c] | join(',') }}", json!({"a": 5}), ", line 1, column 85: `b` is undefined"),
         summary("{{ a | replace('x') }}", json!({"a": "x"}), ", line 1, column 85: `replace('x')`: missing argument"),
-        summary("{{ a - b }}", json!({"a": "x", "b": "y"}), ", line 1, column 81: `a - b`: tried to use - operator on unsupported types string and string"),
+        summary(
+            "{{ a - b }}",
+            json!({"a": "x", "b": "y"}),
+            ", line 1, column 81: `a - b`: tried to use - operator on unsupported types string and string",
+        ),
         summary("{{ a // 0 }}", json!({"a": 1}), ", line 1, column 81: `a // 0`: cannot be calculated"),
-        summary("{{ a | upper }} and {{ missing.x | upper | trim }}", json!({"a": "x"}), ", line 1, column 101: `missing` is undefined"),
-        summary("{{ a }}", json!({"a": "x".repeat(70_000)}), ", line 1, column 78: `{{ a }}`: makes more than 64 KiB of text"),
-        summary("{{ a }}{{ a }}", json!({"a": "x".repeat(40_000)}), ", line 1, column 78: `{{ a }}{{ a }}`: makes more than 64 KiB of text"),
-        summary("{% for i in range(10 ** 9) %}{% endfor %}", json!({}), ", line 1, column 90: `range(10 ** 9)`: range has too many elements"),
-        summary("{{ a | regex_search('(') }}", json!({"a": "x"}), ", line 1, column 85: `regex_search('(')`: the pattern is not valid: found open group without closing ')'"),
-        summary("{{ a | iso8601_to_time | datetimeformat_as_timezone('%H', 'America/Chicago') }}", json!({"a": "2026-03-04T05:06:07Z"}), ", line 1, column 103: `datetimeformat_as_timezone('%H', 'America/Chicago')`: the time zone `America/Chicago` is refused: write UTC or an offset like +02:00"),
-        summary("{{ 1 | datetimeformat('%Q') }}", json!({}), ", line 1, column 85: `datetimeformat('%Q')`: the format has an unknown directive `%Q`"),
+        summary(
+            "{{ a | upper }} and {{ missing.x | upper | trim }}",
+            json!({"a": "x"}),
+            ", line 1, column 101: `missing` is undefined",
+        ),
+        summary(
+            "{{ a }}",
+            json!({"a": "x".repeat(70_000)}),
+            ", line 1, column 78: `{{ a }}`: makes more than 64 kib of text",
+        ),
+        summary(
+            "{{ a }}{{ a }}",
+            json!({"a": "x".repeat(40_000)}),
+            ", line 1, column 78: `{{ a }}{{ a }}`: makes more than 64 kib of text",
+        ),
+        summary(
+            "{% for i in range(10 ** 9) %}{% endfor %}",
+            json!({}),
+            ", line 1, column 90: `range(10 ** 9)`: range has too many elements",
+        ),
+        summary(
+            "{{ a | regex_search('(') }}",
+            json!({"a": "x"}),
+            ", line 1, column 85: `regex_search('(')`: the pattern is not valid: found open group without closing ')'",
+        ),
+        summary(
+            "{{ a | iso8601_to_time | datetimeformat_as_timezone('%H', 'America/Chicago') }}",
+            json!({"a": "2026-03-04T05:06:07Z"}),
+            ", line 1, column 103: `datetimeformat_as_timezone('%H', 'America/Chicago')`: the time zone `America/Chicago` is refused: write UTC or an offset like +02:00",
+        ),
+        summary(
+            "{{ 1 | datetimeformat('%Q') }}",
+            json!({}),
+            ", line 1, column 85: `datetimeformat('%Q')`: the format has an unknown directive `%Q`",
+        ),
         summary("{% set x = 1 %}{{ x.y.z }} {{ x.a['b c'].d }}", json!({}), ", line 1, column 96: `x.y` is undefined"),
     ];
     let mut wrong = Vec::new();
@@ -340,11 +400,17 @@ fn filters_do_what_their_table_says() {
     let cases = [
         ("{{ s | lower }} {{ s | upper }} {{ '  x ' | trim }}", json!("grüße GRÜSSE x")),
         ("{{ s | replace('ü', 'ue') }}", json!("Grueße")),
-        ("{{ no | default('d') }}{{ z | default('e') }}{{ e | default('f') }}{{ s | default('g') }}", json!("defGrüße")),
+        (
+            "{{ no | default('d') }}{{ z | default('e') }}{{ e | default('f') }}{{ s | default('g') }}",
+            json!("defGrüße"),
+        ),
         ("{{ no.deep[3]['x'] | default(no.too) | default('d') }}", json!("d")),
         ("{{ no.deep | lower | trim | default('d') }} {{ 0 | default('zero', true) }}", json!("d zero")),
         ("{{ no | d('x') }} {{ false | default(default_value='y', boolean=true) }}", json!("x y")),
-        ("{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ n | round }} {{ '97.25' | round(1) }}", json!("3.14 3 12 97.3")),
+        (
+            "{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ n | round }} {{ '97.25' | round(1) }}",
+            json!("3.14 3 12 97.3"),
+        ),
         ("{{ 2.45 | round(1, 'floor') }} {{ 2.41 | round(1, method='ceil') }}", json!("2.4 2.5")),
         ("{{ 1772600767 | date }}", json!("2026-03-04T05:06:07Z")),
         (
@@ -362,10 +428,16 @@ fn filters_do_what_their_table_says() {
         ("{{ o.a | join(', ') }}{{ o.a[1] }}{{ o.a[-1] }}{{ payload.o['a'][0] }}{{ s[1:3] }}", json!("1, 2221rü")),
         ("{{ [o, o] | join(', ', attribute='a.0') }}", json!("1, 1")),
         ("{{ 'https://u@shop.example:8/x' | host }}", json!("shop.example")),
-        ("{{ 'soon' | date | default('no time') }} {{ '192.0.2.7' | host | default('no url') }}", json!("no time no url")),
+        (
+            "{{ 'soon' | date | default('no time') }} {{ '192.0.2.7' | host | default('no url') }}",
+            json!("no time no url"),
+        ),
         ("{{ '}}' ~ \"}}\" }} {{ {'a': {'b': 1}}.a.b }}", json!("}}}} 1")),
         ("{{ 'a, b' | split(', ') | list | tojson }} {{ (o.a + [3]) | join('-') }}", json!("[\"a\",\"b\"] 1-2-3")),
-        ("{{ n / 8 }} {{ -n // 5 }} {{ -n % 5 }} {{ 2.5 * 2 }} {{ 1 == 1.0 }} {{ 1 < 2 <= 2 }}", json!("1.5 -3 3 5.0 True True")),
+        (
+            "{{ n / 8 }} {{ -n // 5 }} {{ -n % 5 }} {{ 2.5 * 2 }} {{ 1 == 1.0 }} {{ 1 < 2 <= 2 }}",
+            json!("1.5 -3 3 5.0 True True"),
+        ),
         ("{{ 'a' if no is defined }}.{{ z }}.{{ flag }}.{{ not flag }}", json!("..True.False")),
         ("{{ o }}", json!({"a": [1, 2]})),
         ("{{ n }}", json!(12)),
@@ -376,18 +448,37 @@ fn filters_do_what_their_table_says() {
         ("{{ '2026-03-04T05:06:07' | iso8601_to_time }}", json!(1772600767)),
         ("{{ '2026-03-04T05:06:07.25+01:00' | iso8601_to_time }}", json!(1772597167.25)),
         ("{{ '7' | iso8601_to_time }}", Value::Null),
-        ("{{ 1772600767 | datetimeformat_as_timezone('%Y-%m-%dT%H:%M:%S%z', '-05:30') }}", json!("2026-03-03T23:36:07-0530")),
-        ("{{ 1772600767 | datetimeformat('%a %A %b %B %d %e %-d %H %I %-I %j %m %M %p %S %T %F %y %Z %% %f %s %u %w') }}",
-         json!("Wed Wednesday Mar March 04  4 4 05 05 5 063 03 06 AM 07 05:06:07 2026-03-04 26 UTC % 000000 1772600767 3 3")),
-        ("{{ '4 Mar 2026 05:06:07 PM +0100' | datetimeparse('%d %b %Y %I:%M:%S %p %z') | date }}", json!("2026-03-04T16:06:07Z")),
+        (
+            "{{ 1772600767 | datetimeformat_as_timezone('%Y-%m-%dT%H:%M:%S%z', '-05:30') }}",
+            json!("2026-03-03T23:36:07-0530"),
+        ),
+        (
+            "{{ 1772600767 | datetimeformat('%a %A %b %B %d %e %-d %H %I %-I %j %m %M %p %S %T %F %y %Z %% %f %s %u %w') }}",
+            json!(
+                "Wed Wednesday Mar March 04  4 4 05 05 5 063 03 06 AM 07 05:06:07 2026-03-04 26 UTC % 000000 1772600767 3 3"
+            ),
+        ),
+        (
+            "{{ '4 Mar 2026 05:06:07 PM +0100' | datetimeparse('%d %b %Y %I:%M:%S %p %z') | date }}",
+            json!("2026-03-04T16:06:07Z"),
+        ),
         ("{{ '05:06 / 04-03-2026' | datetimeparse | date }}", json!("2026-03-04T05:06:00Z")),
         ("{{ 'x' | datetimeparse('%Y') }}", Value::Null),
-        ("{{ '1d12h' | timedeltaparse }} {{ '-90s' | timedeltaparse }} {{ 'soon' | timedeltaparse | default('none') }}", json!("129600 -90 none")),
+        (
+            "{{ '1d12h' | timedeltaparse }} {{ '-90s' | timedeltaparse }} {{ 'soon' | timedeltaparse | default('none') }}",
+            json!("129600 -90 none"),
+        ),
         (r"{{ 'a-1 b-22' | regex_replace('(\\w)-(?P<n>\\d+)', '\\g<n>$\\1') }}", json!("1$a 22$b")),
-        (r"{{ 'ab' | regex_match('b') }} {{ 'ab' | regex_search('b') }} {{ 'ab' | regex_match('a|c') }}", json!("False True True")),
+        (
+            r"{{ 'ab' | regex_match('b') }} {{ 'ab' | regex_search('b') }} {{ 'ab' | regex_match('a|c') }}",
+            json!("False True True"),
+        ),
         ("{{ 'R3LDvMOfZQ==' | b64decode }} {{ 'aGk' | b64decode }}", json!("Grüße hi")),
         ("{{ ('{\"a\": [18446744073709551615]}' | parse_json).a[0] }}", json!(18446744073709551615_u64)),
-        ("{{ 'a b' | urlencode }} {{ '<b>' | escape }} {{ '<b>x</b>' | striptags }} {{ 'x' | safe }}", json!("a%20b &lt;b&gt; x x")),
+        (
+            "{{ 'a b' | urlencode }} {{ '<b>' | escape }} {{ '<b>x</b>' | striptags }} {{ 'x' | safe }}",
+            json!("a%20b &lt;b&gt; x x"),
+        ),
     ];
     for (text, wanted) in cases {
         assert_eq!(made(text, &payload), wanted, "{text}");
@@ -430,14 +521,22 @@ fn what_decides_which_alerts_are_the_same_uses_nothing_undefined() {
         ("{% for c in b %}x{% endfor %}k", "`b` is undefined"),
         ("{{ b | lower | trim }}", "`b` is undefined"),
         ("{{ a }}-{{ z }}", "`z`: is none, so alerts could be mixed up"),
-        ("{{ big }}", "`big`: this number has more digits than a JSON reader keeps, so alerts could be mixed up; send it as text"),
-        ("{{ [big] | sha256 }}", "`sha256`: this number has more digits than a JSON reader keeps, so alerts could be mixed up; send it as text"),
+        (
+            "{{ big }}",
+            "`big`: this number has more digits than a JSON reader keeps, so alerts could be mixed up; send it as text",
+        ),
+        (
+            "{{ [big] | sha256 }}",
+            "`sha256`: this number has more digits than a JSON reader keeps, so alerts could be mixed up; send it as text",
+        ),
     ];
     for (key, wanted) in keys {
         let said = error(&with(key, "trigger", "false"), &payload);
         assert!(said.ends_with(&format!(": {wanted}")), "{key}: {said}");
     }
-    assert!(error(&with("k", "{{ 'resolve' if b == 1 else 'trigger' }}", "false"), &payload).ends_with("`b` is undefined"));
+    assert!(
+        error(&with("k", "{{ 'resolve' if b == 1 else 'trigger' }}", "false"), &payload).ends_with("`b` is undefined")
+    );
     assert!(error(&with("k", "trigger", "not b"), &payload).ends_with("`b` is undefined"));
     for (key, wanted) in [
         ("{{ b | default(a) }}", "x"),
@@ -467,12 +566,29 @@ fn headers_items_and_the_index_are_names() {
     let (events, errors) = outcome(&template.to_string(), &payload);
     assert_eq!(events.iter().map(|event| &event["dedup_key"]).collect::<Vec<_>>(), ["custom_x:0-1", "custom_x:2-3"]);
     assert_eq!(errors.len(), 1);
-    assert!(errors[0].starts_with("each[1]: variable `custom_x`, line 1, column ") && errors[0].ends_with(": `item.title` is undefined"), "{errors:?}");
+    assert!(
+        errors[0].starts_with("each[1]: variable `custom_x`, line 1, column ")
+            && errors[0].ends_with(": `item.title` is undefined"),
+        "{errors:?}"
+    );
     let many = json!({"list": vec![json!({"id": "a", "title": "A"}); 1100]});
     let (events, errors) = outcome(&template.to_string(), &many);
-    assert_eq!((events.len(), errors), (1000, vec!["variable `custom_x`, line 1, column 10: `list`: has more than 1000 items; the rest is left out".to_owned()]));
+    assert_eq!(
+        (events.len(), errors),
+        (
+            1000,
+            vec![
+                "variable `custom_x`, line 1, column 10: `list`: has more than 1000 items; the rest is left out"
+                    .to_owned()
+            ]
+        )
+    );
     // A list that the template makes, and one that fails for each item, which leaves the others their steps.
-    let template = template.to_string().replace("\"list\"", "\"list | selectattr('title') | map(attribute='id') | list\"").replace("item.id", "item").replace("item.title", "item");
+    let template = template
+        .to_string()
+        .replace("\"list\"", "\"list | selectattr('title') | map(attribute='id') | list\"")
+        .replace("item.id", "item")
+        .replace("item.title", "item");
     assert_eq!(outcome(&template, &payload).0.len(), 2);
     let failing = json!({"each": "list", "event": {"event_action": "trigger", "dedup_key": "{{ index }}", "payload": {"source": "s",
         "summary": "{% if index % 2 %}{{ item - 'x' }}{% endif %}s"}}});
@@ -485,12 +601,12 @@ fn endless() -> Vec<(String, &'static str)> {
     let steps = "the template needs too many steps";
     vec![
         ("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}".to_owned(), steps),
-        ("{% for i in range(100000) %}{{ i }} and some more text{% endfor %}".to_owned(), "makes more than 64 KiB of text"),
+        ("{% for i in range(100000) %}{{ i }} and some more text{% endfor %}".to_owned(), "makes more than 64 kib of text"),
         ("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}".to_owned(), "recursion limit exceeded"),
         ("{% macro a(n) %}{{ b([n]) }}{% endmacro %}{% macro b(n) %}{{ a({'n': n}) }}{% endmacro %}{{ a(0) }}".to_owned(), "recursion limit exceeded"),
         ("{% for i in [1] recursive %}{{ loop([i]) }}{% endfor %}".to_owned(), "recursion limit exceeded"),
         ("{{ 'x' * 100000000 }}".to_owned(), steps),
-        ("{{ ('x' * 1000000) ~ 'y' }}".to_owned(), "makes more than 64 KiB of text"),
+        ("{{ ('x' * 1000000) ~ 'y' }}".to_owned(), "makes more than 64 kib of text"),
         ("{% set ns = namespace(t='x') %}{% for i in range(60) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}{{ ns.t }}".to_owned(), steps),
         ("{% set ns = namespace(t=[1]) %}{% for i in range(25) %}{% set ns.t = ns.t + ns.t %}{% endfor %}{{ ns.t | length }}{{ ns.t | join }}".to_owned(), steps),
         ("{{ 'x' | replace('', 'y' * 60000) | replace('y', 'z' * 60000) }}".to_owned(), steps),
@@ -525,12 +641,14 @@ fn what_would_take_for_ever_ends_and_says_so() {
     let payload = json!({"list": vec![1; 900], "large": "x".repeat(100_000)});
     let (events, errors) = outcome(&template.to_string(), &payload);
     assert!(!events.is_empty() && errors.len() > 700, "{}", errors.len());
-    assert_eq!(errors[errors.len() - 1], "each[899]: variable `custom_x` makes more than 8 MiB of one delivery");
+    assert_eq!(errors[errors.len() - 1], "each[899]: variable `custom_x` makes more than 8 mib of one delivery");
 }
 
 #[test]
 fn what_nests_deep_fits_in_a_small_stack() {
-    let deep = |open: &str, inside: &str, close: &str, times: usize| format!("{}{inside}{}", open.repeat(times), close.repeat(times));
+    let deep = |open: &str, inside: &str, close: &str, times: usize| {
+        format!("{}{inside}{}", open.repeat(times), close.repeat(times))
+    };
     let mut texts: Vec<String> = [
         deep("(", "1", ")", 5000),
         deep("[", "1", "]", 5000),
@@ -593,5 +711,7 @@ fn what_nests_deep_fits_in_a_small_stack() {
 
 /// A template with JSON as a detail.
 fn detail_of(json: &str) -> String {
-    format!(r#"{{"event_action": "trigger", "dedup_key": "k", "payload": {{"summary": "s", "source": "s", "custom_details": {{"d": {json}}}}}}}"#)
+    format!(
+        r#"{{"event_action": "trigger", "dedup_key": "k", "payload": {{"summary": "s", "source": "s", "custom_details": {{"d": {json}}}}}}}"#
+    )
 }
