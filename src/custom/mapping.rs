@@ -1,13 +1,16 @@
 //! A template at work: one delivery to its events.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
+use minijinja::value::ValueKind;
+use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 use super::Template;
-use super::eval::{Expression, Scope};
-use super::position::Place;
-use super::values::{TEXT_MAX_BYTES, TOO_LONG, is_true, text_of, weight};
+use super::engine::{self, Fault, KEPT, TEXT, VALUE};
+use super::payload::{self, Bounded, Limits, Names, TEXT_MAX_BYTES, TOO_LONG, to_json};
+use super::position::Step;
+use super::syntax::{self, Shape};
 use crate::auth::Authenticated;
 use crate::json::Node;
 use crate::mapping::unexpanded;
@@ -18,8 +21,17 @@ use crate::pagerduty::event::{Action, DedupKey, Event};
 /// The most items of one delivery that become events.
 const ITEMS_MAX: usize = 1000;
 
-/// The most steps that are taken for one delivery: a name, an operation or a filter is one.
-const STEPS_MAX: usize = 500_000;
+/// How many steps one delivery may take: so many, and as many more for each byte of the body. An instruction of the engine
+/// is a step, and so are 64 bytes that it makes.
+const STEPS: u64 = 500_000;
+const STEPS_PER_BYTE: u64 = 2;
+
+/// How many of them one text may take. This bounds what is in memory at a time.
+const TEXT_STEPS: u64 = 50_000;
+const TEXT_BYTES_PER_STEP: u64 = 4;
+
+/// The first guess of how many steps a text took that failed.
+const FAILED_STEPS: u64 = 256;
 
 /// The most that one delivery makes, in bytes, roughly: events wait in memory until they are sent.
 const MADE_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -27,40 +39,94 @@ const MADE_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The reason for what the template does not want.
 pub const IGNORED: &str = "the template's `ignore` is true";
 
-/// A template with its expressions parsed.
+/// A template with its texts compiled.
 pub struct Mapping<'e> {
     pub(super) template: &'e Template,
+    pub(super) env: Environment<'e>,
+    pub(super) limits: Arc<Limits>,
     pub(super) event: Part<'e>,
-    pub(super) each: Option<Known<'e>>,
-    pub(super) ignore: Option<Known<'e>>,
+    pub(super) each: Option<Text<'e>>,
+    pub(super) ignore: Option<Text<'e>>,
 }
 
+/// A part of the template's event.
 pub(super) enum Part<'e> {
     Fixed(&'e Value),
     List(Vec<Part<'e>>),
     Object(Vec<(&'e str, Part<'e>)>),
-    Text(Vec<Piece<'e>>),
+    Text(Text<'e>),
 }
 
-pub(super) enum Piece<'e> {
-    Expression(Known<'e>),
-    Text(&'e str),
+/// A text for the engine.
+pub(super) struct Text<'e> {
+    /// Its name in the environment.
+    name: String,
+    source: &'e str,
+    path: Vec<Step<'e>>,
+    /// How many bytes were put before the source, to make a template of an expression.
+    shift: usize,
+    /// Whether a part that is not there is an error wherever it is used.
+    strict: bool,
 }
 
-/// An expression and where it stands.
-pub(super) struct Known<'e> {
-    pub(super) compiled: Expression<'e>,
-    pub(super) source: &'e str,
-    pub(super) start: usize,
-    pub(super) place: Place<'e>,
-}
+impl<'e> Mapping<'e> {
+    /// Compiles a text of the event.
+    pub(super) fn text(&mut self, source: &'e str, path: &[Step<'e>]) -> Result<Option<Text<'e>>, MapError> {
+        let mark = match syntax::template(source) {
+            Ok(Shape::Plain) => return Ok(None),
+            Ok(Shape::Expression) => VALUE,
+            Ok(Shape::Template) => TEXT,
+            Err(syntax::Fault { part, why }) => {
+                return Err(self.template.fail(path, source, Fault { part, why, named: true }));
+            }
+        };
+        let key = matches!(path, [.., Step::Name("dedup_key" | "event_action")]);
+        self.add(mark, source, path, key, None).map(Some)
+    }
 
-impl Mapping<'_> {
+    /// Compiles an expression without braces.
+    pub(super) fn expression(
+        &mut self,
+        source: &'e str,
+        path: &[Step<'e>],
+        strict: bool,
+    ) -> Result<Text<'e>, MapError> {
+        if let Err(syntax::Fault { part, why }) = syntax::expression(source) {
+            return Err(self.template.fail(path, source, Fault { part, why, named: true }));
+        }
+        // First by itself: what closes the braces that are put around it is no expression.
+        if let Err(error) = self.env.compile_expression(source) {
+            return Err(self.template.fail(path, source, engine::explain(&error, source)));
+        }
+        self.add(VALUE, source, path, strict, Some(["{{ ", source, " }}"].concat()))
+    }
+
+    fn add(
+        &mut self,
+        mark: char,
+        source: &'e str,
+        path: &[Step<'e>],
+        strict: bool,
+        braced: Option<String>,
+    ) -> Result<Text<'e>, MapError> {
+        let name = format!("{mark}{}", self.env.templates().count());
+        let shift = if braced.is_some() { "{{ ".len() } else { 0 };
+        let text = Text { name, source, path: path.to_vec(), shift, strict };
+        let added = match braced {
+            Some(braced) => self.env.add_template_owned(text.name.clone(), braced),
+            None => self.env.add_template_owned(text.name.clone(), source),
+        };
+        match added {
+            Ok(()) => Ok(text),
+            Err(error) => Err(self.template.fail(path, source, engine::explain(&error, source))),
+        }
+    }
+
     /// Maps a delivery to events whose dedup keys begin with `slug`.
     ///
     /// # Errors
-    /// The payload is not JSON, or the template does not work for it as a whole. What does not work for an item is
-    /// among [`Mapped::rejected`].
+    /// Returns [`MapError`] if the payload is not JSON, or if the template does not work for it as a whole. An item that
+    /// the template does not work for is in [`Mapped::rejected`].
     pub fn map(&self, slug: &str, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         let payload = mapping::payload(delivery)?;
         let mut headers = Map::new();
@@ -70,27 +136,41 @@ impl Mapping<'_> {
                 headers.insert(known, delivery.header(name).into());
             }
         }
-        let scope = Scope { payload: &payload, headers: &headers.into(), item: None };
-        let mut run = Run { mapping: self, steps: STEPS_MAX, room: MADE_MAX_BYTES };
+        let bytes = u64::try_from(delivery.body().len()).unwrap_or(u64::MAX);
+        let mut run = Run {
+            mapping: self,
+            env: self.env.clone(),
+            payload: payload::value(payload, self.limits.clone()),
+            headers: payload::value(headers.into(), self.limits.clone()),
+            item: None,
+            steps: STEPS.saturating_add(bytes.saturating_mul(STEPS_PER_BYTE)),
+            text_steps: TEXT_STEPS.saturating_add(bytes / TEXT_BYTES_PER_STEP),
+            room: MADE_MAX_BYTES,
+        };
         let mut mapped = Mapped::default();
         let Some(each) = &self.each else {
-            match run.event(slug, scope)? {
+            match run.event(slug)? {
                 Some(event) => mapped.events.push(event),
                 None => mapped = mapped.ignore("", IGNORED),
             }
             return Ok(mapped);
         };
-        let list = run.evaluate(each, scope)?;
-        let items = list.as_array().ok_or_else(|| run.fail(each, "is not a list"))?;
-        for (index, item) in items.iter().enumerate() {
+        let list = run.evaluate(each)?;
+        let items = match list.kind() {
+            ValueKind::Seq | ValueKind::Iterable => list.try_iter().ok(),
+            _ => None,
+        };
+        let items = items.ok_or_else(|| run.fail(each, "is not a list"))?;
+        for (index, item) in items.checked().enumerate() {
             if index == ITEMS_MAX {
-                let problem = run.fail(each, "has more than 1000 items: the rest is left out");
+                let problem = run.fail(each, "has more than 1000 items; the rest is left out");
                 mapped.rejected.push(problem);
                 break;
             }
-            let place = Value::from(index);
+            let item = item.map_err(|error| run.explain(each, &error))?;
             let path = ["each[", &index.to_string(), "]"].concat();
-            match run.event(slug, Scope { item: Some((item, &place)), ..scope }) {
+            run.item = Some((item, index));
+            match run.event(slug) {
                 Ok(Some(event)) => mapped.events.push(event),
                 Ok(None) => mapped = mapped.ignore(&path, IGNORED),
                 Err(error) => {
@@ -104,28 +184,47 @@ impl Mapping<'_> {
 }
 
 /// The making of one delivery's events.
-struct Run<'r> {
-    mapping: &'r Mapping<'r>,
-    /// What may still be evaluated, and made.
-    steps: usize,
+struct Run<'r, 'e> {
+    mapping: &'r Mapping<'e>,
+    env: Environment<'e>,
+    payload: minijinja::Value,
+    headers: minijinja::Value,
+    item: Option<(minijinja::Value, usize)>,
+    /// How many steps are left, and how many of them one text may take.
+    steps: u64,
+    text_steps: u64,
+    /// How many bytes may still be made.
     room: usize,
 }
 
-impl Run<'_> {
-    /// One event; nothing where it is to be ignored.
-    fn event(&mut self, slug: &str, scope: Scope<'_>) -> Result<Option<Event>, MapError> {
+impl<'e> Run<'_, 'e> {
+    /// One event, or `None` if the template ignores the item.
+    fn event(&mut self, slug: &str) -> Result<Option<Event>, MapError> {
         let Mapping { template, event, ignore, .. } = self.mapping;
         if let Some(ignore) = ignore
-            && is_true(&*self.evaluate(ignore, scope)?)
+            && self.evaluate(ignore)?.is_true()
         {
             return Ok(None);
         }
-        let made = self.value(event, scope)?.unwrap_or_default();
-        let Some(room) = self.room.checked_sub(weight(&made)) else {
+        let mut made = Map::new();
+        let Part::Object(parts) = event else { return Ok(None) };
+        let action = parts.iter().find(|(name, _)| *name == "event_action");
+        // A change has no key, and perhaps nothing to make one of.
+        let mut changes = false;
+        for (name, part) in action.into_iter().chain(parts) {
+            if made.contains_key(*name) || changes && *name == "dedup_key" {
+                continue;
+            }
+            if let Some(value) = self.value(part)? {
+                changes |= *name == "event_action" && value == "change";
+                made.insert((*name).to_owned(), value);
+            }
+        }
+        let made = Value::Object(made);
+        if self.room == 0 {
             let problem = ["variable `", &template.variable, "` makes more than 8 mib of one delivery"].concat();
             return Err(MapError::Template { problem });
-        };
-        self.room = room;
+        }
         let event = Node::root(&made);
         let action = parse::action(event, true)?;
         if action == Action::Change {
@@ -144,61 +243,98 @@ impl Run<'_> {
         Ok(Some(parse::parse(event, action, Some(key), slug)?))
     }
 
-    /// What a part of the template makes; nothing where that is `none`.
-    fn value(&mut self, part: &Part<'_>, scope: Scope<'_>) -> Result<Option<Value>, MapError> {
+    /// The value of a part of the template, or `None` if it is `none`.
+    fn value(&mut self, part: &Part<'e>) -> Result<Option<Value>, MapError> {
         Ok(Some(match part {
             Part::Fixed(value) => (*value).clone(),
             Part::List(parts) => {
                 let mut items = Vec::new();
                 for part in parts {
-                    items.extend(self.value(part, scope)?);
+                    items.extend(self.value(part)?);
                 }
                 items.into()
             }
             Part::Object(parts) => {
                 let mut members = Map::new();
                 for (name, part) in parts {
-                    if let Some(value) = self.value(part, scope)? {
+                    if let Some(value) = self.value(part)? {
                         members.insert((*name).to_owned(), value);
                     }
                 }
                 members.into()
             }
-            Part::Text(pieces) => match pieces.as_slice() {
-                [Piece::Expression(only)] => {
-                    let value = self.evaluate(only, scope)?.into_owned();
-                    return Ok(Some(value).filter(|value| !value.is_null()));
+            Part::Text(text) => {
+                let value = self.evaluate(text)?;
+                let value = to_json(&value, &mut self.room);
+                match value {
+                    Ok(value) => return Ok(Some(value).filter(|value| !value.is_null())),
+                    // The event says so.
+                    Err(_) if self.room == 0 => Value::Null,
+                    Err(error) => return Err(self.explain(text, &error)),
                 }
-                pieces => {
-                    let mut whole = String::new();
-                    for piece in pieces {
-                        match piece {
-                            Piece::Text(text) => whole.push_str(text),
-                            Piece::Expression(known) => {
-                                whole.push_str(&text_of(&*self.evaluate(known, scope)?));
-                                if whole.len() > TEXT_MAX_BYTES {
-                                    return Err(self.fail(known, TOO_LONG));
-                                }
-                            }
-                        }
-                    }
-                    whole.into()
-                }
-            },
+            }
         }))
     }
 
-    fn evaluate<'v>(&mut self, known: &Known<'_>, scope: Scope<'v>) -> Result<Cow<'v, Value>, MapError> {
-        let value = known.compiled.eval(scope, &mut self.steps);
-        let template = self.mapping.template;
-        let value = value.map_err(|fault| template.explain(known.place, known.start, known.source, &fault))?;
-        if value.as_str().is_some_and(|text| text.len() > TEXT_MAX_BYTES) {
-            return Err(self.fail(known, TOO_LONG));
+    /// Evaluates a text: its value, or what it writes.
+    fn evaluate(&mut self, text: &Text<'e>) -> Result<minijinja::Value, MapError> {
+        let granted = self.steps.min(self.text_steps);
+        match self.render(text, granted) {
+            Ok((value, used)) => {
+                self.steps = self.steps.saturating_sub(used);
+                let long = value.as_str().is_some_and(|text| text.len() > TEXT_MAX_BYTES);
+                if long || self.mapping.limits.exceeded() { Err(self.fail(text, TOO_LONG)) } else { Ok(value) }
+            }
+            Err(error) => {
+                self.steps = self.steps.saturating_sub(self.used(text, &error, granted));
+                Err(self.explain(text, &error))
+            }
         }
-        Ok(value)
     }
 
-    fn fail(&self, known: &Known<'_>, why: &str) -> MapError {
-        self.mapping.template.fail(known.place, known.start, known.source, why)
+    /// Runs the engine, with so many steps. Gives the value and how many steps it took.
+    fn render(&mut self, text: &Text<'e>, granted: u64) -> Result<(minijinja::Value, u64), minijinja::Error> {
+        let behavior = if text.strict { UndefinedBehavior::Strict } else { UndefinedBehavior::Chainable };
+        self.mapping.limits.reset(text.strict);
+        self.env.set_undefined_behavior(behavior);
+        self.env.set_fuel(Some(granted));
+        let names = Names { payload: self.payload.clone(), headers: self.headers.clone(), item: self.item.clone() };
+        let mut out = Bounded { text: Vec::new(), max: TEXT_MAX_BYTES };
+        let template = self.env.get_template(&text.name)?;
+        let rendered = template.render_captured_to(minijinja::Value::from_object(names), &mut out)?;
+        let state = rendered.state();
+        let used = state.fuel_levels().map_or(granted, |(used, _)| used);
+        let value = match text.name.starts_with(VALUE) {
+            true => state.get_temp(KEPT).unwrap_or_default(),
+            false => minijinja::Value::from(String::from_utf8(out.text).unwrap_or_default()),
+        };
+        Ok((value, used))
+    }
+
+    /// How many steps a text took at most that failed, which the engine does not tell: as many as it takes to fail again.
+    fn used(&mut self, text: &Text<'e>, error: &minijinja::Error, granted: u64) -> u64 {
+        let mut used: u64 = 0;
+        let mut guess = FAILED_STEPS;
+        while guess < granted && !engine::is_spent(error) {
+            used = used.saturating_add(guess);
+            if self.render(text, guess).is_err_and(|error| !engine::is_spent(&error)) {
+                return used;
+            }
+            guess = guess.saturating_mul(4);
+        }
+        granted
+    }
+
+    fn fail(&self, text: &Text<'_>, why: &str) -> MapError {
+        let fault = Fault { part: 0..text.source.len(), why: why.to_owned(), named: false };
+        self.mapping.template.fail(&text.path, text.source, fault)
+    }
+
+    fn explain(&self, text: &Text<'_>, error: &minijinja::Error) -> MapError {
+        let braced = ["{{ ", text.source, " }}"].concat();
+        let mut fault = engine::explain(error, if text.shift == 0 { text.source } else { &braced });
+        let own = |at: usize| at.saturating_sub(text.shift).min(text.source.len());
+        fault.part = own(fault.part.start)..own(fault.part.end);
+        self.mapping.template.fail(&text.path, text.source, fault)
     }
 }

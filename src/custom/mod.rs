@@ -1,31 +1,44 @@
-//! Mappings of the user's own: `POST /custom/<name>` maps any JSON with the template in variable `custom_<name>`.
+//! Templates: `POST /custom/<name>` maps any JSON with the template in variable `custom_<name>`.
 //!
 //! # Template
 //!
-//! An Events v2 event in JSON whose texts may hold expressions: `"summary": "{{ title }} on {{ host }}"`. They are
-//! [Jinja expressions](https://docs.rs/minijinja/latest/minijinja/syntax/index.html) over the payload's members, with
-//! `payload` for the whole, `headers` for the delivery's headers (`headers.x_event`, none that may be a credential), and the
-//! filters of [`filters`]. A text that is one expression and nothing else becomes its value, a list or an object too;
-//! `none` leaves the member out. `event_action` may also be `change`. Severities are words as
-//! [`Severity::from_word`](crate::pagerduty::event::Severity::from_word) knows them. Beside the event's members, or around them as
-//! `{"event": {…}}`:
+//! A template is an Events v2 event in JSON. Its texts may use [Jinja](https://docs.rs/minijinja/latest/minijinja/syntax/index.html):
+//! expressions, statements, comments, loops, macros, tests, the filters of [`filters`] and Python's methods on texts and
+//! objects. A text that is exactly one `{{ expression }}` becomes its value: a number, a list and an object stay what they
+//! are, and `none` leaves the member out. Any other text becomes a text, in which `none` writes nothing and lists and
+//! objects are written as JSON.
+//!
+//! The payload's members are names. `payload` is the whole payload. `headers` has the delivery's headers, as
+//! `headers.x_event`, without those that may be credentials. `event_action` may also be `change`. Severities are words, as
+//! [`Severity::from_word`](crate::pagerduty::event::Severity::from_word) knows them. These members are not the event's, and
+//! are beside its members, or around them as `{"event": {…}}`:
 //!
 //! | member | means |
 //! |---|---|
-//! | `each` | an expression for a list: one event for each of its items, which is `item`, its place from 0 `index` |
-//! | `ignore` | an expression: what it is true for needs no event |
-//! | `auth` | how senders prove themselves, as [`auth`] reads it; without it they show the secret as senders of sources do |
+//! | `each` | an expression for a list. Each of its items makes one event: `item` is the item, and `index` counts from 0 |
+//! | `ignore` | an expression. An item for which it is true makes no event |
+//! | `auth` | how senders authenticate, see [`auth`]. Without it they show the shared secret |
 //!
-//! # Strictness
+//! # Undefined values
 //!
-//! What is not there is an error where it is used, with line, column and the part of the expression that names it.
-//! `default` asks first: `{{ a.b.c | default('x') }}` is `x` whichever of them is missing. At run time the same errors
-//! count as unmapped. Dedup keys are `custom_<name>:<dedup_key>` and have to be there.
+//! A text that would write an undefined value is an error. `default` prevents it: `{{ a.b.c | default('x') }}` is `x` if
+//! any of the three is missing. As in Jinja, an undefined value is false, an empty list in a loop, and an empty text for
+//! `~`. It is not so in `dedup_key`, `event_action` and `ignore`: there every use of an undefined value but `default`,
+//! `is defined` and a filter in front of `default` is an error, because alerts would be mixed up or lost. Nor may a
+//! `dedup_key` write `none`, or a number that has lost digits.
 //!
-//! # Bounds
+//! An error names the variable, the line, the column and the expression. `/preview` shows it. In production the delivery,
+//! or the item, counts as unmapped. Dedup keys are `custom_<name>:<dedup_key>`.
 //!
-//! A template's size ([`TEMPLATE_MAX_BYTES`]), an expression's length, the items of a delivery, the steps taken for one,
-//! and the length of the text that an expression makes. There are no loops, calls, macros or includes.
+//! # Repeatable and bounded
+//!
+//! The same delivery always makes the same events, so there is no clock and no chance. Templates do not read one another:
+//! `include`, `import`, `extends` and `block` are rejected, and so are `autoescape` and filters that write HTML pages.
+//! These are bounded: a template's size ([`TEMPLATE_MAX_BYTES`]), how deep it nests, the items of a delivery, the steps
+//! that all its texts take together (so many, and more for a larger body), the text that an expression makes, and all that
+//! a delivery makes. `src/guide/templates.md` shows how to write one.
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -33,29 +46,27 @@ use crate::mapping::MapError;
 use crate::text;
 
 pub mod auth;
-mod eval;
+mod engine;
 pub mod filters;
 mod mapping;
+mod patterns;
+mod payload;
 mod position;
-mod values;
+mod syntax;
+mod times;
 
 use self::auth::Auth;
-use self::eval::Fault;
+use self::engine::Fault;
+use self::mapping::Part;
 pub use self::mapping::{IGNORED, Mapping};
-use self::mapping::{Known, Part, Piece};
-use self::position::{Place, Step};
+use self::payload::{DEPTH_MAX, Limits};
+use self::position::{Step, line_and_column};
 
 /// The largest template, in bytes.
 pub const TEMPLATE_MAX_BYTES: usize = 32 * 1024;
 
-/// The longest expression, in bytes. The parser goes a step deeper for each `not`, and a runtime's stack is small.
-const EXPRESSION_MAX_BYTES: usize = 1000;
-
 /// How much of an expression an error repeats, in UTF-16 code units.
 const SHOWN_MAX_CHARS: usize = 80;
-
-/// How deep a template, or what it makes, may nest.
-const DEPTH_MAX: usize = 64;
 
 /// The members of a template that are no event's.
 const OWN: [&str; 4] = ["auth", "each", "event", "ignore"];
@@ -70,7 +81,7 @@ const PARTS: [(&str, &[&str]); 3] = [
     ("images", &["alt", "href", "src"]),
 ];
 
-/// A template that is JSON of the right shape. Its expressions are looked at in [`Template::mapping`].
+/// A template that is JSON of the right shape. [`Template::mapping`] compiles its texts.
 pub struct Template {
     /// The variable, for errors.
     variable: String,
@@ -83,7 +94,7 @@ impl Template {
     /// Reads the text of a variable.
     ///
     /// # Errors
-    /// It is too large, not JSON, or no template.
+    /// Returns [`MapError::Template`] if the text is too large, is not JSON, or is not a template.
     pub fn read(variable: &str, text: &str) -> Result<Template, MapError> {
         let fail = |problem: &str| MapError::Template { problem: ["variable `", variable, "` ", problem].concat() };
         if text.len() > TEMPLATE_MAX_BYTES {
@@ -123,7 +134,7 @@ impl Template {
         Ok(Template { variable: variable.to_owned(), text: text.to_owned(), root, auth })
     }
 
-    /// How senders prove themselves.
+    /// How senders authenticate.
     pub fn auth(&self) -> &Auth {
         &self.auth
     }
@@ -133,34 +144,48 @@ impl Template {
         self.text.split('\'').skip(1).step_by(2).collect()
     }
 
-    /// Parses every expression.
+    /// Compiles every text.
     ///
     /// # Errors
-    /// One of them cannot be parsed, or uses what there is not.
+    /// Returns [`MapError::Template`] if a text cannot be parsed, nests too deep, or uses something that is unknown or
+    /// refused.
     pub fn mapping(&self) -> Result<Mapping<'_>, MapError> {
-        let lone = |name: &'static str| {
-            let Some(value) = self.root.get(name) else { return Ok(None) };
-            let place = Place::of(&self.text, &[Step::Name(name)]);
-            let source = value.as_str().ok_or_else(|| self.fail(place, 0, name, "is not a text with an expression"))?;
-            self.expression(source, 0, place).map(Some)
-        };
+        let limits = Arc::new(Limits::default());
+        let env = engine::environment(&limits);
+        let mut mapping =
+            Mapping { template: self, env, limits, event: Part::Fixed(&Value::Null), each: None, ignore: None };
         let wrapped = self.root.get("event");
         let mut path: Vec<Step<'_>> = wrapped.iter().map(|_| Step::Name("event")).collect();
-        let event = self.part(wrapped.unwrap_or(&self.root), &mut path)?;
-        Ok(Mapping { template: self, event, each: lone("each")?, ignore: lone("ignore")? })
+        mapping.event = self.part(&mut mapping, wrapped.unwrap_or(&self.root), &mut path)?;
+        for name in ["each", "ignore"] {
+            let Some(value) = self.root.get(name) else { continue };
+            let path = [Step::Name(name)];
+            let Some(source) = value.as_str() else {
+                let why = format!("`{name}` is not a text with an expression");
+                return Err(self.fail(&path, "", Fault { part: 0..0, why, named: true }));
+            };
+            let expression = Some(mapping.expression(source, &path, name == "ignore")?);
+            if name == "each" { mapping.each = expression } else { mapping.ignore = expression }
+        }
+        Ok(mapping)
     }
 
-    fn part<'e>(&'e self, value: &'e Value, path: &mut Vec<Step<'e>>) -> Result<Part<'e>, MapError> {
+    fn part<'e>(
+        &'e self,
+        mapping: &mut Mapping<'e>,
+        value: &'e Value,
+        path: &mut Vec<Step<'e>>,
+    ) -> Result<Part<'e>, MapError> {
         if path.len() > DEPTH_MAX {
-            return Err(self.fail(Place::of(&self.text, path), 0, "", "nests too deep"));
+            return Err(self.fail(path, "", Fault { part: 0..0, why: "nests too deep".to_owned(), named: true }));
         }
         match value {
-            Value::String(source) => self.pieces(source, Place::of(&self.text, path)),
+            Value::String(source) => Ok(mapping.text(source, path)?.map_or(Part::Fixed(value), Part::Text)),
             Value::Array(items) => {
                 let mut parts = Vec::new();
                 for (index, item) in items.iter().enumerate() {
                     path.push(Step::Index(index));
-                    parts.push(self.part(item, path)?);
+                    parts.push(self.part(mapping, item, path)?);
                     path.pop();
                 }
                 Ok(Part::List(parts))
@@ -170,7 +195,7 @@ impl Template {
                 let outermost = path.is_empty();
                 for (name, member) in members.iter().filter(|(name, _)| !outermost || !OWN.contains(&name.as_str())) {
                     path.push(Step::Name(name));
-                    parts.push((name.as_str(), self.part(member, path)?));
+                    parts.push((name.as_str(), self.part(mapping, member, path)?));
                     path.pop();
                 }
                 Ok(Part::Object(parts))
@@ -179,89 +204,15 @@ impl Template {
         }
     }
 
-    /// A text as its pieces: what stands there, and what is in `{{ … }}`. A hyphen inside the braces takes away the space
-    /// on its side, as in Jinja.
-    fn pieces<'e>(&'e self, source: &'e str, place: Place<'e>) -> Result<Part<'e>, MapError> {
-        let mut pieces = Vec::new();
-        let mut rest = source;
-        loop {
-            let (mut before, after) = rest.split_once("{{").map_or((rest, None), |(text, rest)| (text, Some(rest)));
-            for (mark, what) in [("{%", "statement"), ("{#", "comment")] {
-                if let Some((_, after)) = before.split_once(mark) {
-                    let start = source.len() - rest.len() + before.len() - after.len();
-                    let why = ["is a ", what, ", and only {{ expressions }} are understood"].concat();
-                    return Err(self.fail(place, start, after, &why));
-                }
-            }
-            let Some(mut inside) = after else {
-                if !rest.is_empty() || pieces.is_empty() {
-                    pieces.push(Piece::Text(rest));
-                }
-                return Ok(Part::Text(pieces));
-            };
-            if let Some(trimmed) = inside.strip_prefix('-') {
-                (before, inside) = (before.trim_end(), trimmed);
-            }
-            if !before.is_empty() {
-                pieces.push(Piece::Text(before));
-            }
-            let start = source.len() - inside.len();
-            let Some(end) = end_of_expression(inside) else {
-                return Err(self.fail(place, start, inside, "has no end: }} is missing"));
-            };
-            let (expression, after) = inside.split_at_checked(end).unwrap_or((inside, ""));
-            rest = after.get(2..).unwrap_or_default();
-            let expression = match expression.strip_suffix('-') {
-                Some(expression) => {
-                    rest = rest.trim_start();
-                    expression
-                }
-                None => expression,
-            };
-            pieces.push(Piece::Expression(self.expression(expression, start, place)?));
-        }
+    /// An error in the text at a path.
+    fn fail(&self, path: &[Step<'_>], source: &str, fault: Fault) -> MapError {
+        let part = source.get(fault.part.clone()).unwrap_or_default();
+        let start = fault.part.start + part.len() - part.trim_start().len();
+        let (line, column) = line_and_column(&self.text, path, start);
+        let Fault { why, named, .. } = fault;
+        let one_line = text::one_line(part);
+        let shown = text::truncate(&one_line, SHOWN_MAX_CHARS);
+        let said = if named { why } else { format!("`{shown}`: {why}") };
+        MapError::Template { problem: format!("variable `{}`, line {line}, column {column}: {said}", self.variable) }
     }
-
-    fn expression<'e>(&'e self, source: &'e str, start: usize, place: Place<'e>) -> Result<Known<'e>, MapError> {
-        if source.len() > EXPRESSION_MAX_BYTES {
-            return Err(self.fail(place, start, source, "is longer than 1000 bytes"));
-        }
-        let compiled = eval::parse(source).map_err(|fault| self.explain(place, start, source, &fault))?;
-        Ok(Known { compiled, source, start, place })
-    }
-
-    /// An error in a part of an expression.
-    fn explain(&self, place: Place<'_>, start: usize, source: &str, fault: &Fault) -> MapError {
-        self.fail(place, start + fault.from, source.get(fault.from..fault.to).unwrap_or(source), &fault.why)
-    }
-
-    /// An error at a place in a text of the template.
-    fn fail(&self, place: Place<'_>, start: usize, expression: &str, why: &str) -> MapError {
-        let (line, column) = place.at(start + expression.len() - expression.trim_start().len());
-        let expression = text::one_line(expression);
-        let shown = text::truncate(&expression, SHOWN_MAX_CHARS);
-        let variable = &self.variable;
-        MapError::Template { problem: format!("variable `{variable}`, line {line}, column {column}: `{shown}` {why}") }
-    }
-}
-
-/// Where the expression at the beginning of a text ends: at `}}`, outside of quotes and of an object's own braces.
-fn end_of_expression(source: &str) -> Option<usize> {
-    let mut quote = None;
-    let mut escaped = false;
-    let mut open = 0usize;
-    for (at, c) in source.char_indices() {
-        match (quote, c) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(quoted), c) if c == quoted => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '{') => open += 1,
-            (None, '}') if open > 0 => open -= 1,
-            (None, '}') if source.get(at..).is_some_and(|rest| rest.starts_with("}}")) => return Some(at),
-            (None, _) => {}
-        }
-    }
-    None
 }

@@ -1,103 +1,43 @@
-//! Where a text stands in a JSON document, for errors that a person has to find.
+//! Finds a text of a template in the JSON document that it is written in, so that an error can say where it is.
 
-/// One step down.
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+/// One step down in a document.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step<'a> {
     Index(usize),
     Name(&'a str),
 }
 
-/// Where a text begins: line and column, both from 1 and the column in characters, and the document from there on.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    line: usize,
-    column: usize,
-    rest: &'a str,
+/// The line and the column, both from 1 and the column in characters, of the character at byte `offset` of the text at
+/// `path`. A path that leads nowhere gives the document's beginning.
+pub(super) fn line_and_column(json: &str, path: &[Step<'_>], offset: usize) -> (usize, usize) {
+    let found = find(json, path).unwrap_or(json);
+    let start = found.as_ptr().addr().saturating_sub(json.as_ptr().addr());
+    let before = json.get(..start + inside(found, offset)).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
-impl<'a> Place<'a> {
-    /// The place of what stands at a path. `json` is a document that has been parsed; where the path leads nowhere, it is
-    /// the document's beginning.
-    pub(super) fn of(json: &'a str, path: &[Step<'_>]) -> Place<'a> {
-        let start = find(json, path).unwrap_or_default();
-        let (before, rest) = json.split_at_checked(start).unwrap_or_default();
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        let lines = before.bytes().filter(|byte| *byte == b'\n').count();
-        Place { line: lines + 1, column: line.chars().count() + 1, rest }
-    }
-
-    /// Line and column of the character at `offset` of what the text there says. A text in JSON has one line.
-    pub(super) fn at(self, offset: usize) -> (usize, usize) {
-        let before = self.rest.get(..inside(self.rest, offset)).unwrap_or_default();
-        (self.line, self.column + before.chars().count())
-    }
-}
-
-/// Where the value at a path begins.
-fn find(json: &str, path: &[Step<'_>]) -> Option<usize> {
-    let mut at = skip_space(json, 0);
-    for step in path {
-        let mut index = 0;
-        at = skip_space(json, at + 1);
-        loop {
-            match step {
-                Step::Index(wanted) if index == *wanted => break,
-                Step::Index(_) => {}
-                Step::Name(wanted) => {
-                    let end = skip_value(json, at);
-                    let name: String = serde_json::from_slice(json.get(at..end)?.as_bytes()).ok()?;
-                    at = skip_space(json, skip_space(json, end) + 1);
-                    if name == *wanted {
-                        break;
-                    }
-                }
+/// The value at a path, as it is written.
+fn find<'j>(json: &'j str, path: &[Step<'_>]) -> Option<&'j str> {
+    path.iter().try_fold(json, |json, step| {
+        let value: &RawValue = match step {
+            Step::Index(index) => {
+                serde_json::from_slice::<Vec<&RawValue>>(json.as_bytes()).ok()?.get(*index).copied()?
             }
-            index += 1;
-            let after = skip_space(json, skip_value(json, at));
-            if byte(json, after)? != b',' {
-                return None;
+            Step::Name(name) => {
+                let members: BTreeMap<String, &RawValue> = serde_json::from_slice(json.as_bytes()).ok()?;
+                members.get(*name).copied()?
             }
-            at = skip_space(json, after + 1);
-        }
-    }
-    Some(at)
+        };
+        Some(value.get())
+    })
 }
 
-fn byte(json: &str, at: usize) -> Option<u8> {
-    json.as_bytes().get(at).copied()
-}
-
-fn skip_space(json: &str, mut at: usize) -> usize {
-    while byte(json, at).is_some_and(|byte| byte.is_ascii_whitespace()) {
-        at += 1;
-    }
-    at
-}
-
-/// The end of the value that begins here.
-fn skip_value(json: &str, mut at: usize) -> usize {
-    let mut depth = 0usize;
-    let mut quoted = false;
-    while let Some(byte) = byte(json, at) {
-        match byte {
-            b'\\' if quoted => at += 1,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => depth += 1,
-            b'}' | b']' if !quoted && depth == 0 => return at,
-            b'}' | b']' if !quoted => depth -= 1,
-            b',' | b':' if !quoted && depth == 0 => return at,
-            _ => {}
-        }
-        at += 1;
-        let ended = byte == b'"' || byte == b'}' || byte == b']';
-        if ended && !quoted && depth == 0 {
-            return at;
-        }
-    }
-    at
-}
-
-/// How many bytes of a text in JSON stand for the first `offset` bytes of what it says, the quote included.
+/// How many bytes of a text in JSON stand for the first `offset` bytes of what it says, with the quote before them.
 fn inside(json: &str, offset: usize) -> usize {
     let mut said = 0;
     let mut chars = json.char_indices().peekable();

@@ -28,6 +28,7 @@ pub mod configure {}
 pub mod operate {}
 
 /// [configure]: configure
+/// [filters]: crate::custom::filters
 ///
 #[doc = include_str!("templates.md")]
 pub mod templates {}

@@ -1,5 +1,6 @@
-//! The user's own templates, through the component: the example templates of `tests/fixtures/custom`, and every
-//! possible error in a template. `tests/native/custom.rs` writes the events of the examples.
+//! Templates, through the component: the examples of `tests/fixtures/custom`, authentication, errors in replies, and that
+//! no template ends the component. `tests/native/custom.rs` writes what the examples map to, and tests everything that a
+//! template can say.
 
 use pagerelay::custom::Template;
 use pagerelay_e2e::build::Flavour;
@@ -79,8 +80,8 @@ fn every_example_maps_to_what_stands_beside_it() {
             for event in preview["events"].as_array().into_iter().flatten() {
                 let explanation = event["explanation"].as_array().unwrap_or_else(|| panic!("{what}: {event}"));
                 let of = |field: &str| explanation.iter().find(|origin| origin["field"] == field).cloned();
-                // Falco never reports the end of a problem, and Snyk reports it by the list that contains an item.
-                let fixed = ["falcosidekick", "snyk"].contains(&&*example.name);
+                // Falco never says that it is over, and Snyk by the list that an item is in. The others show Jinja.
+                let fixed = ["falcosidekick", "snyk"].contains(&&*example.name) || example.name.starts_with("oncall_");
                 let action = of("event_action").or(of("payload.summary")).expect("one of them");
                 assert!(fixed || action["how"] != "fallback", "{what}: {action}");
                 assert_ne!(of("payload.summary").expect("a summary")["how"], "fallback", "{what}");
@@ -103,56 +104,26 @@ fn summary(expression: &str) -> String {
 #[test]
 fn an_error_names_the_line_the_column_and_the_expression() {
     run(async {
-        let on_lines = "{\n  \"event_action\": \"trigger\",\n  \"dedup_key\": \"{{ id }}\",\n  \"payload\": {\n    \"summary\": \"é\\n{{ title }} of {{ host.name }}\",\n    \"source\": \"s\"\n  }\n}";
         let cases: Vec<(String, Value, &str)> = vec![
-            (on_lines.into(), json!({"id": 1}), "variable `custom_mine`, line 5, column 23: `title` is not there"),
             (
-                on_lines.into(),
-                json!({"id": 1, "title": 1}),
-                "variable `custom_mine`, line 5, column 38: `host.name` is not there",
+                "{\n \"event_action\": \"trigger\",\n \"dedup_key\": \"{{ id }}\"}".into(),
+                json!({}),
+                "variable `custom_mine`, line 3, column 19: `id` is undefined",
             ),
-            (on_lines.into(), json!({"title": 1}), "variable `custom_mine`, line 3, column 20: `id` is not there"),
             (
                 summary("{{ a + }}"),
                 json!({}),
-                "variable `custom_mine`, line 1, column {at}: `a +` cannot be parsed: unexpected end of input, expected expression",
-            ),
-            (summary("{{ a"), json!({}), "variable `custom_mine`, line 1, column {at}: `a` has no end: }} is missing"),
-            (
-                summary("{% if a %}"),
-                json!({}),
-                "variable `custom_mine`, line 1, column 81: `if a %}` is a statement, and only {{ expressions }} are understood",
+                "variable `custom_mine`, line 1, column 81: `a +`: cannot be parsed: unexpected end of variable block",
             ),
             (
                 summary("{{ a | shout }}"),
                 json!({"a": 1}),
-                "variable `custom_mine`, line 1, column 85: `shout` is a filter that there is not",
+                "variable `custom_mine`, line 1, column 85: unknown filter `shout`",
             ),
             (
-                summary("{{ a | join(',') }}"),
-                json!({"a": "soon"}),
-                "variable `custom_mine`, line 1, column {at}: `a | join(',')` works on a list",
-            ),
-            (
-                summary("{{ a | replace('x') }}"),
-                json!({"a": "x"}),
-                "variable `custom_mine`, line 1, column 85: `replace('x')` has too few or too many arguments",
-            ),
-            (
-                summary("{{ a - b }}"),
-                json!({"a": "x", "b": "y"}),
-                "variable `custom_mine`, line 1, column {at}: `a - b` cannot be done with these values",
-            ),
-            (
-                summary("{{ a * 100000000 }}"),
-                json!({"a": "x"}),
-                "variable `custom_mine`, line 1, column {at}: `a * 100000000` cannot be done with these values",
-            ),
-            (summary(&format!("{{{{ {} }}}}", ["a"; 800].join(" ~ "))), json!({"a": "x"}), "is longer than 1000 bytes"),
-            (
-                summary("{{ a }}"),
-                json!({"a": "x".repeat(70_000)}),
-                "variable `custom_mine`, line 1, column {at}: `a` makes more than 64 kib of text",
+                summary("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"),
+                json!({}),
+                "variable `custom_mine`, line 1, column 117: `range(99999)`: the template needs too many steps",
             ),
             ("{".into(), json!({}), "variable `custom_mine` is not json: line 1, column 1"),
             ("[]".into(), json!({}), "variable `custom_mine` is not an object"),
@@ -181,93 +152,17 @@ fn an_error_names_the_line_the_column_and_the_expression() {
             (
                 r#"{"each": "items", "event": {"event_action": "trigger"}}"#.into(),
                 json!({"items": {}}),
-                "variable `custom_mine`, line 1, column 11: `items` is not a list",
+                "variable `custom_mine`, line 1, column 11: `items`: is not a list",
             ),
         ];
         for (template, payload, wanted) in cases {
             let reply = preview(&template, &payload).await;
             let said = reply.json();
             let detail = said["detail"].as_str().unwrap_or_default();
-            // The first position of the expression, in a template on one line.
-            let expression = wanted.split('`').nth(3).unwrap_or_default();
-            let at = template.find(&format!("{{{{ {expression}")).map_or(0, |at| at + 4);
-            let wanted = wanted.replace("{at}", &at.to_string());
-            let matches = if wanted.starts_with("is longer") { detail.ends_with(&wanted) } else { detail == wanted };
+            let matches = detail == wanted || wanted.ends_with("many steps") && detail.ends_with("many steps");
             assert!(matches, "{template}\n  said   {detail}\n  wanted {wanted}");
             assert!(reply.status == 503 || reply.status == 422, "{}", reply.status);
         }
-    });
-}
-
-#[test]
-fn filters_do_what_their_table_says() {
-    let cases = [
-        ("{{ s | lower }} {{ s | upper }} {{ '  x ' | trim }}", json!("grüße GRüßE x")),
-        ("{{ s | replace('ü', 'ue') }}", json!("Grueße")),
-        (
-            "{{ missing | default('d') }}{{ none | default('e') }}{{ '' | default('f') }}{{ s | default('g') }}",
-            json!("defGrüße"),
-        ),
-        ("{{ missing.deep[3]['x'] | default(missing.too) | default('d') }}", json!("d")),
-        ("{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ n | round }}", json!("3.14 3 12")),
-        ("{{ 1772600767 | date }}", json!("2026-03-04T05:06:07Z")),
-        (
-            "{{ 1772600767123 | date }} {{ '2026-03-04 06:06:07+01:00' | date }}",
-            json!("2026-03-04T05:06:07.123Z 2026-03-04T05:06:07Z"),
-        ),
-        (
-            "{{ 'P1' | severity }} {{ 'odd' | severity }} {{ 'odd' | severity('info') }} {{ 5 | severity('warning') }}",
-            json!("critical error info warning"),
-        ),
-        ("{{ 'abc' | sha256 }}", json!("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")),
-        ("{{ o | tojson }} and {{ o }}", json!(r#"{"a":[1,2]} and {"a":[1,2]}"#)),
-        ("{{ o.a | join(', ') }}{{ o.a[1] }}", json!("1, 22")),
-        ("{{ 'https://u@shop.example:8/x' | host }}", json!("shop.example")),
-        (
-            "{{ 'yes' if missing is defined else 'no' }} {{ payload.s }} {{ headers['content-type'] }}",
-            json!("no Grüße application/json"),
-        ),
-        ("{{ '}}' ~ \"}}\" }} {{ {'a': {'b': 1}}.a.b }}", json!("}}}} 1")),
-        ("{{ o.a[-1] }}{{ payload.o['a'][0] }}{{ s[1:3] }}", json!("21rü")),
-        (
-            "{{ 'soon' | date | default('no time') }} {{ '192.0.2.7' | host | default('no url') }}",
-            json!("no time no url"),
-        ),
-        ("{{ o.a | length }} {{ s | length }} {{ o.a | first }} {{ [] | first is none }}", json!("2 5 1 true")),
-        (
-            "{{ 'a, b' | split(', ') | tojson }} {{ (o.a + [3]) | join('-') }} {{ o.a[:1] | join }}",
-            json!("[\"a\",\"b\"] 1-2-3 1"),
-        ),
-        ("{{ '97.25' | round(1) }} {{ headers.content_type }}", json!("97.3 application/json")),
-        (
-            "{{ n + 1 }} {{ n / 8 }} {{ -n // 5 }} {{ n // -5 }} {{ -n % 5 }} {{ 7.5 % 2 }} {{ 2.5 * 2 }}",
-            json!("13 1.5 -3 -3 3 1.5 5.0"),
-        ),
-        (
-            "{{ 1 == 1.0 }} {{ 1 < 2 <= 2 }} {{ 'a' in s }} {{ 'r' in s }} {{ 2 in o.a }} {{ 'a' not in o }}",
-            json!("true true false true true false"),
-        ),
-        (
-            "{{ s and n }} {{ '' or n }} {{ not s }} {{ missing is not defined }} {{ none is none }}",
-            json!("12 12 false true true"),
-        ),
-        (
-            "{{ {'x': 1, 2: 'two'}[2] }} {{ ['a'] + ['b'] }} {{ 'a' if missing is defined }}.",
-            json!("two [\"a\",\"b\"] ."),
-        ),
-    ];
-    run(async {
-        let payload = json!({"s": "Grüße", "n": 12, "big": 9007199254740993_i64, "o": {"a": [1, 2]}});
-        for (expression, wanted) in cases {
-            let said = preview(&summary(expression), &payload).await.json();
-            assert_eq!(said["events"][0]["body"]["payload"]["summary"], wanted, "{expression}: {said}");
-        }
-        // A text that is a single expression keeps its type, and `none` omits the member.
-        let template = json!({"event_action": "trigger", "dedup_key": "k", "payload": {"summary": "s", "source": "s",
-            "custom_details": {"o": "{{ o }}", "n": "{{ n }}", "nothing": "{{ none }}", "list": ["{{ o.a }}", "{{ none }}"]}}});
-        let said = preview(&template.to_string(), &payload).await.json();
-        let details = json!({"o": {"a": [1, 2]}, "n": 12, "list": [[1, 2]], "severity_given": "(missing)"});
-        assert_eq!(said["events"][0]["body"]["payload"]["custom_details"], details);
     });
 }
 
@@ -293,7 +188,7 @@ fn a_batch_becomes_an_event_for_each_item_and_one_that_fails_holds_up_no_other()
         let column = template.to_string().find("item.title").unwrap() + 1;
         assert_eq!(
             said["rejected"],
-            json!([format!("each[1]: variable `custom_mine`, line 1, column {column}: `item.title` is not there")])
+            json!([format!("each[1]: variable `custom_mine`, line 1, column {column}: `item.title` is undefined")])
         );
 
         let many = json!({"cluster": "eu-1", "alerts": vec![json!({"id": "a", "title": "A", "state": "ok"}); 1100]});
@@ -301,7 +196,7 @@ fn a_batch_becomes_an_event_for_each_item_and_one_that_fails_holds_up_no_other()
         assert_eq!(
             said["rejected"],
             json!([
-                "variable `custom_mine`, line 1, column 10: `alerts` has more than 1000 items: the rest is left out"
+                "variable `custom_mine`, line 1, column 10: `alerts`: has more than 1000 items; the rest is left out"
             ])
         );
     });
@@ -310,16 +205,15 @@ fn a_batch_becomes_an_event_for_each_item_and_one_that_fails_holds_up_no_other()
 #[test]
 fn a_delivery_that_asks_for_too_much_is_cut_short_and_says_so() {
     run(async {
-        let sum = vec!["1"; 60].join(" + ");
         let template = json!({"each": "list", "event": {"event_action": "trigger", "dedup_key": "{{ index }}", "payload": {
-            "summary": "s", "source": "s", "custom_details": {"a": vec![format!("{{{{ {sum} }}}}"); 20]}}}});
+            "summary": "s", "source": "s", "custom_details": {"a": "{% for i in range(2000) %}{% endfor %}"}}}});
         let payload = json!({"list": vec![1; 900]});
         let said = preview(&template.to_string(), &payload).await.json();
         let (made, failed) =
             (said["events"].as_array().map_or(0, Vec::len), said["rejected"].as_array().map_or(0, Vec::len));
         assert!(failed > 400, "{failed} of {made}");
         let first = said["rejected"][0].as_str().expect("a sentence");
-        assert!(first.ends_with("takes too many steps"), "{first}");
+        assert!(first.ends_with("needs too many steps"), "{first}");
     });
 }
 
@@ -345,7 +239,7 @@ fn what_one_delivery_makes_is_bounded_and_what_is_over_is_rejected() {
         let payload = json!({"list": vec![1; 900], "tags": vec!["t"; 30_000]});
         let said = preview(&template, &payload).await.json();
         let last = said["rejected"][of(&said, "rejected") - 1].as_str().expect("a sentence").to_owned();
-        assert!(last.starts_with("each[899]: ") && last.ends_with("takes too many steps"), "{last}");
+        assert!(last.starts_with("each[899]: ") && last.ends_with("the template needs too many steps"), "{last}");
         assert!(of(&said, "events") > 0, "{last}");
     });
 }
@@ -491,14 +385,31 @@ fn nothing_that_a_template_says_ends_the_component() {
             "x(".repeat(300) + &")".repeat(300),
             "1 // 0".to_owned(),
             "1 % 0".to_owned(),
+            // As deep as is allowed.
+            "(".repeat(9) + "1" + &")".repeat(9),
+            "x(".repeat(8) + &")".repeat(8),
+            "not ".repeat(99) + "1",
+            "1 if 1 else ".repeat(49) + "1",
+            "payload".to_owned() + &"|tojson".repeat(99),
+            "payload ~ ''".to_owned(),
+            "[payload, payload] | sort | tojson".to_owned(),
             "-9223372036854775808 // -1".to_owned(),
         ];
-        let long = preview(&summary(&format!("{{{{ {} }}}}", "1".repeat(1001))), &payload).await.json();
-        assert!(long["detail"].as_str().is_some_and(|said| said.ends_with("is longer than 1000 bytes")), "{long}");
         for expression in chains {
             let reply = preview(&summary(&format!("{{{{ {expression} }}}}")), &payload).await;
             let detail = reply.json()["detail"].as_str().unwrap_or_default().to_owned();
-            assert!(reply.status == 503 || reply.status == 200, "{expression}: {} {detail}", reply.status);
+            assert!([200, 422, 503].contains(&reply.status), "{expression}: {} {detail}", reply.status);
+        }
+        for text in [
+            "{% if 1 %}".repeat(15) + &"{% endif %}".repeat(15),
+            "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}".to_owned(),
+            "{% for i in [1] recursive %}{{ loop([i]) }}{% endfor %}".to_owned(),
+            "{{ 'x' * 100000000 }}".to_owned(),
+        ] {
+            let reply = preview(&summary(&text), &payload).await;
+            let detail = reply.json()["detail"].as_str().unwrap_or_default().to_owned();
+            // 422: it makes an empty summary, or fails for this payload.
+            assert!([200, 422, 503].contains(&reply.status), "{text}: {} {detail}", reply.status);
         }
         let nested = format!(
             r#"{{"event_action": "trigger", "dedup_key": "k", "payload": {{"summary": "s", "custom_details": {{"d": {}}}}}}}"#,

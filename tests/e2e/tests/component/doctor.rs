@@ -537,10 +537,10 @@ const CASES: &[Case] = &[
         says: &[
             "warning variable `secret_custom_h` has no effect: `custom_h` is not set",
             "warning unknown variable `custom_G`: service and template names are lower-case words joined by single underscores",
-            "error variable `custom_a`, line 1, column 22: `a +` cannot be parsed: unexpected end of input, expected expression",
+            "error variable `custom_a`, line 1, column 22: `a +`: cannot be parsed: unexpected end of variable block",
             "error variable `custom_b` is not json: line 1, column 1",
             "error variable `custom_c` has no `event_action`",
-            "error variable `custom_d`, line 1, column 26: `shout` is a filter that there is not",
+            "error variable `custom_d`, line 1, column 26: unknown filter `shout`",
             "error variable `custom_e`: `auth` has a `scheme` other than basic, bearer, header, hmac, query, sns, standard_webhooks",
             "error variable `secret_custom_f` is too short; use at least 16 characters",
         ],
