@@ -1,7 +1,7 @@
 //! Topics of Amazon SNS, by their ARNs.
 
-/// The host of Amazon SNS for a topic: `sns.<region>.amazonaws.com`, in China with `.cn` behind it. Nothing where the
-/// text is no topic's ARN.
+/// The host of Amazon SNS for a topic: `sns.<region>.amazonaws.com`, in China followed by `.cn`. Returns nothing if the
+/// text is not a topic's ARN.
 pub fn host_of(topic: &str) -> Option<String> {
     let mut parts = topic.split(':');
     let (Some("arn"), Some(partition), Some("sns"), Some(region)) =
