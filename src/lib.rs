@@ -52,7 +52,7 @@
 //! 2. Mapping is a pure function of the bytes: no clock, no variables, no network, no randomness. The same delivery
 //!    gives the same events, so PagerDuty's own de-duplication absorbs every repetition.
 //! 3. Nothing is mapped before its sender is known: [`auth::verify`] alone makes an [`auth::Authenticated`], and
-//!    [`auth::Authenticated::instead`] others of the same sender, which explain a mapping and are never sent.
+//!    [`auth::Authenticated::with_altered_body`] others of the same sender, which explain a mapping and are never sent.
 //! 4. Mapping never sees a secret, and no secret is in a log, a reply or an error. [`secret::Secret::expose`] is called
 //!    where the value signs, where it is sent, and where an answer is searched for it.
 //! 5. Every event satisfies PagerDuty's documented limits by construction ([`pagerduty::event::Event`]).

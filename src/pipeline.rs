@@ -19,10 +19,10 @@ use crate::inbound::route::{self, Delivery, Endpoint};
 use crate::json;
 use crate::mapping::{Handshake, Mapped, fallback};
 use crate::pagerduty::event::{DedupKey, Event};
-use crate::pagerduty::events_api::{self, Channel};
+use crate::pagerduty::events_api::{self, Destination};
 use crate::pagerduty::storm;
 use crate::report::{self, Report};
-use crate::runtime::{self, CachedVariables, Host, Outbound};
+use crate::runtime::{self, CachedVariables, Host, HttpRequest};
 use crate::sources::{SOURCES, Source, Told, Visit};
 
 /// When a document that is needed to know the sender must be there, from the request's arrival on.
@@ -108,7 +108,7 @@ fn administer(
     }
     let config = config::load(host, control.slug(), SHARED_SECRET)?;
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
-    report.proof = Some(known.proof().to_string());
+    report.proof = Some(known.authenticated_by().to_string());
     report.ended("auth", host);
     match control {
         Control::Act => {
@@ -142,7 +142,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let delivery = authenticate(host, request, &schemes, &config, deadline);
     let delivery = delivery.map_err(|error| intake.broken().map_or(error, Error::Map));
     let delivery = without_its_body(delivery, unread.as_ref())?;
-    report.proof = Some(delivery.proof().to_string());
+    report.proof = Some(delivery.authenticated_by().to_string());
     // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
     report.service = to.service.map(str::to_owned);
     let target = config::target(host, to.service)?;
@@ -163,18 +163,18 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     report.ended("map", host);
 
     let visit = visit(&intake, handshake.as_ref(), &config)?;
-    let channel = channel(&target);
+    let destination = destination(&target);
     // The wire: a preview ends here.
     let status = if let Some((explanation, mapped)) = explained {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
-        let drafts = events_api::draft(&events, channel, &target.routing_key_variable);
+        let drafts = events_api::draft(&events, destination, &target.routing_key_variable);
         report.preview = Some(preview::preview(&drafts, &events, &mapped, explanation));
         report::mapped(StatusCode::OK, &target, report)?
     } else {
         if let Some((url, rule)) = visit {
             confirm(host, &url, rule, deadline)?;
         }
-        report.outcomes = events_api::deliver(host, &events, channel, deadline);
+        report.outcomes = events_api::deliver(host, &events, destination, deadline);
         report.ended("deliver", host);
         report.warnings.extend(report::warnings(&target, &report.outcomes));
         report::judge(intake.success(), &target, report)?
@@ -216,7 +216,7 @@ fn without_its_body<'a>(
 ) -> Result<Authenticated<'a>, Error> {
     match (unread, known) {
         (Some(error), Err(_)) => Err(error.clone()),
-        (Some(error), Ok(known)) if known.proof().scheme.is_signature() => Err(error.clone()),
+        (Some(error), Ok(known)) if known.authenticated_by().scheme.is_signature() => Err(error.clone()),
         (_, known) => known,
     }
 }
@@ -277,8 +277,8 @@ fn excerpt(body: &[u8], config: &Config, target: &Target) -> String {
     config.secrets.as_ref().map(|secrets| secrets.redact(&shown)).unwrap_or(shown)
 }
 
-fn channel(target: &Target) -> Channel<'_> {
-    Channel {
+fn destination(target: &Target) -> Destination<'_> {
+    Destination {
         keys: &target.routing_keys,
         alerts: &target.alerts_url,
         changes: &target.changes_url,
@@ -309,7 +309,7 @@ fn confirm(host: &mut dyn Host, url: &Url, rule: &Visit, deadline: Duration) -> 
 
 /// Fetches a document.
 fn fetch(host: &mut dyn Host, url: &Url, deadline: Duration) -> Result<Vec<u8>, FetchError> {
-    match runtime::ask(host, Outbound::get(url.clone()), Duration::ZERO, deadline.min(FETCH_MAX)) {
+    match runtime::request_once(host, HttpRequest::get(url.clone()), Duration::ZERO, deadline.min(FETCH_MAX)) {
         Ok(answer) if answer.status == 200 => Ok(answer.body),
         Ok(answer) if (400..500).contains(&answer.status) => Err(FetchError::Absent),
         _ => Err(FetchError::Trouble),

@@ -31,7 +31,7 @@ impl Secret {
 
     /// `text` without this secret, wherever it stands.
     pub fn redact(&self, text: &str) -> String {
-        text::without(text, &self.0)
+        text::redact(text, &self.0)
     }
 
     /// Whether both are the same value.

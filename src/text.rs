@@ -146,11 +146,11 @@ pub fn epoch(since: Duration) -> Option<String> {
 }
 
 /// A template with a part for each `{}`. It takes less room than a list of all pieces.
-pub fn fill(template: &str, parts: &[&str]) -> String {
+pub fn interpolate(template: &str, parts: &[&str]) -> String {
     let mut filled = String::new();
     let mut rest = template;
     for part in parts {
-        if let Some((before, after)) = cut(rest, "{}") {
+        if let Some((before, after)) = split_once(rest, "{}") {
             filled.push_str(before);
             filled.push_str(part);
             rest = after;
@@ -160,7 +160,7 @@ pub fn fill(template: &str, parts: &[&str]) -> String {
 }
 
 /// What a word stands for in a vendor's table, in any case.
-pub fn word<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
+pub fn lookup<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning)
 }
 
@@ -170,7 +170,7 @@ pub fn contains(text: &str, needle: &str) -> bool {
 }
 
 /// `text` without `secret`, wherever it stands.
-pub fn without(text: &str, secret: &str) -> String {
+pub fn redact(text: &str, secret: &str) -> String {
     let mut rest = text;
     let mut shown = String::new();
     while let Some((before, after)) = find(rest, secret).and_then(|at| rest.split_at_checked(at)) {
@@ -182,13 +182,13 @@ pub fn without(text: &str, secret: &str) -> String {
 }
 
 /// What stands before and after the first `needle`, without the standard library's search.
-pub fn cut<'a>(text: &'a str, needle: &str) -> Option<(&'a str, &'a str)> {
+pub fn split_once<'a>(text: &'a str, needle: &str) -> Option<(&'a str, &'a str)> {
     let (before, rest) = text.split_at_checked(find(text, needle)?)?;
     Some((before, rest.get(needle.len()..)?))
 }
 
 /// Texts in a row, with `between` between them; empty ones are left out.
-pub fn joined(parts: &[&str], between: &str) -> String {
+pub fn join_nonempty(parts: &[&str], between: &str) -> String {
     let mut whole = String::new();
     for part in parts {
         if !part.is_empty() {
@@ -202,7 +202,7 @@ pub fn joined(parts: &[&str], between: &str) -> String {
 }
 
 /// Texts in a row, each after what goes before it unless it is the first; those that are nothing or empty are left out.
-pub fn sentence(parts: &[(&str, Option<&str>)]) -> String {
+pub fn join_prefixed(parts: &[(&str, Option<&str>)]) -> String {
     let mut whole = String::new();
     for (before, part) in parts {
         let part = part.unwrap_or_default();

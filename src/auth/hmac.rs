@@ -9,7 +9,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::scheme::{Moment, credential};
+use super::scheme::{Clock, credential};
 use crate::http::Headers;
 use crate::secret::Secret;
 use crate::text;
@@ -24,9 +24,9 @@ pub struct Hmac<'a> {
     /// How the signature is written.
     pub encoding: Encoding,
     /// What stands in the header around it.
-    pub form: Form<'a>,
+    pub form: SignatureLayout<'a>,
     /// What is signed beside the body.
-    pub stamp: Stamp<'a>,
+    pub stamp: SignedTimestamp<'a>,
 }
 
 /// The hash under an HMAC.
@@ -49,7 +49,7 @@ pub enum Encoding {
 
 /// What stands in the header around a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form<'a> {
+pub enum SignatureLayout<'a> {
     /// `key=value` pairs with commas between them: `t=1700000000,v1=…`. The timestamp, a separator and the body are signed.
     Fields {
         /// The timestamp's key, which comes once.
@@ -67,7 +67,7 @@ pub enum Form<'a> {
 
 /// What is signed beside the body, where the header itself does not hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stamp<'a> {
+pub enum SignedTimestamp<'a> {
     /// `before`, the timestamp from a header of its own, a colon, the body.
     Header {
         /// The timestamp's header, in lower case.
@@ -82,16 +82,16 @@ pub enum Stamp<'a> {
 }
 
 /// What a header offers.
-struct Offer<'a> {
+struct PresentedSignatures<'a> {
     signatures: Vec<&'a str>,
     /// What is signed before the body: a word, a timestamp, a separator.
     stamp: [&'a str; 3],
 }
 
 impl Hmac<'_> {
-    /// Whether one of the signatures is right, and the timestamp, where there is one, near `moment`.
-    pub(super) fn verify(&self, headers: &Headers, body: &[u8], secret: &Secret, moment: Moment) -> bool {
-        let Some(offer) = self.offer(headers, body, moment) else { return false };
+    /// Whether one of the signatures is right, and the timestamp, where there is one, near `clock`.
+    pub(super) fn verify(&self, headers: &Headers, body: &[u8], secret: &Secret, clock: Clock) -> bool {
+        let Some(offer) = self.offer(headers, body, clock) else { return false };
         let right = self.sign(secret, &offer.stamp, body);
         // All of them are looked at, so that the time does not tell which one was right.
         let equal = |signature: &&str| bool::from(right.as_bytes().ct_eq(signature.as_bytes()));
@@ -99,35 +99,37 @@ impl Hmac<'_> {
     }
 
     /// The signatures that the header offers, and what they sign before the body.
-    fn offer<'a>(&'a self, headers: &'a Headers, body: &[u8], moment: Moment) -> Option<Offer<'a>> {
+    fn offer<'a>(&'a self, headers: &'a Headers, body: &[u8], clock: Clock) -> Option<PresentedSignatures<'a>> {
         let value = credential(headers, self.header)?;
         let signatures = match self.form {
-            Form::Fields { timestamp, signature, separator } => {
+            SignatureLayout::Fields { timestamp, signature, separator } => {
                 let fields: Vec<(&str, &str)> = value.split(',').filter_map(|field| field.split_once('=')).collect();
                 let named =
                     |name: &str| fields.iter().filter(|(key, _)| *key == name).map(|(_, value)| *value).collect();
                 let times: Vec<&str> = named(timestamp);
                 let [time] = times.as_slice() else { return None };
-                return moment
+                return clock
                     .is_near(time)
-                    .then(|| Offer { signatures: named(signature), stamp: ["", time, separator] });
+                    .then(|| PresentedSignatures { signatures: named(signature), stamp: ["", time, separator] });
             }
-            Form::List(prefix) => {
+            SignatureLayout::List(prefix) => {
                 let entries = value.split(',').map(|entry| entry.trim_matches(' '));
                 entries.filter_map(|entry| entry.strip_prefix(prefix)).collect()
             }
-            Form::One(prefix) => vec![value.strip_prefix(prefix)?],
+            SignatureLayout::One(prefix) => vec![value.strip_prefix(prefix)?],
         };
         match self.stamp {
-            Stamp::Header { name, before, required } if required || moment.timestamped || headers.has(name) => {
-                let time = credential(headers, name).filter(|time| moment.is_near(time))?;
-                Some(Offer { signatures, stamp: [before, time, ":"] })
+            SignedTimestamp::Header { name, before, required }
+                if required || clock.timestamped || headers.has(name) =>
+            {
+                let time = credential(headers, name).filter(|time| clock.is_near(time))?;
+                Some(PresentedSignatures { signatures, stamp: [before, time, ":"] })
             }
             // A recorded delivery could be passed off as one without a timestamp by moving that into the body.
-            Stamp::Header { before, .. } if begins_with_timestamp(body, before) => None,
-            Stamp::Header { .. } => Some(Offer { signatures, stamp: [""; 3] }),
-            Stamp::None if moment.timestamped => None,
-            Stamp::None => Some(Offer { signatures, stamp: [""; 3] }),
+            SignedTimestamp::Header { before, .. } if begins_with_timestamp(body, before) => None,
+            SignedTimestamp::Header { .. } => Some(PresentedSignatures { signatures, stamp: [""; 3] }),
+            SignedTimestamp::None if clock.timestamped => None,
+            SignedTimestamp::None => Some(PresentedSignatures { signatures, stamp: [""; 3] }),
         }
     }
 

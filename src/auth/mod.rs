@@ -22,8 +22,8 @@ pub mod sns;
 mod standard_webhooks;
 
 pub use self::certified::Certified;
-pub use self::hmac::{Encoding as SignatureEncoding, Form, Hash, Hmac, Stamp};
-use self::scheme::Moment;
+pub use self::hmac::{Encoding as SignatureEncoding, Hash, Hmac, SignatureLayout, SignedTimestamp};
+use self::scheme::Clock;
 pub use self::scheme::{SHARED_SECRET, Scheme, TIMESTAMP_TOLERANCE_SECS, is_public_key};
 
 /// Where [`Policy::query`] lets any sender put the secret.
@@ -89,7 +89,7 @@ pub struct Authenticated<'a> {
     request: &'a Request,
     /// What is proven of the body, where that is not all of it.
     proven: Option<Vec<u8>>,
-    proof: Proof<'a>,
+    by: AuthenticatedBy<'a>,
     /// The ways to prove oneself here: the headers and parameters that they name hold credentials, whatever they are called.
     schemes: &'a [Scheme<'a>],
 }
@@ -104,14 +104,14 @@ fn is_credential(name: &str) -> bool {
 
 /// How the sender proved itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proof<'a> {
+pub struct AuthenticatedBy<'a> {
     /// The scheme that held.
     pub scheme: Scheme<'a>,
     /// Whether it was with the secret before the one in use.
     pub previous: bool,
 }
 
-impl fmt::Display for Proof<'_> {
+impl fmt::Display for AuthenticatedBy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.scheme.name();
         match self.scheme {
@@ -164,12 +164,17 @@ impl Authenticated<'_> {
 
     /// Asks something of what the same sender could have sent instead: another body, and one header fewer. It is for
     /// explaining a mapping by its answers, and nothing of it is ever sent.
-    pub fn instead<T>(&self, body: Vec<u8>, without: Option<&str>, ask: impl FnOnce(&Authenticated<'_>) -> T) -> T {
+    pub fn with_altered_body<T>(
+        &self,
+        body: Vec<u8>,
+        without: Option<&str>,
+        ask: impl FnOnce(&Authenticated<'_>) -> T,
+    ) -> T {
         let headers = self.request.headers.without(without.unwrap_or_default());
         let Request { method, path, query, problem, .. } = self.request;
         let (method, problem) = (*method, *problem);
         let request = Request { method, path: path.clone(), query: query.clone(), headers, body: Vec::new(), problem };
-        ask(&Authenticated { request: &request, proven: Some(body), proof: self.proof, schemes: self.schemes })
+        ask(&Authenticated { request: &request, proven: Some(body), by: self.by, schemes: self.schemes })
     }
 
     /// The path that was asked for, still percent-encoded, without a slash at its end.
@@ -178,8 +183,8 @@ impl Authenticated<'_> {
     }
 
     /// How the sender proved itself.
-    pub fn proof(&self) -> Proof<'_> {
-        self.proof
+    pub fn authenticated_by(&self) -> AuthenticatedBy<'_> {
+        self.by
     }
 }
 
@@ -207,17 +212,18 @@ pub fn verify<'a>(
     fetch: Fetch<'_>,
 ) -> Result<Authenticated<'a>, AuthError> {
     let Access { secrets, policy, listed } = access;
-    let moment = Moment { now: now.as_secs(), timestamped: policy.signature == Signature::Timestamped };
-    let known = |scheme, previous| Authenticated { request, proven: None, proof: Proof { scheme, previous }, schemes };
+    let clock = Clock { now: now.as_secs(), timestamped: policy.signature == Signature::Timestamped };
+    let known =
+        |scheme, previous| Authenticated { request, proven: None, by: AuthenticatedBy { scheme, previous }, schemes };
     let prove = |scheme: Scheme<'a>| {
         let secrets = secrets?;
-        let previous = secrets.previous.as_ref().is_some_and(|secret| scheme.holds(request, secret, moment));
-        let current = scheme.holds(request, &secrets.current, moment);
+        let previous = secrets.previous.as_ref().is_some_and(|secret| scheme.verify(request, secret, clock));
+        let current = scheme.verify(request, &secrets.current, clock);
         (current || previous).then(|| known(scheme, !current))
     };
     match schemes.iter().copied().find(|scheme| scheme.is_presented(&request.headers, listed)) {
         Some(scheme @ Scheme::Certified(certified)) => {
-            let proven = Some((certified.verify)(&request.body, listed, moment.now, fetch)?);
+            let proven = Some((certified.verify)(&request.body, listed, clock.now, fetch)?);
             return Ok(Authenticated { proven, ..known(scheme, false) });
         }
         Some(scheme) => return prove(scheme).ok_or(AuthError::Refused),

@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 
 use super::certified::Certified;
-use super::hmac::{Form, Hmac, Stamp};
+use super::hmac::{Hmac, SignatureLayout, SignedTimestamp};
 use super::standard_webhooks;
 use crate::http::{Headers, Request};
 use crate::secret::Secret;
@@ -61,7 +61,9 @@ impl<'a> Scheme<'a> {
     /// Whether a signature under this scheme is over a timestamp too, or can be.
     pub fn signs_time(self) -> bool {
         match self {
-            Scheme::Hmac(hmac) => hmac.stamp != Stamp::None || matches!(hmac.form, Form::Fields { .. }),
+            Scheme::Hmac(hmac) => {
+                hmac.stamp != SignedTimestamp::None || matches!(hmac.form, SignatureLayout::Fields { .. })
+            }
             Scheme::Certified(_) | Scheme::StandardWebhooks => true,
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => false,
         }
@@ -80,15 +82,15 @@ impl<'a> Scheme<'a> {
     }
 
     /// Whether the request proves under this scheme that its sender knows the secret.
-    pub(super) fn holds(self, request: &Request, secret: &Secret, moment: Moment) -> bool {
+    pub(super) fn verify(self, request: &Request, secret: &Secret, clock: Clock) -> bool {
         let headers = &request.headers;
         match self {
             // An empty key signs what anybody can sign.
             _ if secret.expose().is_empty() => false,
-            Scheme::StandardWebhooks => standard_webhooks::verify(headers, &request.body, secret, moment),
+            Scheme::StandardWebhooks => standard_webhooks::verify(headers, &request.body, secret, clock),
             // A public key is no secret: whoever has it could sign with it, or show it.
             _ if is_public_key(secret) => false,
-            Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, moment),
+            Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, clock),
             // It is verified without a secret.
             Scheme::Certified(_) => false,
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => {
@@ -147,12 +149,12 @@ fn authorization<'a>(headers: &'a Headers, scheme: &str) -> Option<&'a str> {
 
 /// When a signed timestamp is looked at, and whether there has to be one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct Clock {
     pub(super) now: u64,
     pub(super) timestamped: bool,
 }
 
-impl Moment {
+impl Clock {
     /// Whether a timestamp (Unix seconds in digits, no sign) is within the tolerance, before or after.
     pub(super) fn is_near(self, timestamp: &str) -> bool {
         let digits = (1..=19).contains(&timestamp.len()) && timestamp.bytes().all(|byte| byte.is_ascii_digit());

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::MalformedKey;
-use super::scheme::{Moment, credential};
+use super::scheme::{Clock, credential};
 use crate::http::Headers;
 use crate::secret::Secret;
 
@@ -31,11 +31,11 @@ const PUBLIC_KEY_SIGNATURES_MAX: usize = 4;
 /// The shortest shared key, in bytes. The specification asks senders for 24 to 64; some are shorter in practice.
 const SHARED_KEY_MIN_BYTES: usize = 16;
 
-/// Whether one of the signatures is right and the timestamp near `moment`.
-pub(super) fn verify(headers: &Headers, body: &[u8], secret: &Secret, moment: Moment) -> bool {
+/// Whether one of the signatures is right and the timestamp near `clock`.
+pub(super) fn verify(headers: &Headers, body: &[u8], secret: &Secret, clock: Clock) -> bool {
     let signed = || {
         let id = credential(headers, ID)?;
-        let timestamp = credential(headers, TIMESTAMP).filter(|timestamp| moment.is_near(timestamp))?;
+        let timestamp = credential(headers, TIMESTAMP).filter(|timestamp| clock.is_near(timestamp))?;
         let signatures = credential(headers, SIGNATURE)?;
         Some(([id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat(), signatures))
     };

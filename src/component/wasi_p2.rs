@@ -22,7 +22,7 @@ use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
 use crate::http::{BODY_MAX_BYTES, Headers, Method, ReadError, Reply, Request};
 use crate::pipeline;
 use crate::runtime::lanes::{self, Wire};
-use crate::runtime::{Host, Inbound, Outbound, SendError, Step, VariableError, Verb};
+use crate::runtime::{Host, HttpRequest, HttpResponse, SendError, Step, VariableError};
 
 #[expect(unsafe_code, reason = "generated from wit/world.wit")]
 mod bindings {
@@ -110,11 +110,11 @@ impl Wire for Wasi {
         Host::elapsed(self)
     }
 
-    fn start(&mut self, outbound: Outbound, left: Duration) -> Result<Exchange, SendError> {
+    fn start(&mut self, outbound: HttpRequest, left: Duration) -> Result<Exchange, SendError> {
         Exchange::start(outbound, nanos(left))
     }
 
-    fn advance(&mut self, exchange: &mut Exchange) -> Option<Result<Inbound, SendError>> {
+    fn advance(&mut self, exchange: &mut Exchange) -> Option<Result<HttpResponse, SendError>> {
         exchange.step()
     }
 
@@ -167,7 +167,7 @@ struct Download {
 
 impl Exchange {
     /// Starts a request that may take `left` nanoseconds, which is not zero.
-    fn start(outbound: Outbound, left: u64) -> Result<Exchange, SendError> {
+    fn start(outbound: HttpRequest, left: u64) -> Result<Exchange, SendError> {
         let malformed = |()| SendError::Protocol;
         let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
         let mut header = |name: &str, value: &str| headers.push((name.to_owned(), value.as_bytes().to_vec()));
@@ -185,10 +185,12 @@ impl Exchange {
         let request = OutgoingRequest::new(Fields::from_list(&headers).map_err(|_| SendError::Protocol)?);
         let url = &outbound.url;
         let scheme = if url.https { Scheme::Https } else { Scheme::Http };
-        let method = match outbound.verb {
-            Verb::Get => WasiMethod::Get,
-            Verb::Post => WasiMethod::Post,
-            Verb::Put => WasiMethod::Put,
+        let method = match outbound.method {
+            Method::Get => WasiMethod::Get,
+            Method::Post => WasiMethod::Post,
+            Method::Put => WasiMethod::Put,
+            // Nothing sends these.
+            Method::Head | Method::Options | Method::Other => return Err(SendError::Protocol),
         };
         request.set_method(&method).map_err(malformed)?;
         request.set_scheme(Some(&scheme)).map_err(malformed)?;
@@ -221,7 +223,7 @@ impl Exchange {
     }
 
     /// Goes as far as it can without waiting; the result, once there is one.
-    fn step(&mut self) -> Option<Result<Inbound, SendError>> {
+    fn step(&mut self) -> Option<Result<HttpResponse, SendError>> {
         if let Some(upload) = self.upload.take() {
             self.upload = upload.step();
         }
@@ -274,7 +276,7 @@ impl Download {
         Ok(Download { stream, _body: body, _response: response, status, retry_after, bytes: Vec::new(), read_max })
     }
 
-    fn step(&mut self) -> Option<Result<Inbound, SendError>> {
+    fn step(&mut self) -> Option<Result<HttpResponse, SendError>> {
         let ended = loop {
             match self.stream.read(CHUNK) {
                 Ok(piece) if piece.is_empty() => return None,
@@ -288,7 +290,7 @@ impl Download {
             }
         };
         let bytes = std::mem::take(&mut self.bytes);
-        Some(ended.map(|()| Inbound { status: self.status, retry_after: self.retry_after, body: bytes }))
+        Some(ended.map(|()| HttpResponse { status: self.status, retry_after: self.retry_after, body: bytes }))
     }
 }
 

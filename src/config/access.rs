@@ -2,7 +2,7 @@
 
 use super::names::{Control, QUERIES};
 use super::target::is_routing_key;
-use super::{ConfigError, Problem, choice, error, list, read};
+use super::{ConfigError, Problem, choice, error, get, list};
 use crate::auth::{self, Policy, Query, Scheme, Signature};
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret};
@@ -49,12 +49,12 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
     });
     let listed = certified.map(|certified| list(host, certified.listed_in)).transpose()?.unwrap_or_default();
     let own = format!("secret_{source}");
-    let (name, current) = match read(host, &own)? {
+    let (name, current) = match get(host, &own)? {
         Some(secret) => (own, Some(secret)),
         None if Control::ALL.iter().any(|known| known.slug() == source && !known.opens_to_shared_secret()) => {
             (own, None)
         }
-        None => ("webhook_secret".to_owned(), read(host, "webhook_secret")?),
+        None => ("webhook_secret".to_owned(), get(host, "webhook_secret")?),
     };
     let check = |name: &str, value: String| {
         let secret = check_secret(name, value)?;
@@ -65,7 +65,7 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
         Some(current) => {
             let current = check(&name, current)?;
             let previous_name = format!("{name}_previous");
-            let previous = read(host, &previous_name)?.map(|value| check(&previous_name, value)).transpose()?;
+            let previous = get(host, &previous_name)?.map(|value| check(&previous_name, value)).transpose()?;
             Some(Rotation { current, previous })
         }
         // A signature about what is listed needs no secret.

@@ -22,7 +22,7 @@ pub use self::target::{Grouping, Target, Unmapped, key, target};
 /// # Errors
 /// The store failed.
 pub fn list(host: &dyn Host, name: &str) -> Result<Vec<String>, ConfigError> {
-    let list = read(host, name)?.unwrap_or_default();
+    let list = get(host, name)?.unwrap_or_default();
     Ok(list.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect())
 }
 
@@ -35,7 +35,7 @@ pub fn list(host: &dyn Host, name: &str) -> Result<Vec<String>, ConfigError> {
 pub fn template(host: &dyn Host, name: &str) -> Result<(String, String), ConfigError> {
     let variable = ["custom_", name].concat();
     // Of a stranger's path nobody knows what is in it, so it is not repeated.
-    let template = read(host, &variable)?.ok_or_else(|| error("custom_<name>", Problem::Unset))?;
+    let template = get(host, &variable)?.ok_or_else(|| error("custom_<name>", Problem::Unset))?;
     Ok((variable, template))
 }
 
@@ -44,7 +44,7 @@ pub fn template(host: &dyn Host, name: &str) -> Result<(String, String), ConfigE
 /// # Errors
 /// It is none of them.
 pub fn setting(host: &dyn Host, name: &str, choices: &'static str) -> Result<&'static str, ConfigError> {
-    let value = read(host, name)?;
+    let value = get(host, name)?;
     let mut words = choices.split(',').map(str::trim);
     let word = match &value {
         Some(value) => words.find(|word| value.eq_ignore_ascii_case(word)),
@@ -58,7 +58,7 @@ fn error(variable: &str, problem: Problem) -> ConfigError {
 }
 
 /// A variable's value, trimmed: a key read from a file ends in a newline. Blank is unset.
-fn read(host: &dyn Host, name: &str) -> Result<Option<String>, ConfigError> {
+fn get(host: &dyn Host, name: &str) -> Result<Option<String>, ConfigError> {
     match host.variable(name) {
         Ok(value) => Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())),
         Err(_) => Err(error(name, Problem::Store)),
@@ -66,7 +66,7 @@ fn read(host: &dyn Host, name: &str) -> Result<Option<String>, ConfigError> {
 }
 
 fn required(host: &dyn Host, name: &str) -> Result<String, ConfigError> {
-    read(host, name)?.ok_or_else(|| error(name, Problem::Unset))
+    get(host, name)?.ok_or_else(|| error(name, Problem::Unset))
 }
 
 /// What the word that is set means. The first choice is what an unset variable means.

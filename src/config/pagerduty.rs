@@ -3,7 +3,7 @@
 use super::error::REST_KEY_CHARS;
 use super::names::REGIONS;
 use super::target::is_routing_key;
-use super::{ConfigError, Problem, choice, error, read, required};
+use super::{ConfigError, Problem, choice, error, get, required};
 use crate::http::Url;
 use crate::http::url;
 use crate::pagerduty::rest_api::Api;
@@ -27,15 +27,15 @@ pub(super) const CHANGES_END: &str = "/change/enqueue";
 /// # Errors
 /// It says what it cannot.
 pub fn events(host: &dyn Host) -> Result<(Url, &'static str), ConfigError> {
-    let url = place(host, "events", EVENTS_PATH)?;
-    Ok(match read(host, "events_url")? {
+    let url = region_url(host, "events", EVENTS_PATH)?;
+    Ok(match get(host, "events_url")? {
         Some(url) => (check_url("events_url", &url, ALERTS_END, Problem::Url)?, "events_url"),
         None => (url, "region"),
     })
 }
 
 /// A path of PagerDuty's in the region that is set.
-fn place(host: &dyn Host, name: &str, path: &str) -> Result<Url, ConfigError> {
+fn region_url(host: &dyn Host, name: &str, path: &str) -> Result<Url, ConfigError> {
     let domain = choice(host, "region", REGIONS, &[("us", DOMAIN_US), ("eu", DOMAIN_EU)])?;
     Ok(Url { https: true, authority: [name, domain].concat(), path: path.to_owned() })
 }
@@ -46,8 +46,8 @@ fn place(host: &dyn Host, name: &str, path: &str) -> Result<Url, ConfigError> {
 /// There is no usable token, or another variable holds what it cannot.
 pub fn api(host: &dyn Host) -> Result<Api, ConfigError> {
     let token = check_token(required(host, "api_token")?)?;
-    let base = place(host, "api", "")?;
-    let base = match read(host, "api_url")? {
+    let base = region_url(host, "api", "")?;
+    let base = match get(host, "api_url")? {
         Some(url) => {
             let url = check_url("api_url", &url, "", Problem::ApiUrl)?;
             Url { path: url.path.trim_end_matches('/').to_owned(), ..url }

@@ -3,7 +3,7 @@
 use super::error::REST_KEY_CHARS;
 use super::names::{GROUPINGS, UNMAPPED};
 use super::pagerduty::{ALERTS_END, CHANGES_END, events};
-use super::{ConfigError, Problem, choice, error, read, required};
+use super::{ConfigError, Problem, choice, error, get, required};
 use crate::http::Url;
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret};
@@ -63,7 +63,7 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
     };
     let current = check_key(&routing_key_variable, &required(host, &routing_key_variable)?)?;
     let previous_name = format!("{routing_key_variable}_previous");
-    let previous = read(host, &previous_name)?.filter(|value| !current.matches(value.as_bytes()));
+    let previous = get(host, &previous_name)?.filter(|value| !current.matches(value.as_bytes()));
     // It is needed for old alerts only. What is wrong with it must not stop new ones.
     let (previous, warning) = match previous.map(|value| check_key(&previous_name, &value)).transpose() {
         Ok(previous) => (previous, None),
@@ -92,7 +92,7 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
 /// # Errors
 /// It holds something else.
 pub fn key(host: &dyn Host, name: &str) -> Result<Option<Secret>, ConfigError> {
-    read(host, name)?.map(|value| check_key(name, &value)).transpose()
+    get(host, name)?.map(|value| check_key(name, &value)).transpose()
 }
 
 /// A routing key is 32 letters and digits, in the case given; some hold letters beyond `f`.

@@ -15,7 +15,7 @@
 use serde_json::Value;
 
 use crate::auth::sns::SNS;
-use crate::auth::{Form, Hash, Hmac, SHARED_SECRET, Scheme, SignatureEncoding, Stamp};
+use crate::auth::{Hash, Hmac, SHARED_SECRET, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::json::Node;
 use crate::mapping::MapError;
 
@@ -114,14 +114,16 @@ impl Auth {
             hash: if self.sha1 { Hash::Sha1 } else { Hash::Sha256 },
             encoding: if self.base64 { SignatureEncoding::Base64 } else { SignatureEncoding::Hex },
             form: match (self.signature.is_empty(), self.prefix.as_str()) {
-                (false, _) => {
-                    Form::Fields { timestamp: &self.timestamp, signature: &self.signature, separator: &self.separator }
-                }
-                (true, prefix) => Form::One(prefix),
+                (false, _) => SignatureLayout::Fields {
+                    timestamp: &self.timestamp,
+                    signature: &self.signature,
+                    separator: &self.separator,
+                },
+                (true, prefix) => SignatureLayout::One(prefix),
             },
             stamp: match self.timestamp_header.as_str() {
-                "" => Stamp::None,
-                name => Stamp::Header { name, before: &self.timestamp_before, required: true },
+                "" => SignedTimestamp::None,
+                name => SignedTimestamp::Header { name, before: &self.timestamp_before, required: true },
             },
         }
     }

@@ -10,7 +10,7 @@ use super::position::Place;
 use super::values::{TEXT_MAX_BYTES, TOO_LONG, is_true, text_of, weight};
 use crate::auth::Authenticated;
 use crate::json::Node;
-use crate::mapping::unfilled;
+use crate::mapping::unexpanded;
 use crate::mapping::{self, MapError, Mapped};
 use crate::pagerduty::event::parse;
 use crate::pagerduty::event::{Action, DedupKey, Event};
@@ -133,7 +133,7 @@ impl Run<'_> {
         }
         let key = event.get("dedup_key").text().unwrap_or_default();
         // All alerts would share it.
-        if unfilled::is_unfilled(&key) {
+        if unexpanded::is_unexpanded_variable(&key) {
             return Err(MapError::Field {
                 path: "dedup_key",
                 problem: "is a variable that its sender has not filled in",

@@ -16,11 +16,12 @@ use serde_json::Value;
 use crate::auth::Authenticated;
 use crate::config::{self, Target};
 use crate::error::Error;
+use crate::http::Method;
 use crate::json::{self, Node};
 use crate::mapping::{self, MapError};
 use crate::pagerduty::event::DEDUP_KEY_MAX_CHARS;
 use crate::pagerduty::rest_api::{self, Problem, Rest, RestError};
-use crate::runtime::{Host, SendError, Verb};
+use crate::runtime::{Host, SendError};
 
 /// When the last answer has to be there, from the request's arrival on.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -32,7 +33,7 @@ const FROM_MAX_CHARS: usize = 255;
 const NOTE_MAX_CHARS: usize = 25_000;
 
 /// What is asked.
-struct Wish<'a> {
+struct ActRequest<'a> {
     action: &'static str,
     /// The status that the incident is to have; nothing where it is only noted.
     status: Option<&'static str>,
@@ -64,25 +65,25 @@ pub fn act(
 ) -> Result<String, Error> {
     refuse_other_pages(known)?;
     let body = mapping::json(known)?;
-    let wish = read(Node::root(&body))?;
-    acted.more.push(("action", wish.action.into()));
-    acted.more.push(("dedup_key", wish.dedup_key.into()));
+    let request = parse(Node::root(&body))?;
+    acted.more.push(("action", request.action.into()));
+    acted.more.push(("dedup_key", request.dedup_key.into()));
     let target = config::target(host, service)?;
     let api = config::api(host)?;
     let hidden = std::iter::once(target.routing_keys.current.clone()).chain(target.routing_keys.previous.clone());
     let rest = Rest { api, hidden: hidden.collect(), deadline: DEADLINE };
 
-    let incident = find(host, &rest, &target, wish.dedup_key)?;
+    let incident = find(host, &rest, &target, request.dedup_key)?;
     let incident = Node::root(&incident);
     acted.stages.push(("find", host.elapsed()));
     acted.more.push(("incident", shown(incident, None)));
     let path = ["/incidents/", &incident.get("id").text().unwrap_or_default()].concat();
     // First what would be there twice if it were asked for again.
-    if let Some(note) = wish.note {
-        write_note(host, &rest, &path, (wish.from, note), &mut acted.warnings)?;
+    if let Some(note) = request.note {
+        write_note(host, &rest, &path, (request.from, note), &mut acted.warnings)?;
     }
-    if let Some(status) = wish.status {
-        match (change(host, &rest, &path, (wish.from, status)), wish.note) {
+    if let Some(status) = request.status {
+        match (change(host, &rest, &path, (request.from, status)), request.note) {
             (Ok(()), _) => {}
             (Err(error), None) => return Err(error.into()),
             (Err(error), Some(_)) => {
@@ -96,7 +97,7 @@ pub fn act(
         }
     }
     acted.stages.push(("act", host.elapsed()));
-    Ok(match (wish.status, wish.note) {
+    Ok(match (request.status, request.note) {
         (None, _) => "note added".to_owned(),
         (Some(status), None) => ["incident ", status].concat(),
         (Some(status), Some(_)) => ["incident ", status, ", note added"].concat(),
@@ -153,7 +154,7 @@ fn write_note(
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
     let body = json::object([("note", json::object([("content", note.into())]))]);
-    let noted = rest.send(host, Verb::Post, &[path, "/notes"].concat(), Some((from, &body)));
+    let noted = rest.send(host, Method::Post, &[path, "/notes"].concat(), Some((from, &body)));
     let noted = noted.map_err(|error| match error.problem {
         // Whether it was written, nobody knows.
         Problem::Server | Problem::Unreachable(SendError::Deadline | SendError::Protocol) => {
@@ -171,7 +172,7 @@ fn write_note(
 /// Gives an incident a status, as the person in `from`.
 fn change(host: &mut dyn Host, rest: &Rest, path: &str, (from, status): (&str, &str)) -> Result<(), RestError> {
     let change = json::object([("type", "incident_reference".into()), ("status", status.into())]);
-    let changed = rest.send(host, Verb::Put, path, Some((from, &json::object([("incident", change)]))))?;
+    let changed = rest.send(host, Method::Put, path, Some((from, &json::object([("incident", change)]))))?;
     match Node::root(&changed).at("incident.status").text() {
         Some(now) if now == status => Ok(()),
         _ => Err(RestError::without(&["incident that is ", status].concat())),
@@ -215,7 +216,7 @@ fn shown(incident: Node<'_>, status: Option<&str>) -> Value {
 }
 
 /// Reads what is asked; nothing of it that is not fit to be sent gets further.
-fn read(body: Node<'_>) -> Result<Wish<'_>, MapError> {
+fn parse(body: Node<'_>) -> Result<ActRequest<'_>, MapError> {
     let wrong = |path, problem| Err(MapError::Field { path, problem });
     let text = |name: &str| body.get(name).value().and_then(Value::as_str).unwrap_or_default();
     let (action, status) = match text("action") {
@@ -246,5 +247,5 @@ fn read(body: Node<'_>) -> Result<Wish<'_>, MapError> {
     if note.is_none() && (status.is_none() || body.get("note").value().is_some()) {
         return wrong("note", "is not a text with something in it");
     }
-    Ok(Wish { action, status, dedup_key, from, note })
+    Ok(ActRequest { action, status, dedup_key, from, note })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::auth::{Form, Hash, Scheme, SignatureEncoding, Stamp};
+use crate::auth::{Hash, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::http::{Headers, Reply};
 use crate::json;
 use crate::sources::{SOURCES, Source};
@@ -37,8 +37,8 @@ fn page_json(source: &'static Source) -> Value {
         ("slug", (*slug).into()),
         ("name", (*name).into()),
         ("docs", (*docs).into()),
-        ("opens", setup.opens.into()),
-        ("closes", setup.closes.into()),
+        ("opens", setup.triggers.into()),
+        ("closes", setup.resolves.into()),
         ("secret", vec![["secret_", slug].concat(), "webhook_secret".to_owned()].into()),
         ("steps", setup.steps.lines().map(Value::from).collect()),
         ("schemes", schemes.iter().map(|scheme| scheme_json(*scheme)).collect()),
@@ -68,14 +68,14 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
             set("hash", if hmac.hash == Hash::Sha1 { "sha1" } else { "sha256" });
             set("encoding", if hmac.encoding == SignatureEncoding::Hex { "hex" } else { "base64" });
             match hmac.form {
-                Form::Fields { timestamp, signature, separator } => {
+                SignatureLayout::Fields { timestamp, signature, separator } => {
                     set("timestamp", timestamp);
                     set("signature", signature);
                     set("separator", separator);
                 }
-                Form::List(prefix) | Form::One(prefix) => set("prefix", prefix),
+                SignatureLayout::List(prefix) | SignatureLayout::One(prefix) => set("prefix", prefix),
             }
-            if let Stamp::Header { name, before, .. } = hmac.stamp {
+            if let SignedTimestamp::Header { name, before, .. } = hmac.stamp {
                 set("timestamp_header", name);
                 set("timestamp_before", before);
             }
@@ -109,12 +109,12 @@ pub fn page(source: &Source) -> String {
     for scheme in source.schemes {
         let _ = writeln!(page, "Accepted: {}", way(*scheme));
     }
-    let _ = writeln!(page, "Opens an alert: {}\nCloses it: {}\n", setup.opens, setup.closes);
+    let _ = writeln!(page, "Opens an alert: {}\nCloses it: {}\n", setup.triggers, setup.resolves);
     let url = format!("{HOST}/{slug}");
     for (index, step) in setup.steps.lines().enumerate() {
         let _ = write!(page, "{}. ", index + 1);
         let mut rest = step;
-        while let Some((before, after)) = text::cut(rest, "{url}") {
+        while let Some((before, after)) = text::split_once(rest, "{url}") {
             let _ = write!(page, "{before}{url}");
             rest = after;
         }

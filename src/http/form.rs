@@ -31,8 +31,8 @@ pub fn multipart(body: &[u8]) -> Map<String, Value> {
     let body = String::from_utf8_lossy(body);
     let boundary = body.lines().next().unwrap_or_default();
     let part = |part: &str| {
-        let (head, value) = text::cut(part, "\r\n\r\n").or_else(|| text::cut(part, "\n\n"))?;
-        let (_, name) = text::cut(head, "name=\"")?;
+        let (head, value) = text::split_once(part, "\r\n\r\n").or_else(|| text::split_once(part, "\n\n"))?;
+        let (_, name) = text::split_once(head, "name=\"")?;
         let (name, _) = name.split_once('"')?;
         Some((name.to_owned(), value.trim_end_matches(['\r', '\n']).to_owned()))
     };
@@ -41,8 +41,8 @@ pub fn multipart(body: &[u8]) -> Map<String, Value> {
     }
     let mut pairs = Vec::new();
     let mut rest = &*body;
-    while let Some((_, after)) = text::cut(rest, boundary) {
-        let content = text::cut(after, boundary).map_or(after, |(content, _)| content);
+    while let Some((_, after)) = text::split_once(rest, boundary) {
+        let content = text::split_once(after, boundary).map_or(after, |(content, _)| content);
         pairs.extend(part(content));
         rest = after;
     }

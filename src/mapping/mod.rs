@@ -8,7 +8,7 @@ use crate::pagerduty::event::{DedupKey, Event};
 
 pub mod fallback;
 pub mod prometheus;
-pub mod unfilled;
+pub mod unexpanded;
 
 mod payload;
 

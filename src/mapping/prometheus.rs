@@ -169,7 +169,7 @@ impl Alert<'_> {
         let summary = self.annotations.first_text(SUMMARY_ANNOTATIONS).or_else(|| {
             let name = self.labels.first_text(vendor.names)?;
             Some(match self.labels.first_text(SOURCE_LABELS) {
-                Some(place) => format!("{name} on {place}"),
+                Some(source_field) => format!("{name} on {source_field}"),
                 None => name,
             })
         });
@@ -184,13 +184,13 @@ impl Alert<'_> {
     /// As [`Alert::dedup_key`].
     pub fn event(&self, vendor: Vendor) -> Result<Event, MapError> {
         let action = self.action();
-        let place = self.labels.first_text(SOURCE_LABELS).or_else(|| place(self.payload));
+        let source_field = self.labels.first_text(SOURCE_LABELS).or_else(|| source_field(self.payload));
         let ends = || self.node.get("endsAt").text().filter(|time| text::timestamp(time).is_some());
         let starts = self.node.get("startsAt").text();
         let time = if action == Action::Resolve { ends().or(starts) } else { starts };
         let key = self.dedup_key(vendor.slug)?;
-        let place = place.unwrap_or_else(|| vendor.name.to_owned());
-        Ok(Event::new(action, key, self.severity(), &self.summary(vendor), &place)
+        let source_field = source_field.unwrap_or_else(|| vendor.name.to_owned());
+        Ok(Event::new(action, key, self.severity(), &self.summary(vendor), &source_field)
             .component(self.labels.first_text(COMPONENT_LABELS))
             .group(self.labels.first_text(GROUP_LABELS))
             .class(self.labels.get("alertname").text())
@@ -210,7 +210,7 @@ impl Alert<'_> {
 }
 
 /// Where a group comes from: the host of the sender's own address, else its receiver.
-fn place(payload: Node<'_>) -> Option<String> {
+fn source_field(payload: Node<'_>) -> Option<String> {
     let url = payload.get("externalURL").text();
     url.as_deref().and_then(url::url_host).map(str::to_owned).or_else(|| payload.get("receiver").text())
 }
@@ -264,11 +264,12 @@ pub fn whole_group(
 
     let common = payload.get("commonLabels");
     let title = group_title(payload, firing.len(), &first.summary(vendor), worst.len());
-    let place = common.first_text(SOURCE_LABELS).or_else(|| place(payload)).unwrap_or_else(|| vendor.name.to_owned());
+    let source_field =
+        common.first_text(SOURCE_LABELS).or_else(|| source_field(payload)).unwrap_or_else(|| vendor.name.to_owned());
     let starts = firing.iter().filter_map(|alert| text::timestamp(&alert.node.get("startsAt").text()?));
     let list = |alerts: &[&Alert<'_>]| Value::Array(alerts.iter().map(|alert| in_brief(alert)).collect());
 
-    let event = Event::new(action, group_key(payload, vendor.slug)?, severity, &title, &place)
+    let event = Event::new(action, group_key(payload, vendor.slug)?, severity, &title, &source_field)
         .component(common.first_text(COMPONENT_LABELS))
         .group(common.first_text(GROUP_LABELS))
         .class(common.get("alertname").text())
@@ -307,7 +308,7 @@ fn group_title(payload: Node<'_>, firing: usize, first: &str, of: usize) -> Stri
     let values = |labels: &Value, but: &Value| {
         let members = labels.as_object().into_iter().flatten().filter(|(name, _)| but.get(name).is_none());
         let texts: Vec<String> = members.filter_map(|(_, value)| Node::root(value).text()).collect();
-        text::joined(&texts.iter().map(String::as_str).collect::<Vec<&str>>(), " ")
+        text::join_nonempty(&texts.iter().map(String::as_str).collect::<Vec<&str>>(), " ")
     };
     let groups = shown(payload.get("groupLabels"));
     let grouped = values(&groups, &Value::Null);

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::json::Node;
-use crate::runtime::Inbound;
+use crate::runtime::HttpResponse;
 use crate::secret::Secret;
 use crate::text;
 
@@ -62,7 +62,7 @@ pub fn class(status: u16) -> Class {
 }
 
 /// Reads an answer, and gives its body where that is JSON. `hidden` is taken out of its words.
-pub fn read(inbound: &Inbound, hidden: &[&Secret]) -> (Answer, Option<Value>) {
+pub fn read(inbound: &HttpResponse, hidden: &[&Secret]) -> (Answer, Option<Value>) {
     let body: Option<Value> = serde_json::from_slice(&inbound.body).ok();
     let confirmed = body.as_ref().is_some_and(|body| body.get("status").and_then(Value::as_str) == Some("success"));
     let said = body.as_ref().map(|body| said(Node::root(body)));
@@ -87,7 +87,7 @@ fn said(root: Node<'_>) -> String {
         let list: Vec<String> =
             node.items().unwrap_or_default().iter().filter_map(|item| Node::root(item).text()).collect();
         let list: Vec<&str> = list.iter().map(String::as_str).collect();
-        said = text::joined(&[&said, &node.text().unwrap_or_default(), &text::joined(&list, "; ")], ": ");
+        said = text::join_nonempty(&[&said, &node.text().unwrap_or_default(), &text::join_nonempty(&list, "; ")], ": ");
     }
     said
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::http::Url;
+use crate::http::{Method, Url};
 use crate::json::{self, Node};
 use crate::pagerduty::answer::{self, Class};
-use crate::runtime::{self, Host, Inbound, Outbound, SendError, Verb};
+use crate::runtime::{self, Host, HttpRequest, HttpResponse, SendError};
 use crate::secret::Secret;
 
 /// How much of an answer is read, in bytes: a page holds a hundred services with their integrations.
@@ -130,7 +130,7 @@ impl Rest {
     /// # Errors
     /// It could not be had.
     pub fn get(&self, host: &mut dyn Host, path: &str) -> Result<Value, RestError> {
-        self.send(host, Verb::Get, path, None)
+        self.send(host, Method::Get, path, None)
     }
 
     /// Makes a request, a change with who makes it and with what.
@@ -140,7 +140,7 @@ impl Rest {
     pub fn send(
         &self,
         host: &mut dyn Host,
-        verb: Verb,
+        method: Method,
         path: &str,
         change: Option<(&str, &Value)>,
     ) -> Result<Value, RestError> {
@@ -153,12 +153,12 @@ impl Rest {
         }
         let url = Url { path: [&base.path, path].concat(), ..base.clone() };
         let body = change.map(|(_, body)| json::encode(body));
-        let outbound = Outbound { verb, url, headers, body, read_max: READ_MAX_BYTES };
-        let mut answer = runtime::ask(host, outbound.clone(), Duration::ZERO, self.deadline);
-        if let Ok(Inbound { status: 429, retry_after: Some(seconds), .. }) = answer {
+        let outbound = HttpRequest { method, url, headers, body, read_max: READ_MAX_BYTES };
+        let mut answer = runtime::request_once(host, outbound.clone(), Duration::ZERO, self.deadline);
+        if let Ok(HttpResponse { status: 429, retry_after: Some(seconds), .. }) = answer {
             let again = host.elapsed().saturating_add(Duration::from_secs(seconds));
             if again.saturating_add(TRY_MIN) <= self.deadline {
-                answer = runtime::ask(host, outbound, again, self.deadline);
+                answer = runtime::request_once(host, outbound, again, self.deadline);
             }
         }
         self.read(answer)
@@ -208,7 +208,7 @@ impl Rest {
         std::iter::once(&self.api.token).chain(&self.hidden).collect()
     }
 
-    fn read(&self, answer: Result<Inbound, SendError>) -> Result<Value, RestError> {
+    fn read(&self, answer: Result<HttpResponse, SendError>) -> Result<Value, RestError> {
         let inbound = answer.map_err(|error| {
             let words = Url { path: String::new(), ..self.api.base.clone() }.to_string();
             RestError { problem: Problem::Unreachable(error), words }

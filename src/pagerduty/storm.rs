@@ -94,9 +94,9 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &
 }
 
 /// The events of one alert, in order, at least one.
-struct Unit(Vec<Event>);
+struct DigestUnit(Vec<Event>);
 
-impl Unit {
+impl DigestUnit {
     fn key(&self) -> Option<&DedupKey> {
         self.0.first().and_then(Event::dedup_key)
     }
@@ -117,21 +117,21 @@ impl Unit {
     }
 }
 
-fn units(events: &[Event]) -> Vec<Unit> {
+fn units(events: &[Event]) -> Vec<DigestUnit> {
     let alerts = event::by_alert(events);
-    let mut units: Vec<Unit> = Vec::new();
+    let mut units: Vec<DigestUnit> = Vec::new();
     for alert in alerts {
         let mut unit = Vec::new();
         for index in alert {
             unit.extend(events.get(index).cloned());
         }
-        units.push(Unit(unit));
+        units.push(DigestUnit(unit));
     }
     units
 }
 
 /// The most severe first, then by key: that says nothing, but it is the same for a trigger and its resolve.
-fn ranked(mut units: Vec<Unit>) -> Vec<Unit> {
+fn ranked(mut units: Vec<DigestUnit>) -> Vec<DigestUnit> {
     // That map is sorted, too, and sorting instead is 11 KB more.
     let mut order = Map::new();
     for (index, unit) in units.iter().enumerate() {
@@ -140,11 +140,11 @@ fn ranked(mut units: Vec<Unit>) -> Vec<Unit> {
         order.insert(format!("{severity}{key}\n{index:6}"), index.into());
     }
     let take =
-        |(_, index): (&String, &Value)| at(&mut units, Some(index)).map(|unit| Unit(std::mem::take(&mut unit.0)));
+        |(_, index): (&String, &Value)| at(&mut units, Some(index)).map(|unit| DigestUnit(std::mem::take(&mut unit.0)));
     order.iter().filter_map(take).collect()
 }
 
-fn at<'a>(units: &'a mut [Unit], index: Option<&Value>) -> Option<&'a mut Unit> {
+fn at<'a>(units: &'a mut [DigestUnit], index: Option<&Value>) -> Option<&'a mut DigestUnit> {
     units.get_mut(usize::try_from(index?.as_u64()?).ok()?)
 }
 
@@ -175,7 +175,7 @@ fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> V
             let event = Event::new(action, digest_key.clone(), severity, &summary, name);
             let names = Value::Object(std::mem::take(&mut names));
             // Without the names it would say nothing, so it has no lesser form.
-            events.push(event.class(Some(KEY.to_owned())).detail("alerts", names).indivisible());
+            events.push(event.class(Some(KEY.to_owned())).detail("alerts", names).requires_details());
             size = 0;
         }
     }

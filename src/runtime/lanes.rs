@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Inbound, Next, Outbound, SendError, Step};
+use super::{HttpRequest, HttpResponse, Next, SendError, Step};
 
 /// How many requests are under way at the same time.
 pub const IN_FLIGHT_MAX: usize = 64;
@@ -22,10 +22,10 @@ pub trait Wire {
     ///
     /// # Errors
     /// Returns [`SendError`] if the request cannot be started; that is then its answer.
-    fn start(&mut self, outbound: Outbound, left: Duration) -> Result<Self::Exchange, SendError>;
+    fn start(&mut self, outbound: HttpRequest, left: Duration) -> Result<Self::Exchange, SendError>;
 
     /// Takes a request as far as it goes without waiting; its answer, once that is there.
-    fn advance(&mut self, exchange: &mut Self::Exchange) -> Option<Result<Inbound, SendError>>;
+    fn advance(&mut self, exchange: &mut Self::Exchange) -> Option<Result<HttpResponse, SendError>>;
 
     /// Waits until one of `running` can go on, or until the clock shows `until`.
     fn wait(&mut self, running: &[&Self::Exchange], until: Duration);
@@ -55,7 +55,7 @@ pub fn exchange<W: Wire>(wire: &mut W, lanes: usize, deadline: Duration, step: S
 }
 
 /// An answer for a lane; none for its first request.
-type Answer = Option<Result<Inbound, SendError>>;
+type Answer = Option<Result<HttpResponse, SendError>>;
 
 struct Scheduler<E> {
     /// The lanes that have not begun.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::http::Url;
+use crate::http::{Method, Url};
 
 mod cached_variables;
 pub mod lanes;
@@ -43,18 +43,18 @@ pub trait Host {
 
 /// What follows in a lane: called with the lane's number, the time since this request arrived, and the answer to the
 /// lane's last request, where there was one.
-pub type Step<'a> = &'a mut dyn FnMut(usize, Duration, Option<Result<Inbound, SendError>>) -> Option<Next>;
+pub type Step<'a> = &'a mut dyn FnMut(usize, Duration, Option<Result<HttpResponse, SendError>>) -> Option<Next>;
 
 /// Makes one request, no sooner than `not_before`, and waits for its answer until `deadline` at the latest.
 ///
 /// # Errors
 /// There is none.
-pub fn ask(
+pub fn request_once(
     host: &mut dyn Host,
-    outbound: Outbound,
+    outbound: HttpRequest,
     not_before: Duration,
     deadline: Duration,
-) -> Result<Inbound, SendError> {
+) -> Result<HttpResponse, SendError> {
     let mut outbound = Some(outbound);
     let mut answered = Err(SendError::Deadline);
     host.exchange(1, deadline, &mut |_, _, answer| {
@@ -67,7 +67,7 @@ pub fn ask(
 /// The next request of a lane.
 pub struct Next {
     /// The request.
-    pub outbound: Outbound,
+    pub outbound: HttpRequest,
     /// When to send it, by [`Host::elapsed`].
     pub not_before: Duration,
 }
@@ -76,22 +76,11 @@ pub struct Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VariableError;
 
-/// What is done with what is at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// It is read.
-    Get,
-    /// Something is added to it.
-    Post,
-    /// It is changed.
-    Put,
-}
-
 /// A request with a JSON body or none. It can hold a routing key or a token, so it has no `Debug`.
 #[derive(Clone)]
-pub struct Outbound {
-    /// What to do.
-    pub verb: Verb,
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
     /// Where to.
     pub url: Url,
     /// Headers beside those that say what the body is.
@@ -102,31 +91,31 @@ pub struct Outbound {
     pub read_max: usize,
 }
 
-impl Outbound {
+impl HttpRequest {
     /// A `GET`.
-    pub fn get(url: Url) -> Outbound {
-        Outbound { verb: Verb::Get, url, headers: Vec::new(), body: None, read_max: INBOUND_MAX_BYTES }
+    pub fn get(url: Url) -> HttpRequest {
+        HttpRequest { method: Method::Get, url, headers: Vec::new(), body: None, read_max: RESPONSE_MAX_BYTES }
     }
 
     /// A `POST` of a JSON body.
-    pub fn post(url: Url, body: Vec<u8>) -> Outbound {
-        Outbound { verb: Verb::Post, body: Some(body), ..Outbound::get(url) }
+    pub fn post(url: Url, body: Vec<u8>) -> HttpRequest {
+        HttpRequest { method: Method::Post, body: Some(body), ..HttpRequest::get(url) }
     }
 }
 
-/// An answer, read to its end or to [`Outbound::read_max`].
+/// An answer, read to its end or to [`HttpRequest::read_max`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inbound {
+pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
     /// The seconds to wait before another try, where header `retry-after` or `ratelimit-reset` tells them.
     pub retry_after: Option<u64>,
-    /// The body, cut at [`Outbound::read_max`].
+    /// The body, cut at [`HttpRequest::read_max`].
     pub body: Vec<u8>,
 }
 
 /// How much of an answer is read where nothing else is said, in bytes. Those to events are below 1 KB.
-pub const INBOUND_MAX_BYTES: usize = 64 * 1024;
+pub const RESPONSE_MAX_BYTES: usize = 64 * 1024;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -70,8 +70,8 @@ pub const SOURCE: Source = Source {
     docs: "https://prometheus.io/docs/alerting/latest/configuration/#webhook_config",
     schemes: SHARED_SECRET,
     setup: Setup {
-        opens: "`firing`",
-        closes: "`resolved`",
+        triggers: "`firing`",
+        resolves: "`resolved`",
         steps: "In alertmanager.yml, under `receivers`, give a receiver `webhook_configs: [{url: {url}, http_config: {authorization: {credentials_file: <a file with the secret>}}}]`.\n\
                 Leave `max_alerts` at 0, and route to that receiver.",
         template: None,

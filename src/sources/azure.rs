@@ -66,8 +66,8 @@ pub const SOURCE: Source = Source {
     docs: "https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-common-schema",
     schemes: &[Scheme::Basic, Scheme::Query("token")],
     setup: Setup {
-        opens: "`Fired`; without the common schema `Activated`",
-        closes: "`Resolved`; of Azure's own health `Resolved`, `Complete`, `Canceled`, `Available`",
+        triggers: "`Fired`; without the common schema `Activated`",
+        resolves: "`Resolved`; of Azure's own health `Resolved`, `Complete`, `Canceled`, `Available`",
         steps: "In the action group add an action of type Webhook with URI {url}?token=<secret>.\n\
                 Say yes to the common alert schema.\n\
                 In rules of Resource Health choose event status Resolved too, or nothing closes.",
@@ -136,8 +136,8 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let services = context.at("properties.impactedServices");
     let services = services.text().and_then(|text| parse(text.as_bytes()).ok()).or_else(|| services.value().cloned());
 
-    let place = alert.thing().or_else(|| alert.event(&["subscriptionId"]));
-    let source = place.as_deref().unwrap_or(SOURCE.name);
+    let source_field = alert.dimension_name().or_else(|| alert.event(&["subscriptionId"]));
+    let source = source_field.as_deref().unwrap_or(SOURCE.name);
     let mut event = Event::new(alert.action(), alert.key()?, alert.severity(), &alert.summary(), source)
         .component(alert.event(&["properties.service", "resourceType"]).or_else(|| after(&target, "providers", 2)))
         .group(group.or_else(|| after(&target, "resourcegroups", 1)).or_else(|| alert.event(&["properties.region"])))
@@ -192,13 +192,13 @@ impl<'a> Alert<'a> {
         let stage = self.event(&["properties.stage", "properties.currentHealthStatus"]);
         // Of an operation that was canceled, say, `status` does not say that an alert is over.
         let resolved = || self.event(&["status"]).filter(|status| status.eq_ignore_ascii_case("Resolved"));
-        let over = |word: Option<String>| word.and_then(|word| text::word(ENDS, &word));
+        let over = |word: Option<String>| word.and_then(|word| text::lookup(ENDS, &word));
         let condition = self.essentials.get("monitorCondition").text();
         over(condition).or_else(|| over(stage.or_else(resolved))).unwrap_or(Action::Trigger)
     }
 
     fn severity(self) -> Severity {
-        let known = |node: Node<'_>| node.text().and_then(|word| text::word(SEVERITIES, &word));
+        let known = |node: Node<'_>| node.text().and_then(|word| text::lookup(SEVERITIES, &word));
         let own = EVENT_SEVERITIES.iter().filter(|_| self.is_event).find_map(|path| known(self.context.at(path)));
         let given = own.max(known(self.essentials.get("severity")));
         given.or_else(|| known(self.essentials.get("monitoringService"))).unwrap_or(Severity::Error)
@@ -233,7 +233,7 @@ impl<'a> Alert<'a> {
     }
 
     /// The name of what is hit.
-    fn thing(self) -> Option<String> {
+    fn dimension_name(self) -> Option<String> {
         let named = self.context.at("AlertData.BudgetName").text();
         let named = named.or_else(|| self.event(&["properties.compromisedEntity"]));
         let named = named.or_else(|| self.essentials.at("configurationItems.0").text());
@@ -243,9 +243,9 @@ impl<'a> Alert<'a> {
 
     fn summary(self) -> String {
         let incident = self.event(&["properties.incidentType"]).map(|kind| ["Azure ", &kind].concat());
-        let (joint, place) = match incident {
+        let (joint, source_field) = match incident {
             Some(_) => (" in ", self.event(&["properties.region"])),
-            None => (" on ", self.thing()),
+            None => (" on ", self.dimension_name()),
         };
         let condition = self.context.at("condition.allOf.0");
         let metric = condition.first_text(&["metricName", "metricMeasureColumn", "timeAggregation"]);
@@ -257,9 +257,9 @@ impl<'a> Alert<'a> {
         let title = title.or_else(|| self.essentials.get("description").text());
         let operator = condition.get("operator").text().or_else(|| self.context.get("Operator").text());
         let threshold = condition.get("threshold").text().or_else(|| self.context.get("Threshold").text());
-        text::sentence(&[
+        text::join_prefixed(&[
             ("", Some(&rule)),
-            (joint, place.as_deref()),
+            (joint, source_field.as_deref()),
             (": ", title.as_deref()),
             (" ", operator.as_deref()),
             (" ", threshold.as_deref()),
@@ -342,5 +342,5 @@ fn conditions(context: Node<'_>) -> Value {
 fn after(id: &str, name: &str, count: usize) -> Option<String> {
     let rest = id.split('/').skip_while(|segment| !segment.eq_ignore_ascii_case(name)).skip(1);
     let segments: Vec<&str> = rest.take(count).collect();
-    (!segments.is_empty()).then(|| text::joined(&segments, "/"))
+    (!segments.is_empty()).then(|| text::join_nonempty(&segments, "/"))
 }

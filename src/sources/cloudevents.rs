@@ -77,8 +77,8 @@ pub const SOURCE: Source = Source {
         Scheme::Query("token"),
     ],
     setup: Setup {
-        opens: "states like `firing` or `failed`, severity warning and up, types with `alert`, Falco's rules",
-        closes: "states like `resolved` or `ok`, in `data.state`, `data.status` or at the end of `type`",
+        triggers: "states like `firing` or `failed`, severity warning and up, types with `alert`, Falco's rules",
+        resolves: "states like `resolved` or `ok`, in `data.state`, `data.status` or at the end of `type`",
         steps: "Have the sender POST to {url}, structured, batched or binary, with the secret as a Bearer token.\n\
                 Filter by type at the sender, and let `subject` name the alert: source and subject are what it is known by.\n\
                 Falcosidekick: `cloudevents.address` {url}?token= and the secret; or its plain webhook, which can send headers.",
@@ -214,17 +214,17 @@ fn rule(event: Node<'_>, data: Node<'_>, item: &str) -> Result<Event, MapError> 
     let key = DedupKey::new(SOURCE.slug, &["falco", &rule, &host, &namespace, &pod, &container]);
     let key = key.filter(|_| !rule.is_empty());
     let key = key.ok_or_else(|| MapError::NoIdentity { item: item.to_owned(), fields: "`rule`" })?;
-    let severity = text::word(PRIORITIES, &priority).unwrap_or(Severity::Error);
-    let place = [host.as_str(), &pod].into_iter().find(|place| !place.is_empty()).unwrap_or("Falco");
+    let severity = text::lookup(PRIORITIES, &priority).unwrap_or(Severity::Error);
+    let source_field = [host.as_str(), &pod].into_iter().find(|place| !place.is_empty()).unwrap_or("Falco");
     // The output begins with the time of day.
     let output = match output.split_once(' ') {
         Some((time, rest)) if time.ends_with(':') && time.starts_with(|c: char| c.is_ascii_digit()) => rest,
         _ => &output,
     };
     let colon = if output.is_empty() { "" } else { ": " };
-    let summary = [&rule, " on ", place, colon, output].concat();
+    let summary = [&rule, " on ", source_field, colon, output].concat();
     let time = data.get("time").text().or_else(|| event.get("time").text());
-    Ok(Event::new(Action::Trigger, key, severity, &summary, place)
+    Ok(Event::new(Action::Trigger, key, severity, &summary, source_field)
         .component(fields.first_text(&["container.name", "k8s.ns.name"]))
         .group(data.get("source").text())
         .class(Some(rule))
@@ -318,7 +318,7 @@ fn last_word(kind: &str) -> (&str, &str) {
 /// How bad an event is, where it says so. Of a word that is not known nobody knows that it is harmless; but priorities
 /// and levels are not always about faults.
 fn severity(event: Node<'_>, data: Node<'_>) -> Option<Severity> {
-    let known = |word: String| text::word(LEVELS, &word).or_else(|| Severity::from_word(&word));
+    let known = |word: String| text::lookup(LEVELS, &word).or_else(|| Severity::from_word(&word));
     if let Some(number) = event.get("severitynumber").count() {
         return Some(match number {
             0..=12 => Severity::Info,

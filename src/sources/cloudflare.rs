@@ -68,8 +68,8 @@ pub const SOURCE: Source = Source {
     docs: "https://developers.cloudflare.com/notifications/reference/webhook-payload-schema/",
     schemes: &[Scheme::Header("cf-webhook-auth")],
     setup: Setup {
-        opens: "any notification but these",
-        closes: "`ALERT_STATE_EVENT_END`, status `healthy` or `normal`",
+        triggers: "any notification but these",
+        resolves: "`ALERT_STATE_EVENT_END`, status `healthy` or `normal`",
         steps: "Under Notifications, Destinations, Webhooks, create one with URL {url} and the secret as its Secret.\n\
                 Add it to your notifications. Of health checks, tunnels and pools select the healthy state too, or nothing closes their alerts.",
         template: None,
@@ -146,8 +146,8 @@ const DATA: &[&[&str]] = &[
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
-    let nameless = payload.first_text(&["name", "alert_type"]).is_none();
-    if nameless && payload.get("text").text().is_some_and(|text| text::contains(&text, "test message")) {
+    let unidentified = payload.first_text(&["name", "alert_type"]).is_none();
+    if unidentified && payload.get("text").text().is_some_and(|text| text::contains(&text, "test message")) {
         return Ok(Mapped::nothing("test message of Save and Test"));
     }
     let one = [Value::Null];
@@ -170,13 +170,13 @@ fn event(payload: Node<'_>, zone: Node<'_>) -> Result<Event, MapError> {
     let (action, severity) = alert.state();
     let component = alert.entity.as_ref().map(|(_, _, name)| name.clone());
     let group = data.pick(&["account_name", "account.name"]);
-    let place = zone.first_text(&["host", "zone_name"]).or_else(|| data.pick(PLACES));
-    let place = place.or_else(|| component.clone()).or_else(|| group.clone());
+    let source_field = zone.first_text(&["host", "zone_name"]).or_else(|| data.pick(PLACES));
+    let source_field = source_field.or_else(|| component.clone()).or_else(|| group.clone());
     let dashboard = data.get("dashboard_link").text();
     let dashboard =
         dashboard.map(|link| if text::contains(&link, "://") { link } else { ["https://", &link].concat() });
-    let summary = alert.summary(place.as_deref());
-    let event = Event::new(action, key, severity, &summary, place.as_deref().unwrap_or(SOURCE.name))
+    let summary = alert.summary(source_field.as_deref());
+    let event = Event::new(action, key, severity, &summary, source_field.as_deref().unwrap_or(SOURCE.name))
         .component(component)
         .group(group)
         .class(alert.kind)
@@ -247,10 +247,10 @@ impl<'a> Alert<'a> {
             if ended { Action::Resolve } else { Action::Trigger },
             by_type.map_or(Severity::Error, |(severity, _)| *severity),
         );
-        self.status.as_deref().and_then(|status| text::word(STATUSES, status)).unwrap_or(otherwise)
+        self.status.as_deref().and_then(|status| text::lookup(STATUSES, status)).unwrap_or(otherwise)
     }
 
-    fn summary(&self, place: Option<&str>) -> String {
+    fn summary(&self, source_field: Option<&str>) -> String {
         if let (Some((what, _, name)), Some(status)) = (&self.entity, &self.status) {
             let comma = if self.part.is_empty() { "" } else { ", origin " };
             let reason = self.data.pick(&["reason", "episode.summary"]).map(|reason| [": ", &reason].concat());
@@ -261,7 +261,7 @@ impl<'a> Alert<'a> {
         let event = self.data.pick(&["metadata.event.type", "event_type"]);
         let event = event.as_deref().or(self.kind.as_deref().filter(|_| line.is_none()));
         let policy = self.payload.first_text(POLICIES);
-        let said = [place, line.or(policy.as_deref()), event];
-        text::joined(&said.map(Option::unwrap_or_default), ": ")
+        let said = [source_field, line.or(policy.as_deref()), event];
+        text::join_nonempty(&said.map(Option::unwrap_or_default), ": ")
     }
 }

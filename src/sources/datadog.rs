@@ -55,7 +55,7 @@ use serde_json::{Map, Value};
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::json::Node;
-use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::unexpanded::{self, unidentified};
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -67,8 +67,8 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.datadoghq.com/integrations/webhooks/",
     schemes: SHARED_SECRET,
     setup: Setup {
-        opens: "`Triggered`, `Warn`, `No Data`, their `Re-` forms, `Renotify`",
-        closes: "`Recovered`",
+        triggers: "`Triggered`, `Warn`, `No Data`, their `Re-` forms, `Renotify`",
+        resolves: "`Recovered`",
         steps: "Under Integrations, Webhooks, add one with URL {url}, and paste the payload.\n\
                 Under Custom Headers enter `{\"X-Webhook-Secret\": \"…\"}` with the secret.\n\
                 Write `@webhook-` and its name into the message of each monitor, outside of `{{#is_alert}}`: recoveries have to be sent too.",
@@ -157,24 +157,24 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let title = Node::root(&fields).first_text(TITLES).unwrap_or_default();
     // A variable that Datadog fills in for every event.
     let is_test = matches!(title.as_str(), "$EVENT_TITLE" | "$ALERT_TITLE");
-    let fields = unfilled::filled(fields);
+    let fields = unexpanded::without_unexpanded(fields);
     let fields = Node::root(&fields);
     let title = text::one_line(&fields.first_text(TITLES).unwrap_or_default());
     let alert = Alert::read(fields, &title);
     let Some(key) = alert.key() else {
         let fields = "`alert_cycle_key`, `aggreg_key`, `alert_id` or `title`";
         let test = || Ok(Mapped::nothing("test with unfilled variables"));
-        return if is_test { test() } else { nameless((SOURCE.slug, SOURCE.name), &payload, fields) };
+        return if is_test { test() } else { unidentified((SOURCE.slug, SOURCE.name), &payload, fields) };
     };
 
     let (action, prefix, worst) = alert.state();
     let message = alert.message();
     let summary = alert.summary(prefix, &message);
     let tags = [&alert.scope, ",", &alert.field(&["tags"])].concat();
-    let place = fields.get("hostname").text().or_else(|| tag(&tags, "host")).unwrap_or(alert.scope.clone());
-    let place = if place.is_empty() { SOURCE.name } else { &place };
+    let source_field = fields.get("hostname").text().or_else(|| tag(&tags, "host")).unwrap_or(alert.scope.clone());
+    let source_field = if source_field.is_empty() { SOURCE.name } else { &source_field };
     let link = fields.get("link").text();
-    let event = Event::new(action, key, alert.severity().min(worst), &summary, place)
+    let event = Event::new(action, key, alert.severity().min(worst), &summary, source_field)
         .component(tag(&tags, "service"))
         .group(tag(&tags, "env").or_else(|| tag(&tags, "team")))
         .class(fields.first_text(&["alertmetric", "eventtype"]))
@@ -224,14 +224,15 @@ impl<'a> Alert<'a> {
     }
 
     fn state(&self) -> State {
-        let state = text::word(STATES, &self.field(TRANSITION)).or(text::word(STATES, self.title.state));
+        let state = text::lookup(STATES, &self.field(TRANSITION)).or(text::lookup(STATES, self.title.state));
         let success = self.field(TYPE).eq_ignore_ascii_case("success");
         state.unwrap_or(if success { OVER } else { FIRING })
     }
 
     fn severity(&self) -> Severity {
-        let priority = text::word(PRIORITIES, &self.field(PRIORITY)).or(text::word(PRIORITIES, self.title.priority));
-        priority.or(text::word(TYPES, &self.field(TYPE))).unwrap_or(Severity::Error)
+        let priority =
+            text::lookup(PRIORITIES, &self.field(PRIORITY)).or(text::lookup(PRIORITIES, self.title.priority));
+        priority.or(text::lookup(TYPES, &self.field(TYPE))).unwrap_or(Severity::Error)
     }
 
     /// The message without Datadog's marks for Markdown, and people's addresses, which are mentions of `@name@host`.
@@ -292,9 +293,9 @@ impl<'a> Title<'a> {
         let mut rest = title;
         while let Some((word, scope, after)) = bracket(rest) {
             rest = after.trim_start();
-            if text::word(PRIORITIES, word).is_some() {
+            if text::lookup(PRIORITIES, word).is_some() {
                 read = Title { priority: word, name: rest, ..read };
-            } else if text::word(STATES, word).is_some() {
+            } else if text::lookup(STATES, word).is_some() {
                 return Title { state: word, scope, name: rest, ..read };
             }
         }

@@ -60,8 +60,8 @@ pub const SOURCE: Source = Source {
     docs: "https://developer.pagerduty.com/docs/events-api-v2/trigger-events/",
     schemes: SHARED_SECRET,
     setup: Setup {
-        opens: "`trigger`",
-        closes: "`resolve`",
+        triggers: "`trigger`",
+        resolves: "`resolve`",
         steps: "Set the events URL of your program or its PagerDuty library to {url}.\n\
                 Send the secret in header `Authorization: Bearer <secret>` or `X-Webhook-Secret: <secret>`.\n\
                 What it sends as `routing_key` is not looked at.",

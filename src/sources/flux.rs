@@ -42,7 +42,7 @@
 //! * An object with neither `uid` nor `name` is refused.
 
 use super::{Setup, Source};
-use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
+use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::json::Node;
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
@@ -55,8 +55,8 @@ pub const SOURCE: Source = Source {
     docs: "https://fluxcd.io/flux/components/notification/providers/#generic-webhook-with-hmac",
     schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
     setup: Setup {
-        opens: "severity `error`",
-        closes: "severity `info`, unless in progress or waiting for a dependency",
+        triggers: "severity `error`",
+        resolves: "severity `info`, unless in progress or waiting for a dependency",
         steps: "Add a Provider of type `generic-hmac` with address {url} and a `secretRef`; that Secret's key `token` is the secret.\n\
                 Add an Alert for it with `eventSeverity: info`: with `error` nothing ever closes.\n\
                 Name the cluster in the Alert's `eventMetadata`; URLs there become links.",
@@ -73,8 +73,8 @@ const SIGNATURE: Hmac<'static> = Hmac {
     header: "x-signature",
     hash: Hash::Sha256,
     encoding: SignatureEncoding::Hex,
-    form: Form::One("sha256="),
-    stamp: Stamp::None,
+    form: SignatureLayout::One("sha256="),
+    stamp: SignedTimestamp::None,
 };
 
 const SEVERITIES: &[(&str, Severity)] =
@@ -96,7 +96,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let key = DedupKey::new(SOURCE.slug, parts).ok_or(no_identity)?;
 
     let word = payload.get("severity").text().unwrap_or_default();
-    let severity = text::word(SEVERITIES, &word).unwrap_or(Severity::Error);
+    let severity = text::lookup(SEVERITIES, &word).unwrap_or(Severity::Error);
     let reason = payload.get("reason").text().unwrap_or_default();
     match reason.as_str() {
         "Progressing" | "ProgressingWithRetry" => return Ok(Mapped::nothing("the reconciliation is under way")),
@@ -105,11 +105,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     }
 
     let action = if severity == Severity::Info { Action::Resolve } else { Action::Trigger };
-    let place = text::joined(&[&namespace, &name], "/");
+    let source_field = text::join_nonempty(&[&namespace, &name], "/");
     let message = payload.get("message").text().unwrap_or_default();
     let first_line = message.lines().next().unwrap_or_default();
-    let what = text::joined(&[&kind, &place], " ");
-    let summary = text::joined(&[&what, &reason, first_line], ": ");
+    let what = text::join_nonempty(&[&kind, &source_field], " ");
+    let summary = text::join_nonempty(&[&what, &reason, first_line], ": ");
     let controller = ["Flux ", &payload.get("reportingController").text().unwrap_or_default()].concat();
     let event = Event::new(action, key, severity, &summary, &controller).client("Flux", None);
     let event = event.component(Some(name)).group(Some(kind)).class(Some(reason));

@@ -34,7 +34,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::http::url;
 use crate::json::Node;
-use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::unexpanded::{self, unidentified};
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -46,8 +46,8 @@ pub const SOURCE: Source = Source {
     docs: "https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/",
     schemes: &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
     setup: Setup {
-        opens: "any `state` but these",
-        closes: "`ok`, `resolved`, `recovered`, `closed`, `up`",
+        triggers: "any `state` but these",
+        resolves: "`ok`, `resolved`, `recovered`, `closed`, `up`",
         steps: "Have your tool POST to {url}, with the secret in header `X-Webhook-Secret`, or as `?token=` where it can send no header.\n\
                 Paste the body and put your tool's own variables in place of `$…`. `alert_uid` has to be the same when the alert is over.",
         template: Some(
@@ -72,23 +72,23 @@ const STATES: &[(&str, Action)] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = unfilled::filled(raw.clone());
+    let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `alert_uid` and `title`" })?;
     let id = payload.get("alert_uid").text().unwrap_or_default();
     let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else {
-        return nameless((SOURCE.slug, SOURCE.name), &raw, "`alert_uid`");
+        return unidentified((SOURCE.slug, SOURCE.name), &raw, "`alert_uid`");
     };
 
-    let action = payload.get("state").text().and_then(|state| text::word(STATES, &state)).unwrap_or(Action::Trigger);
+    let action = payload.get("state").text().and_then(|state| text::lookup(STATES, &state)).unwrap_or(Action::Trigger);
     let severity = payload.get("severity").text().and_then(|word| Severity::from_word(&word));
     let message = payload.get("message").text().unwrap_or_default();
     let first_line = || message.lines().next().map(str::to_owned);
     let summary = payload.get("title").text().or_else(first_line).unwrap_or_default();
     let link = payload.get("link_to_upstream_details").text();
-    let place = link.as_deref().and_then(url::url_host).unwrap_or(SOURCE.slug);
+    let source_field = link.as_deref().and_then(url::url_host).unwrap_or(SOURCE.slug);
 
-    let event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, place)
+    let event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, source_field)
         .link("Details", link.clone())
         .image(payload.get("image_url").text(), link, "Image");
     Ok(Mapped::one(event.members(payload)))

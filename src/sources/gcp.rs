@@ -51,8 +51,8 @@ pub const SOURCE: Source = Source {
     docs: "https://cloud.google.com/monitoring/support/notification-options#webhooks",
     schemes: &[Scheme::Basic, Scheme::Query("auth_token"), Scheme::Query("token")],
     setup: Setup {
-        opens: "`open`",
-        closes: "`closed`",
+        triggers: "`open`",
+        resolves: "`closed`",
         steps: "Under Alerting, Edit notification channels, add a Webhook with Endpoint URL {url}.\n\
                 Tick Use HTTP Basic Auth, with any user name and the secret as the password.\n\
                 In each policy choose the channel, and tick Notify on incident closure, or nothing closes.",
@@ -102,8 +102,8 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let project = incident.get("scoping_project_id").text();
     let key = DedupKey::new(SOURCE.slug, &[project.as_deref().unwrap_or_default(), &id]).ok_or_else(no_identity)?;
 
-    let action = incident.get("state").text().and_then(|state| text::word(STATES, &state)).unwrap_or(Action::Trigger);
-    let severity = incident.get("severity").text().and_then(|word| text::word(SEVERITIES, &word));
+    let action = incident.get("state").text().and_then(|state| text::lookup(STATES, &state)).unwrap_or(Action::Trigger);
+    let severity = incident.get("severity").text().and_then(|word| text::lookup(SEVERITIES, &word));
     let label = || incident.at("policy_user_labels.severity").text().and_then(|word| Severity::from_word(&word));
     let happened = incident.pick(&["summary", "documentation.subject", "condition_name"]).unwrap_or_default();
     let summary = match incident.get("policy_name").text() {

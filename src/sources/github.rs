@@ -58,7 +58,7 @@
 //!   for one branch, and may still see the fault on another.
 
 use super::{Setup, Source};
-use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
+use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::json::Node;
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
@@ -71,8 +71,8 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.github.com/en/webhooks/webhook-events-and-payloads",
     schemes: &[Scheme::Hmac(&SIGNATURE)],
     setup: Setup {
-        opens: "failed workflow runs, jobs, checks, statuses and deployments; Dependabot, code scanning and secret scanning alerts",
-        closes: "their next success; alerts that are fixed, dismissed or resolved",
+        triggers: "failed workflow runs, jobs, checks, statuses and deployments; Dependabot, code scanning and secret scanning alerts",
+        resolves: "their next success; alerts that are fixed, dismissed or resolved",
         steps: "In the repository or organisation, under Settings, Webhooks, add a webhook with Payload URL {url} and the secret as Secret.\n\
                 Choose individual events: Workflow runs, Deployment statuses, and the security alerts that you use.\n\
                 Leave out Workflow jobs, Check runs and Check suites where Workflow runs are ticked: they tell of the same failures.",
@@ -87,8 +87,8 @@ const SIGNATURE: Hmac<'static> = Hmac {
     header: "x-hub-signature-256",
     hash: Hash::Sha256,
     encoding: SignatureEncoding::Hex,
-    form: Form::One("sha256="),
-    stamp: Stamp::None,
+    form: SignatureLayout::One("sha256="),
+    stamp: SignedTimestamp::None,
 };
 
 /// A kind of event that can open an alert.
@@ -222,7 +222,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         Ok(known) => known,
         Err(reason) => return Ok(Mapped::nothing(reason)),
     };
-    let no_identity = || MapError::NoIdentity { item: alert.place.to_owned(), fields: FIELDS };
+    let no_identity = || MapError::NoIdentity { item: alert.source_field.to_owned(), fields: FIELDS };
     let key = alert.key().ok_or_else(no_identity)?;
     let summary = alert.summary(&outcome);
     let source = alert.repository.get("full_name").text().unwrap_or_else(|| SOURCE.name.to_owned());
@@ -240,7 +240,7 @@ struct Alert<'a> {
     kind: &'static Kind,
     payload: Node<'a>,
     /// The member of the payload that the object is in.
-    place: &'static str,
+    source_field: &'static str,
     object: Node<'a>,
     repository: Node<'a>,
     /// What the object is called.
@@ -252,15 +252,15 @@ struct Alert<'a> {
 
 impl<'a> Alert<'a> {
     fn read(kind: &'static Kind, payload: Node<'a>) -> Result<Self, MapError> {
-        let place = kind.mark.split('.').next().unwrap_or_default();
-        let object = if kind.event == "status" { payload } else { payload.get(place) };
+        let source_field = kind.mark.split('.').next().unwrap_or_default();
+        let object = if kind.event == "status" { payload } else { payload.get(source_field) };
         object.members().ok_or(MapError::Shape { expected: "the object that the event is about" })?;
         let name = NAMES.iter().find_map(|names| object.pick(names));
         let name = name.or_else(|| payload.at("deployment.environment").text());
         let repository = payload.get("repository");
         let default = repository.get("default_branch").text();
         let branch = branch(object, default.as_deref());
-        Ok(Alert { kind, payload, place, object, repository, name, branch, default })
+        Ok(Alert { kind, payload, source_field, object, repository, name, branch, default })
     }
 
     /// What came of it and how the summary puts that, or why it needs no event.
@@ -302,7 +302,7 @@ impl<'a> Alert<'a> {
         let marked = |mark: &str| self.payload.get("deployment").get(mark).text().as_deref() == Some("true");
         let production = || self.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("production"));
         let elsewhere = self.default.is_some() && self.branch != self.default;
-        let graded = || self.object.pick(GRADES).and_then(|grade| text::word(SEVERITIES, &grade));
+        let graded = || self.object.pick(GRADES).and_then(|grade| text::lookup(SEVERITIES, &grade));
         match self.kind.event {
             "secret_scanning_alert" => Severity::Critical,
             "deployment_status" if marked("production_environment") || production() => Severity::Critical,
@@ -323,7 +323,7 @@ impl<'a> Alert<'a> {
         let reason = REASONS.iter().find_map(|reasons| self.object.pick(reasons));
         let reason = reason.or_else(|| step?.get("name").text());
         let grade = self.object.pick(GRADES).map(|grade| ["(", &grade, ")"].concat());
-        text::sentence(&[
+        text::join_prefixed(&[
             ("", Some(self.kind.noun)),
             (" ", self.name.as_deref()),
             (" ", grade.as_deref()),

@@ -63,8 +63,8 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.gitlab.com/user/project/integrations/webhook_events/",
     schemes: &[Scheme::StandardWebhooks, Scheme::Header("x-gitlab-token")],
     setup: Setup {
-        opens: "failed pipelines, jobs and deployments; incidents opened",
-        closes: "their next success; incidents closed",
+        triggers: "failed pipelines, jobs and deployments; incidents opened",
+        resolves: "their next success; incidents closed",
         steps: "In the project or group, under Settings, Webhooks, add a webhook with URL {url} and the secret as Secret token.\n\
                 Where GitLab offers a signing token, make the secret `whsec_` and 32 random bytes in base64, and enter it there instead.\n\
                 Tick Pipeline events and Deployment events, and for incidents Issues or Work item events.\n\
@@ -161,7 +161,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = Node::root(&payload);
     let name = payload.first_text(&["object_kind", "event_name"]);
     let name = name.ok_or(MapError::Shape { expected: "an event with `object_kind`" })?;
-    let Some(kind) = text::word(KINDS, &name) else {
+    let Some(kind) = text::lookup(KINDS, &name) else {
         return Ok(Mapped::nothing("not about an alert: an event of another kind"));
     };
     let alert = Alert::read(kind, payload);
@@ -173,9 +173,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         Err(reason) => return Ok(Mapped::nothing(reason)),
     };
     let key = alert.key().ok_or(MapError::NoIdentity { item: String::new(), fields: FIELDS })?;
-    let place = payload.pick(&["project.path_with_namespace", "project_name", "project.name"]);
-    let summary = alert.summary(action, &outcome, place.as_deref());
-    let source = place.as_deref().unwrap_or(SOURCE.name);
+    let source_field = payload.pick(&["project.path_with_namespace", "project_name", "project.name"]);
+    let summary = alert.summary(action, &outcome, source_field.as_deref());
+    let source = source_field.as_deref().unwrap_or(SOURCE.name);
     let mut mapped = Mapped::one(alert.dress(Event::new(action, key, alert.severity(), &summary, source)));
     if kind.class == "deployment" && action == Action::Resolve {
         mapped.events.push(alert.dress(Event::change(&summary, source)));
@@ -230,11 +230,11 @@ impl<'a> Alert<'a> {
         match self.object.get("source").text().as_deref() {
             Some("merge_request_event") => {
                 let request = self.payload.at("merge_request.iid").text().unwrap_or_default();
-                parts.push(text::joined(&["merge_request", &request], "-"));
+                parts.push(text::join_nonempty(&["merge_request", &request], "-"));
             }
             Some("parent_pipeline") => {
                 let name = self.object.get("name").text().unwrap_or_default();
-                parts.push(text::joined(&["child", &name], "-"));
+                parts.push(text::join_nonempty(&["child", &name], "-"));
             }
             _ => {}
         }
@@ -253,7 +253,7 @@ impl<'a> Alert<'a> {
         match self.kind.class {
             "deployment" if grade.is_none() && self.is("environment", "production") => Severity::Critical,
             "job" | "pipeline" if elsewhere || self.is("source", "merge_request_event") => Severity::Warning,
-            _ => grade.as_deref().and_then(|grade| text::word(SEVERITIES, grade)).unwrap_or(Severity::Error),
+            _ => grade.as_deref().and_then(|grade| text::lookup(SEVERITIES, grade)).unwrap_or(Severity::Error),
         }
     }
 
@@ -262,19 +262,19 @@ impl<'a> Alert<'a> {
         self.object.first_text(&["build_name", "environment", "name"])
     }
 
-    fn summary(&self, action: Action, outcome: &str, place: Option<&str>) -> String {
+    fn summary(&self, action: Action, outcome: &str, source_field: Option<&str>) -> String {
         let Alert { object, failed, .. } = self;
         let reason = object.get("build_failure_reason").text().filter(|_| action == Action::Trigger);
         let reason = reason.or_else(|| (!failed.is_empty()).then(|| listed(failed)));
         let reason = reason.or_else(|| object.first_text(&["commit_title", "title"]));
         let graded = object.get("severity").text().map(|word| ["(severity ", &word, ")"].concat());
-        text::sentence(&[
+        text::join_prefixed(&[
             ("", Some(self.kind.noun)),
             (" ", self.name().as_deref()),
             (" ", graded.as_deref()),
             (" ", Some(outcome)),
             (" on ", object.get("ref").text().as_deref()),
-            (" in ", place),
+            (" in ", source_field),
             (": ", reason.as_deref()),
         ])
     }
@@ -303,7 +303,7 @@ impl<'a> Alert<'a> {
 
 fn listed(names: &[String]) -> String {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    text::joined(&names, ", ")
+    text::join_nonempty(&names, ", ")
 }
 
 /// The jobs for which a pipeline failed, and why they did.

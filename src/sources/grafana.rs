@@ -54,7 +54,7 @@
 use std::time::Duration;
 
 use super::{Setup, Source};
-use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
+use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::http::url;
 use crate::json::Node;
 use crate::mapping::prometheus::{self, Alert, Vendor};
@@ -68,8 +68,8 @@ pub const SOURCE: Source = Source {
     docs: "https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",
     schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
     setup: Setup {
-        opens: "`firing`; legacy `alerting`, `no_data`",
-        closes: "`resolved`; legacy `ok`",
+        triggers: "`firing`; legacy `alerting`, `no_data`",
+        resolves: "`resolved`; legacy `ok`",
         steps: "Under Alerting, Contact points, add one of type Webhook with URL {url}.\n\
                 Under HMAC Signature (Grafana 12 and later) enter the secret, and `X-Grafana-Alerting-Timestamp` as the timestamp header.\n\
                 Before Grafana 12: under Authorization Header, scheme `Bearer` and the secret as credentials.",
@@ -101,8 +101,8 @@ const SIGNATURE: Hmac<'static> = Hmac {
     header: "x-grafana-alerting-signature",
     hash: Hash::Sha256,
     encoding: SignatureEncoding::Hex,
-    form: Form::One(""),
-    stamp: Stamp::Header { name: "x-grafana-alerting-timestamp", before: "", required: false },
+    form: SignatureLayout::One(""),
+    stamp: SignedTimestamp::Header { name: "x-grafana-alerting-timestamp", before: "", required: false },
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
@@ -174,8 +174,8 @@ fn legacy(payload: Node<'_>) -> Result<Mapped, MapError> {
     let message = payload.get("message").text().map(|message| [": ", &message].concat());
     let summary = name + &message.unwrap_or_default();
     let page = payload.get("ruleUrl").text();
-    let place = page.as_deref().and_then(url::url_host).unwrap_or("Grafana");
-    let event = Event::new(action, key, severity, &summary, place)
+    let source_field = page.as_deref().and_then(url::url_host).unwrap_or("Grafana");
+    let event = Event::new(action, key, severity, &summary, source_field)
         .component(tags.get("service").text())
         .group(tags.get("group").text())
         .detail("state", state.into())

@@ -48,7 +48,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::http::url;
 use crate::json::Node;
-use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::unexpanded::{self, unidentified};
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -60,8 +60,8 @@ pub const SOURCE: Source = Source {
     docs: "https://github.com/healthchecks/healthchecks/blob/master/templates/integrations/webhook_form.html",
     schemes: SHARED_SECRET,
     setup: Setup {
-        opens: "`down`, and a status that is not known",
-        closes: "`up`, `grace`",
+        triggers: "`down`, and a status that is not known",
+        resolves: "`up`, `grace`",
         steps: "Under Integrations, Webhook, enter for down and again for up: method `POST`, URL {url}.\n\
                 Request Body, both times, the text below; Request Headers, both times, `X-Webhook-Secret: <the secret>`.\n\
                 A tag `critical`, `error`, `warning` or `info` on a check is its severity.",
@@ -101,7 +101,7 @@ const DETAILS: &[&str] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = unfilled::filled(raw.clone());
+    let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `check` and `status`" })?;
     // A whole check within the template.
@@ -111,7 +111,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let at_end = || text("ping_url").and_then(|url| Some(url.trim_end_matches('/').rsplit('/').next()?.to_owned()));
     let id = check.first_text(&["check", "code", "uuid", "unique_key"]).or_else(at_end);
     let key = id.and_then(|id| DedupKey::new(SOURCE.slug, &[&text::sha256_hex(id.to_ascii_lowercase().as_bytes())]));
-    let Some(key) = key else { return nameless((SOURCE.slug, SOURCE.name), &raw, "`check`") };
+    let Some(key) = key else { return unidentified((SOURCE.slug, SOURCE.name), &raw, "`check`") };
 
     let status = text("status").unwrap_or_default().to_ascii_lowercase();
     let (action, state) = match status.as_str() {

@@ -99,7 +99,7 @@ impl Source {
         name: "",
         docs: "",
         schemes: SHARED_SECRET,
-        setup: Setup { opens: "", closes: "", steps: "", template: None },
+        setup: Setup { triggers: "", resolves: "", steps: "", template: None },
         map: |_| Ok(Mapped::default()),
         map_group: None,
         patience: Duration::from_secs(10),
@@ -136,8 +136,6 @@ pub type ReplyShape = fn(&Told<'_>) -> Value;
 /// what is said where one is not.
 #[derive(Debug)]
 pub struct Visit {
-    /// The variable that lists whose subscriptions are confirmed.
-    pub listed_in: &'static str,
     /// The host to visit for one of them.
     pub authority: fn(&str) -> Option<String>,
     /// It is not listed.
@@ -164,9 +162,9 @@ pub struct OwnVariable {
 #[derive(Debug)]
 pub struct Setup {
     /// The states or events that open an alert.
-    pub opens: &'static str,
+    pub triggers: &'static str,
     /// The states or events that close it.
-    pub closes: &'static str,
+    pub resolves: &'static str,
     /// What to enter where, a step a line. `{url}` stands for the address, and the secret is called "the secret".
     pub steps: &'static str,
     /// The body to paste, where the user writes it.

@@ -51,7 +51,7 @@ use std::time::Duration;
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::json::Node;
-use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::unexpanded::{self, unidentified};
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -63,8 +63,8 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.newrelic.com/docs/alerts/get-notified/notification-integrations/",
     schemes: SHARED_SECRET,
     setup: Setup {
-        opens: "`CREATED`, `ACTIVATED`; legacy `open`",
-        closes: "`CLOSED`; legacy `closed`",
+        triggers: "`CREATED`, `ACTIVATED`; legacy `open`",
+        resolves: "`CLOSED`; legacy `closed`",
         steps: "Under Alerts, Destinations, add a webhook with endpoint URL {url} and Bearer token authorization, the token the secret.\n\
                 Add it to a workflow under Notify and leave the payload as it is.\n\
                 Under Notify when, leave Activated, Acknowledged and Closed on.",
@@ -131,20 +131,20 @@ const LINKS: &[(&str, &[&str])] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = unfilled::filled(raw.clone());
+    let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `id` or `incident_id`" })?;
     let id = payload.pick(&["id", "issueId", "issue_id", "incident_id"]).unwrap_or_default();
     let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else {
-        return nameless((SOURCE.slug, SOURCE.name), &raw, "`id` or `incident_id`");
+        return unidentified((SOURCE.slug, SOURCE.name), &raw, "`id` or `incident_id`");
     };
 
     let state = payload.pick(&["current_state", "state", "event_type"]).unwrap_or_default();
     let trigger = payload.get("trigger").text().unwrap_or_default();
     let by_hand = state.eq_ignore_ascii_case("ACTIVATED") && trigger.eq_ignore_ascii_case("USER_ACTION");
     let otherwise = if by_hand { Action::Acknowledge } else { Action::Trigger };
-    let action = text::word(STATES, &state).unwrap_or(otherwise);
-    let severity = payload.pick(&["priority", "severity"]).and_then(|word| text::word(SEVERITIES, &word));
+    let action = text::lookup(STATES, &state).unwrap_or(otherwise);
+    let severity = payload.pick(&["priority", "severity"]).and_then(|word| text::lookup(SEVERITIES, &word));
 
     let condition = payload.pick(&["condition_name", "condition_name.0"]);
     let title = payload.pick(&["title", "title.0", "issueTitle", "details"]);
@@ -162,8 +162,8 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         if action == Action::Trigger { &["createdAt", "timestamp"] } else { &["updatedAt", "timestamp"] };
     let page = payload.pick(&["issueUrl", "issuePageUrl", "incident_url"]);
 
-    let place = entity.as_deref().unwrap_or(SOURCE.name);
-    let mut event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, place)
+    let source_field = entity.as_deref().unwrap_or(SOURCE.name);
+    let mut event = Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, source_field)
         .group(payload.pick(&["alertPolicyNames.0", "alertPolicyNames", "policy_name", "policy_name.0"]))
         .class(class)
         .timestamp(times.iter().find_map(|name| payload.get(name).time()))

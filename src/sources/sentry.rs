@@ -45,7 +45,7 @@
 use std::time::Duration;
 
 use super::{Setup, Source};
-use crate::auth::{Authenticated, Form, Hash, Hmac, Scheme, SignatureEncoding, Stamp};
+use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::json::Node;
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
@@ -58,8 +58,8 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
     schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
     setup: Setup {
-        opens: "alert rules; metric alerts `critical`, `warning`; issues `created`, `unresolved`",
-        closes: "metric alerts `resolved`; issues `resolved`, `archived`",
+        triggers: "alert rules; metric alerts `critical`, `warning`; issues `created`, `unresolved`",
+        resolves: "metric alerts `resolved`; issues `resolved`, `archived`",
         steps: "Under Settings, Custom Integrations, create an internal integration with Webhook URL {url} and Alert Rule Action on.\n\
                 Its Client Secret is the secret: set the relay's variable to it.\n\
                 Give it permission Issue & Event: Read, and tick webhook `issue` so that resolving an issue closes its alert; every new issue then pages as well.\n\
@@ -89,8 +89,8 @@ const SIGNATURE: Hmac<'static> = Hmac {
     header: "sentry-hook-signature",
     hash: Hash::Sha256,
     encoding: SignatureEncoding::Hex,
-    form: Form::One(""),
-    stamp: Stamp::None,
+    form: SignatureLayout::One(""),
+    stamp: SignedTimestamp::None,
 };
 
 /// A resource, and the member of `data` that is there for it and for none before it.
@@ -149,7 +149,7 @@ const DETAILS: &[&str] = &[
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let resource = delivery.header("sentry-hook-resource");
     // Before the body is read: that of an installation may be empty.
-    let by_header = resource.and_then(|resource| text::word(RESOURCES, resource));
+    let by_header = resource.and_then(|resource| text::lookup(RESOURCES, resource));
     if by_header.is_some_and(|member| !matches!(member, "event" | "issue" | "metric_alert")) {
         return Ok(Mapped::nothing("not an alert"));
     }
@@ -189,9 +189,9 @@ struct Alert<'a> {
 impl Alert<'_> {
     fn event(&self) -> Result<Event, MapError> {
         let Alert { payload, subject, event, .. } = *self;
-        let action = text::word(ACTIONS, &self.word).unwrap_or(Action::Trigger);
+        let action = text::lookup(ACTIONS, &self.word).unwrap_or(Action::Trigger);
         let project = self.project();
-        let place = subject.first_text(&["culprit", "transaction"]).or_else(|| project.clone());
+        let source_field = subject.first_text(&["culprit", "transaction"]).or_else(|| project.clone());
         let times: &[&str] = match action {
             Action::Resolve => &["date_closed"],
             _ => &["datetime", "timestamp", "lastSeen", "date_detected", "date_started"],
@@ -199,8 +199,8 @@ impl Alert<'_> {
         let page = subject.first_text(&["web_url", "permalink"]).or_else(|| payload.pick(&["data.web_url", "url"]));
         let environment = event.pick(&["environment", "alert_rule.environment"]).or_else(|| environment_in(event));
         let summary = self.summary(project.as_deref());
-        let place = place.as_deref().unwrap_or("Sentry");
-        Ok(Event::new(action, self.key()?, self.severity(), &summary, place)
+        let source_field = source_field.as_deref().unwrap_or("Sentry");
+        Ok(Event::new(action, self.key()?, self.severity(), &summary, source_field)
             .component(project)
             .group(environment)
             .class(event.pick(&["metadata.type", "issueType", "alert_rule.aggregate"]))
@@ -229,7 +229,7 @@ impl Alert<'_> {
 
     fn severity(&self) -> Severity {
         let level = self.subject.get("level").text();
-        let severity = text::word(SEVERITIES, level.as_ref().unwrap_or(&self.word)).unwrap_or(Severity::Error);
+        let severity = text::lookup(SEVERITIES, level.as_ref().unwrap_or(&self.word)).unwrap_or(Severity::Error);
         let high = self.subject.get("priority").text().as_deref() == Some("high");
         if high { severity.max(Severity::Error) } else { severity }
     }
@@ -249,7 +249,7 @@ impl Alert<'_> {
         let title = title.or_else(|| self.event.pick(&["alert_rule.name", "title"]));
         let title = title.or_else(|| self.subject.first_text(&["message", "culprit"]));
         let title = title.as_deref().unwrap_or("an alert without a title");
-        text::joined(&[project.unwrap_or_default(), title, description], ": ")
+        text::join_nonempty(&[project.unwrap_or_default(), title, description], ": ")
     }
 }
 

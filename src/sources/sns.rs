@@ -46,13 +46,11 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use std::time::Duration;
-
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{OwnVariable, Setup, Source, Visit};
-use crate::auth::sns::{SNS, host_of_topic};
+use crate::auth::sns::{SNS, host_of_topic, not_a_topic};
 use crate::auth::{Authenticated, Scheme};
 use crate::http::url;
 use crate::json::{self, Node};
@@ -67,21 +65,20 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html",
     schemes: &[Scheme::Certified(&SNS), Scheme::Basic, Scheme::Query("token")],
     setup: Setup {
-        opens: "CloudWatch `ALARM`, findings, failures, texts",
-        closes: "CloudWatch `OK`, closed Health events",
+        triggers: "CloudWatch `ALARM`, findings, failures, texts",
+        resolves: "CloudWatch `OK`, closed Health events",
         steps: "Put the topic's ARN into variable `sns_topics`, and allow outbound https://sns.<region>.amazonaws.com.\n\
                 Subscribe {url} to the topic, protocol HTTPS. The relay confirms it by itself.\n\
                 With the secret instead of signatures: https://any:<secret>@<relay>/sns. Raw delivery needs it.\n\
                 Send an alarm's OK action to the topic too, or it never closes.",
         template: None,
     },
-    patience: Duration::from_secs(15),
+    patience: std::time::Duration::from_secs(15),
     map,
     // A 5xx three times, 20 seconds apart, unless the subscription's policy says otherwise; an hour at most.
     retries: true,
     states: &["OK", "ALARM", "closed", "issue", "COMPLETED", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"],
     visit: Some(Visit {
-        listed_in: SNS.listed_in,
         authority: host_of_topic,
         unlisted: "variable `sns_topics` does not list this topic",
         refused: "amazon sns did not take the confirmation",
@@ -90,10 +87,6 @@ pub const SOURCE: Source = Source {
     variables: &[OwnVariable { name: SNS.listed_in, secret: false, problem: not_a_topic }],
     ..Source::DEFAULT
 };
-
-fn not_a_topic(value: &str) -> Option<&'static str> {
-    host_of_topic(value).is_none().then_some("holds what is not the arn of a topic")
-}
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let whole = parse(delivery.body());
@@ -175,14 +168,15 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     });
     let metric = inside.unwrap_or(alarm.get("Trigger"));
     let severity = wanted(&name).or_else(|| wanted(&description)).unwrap_or(Severity::Error);
-    let place = thing(metric).unwrap_or_else(|| name.clone());
-    let event = Event::new(action, key(&[&arn])?, severity, &text::joined(&[&name, &reason], ": "), &place)
-        .component(metric.first_text(&["Namespace", "namespace"]))
-        .class(metric.first_text(&["MetricName", "name"]))
-        .group(Some(text::joined(&[&account, arn.split(':').nth(3).unwrap_or(region)], " ")))
-        .timestamp(alarm.pick(&["StateChangeTime", "detail.state.timestamp", "time"]))
-        .detail("TopicArn", topic.into())
-        .link("Alarm", console(&arn, &name));
+    let source_field = dimension_name(metric).unwrap_or_else(|| name.clone());
+    let event =
+        Event::new(action, key(&[&arn])?, severity, &text::join_nonempty(&[&name, &reason], ": "), &source_field)
+            .component(metric.first_text(&["Namespace", "namespace"]))
+            .class(metric.first_text(&["MetricName", "name"]))
+            .group(Some(text::join_nonempty(&[&account, arn.split(':').nth(3).unwrap_or(region)], " ")))
+            .timestamp(alarm.pick(&["StateChangeTime", "detail.state.timestamp", "time"]))
+            .detail("TopicArn", topic.into())
+            .link("Alarm", console(&arn, &name));
     Ok(Mapped::one(event.grouped_details(alarm, DETAILS)))
 }
 
@@ -194,13 +188,13 @@ const DETAILS: &[&[&str]] = &[
 
 /// The severity that people write into an alarm's name or description, where CloudWatch has no field for it: `[sev:low]`.
 fn wanted(text: &str) -> Option<Severity> {
-    let (_, rest) = text::cut(text, "[sev:")?;
+    let (_, rest) = text::split_once(text, "[sev:")?;
     Severity::from_word(rest.split(']').next()?)
 }
 
 /// The dimension that names a thing (`InstanceId`, `BucketName`), not a kind of thing (`StorageType`). SNS has a list of
 /// them, EventBridge an object.
-fn thing(metric: Node<'_>) -> Option<String> {
+fn dimension_name(metric: Node<'_>) -> Option<String> {
     let list = metric.get("Dimensions");
     let dimensions = if list.value().is_some() { list } else { metric.get("dimensions") };
     let names = |name: &str| ["Id", "Name", "Identifier"].iter().any(|end| name.ends_with(end));
@@ -233,7 +227,7 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
     let resource = text(event.at("resources.0"));
     let origin = text(event.get("source"));
     let account = event.pick(&["account", "detail.accountId"]).unwrap_or_default();
-    let named = text::joined(&[&text(detail.get("service")), &text(detail.get("eventTypeCode"))], ": ");
+    let named = text::join_nonempty(&[&text(detail.get("service")), &text(detail.get("eventTypeCode"))], ": ");
     let (action, severity, parts, summary) = match kind.as_str() {
         "CloudWatch Alarm Configuration Change" => return Ok(Mapped::nothing("an alarm was configured")),
         "AWS Health Event" => {
@@ -259,20 +253,20 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             if what.is_empty() && resource.is_empty() {
                 what = text::sha256_hex(&json::encode(&detail.value().cloned().into()));
             }
-            let what = text::joined(&[&resource, &what, &text(detail.get("resourceId"))], ":");
-            let what = text::joined(&[&account, &text(event.get("region")), &what], ":");
+            let what = text::join_nonempty(&[&resource, &what, &text(detail.get("resourceId"))], ":");
+            let what = text::join_nonempty(&[&account, &text(event.get("region")), &what], ":");
             let title = detail.pick(&["title", "configRuleName", "description"]).unwrap_or(resource.clone());
-            let parts = [text::joined(&[&origin, &kind], ":"), what];
-            (action, Severity::Warning, parts, text::joined(&[&kind, &title], ": "))
+            let parts = [text::join_nonempty(&[&origin, &kind], ":"), what];
+            (action, Severity::Warning, parts, text::join_nonempty(&[&kind, &title], ": "))
         }
     };
-    let place = if resource.is_empty() { account.clone() } else { resource };
-    let summary = if summary.is_empty() { text::joined(&[&kind, &place], ": ") } else { summary };
+    let source_field = if resource.is_empty() { account.clone() } else { resource };
+    let summary = if summary.is_empty() { text::join_nonempty(&[&kind, &source_field], ": ") } else { summary };
     let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    let mapped = Event::new(action, key(&parts)?, severity, &summary, &place)
+    let mapped = Event::new(action, key(&parts)?, severity, &summary, &source_field)
         .component(Some(origin))
         .class(Some(kind))
-        .group(Some(text::joined(&[&account, &text(event.get("region"))], " ")))
+        .group(Some(text::join_nonempty(&[&account, &text(event.get("region"))], " ")))
         .timestamp(event.get("time").text())
         .details(event, &["detail", "resources", "account", "region"]);
     Ok(Mapped::one(mapped))
@@ -310,11 +304,10 @@ fn scaling(notice: Node<'_>) -> Result<Mapped, MapError> {
 
 /// Text, or JSON that is nothing known.
 fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
-    let subject = envelope.get("Subject").text();
-    let topic = envelope.get("TopicArn").text().unwrap_or_default();
+    let [subject, topic] = ["Subject", "TopicArn"].map(|name| envelope.get(name).text().unwrap_or_default());
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     // A job on a resource succeeds where one of its kind on it has failed, so kind and resource are what both share.
-    let job = text::cut(first, "Resource ARN : ").filter(|(before, _)| text::contains(before, "AWS Backup"));
+    let job = text::split_once(first, "Resource ARN : ").filter(|(before, _)| text::contains(before, "AWS Backup"));
     let said = job.map(|(before, _)| before).unwrap_or_default();
     let backup = job.and_then(|(_, rest)| rest.split_whitespace().next()).map(|arn| arn.trim_end_matches('.'));
     let over = text::contains(said, "completed");
@@ -323,18 +316,17 @@ fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
         return Ok(Mapped::nothing("under way"));
     }
     // Every text of AWS Backup has the same subject.
-    let id = subject.clone().filter(|subject| !text::contains(subject, "AWS Backup"));
-    let id = id.unwrap_or_else(|| text.to_owned());
+    let named = !subject.is_empty() && !text::contains(&subject, "AWS Backup");
+    let id = if named { &subject } else { text };
     let kind = ["restore", "copy"].into_iter().find(|kind| text::contains(said, kind)).unwrap_or("backup");
     let (severity, key) = match backup {
         Some(resource) => (Severity::Error, key(&[kind, resource])?),
         None => (Severity::Warning, key(&[&topic, &text::sha256_hex(id.as_bytes())])?),
     };
-    let summary = if backup.is_some() { first } else { subject.as_deref().unwrap_or(first) };
+    let summary = if backup.is_some() || subject.is_empty() { first } else { &subject };
     let action = if over { Action::Resolve } else { Action::Trigger };
-    let name = topic.rsplit(':').next().filter(|name| !name.is_empty());
-    let place = backup.or(name).unwrap_or(SOURCE.name);
-    let event = Event::new(action, key, severity, summary, place)
+    let source_field = backup.or(topic.rsplit(':').next().filter(|name| !name.is_empty())).unwrap_or(SOURCE.name);
+    let event = Event::new(action, key, severity, summary, source_field)
         .timestamp(envelope.get("Timestamp").text())
         .detail("message", text.into())
         .details(envelope, &["Subject", "TopicArn"]);

@@ -57,8 +57,8 @@ pub const SOURCE: Source = Source {
     docs: "https://github.com/louislam/uptime-kuma/blob/master/server/notification-providers/webhook.js",
     schemes: SHARED_SECRET,
     setup: Setup {
-        opens: "status 0 (down); notices of expiry; the test button",
-        closes: "status 1 (up)",
+        triggers: "status 0 (down); notices of expiry; the test button",
+        resolves: "status 1 (up)",
         steps: "Under Settings, Notifications, set up one of type Webhook with Post URL {url} and body `Preset - application/json`.\n\
                 Under Additional Headers enter `{\"X-Webhook-Secret\": \"<the secret>\"}`.\n\
                 A monitor that is down is critical; give it a tag `severity` with value `error`, `warning` or `info` where it is not.",
@@ -110,14 +110,15 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         return Ok(Mapped::nothing("the monitor is pending or in maintenance"));
     }
     let msg = payload.get("msg").text().unwrap_or_default();
-    let marked = MARKS.iter().find_map(|(mark, action, severity)| Some((text::cut(&msg, mark)?.0, *action, *severity)));
+    let marked =
+        MARKS.iter().find_map(|(mark, action, severity)| Some((text::split_once(&msg, mark)?.0, *action, *severity)));
     let (mut about, mut action, mut severity) = marked.unwrap_or((&msg, Action::Trigger, Severity::Warning));
     about = about.trim_start_matches('[');
 
     let name = payload.pick(&["monitor.name", "name"]);
     let (mut id, mut state) = (None, "");
     if let Some(status) = status {
-        (action, state) = text::word(STATES, &status).unwrap_or((action, "is in an unknown state"));
+        (action, state) = text::lookup(STATES, &status).unwrap_or((action, "is in an unknown state"));
         severity = tagged(payload).unwrap_or(Severity::Critical);
         // A notice that expiry is near has the monitor too, and must not be closed by its next heartbeat.
         id = payload.pick(&["monitor.id", "heartbeat.monitorID"]);
@@ -129,20 +130,20 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     };
     let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`monitor.id` or `msg`" })?;
 
-    let place = place(payload);
+    let source_field = source_field(payload);
     let summary = match payload.at("heartbeat.msg").text() {
         None if !msg.is_empty() => msg.clone(),
         why => {
             let who = name.clone().unwrap_or_else(|| ["Monitor ", id.as_deref().unwrap_or_default()].concat());
-            let place = place.as_ref().map(|place| [" (", place, ")"].concat()).unwrap_or_default();
+            let source_field = source_field.as_ref().map(|place| [" (", place, ")"].concat()).unwrap_or_default();
             let why = why.map(|why| [": ", &why].concat()).unwrap_or_default();
-            [&who, " ", state, &place, &why].concat()
+            [&who, " ", state, &source_field, &why].concat()
         }
     };
     let path = payload.at("monitor.pathName").text();
     let group = path.as_deref().and_then(|path| path.strip_suffix(name.as_deref()?)?.strip_suffix(" / "));
 
-    let event = Event::new(action, key, severity, &summary, place.as_deref().unwrap_or(SOURCE.name))
+    let event = Event::new(action, key, severity, &summary, source_field.as_deref().unwrap_or(SOURCE.name))
         .component(name.clone())
         .group(group.map(str::to_owned))
         .class(payload.at("monitor.type").text())
@@ -157,21 +158,23 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 fn unpacked(mut payload: Value) -> Value {
     for name in ["heartbeat", "monitor"] {
         let json = payload.get(name).and_then(Value::as_str).map(|text| parse(text.as_bytes()).unwrap_or_default());
-        if let (Some(json), Some(place)) = (json, payload.get_mut(name)) {
-            *place = json;
+        if let (Some(json), Some(source_field)) = (json, payload.get_mut(name)) {
+            *source_field = json;
         }
     }
     payload
 }
 
 /// The host that is monitored, with its port where that is what is monitored.
-fn place(payload: Node<'_>) -> Option<String> {
+fn source_field(payload: Node<'_>) -> Option<String> {
     let monitor = payload.get("monitor");
     let host = || Some(url::url_host(&monitor.get("url").text()?)?.to_owned());
-    let place = monitor.get("hostname").text().or_else(host)?;
+    let source_field = monitor.get("hostname").text().or_else(host)?;
     match monitor.get("port").text() {
-        Some(port) if monitor.get("type").text().as_deref() == Some("port") => Some([&place, ":", &port].concat()),
-        _ => Some(place),
+        Some(port) if monitor.get("type").text().as_deref() == Some("port") => {
+            Some([&source_field, ":", &port].concat())
+        }
+        _ => Some(source_field),
     }
 }
 

@@ -47,7 +47,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::http::url;
 use crate::json::Node;
-use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::unexpanded::{self, unidentified};
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -59,8 +59,8 @@ pub const SOURCE: Source = Source {
     docs: "https://help.uptimerobot.com/en/articles/14498593-webhook-integration",
     schemes: &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
     setup: Setup {
-        opens: "`alertType` 1 (down), 3 (expiry)",
-        closes: "`alertType` 2 (up)",
+        triggers: "`alertType` 1 (down), 3 (expiry)",
+        resolves: "`alertType` 2 (up)",
         steps: "Under Integrations, add a webhook with URL {url}?token=<the secret>& or, on plans with custom headers, {url} and header `X-Webhook-Secret`.\n\
                 Choose to send as JSON and paste the body as the POST value; the query string and a form work too.\n\
                 Have it notified of up events too, or nothing closes the alerts.",
@@ -114,7 +114,7 @@ const DETAILS: &[&str] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = unfilled::filled(raw.clone());
+    let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     let id = payload.first_text(&["monitorID", "monitor_id"]);
     let url = payload.first_text(&["monitorURL", "monitor_url"]);
@@ -130,9 +130,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let days_left = payload.first_text(&["sslExpiryDaysLeft", "ssl_expiry_days_left"]);
 
     let word = class.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let kind = payload.first_text(&["alertType", "alert_type"]).and_then(|kind| text::word(KINDS, &kind));
+    let kind = payload.first_text(&["alertType", "alert_type"]).and_then(|kind| text::lookup(KINDS, &kind));
     let otherwise = if days_left.is_some() { EXPIRY } else { UNKNOWN };
-    let kind = kind.or_else(|| text::word(KINDS, &word)).unwrap_or(otherwise);
+    let kind = kind.or_else(|| text::lookup(KINDS, &word)).unwrap_or(otherwise);
     let (action, severity, happened) = kind;
     let expires = kind == EXPIRY;
     let late = days_left.as_deref().and_then(|days| days.parse().ok()).is_some_and(|days: i64| days <= DAYS_LEFT_ERROR);
@@ -144,10 +144,10 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         if expires { DedupKey::new(SOURCE.slug, &[monitor, aspect]) } else { DedupKey::new(SOURCE.slug, &[monitor]) }
     });
     let Some(key) = key else {
-        return nameless((SOURCE.slug, SOURCE.name), &raw, "`monitorID`, `monitorURL` or `monitorFriendlyName`");
+        return unidentified((SOURCE.slug, SOURCE.name), &raw, "`monitorID`, `monitorURL` or `monitorFriendlyName`");
     };
 
-    let place = url.map(|url| url::url_host(url).unwrap_or(url)).or(name);
+    let source_field = url.map(|url| url::url_host(url).unwrap_or(url)).or(name);
     let title = name.or(url).or(id).unwrap_or_default();
     let said = said.or_else(|| match kind {
         EXPIRY => days_left.map(|days| [&days, " days left"].concat()),
@@ -156,7 +156,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     });
     let said = said.map(|said| [": ", &said].concat()).unwrap_or_default();
     let summary = [title, happened, &said].concat();
-    let event = Event::new(action, key, severity, &summary, place.unwrap_or(SOURCE.name))
+    let event = Event::new(action, key, severity, &summary, source_field.unwrap_or(SOURCE.name))
         .timestamp(payload.get("alertDateTime").time().or_else(|| payload.get("alert_date_time").time()))
         .component(name.map(str::to_owned))
         .class(class)

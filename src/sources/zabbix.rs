@@ -45,7 +45,7 @@ use std::time::Duration;
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::json::Node;
-use crate::mapping::unfilled::{self, nameless};
+use crate::mapping::unexpanded::{self, unidentified};
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -57,8 +57,8 @@ pub const SOURCE: Source = Source {
     docs: "https://www.zabbix.com/documentation/current/en/manual/config/notifications/media/webhook",
     schemes: SHARED_SECRET,
     setup: Setup {
-        opens: "problem; discovery and autoregistration, where an action sends them",
-        closes: "recovery; a cancelled escalation (an update with acknowledgement acknowledges)",
+        triggers: "problem; discovery and autoregistration, where an action sends them",
+        resolves: "recovery; a cancelled escalation (an update with acknowledgement acknowledges)",
         steps: "Under Alerts, Media types, clone PagerDuty, or create one of type Webhook, and give it the parameters below, each with its macro as the value.\n\
                 Script: `var r = new HttpRequest(); r.addHeader('Content-Type: application/json'); r.addHeader('X-Webhook-Secret: <the secret>'); var a = r.post('{url}', value); if (r.getStatus() !== 200) throw a; return 'OK';`\n\
                 Under Message templates add Problem, Problem recovery and Problem update, or nothing is sent (Zabbix 5.4 and later).\n\
@@ -168,7 +168,7 @@ const DETAILS: &[&str] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
-    let payload = unfilled::filled(raw.clone());
+    let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `eventid` and `eventvalue`" })?;
     let given = Parameters { payload, older: payload.get("details") };
@@ -180,18 +180,18 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         (true, false) => DedupKey::new(SOURCE.slug, &["", &trigger, &host]),
         (true, true) => None,
     };
-    let Some(key) = key else { return nameless((SOURCE.slug, SOURCE.name), &raw, "`eventid` or `triggerid`") };
+    let Some(key) = key else { return unidentified((SOURCE.slug, SOURCE.name), &raw, "`eventid` or `triggerid`") };
     let action = match given.action() {
         Ok(action) => action,
         Err(reason) => return Ok(Mapped::nothing(reason)),
     };
 
-    let place = if host.is_empty() { given.first(&["hostip", "host_ip", "hostIp"]) } else { host.clone() };
-    let place = if place.is_empty() { SOURCE.name } else { &place };
+    let source_field = if host.is_empty() { given.first(&["hostip", "host_ip", "hostIp"]) } else { host.clone() };
+    let source_field = if source_field.is_empty() { SOURCE.name } else { &source_field };
     let url = given.first(&["url", "zabbix_url"]);
     let root = url.trim_end_matches('/');
     let page = [root, "/tr_events.php?triggerid=", &trigger, "&eventid=", &event].concat();
-    let event = Event::new(action, key, given.severity(), &given.summary(&host), place)
+    let event = Event::new(action, key, given.severity(), &given.summary(&host), source_field)
         .component(given.tag("component:"))
         .class(given.tag("scope:"))
         .link("Event", Some(page).filter(|_| !trigger.is_empty() && !event.is_empty()))
@@ -220,7 +220,7 @@ impl Parameters<'_> {
     fn trigger(self) -> String {
         let id = self.first(&["triggerid", "trigger_id", "triggerId", "id"]);
         let link = self.first(&["link"]);
-        match text::cut(&link, "triggerid=") {
+        match text::split_once(&link, "triggerid=") {
             Some((_, rest)) if id.is_empty() => rest.split('&').next().unwrap_or_default().to_owned(),
             _ => id,
         }
@@ -233,7 +233,7 @@ impl Parameters<'_> {
         let update = self.first(&["eventupdate", "event_update_status", "update_action"]);
         let is_update = !matches!(update.as_str(), "" | "0");
         let is_acknowledged = self.first(&["eventack", "event_ack"]).eq_ignore_ascii_case("yes");
-        match text::word(STATES, &self.first(&["event_type", "eventvalue", "event_value", "status"])) {
+        match text::lookup(STATES, &self.first(&["event_type", "eventvalue", "event_value", "status"])) {
             _ if is_notice => Ok(Action::Trigger),
             _ if is_cancelled => Ok(Action::Resolve),
             Some(action) => Ok(action),
@@ -244,7 +244,7 @@ impl Parameters<'_> {
     }
 
     fn severity(self) -> Severity {
-        let given = text::word(SEVERITIES, &self.first(&["severity", "event_nseverity", "event_severity"]));
+        let given = text::lookup(SEVERITIES, &self.first(&["severity", "event_nseverity", "event_severity"]));
         // Only events of triggers (0) and services (4) have a severity of their own.
         let without = matches!(self.first(&["event_source"]).as_str(), "1" | "2" | "3");
         given.unwrap_or(if without { Severity::Info } else { Severity::Error })

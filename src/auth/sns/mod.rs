@@ -6,7 +6,7 @@ mod certificate;
 mod message;
 mod topic;
 
-pub use self::topic::host_of as host_of_topic;
+pub use self::topic::{host_of as host_of_topic, not_a_topic};
 use super::{AuthError, Certified, Fetch};
 use crate::http::Headers;
 

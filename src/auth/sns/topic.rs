@@ -13,3 +13,8 @@ pub fn host_of(topic: &str) -> Option<String> {
     let country = if partition == "aws-cn" { ".cn" } else { "" };
     plain.then(|| format!("sns.{region}.amazonaws.com{country}"))
 }
+
+/// What is wrong with a value that is to be a topic's ARN.
+pub fn not_a_topic(value: &str) -> Option<&'static str> {
+    host_of(value).is_none().then_some("holds what is not the arn of a topic")
+}

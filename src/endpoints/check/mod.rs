@@ -39,14 +39,14 @@ enum Level {
 }
 
 /// A usable routing key.
-struct Key {
+struct FoundKey {
     variable: String,
     key: Secret,
     previous: bool,
 }
 
 /// What is found, by whom it is asked of.
-struct Doctor<'a> {
+struct Checker<'a> {
     host: &'a mut dyn Host,
     /// What the findings are about for now.
     check: &'static str,
@@ -71,34 +71,34 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>) -> Checked {
     let query = known.query();
     let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let deep = !matches!(asked("deep"), "" | "0" | "false");
-    let mut doctor = Doctor { host, check: "variables", findings: Vec::new(), counts: [0; 4], warnings: Vec::new() };
-    let names = doctor.names();
-    let services = doctor.named(asked("service"));
+    let mut checker = Checker { host, check: "variables", findings: Vec::new(), counts: [0; 4], warnings: Vec::new() };
+    let names = checker.names();
+    let services = checker.named(asked("service"));
     #[cfg(feature = "templates")]
     let open = {
-        let more = doctor.named(asked("mapping"));
-        doctor.check = "mappings";
-        doctor.mappings(&names, &more)
+        let more = checker.named(asked("mapping"));
+        checker.check = "mappings";
+        checker.mappings(&names, &more)
     };
     #[cfg(not(feature = "templates"))]
     let open = false;
-    doctor.check = "sources";
-    doctor.sources(open);
-    doctor.check = "settings";
-    doctor.settings();
-    doctor.check = "routing keys";
-    let keys = doctor.keys(&names, &services);
-    if let Ok((url, variable)) = config::events(doctor.host) {
-        doctor.check = "egress";
-        if doctor.egress(&url, variable) && deep {
-            doctor.check = "routing keys";
-            doctor.probe(&keys, &url, variable);
+    checker.check = "sources";
+    checker.sources(open);
+    checker.check = "settings";
+    checker.settings();
+    checker.check = "routing keys";
+    let keys = checker.keys(&names, &services);
+    if let Ok((url, variable)) = config::events(checker.host) {
+        checker.check = "egress";
+        if checker.egress(&url, variable) && deep {
+            checker.check = "routing keys";
+            checker.probe(&keys, &url, variable);
         }
     }
-    doctor.check = "token";
-    doctor.token(&keys, deep);
+    checker.check = "token";
+    checker.token(&keys, deep);
     let plain = known.header("accept").is_some_and(|accept| text::contains(accept, "text/plain"));
-    Checked { reply: reply(doctor.findings, doctor.counts, plain), warnings: doctor.warnings }
+    Checked { reply: reply(checker.findings, checker.counts, plain), warnings: checker.warnings }
 }
 
 fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
@@ -139,10 +139,10 @@ fn opened_by(source: &Source, config: &Config) -> String {
                 Scheme::Certified(certified) => Some(certified.way),
                 _ => None,
             });
-            text::fill("a {} opens ", &[way.unwrap_or_default()])
+            text::interpolate("a {} opens ", &[way.unwrap_or_default()])
         }
-        Some(secrets) if secrets.previous.is_none() => text::fill("{}variable `{}` opens ", &[how, name]),
-        Some(_) => text::fill("{}variable `{}`, and `{}_previous` still, opens ", &[how, name, name]),
+        Some(secrets) if secrets.previous.is_none() => text::interpolate("{}variable `{}` opens ", &[how, name]),
+        Some(_) => text::interpolate("{}variable `{}`, and `{}_previous` still, opens ", &[how, name, name]),
     }
 }
 
@@ -157,10 +157,10 @@ impl Level {
     }
 }
 
-impl Doctor<'_> {
+impl Checker<'_> {
     /// Adds a finding: a sentence with a part for each `{}`.
     fn say(&mut self, level: Level, what: &str, parts: &[&str]) {
-        let what = text::fill(what, parts);
+        let what = text::interpolate(what, parts);
         if let Some(count) = self.counts.get_mut(level as usize) {
             *count += 1;
         }
@@ -185,7 +185,7 @@ impl Doctor<'_> {
                 Err(error) => {
                     // How bad that is, the others say.
                     let level = if error.problem == Problem::Unset { Level::Note } else { Level::Error };
-                    (text::fill("{}; closed: ", &[&error.to_string()]), level)
+                    (text::interpolate("{}; closed: ", &[&error.to_string()]), level)
                 }
             };
             match alike.iter_mut().find(|(known, ..)| *known == what) {
@@ -300,10 +300,10 @@ impl Doctor<'_> {
     }
 
     /// The usable routing keys. `more` are services of which the store does not tell.
-    fn keys(&mut self, names: &[String], more: &[&str]) -> Vec<Key> {
+    fn keys(&mut self, names: &[String], more: &[&str]) -> Vec<FoundKey> {
         let variables = self.key_variables(names, more);
         let to = config::events(self.host).map(|(url, _)| url.authority).unwrap_or_default();
-        let mut keys: Vec<Key> = Vec::new();
+        let mut keys: Vec<FoundKey> = Vec::new();
         let mut unset = Vec::new();
         for variable in variables {
             let previous = variable.ends_with("_previous");
@@ -330,7 +330,7 @@ impl Doctor<'_> {
             if let Some(same) = keys.iter().find(|known| known.key.tail() == key.tail() && known.key.equals(&key)) {
                 self.say(Level::Note, "variables `{}` and `{}` hold the same key", &[&same.variable, &variable]);
             }
-            keys.push(Key { variable, key, previous });
+            keys.push(FoundKey { variable, key, previous });
         }
         let level = if keys.iter().any(|key| !key.previous) { Level::Note } else { Level::Error };
         for variable in unset {

@@ -1,6 +1,6 @@
 //! The names of variables: which there are, and which are not spelt as they are read.
 
-use super::{Doctor, Level};
+use super::{Checker, Level};
 use crate::config::Control;
 use crate::inbound::route;
 use crate::sources::{self, SOURCES};
@@ -12,7 +12,7 @@ const MISSPELT_MAX: usize = 3;
 /// How many services, and how many mappings, may be named in the query.
 const NAMED_MAX: usize = 50;
 
-impl Doctor<'_> {
+impl Checker<'_> {
     /// The names of all variables; those that nothing reads are told.
     pub(super) fn names(&mut self) -> Vec<String> {
         let Ok(names) = self.host.variables() else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Doctor, Key, Level};
+use super::{Checker, FoundKey, Level};
 use crate::auth::SHARED_SECRET;
 use crate::config::{self, ConfigError, Control, Problem};
 use crate::http::Url;
@@ -12,7 +12,7 @@ use crate::json::Node;
 use crate::pagerduty::event::{Action, DedupKey, Event};
 use crate::pagerduty::events_api::{self, Probe, Sent, Verdict};
 use crate::pagerduty::rest_api::{self, Rest, RestError};
-use crate::runtime::{self, Outbound, SendError};
+use crate::runtime::{self, HttpRequest, SendError};
 use crate::text;
 
 /// When each stage has ended, from the request's arrival on.
@@ -23,11 +23,11 @@ const TOTAL_MAX: Duration = Duration::from_secs(15);
 /// The cheapest thing that any token may read.
 const ABILITIES: &str = "/abilities";
 
-impl Doctor<'_> {
+impl Checker<'_> {
     /// Whether PagerDuty's Events API can be reached: any answer will do.
     pub(super) fn egress(&mut self, url: &Url, variable: &str) -> bool {
         let mut root = Url { path: "/".to_owned(), ..url.clone() };
-        let reached = runtime::ask(self.host, Outbound::get(root.clone()), Duration::ZERO, EGRESS_MAX);
+        let reached = runtime::request_once(self.host, HttpRequest::get(root.clone()), Duration::ZERO, EGRESS_MAX);
         root.path.clear();
         let root = root.to_string();
         match &reached {
@@ -39,9 +39,9 @@ impl Doctor<'_> {
     }
 
     /// Whether PagerDuty takes the routing keys, asked in a way that does nothing.
-    pub(super) fn probe(&mut self, keys: &[Key], url: &Url, variable: &str) {
+    pub(super) fn probe(&mut self, keys: &[FoundKey], url: &Url, variable: &str) {
         let mut probes: Vec<Probe<'_>> = Vec::new();
-        for Key { variable, key, .. } in keys {
+        for FoundKey { variable, key, .. } in keys {
             let mut nonce = self.host.now().as_nanos().to_le_bytes().to_vec();
             nonce.extend_from_slice(variable.as_bytes());
             if let Some(unused) = DedupKey::new("pagerelay", &["check", &text::sha256_hex(&nonce)]) {
@@ -72,7 +72,7 @@ impl Doctor<'_> {
     }
 
     /// What the token is good for, and what it shows of the services behind the routing keys. No page needs it.
-    pub(super) fn token(&mut self, keys: &[Key], deep: bool) {
+    pub(super) fn token(&mut self, keys: &[FoundKey], deep: bool) {
         let api = match config::api(self.host) {
             Ok(api) => api,
             Err(ConfigError { problem: Problem::Unset, .. }) => {
@@ -126,7 +126,7 @@ impl Doctor<'_> {
     }
 
     /// What is behind each routing key, where the token shows it.
-    fn services(&mut self, rest: &Rest, keys: &[Key]) {
+    fn services(&mut self, rest: &Rest, keys: &[FoundKey]) {
         let mut found = Map::new();
         let listed = rest.list(self.host, rest_api::SERVICES, "services", &mut |service| {
             for key in keys {

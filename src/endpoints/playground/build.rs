@@ -2,7 +2,6 @@
 //!
 //! Browsers take it as it is. As text the page and the samples would be more than a tenth of the component.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,15 +11,21 @@ use flate2::write::GzEncoder;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+/// The page.
+const PAGE: &str = "src/endpoints/playground/page.html";
+
+/// Which fixtures are its samples.
+const LIST: &str = "src/endpoints/playground/samples.txt";
+
 /// Where the samples go.
 const MARK: &str = "{/* samples */}";
 
 fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
-    let page = std::fs::read_to_string(root.join("src/endpoints/playground/page.html")).expect("the page is there");
+    let page = std::fs::read_to_string(root.join(PAGE)).expect("the page is there");
     assert_eq!(page.matches(MARK).count(), 1, "the page has one place for the samples");
-    let samples = Value::Object(samples(&root.join("tests/fixtures"))).to_string();
+    let samples = Value::Object(samples(&root)).to_string();
     // Comments are for who reads the file.
     let page: String =
         page.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|l| [l, "\n"]).collect();
@@ -42,34 +47,43 @@ fn main() {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(page.as_bytes()).expect("memory");
     std::fs::write(out.join("page.html.gz"), gzip.finish().expect("memory")).expect("a writable folder");
-    println!("cargo::rerun-if-changed=src/endpoints/playground/page.html");
-    println!("cargo::rerun-if-changed=src/endpoints/playground/build.rs");
-    println!("cargo::rerun-if-changed=tests/fixtures");
+    for file in [PAGE, LIST, "src/endpoints/playground/build.rs"] {
+        rerun_for(Path::new(file));
+    }
 }
 
-/// The first two fixtures of every source, one that opens an alert and its resolve.
-fn samples(fixtures: &Path) -> Map<String, Value> {
+/// Has cargo build the page anew when this file changes, and for no other fixture.
+fn rerun_for(file: &Path) {
+    println!("cargo::rerun-if-changed={}", file.display());
+}
+
+/// The samples of every source in the list: what opens an alert, and what closes it.
+fn samples(root: &Path) -> Map<String, Value> {
+    let list = std::fs::read_to_string(root.join(LIST)).expect("the list of samples is there");
     let mut samples = Map::new();
-    for folder in std::fs::read_dir(fixtures).expect("fixtures are there") {
-        let folder = folder.expect("readable").path();
-        let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
-        let files = std::fs::read_dir(&folder).into_iter().flatten().map(|file| file.expect("readable").path());
-        // `01-words.json` and its headers, not what they come to.
-        let bodies: BTreeMap<String, PathBuf> =
-            files.map(|path| (name(&path), path)).filter(|(name, _)| name.matches('.').count() == 1).collect();
+    for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [slug, opens, closes] = words.as_slice() else { panic!("{LIST}: not a slug and two fixtures: {line}") };
         let mut pair = Map::new();
-        for (number, kind) in [("01-", "opens"), ("02-", "closes")] {
-            let Some((_, path)) = bodies.iter().find(|(name, _)| name.starts_with(number)) else { continue };
-            let mut sample = Map::new();
-            sample.insert("body".into(), std::fs::read_to_string(path).expect("a fixture is text").into());
-            if let Ok(headers) = std::fs::read(path.with_extension("headers.json")) {
-                sample.insert("headers".into(), serde_json::from_slice(&headers).expect("headers are json"));
-            }
-            pair.insert(kind.into(), sample.into());
+        for (kind, name) in [("opens", opens), ("closes", closes)] {
+            pair.insert(kind.into(), sample(root, &Path::new("tests/fixtures").join(slug).join(name)));
         }
-        if pair.len() == 2 {
-            samples.insert(name(&folder), pair.into());
-        }
+        samples.insert((*slug).into(), pair.into());
     }
     samples
+}
+
+/// A fixture: its body, and its headers where it has some of its own.
+fn sample(root: &Path, path: &Path) -> Value {
+    let read = |path: &Path| std::fs::read_to_string(root.join(path));
+    let body = read(path).unwrap_or_else(|error| panic!("{LIST} names {}: {error}", path.display()));
+    rerun_for(path);
+    let mut sample = Map::new();
+    sample.insert("body".into(), body.into());
+    let headers = path.with_extension("headers.json");
+    if let Ok(text) = read(&headers) {
+        sample.insert("headers".into(), serde_json::from_str(&text).expect("headers are json"));
+        rerun_for(&headers);
+    }
+    sample.into()
 }

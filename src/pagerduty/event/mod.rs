@@ -121,7 +121,7 @@ struct Parts {
     images: Vec<Value>,
     client: Map<String, Value>,
     severity: Severity,
-    indivisible: bool,
+    requires_details: bool,
     /// What had to be cut or left out, for whoever asks.
     cuts: Vec<&'static str>,
 }
@@ -169,7 +169,7 @@ impl Event {
             images: Vec::new(),
             client: Map::new(),
             severity,
-            indivisible: false,
+            requires_details: false,
             cuts,
         }))
     }
@@ -182,9 +182,9 @@ impl Event {
     }
 
     /// The least that says the same, for where PagerDuty refuses the whole: action, key, summary, source, severity, and
-    /// `why` the rest is missing. A bare event has no less, and neither has one that is [`Event::indivisible`].
+    /// `why` the rest is missing. A bare event has no less, and neither has one that is [`Event::requires_details`].
     pub fn minimal(&self, why: &str) -> Option<Event> {
-        if self.0.indivisible {
+        if self.0.requires_details {
             return None;
         }
         let text = |name: &str| self.0.payload.get(name).and_then(Value::as_str);
@@ -198,8 +198,8 @@ impl Event {
 
     /// The same event, whose details are what it is about.
     #[must_use]
-    pub fn indivisible(mut self) -> Event {
-        self.0.indivisible = true;
+    pub fn requires_details(mut self) -> Event {
+        self.0.requires_details = true;
         self
     }
 

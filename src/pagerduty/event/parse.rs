@@ -34,7 +34,7 @@ pub fn action(event: Node<'_>, with_changes: bool) -> Result<Action, Unreadable>
 ///
 /// # Errors
 /// A trigger has no summary.
-pub fn parse(event: Node<'_>, action: Action, key: Option<DedupKey>, place: &str) -> Result<Event, Unreadable> {
+pub fn parse(event: Node<'_>, action: Action, key: Option<DedupKey>, source_field: &str) -> Result<Event, Unreadable> {
     let payload = event.get("payload");
     let summary = payload.get("summary").text();
     if matches!(action, Action::Trigger | Action::Change) && summary.is_none() {
@@ -48,11 +48,12 @@ pub fn parse(event: Node<'_>, action: Action, key: Option<DedupKey>, place: &str
     // Its case and its spelling may be mended without a word; a severity that is made up is said to be.
     let made_up = severity.is_none() && action != Action::Change;
     let sender = event.get("client").text();
-    let place = payload.get("source").text().or_else(|| sender.clone()).unwrap_or_else(|| place.to_owned());
-    let summary = summary.unwrap_or_else(|| [action.as_str(), " from ", &place].concat());
+    let source_field =
+        payload.get("source").text().or_else(|| sender.clone()).unwrap_or_else(|| source_field.to_owned());
+    let summary = summary.unwrap_or_else(|| [action.as_str(), " from ", &source_field].concat());
     let made = match key {
-        Some(key) => Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, &place),
-        None => Event::change(&summary, &place),
+        Some(key) => Event::new(action, key, severity.unwrap_or(Severity::Error), &summary, &source_field),
+        None => Event::change(&summary, &source_field),
     };
     let made = made
         .component(payload.get("component").text())

@@ -18,7 +18,7 @@ const NAME_MAX_BYTES: usize = 256;
 
 /// The longest string and the longest list or object that one step leaves.
 #[derive(Clone, Copy)]
-struct Cut {
+struct Truncation {
     string: usize,
     list: usize,
 }
@@ -27,8 +27,8 @@ struct Cut {
 ///
 /// The last step leaves no more than a chain of single members, so there is always one that suffices.
 pub fn fit(members: &Map<String, Value>, room: usize) -> Map<String, Value> {
-    let strings = (6..=18).rev().map(|bits| Cut { string: 1 << bits, list: usize::MAX });
-    let lists = (0..=12).rev().map(|bits| Cut { string: 64, list: 1 << bits });
+    let strings = (6..=18).rev().map(|bits| Truncation { string: 1 << bits, list: usize::MAX });
+    let lists = (0..=12).rev().map(|bits| Truncation { string: 64, list: 1 << bits });
     let mut fitting = members.clone();
     let mut steps = strings.chain(lists);
     while size(&fitting) > room {
@@ -54,7 +54,7 @@ pub fn size(members: &Map<String, Value>) -> usize {
     serde_json::to_vec(members).map_or(usize::MAX, |text| text.len())
 }
 
-impl Cut {
+impl Truncation {
     /// A copy of a value with the step applied to it and to all below; `changed` is set where that took something away.
     fn apply(self, value: &Value, changed: &mut bool) -> Value {
         match value {

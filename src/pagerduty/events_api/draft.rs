@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Channel;
+use super::Destination;
 use crate::pagerduty::event::{Action, Event};
 use crate::secret::Secret;
 use crate::text;
@@ -25,7 +25,7 @@ pub struct Draft {
 }
 
 /// What [`super::deliver`] would send, and nothing is sent. `variable` holds the routing key.
-pub fn draft(events: &[Event], channel: Channel<'_>, variable: &str) -> Vec<Draft> {
+pub fn draft(events: &[Event], destination: Destination<'_>, variable: &str) -> Vec<Draft> {
     let draft = |event: &Event| {
         let mut body = event.to_json();
         if let Some(members) = body.as_object_mut() {
@@ -33,12 +33,12 @@ pub fn draft(events: &[Event], channel: Channel<'_>, variable: &str) -> Vec<Draf
         }
         let hash = |key: &Secret| text::sha256_hex(&event.encode(key.expose()));
         let change = event.action() == Action::Change;
-        let url = if change { channel.changes } else { channel.alerts };
-        let previous = channel.keys.previous.as_ref().filter(|_| event.action().closes());
-        let refused = change && takes_no_changes(&channel.keys.current);
+        let url = if change { destination.changes } else { destination.alerts };
+        let previous = destination.keys.previous.as_ref().filter(|_| event.action().closes());
+        let refused = change && takes_no_changes(&destination.keys.current);
         Draft {
             body,
-            sha256: hash(&channel.keys.current),
+            sha256: hash(&destination.keys.current),
             previous_sha256: previous.map(hash),
             variable: variable.to_owned(),
             url: url.to_string(),

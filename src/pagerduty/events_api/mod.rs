@@ -23,11 +23,11 @@ mod run;
 pub use self::draft::{Draft, draft, takes_no_changes};
 pub use self::outcome::{Failure, Outcome, Sent, Verdict};
 pub use self::probe::{Probe, probe};
-use self::run::{Place, Run};
+use self::run::{DeliveryRun, LanePosition};
 
 /// Where events go, and with what.
 #[derive(Clone, Copy, Debug)]
-pub struct Channel<'a> {
+pub struct Destination<'a> {
     /// The routing key, and the one before it.
     pub keys: &'a Rotation,
     /// Where PagerDuty takes alert events.
@@ -39,20 +39,25 @@ pub struct Channel<'a> {
 }
 
 /// Sends events and waits for every answer, until `deadline` at the latest. One outcome for each event, in order.
-pub fn deliver(host: &mut dyn Host, events: &[Event], channel: Channel<'_>, deadline: Duration) -> Vec<Outcome> {
+pub fn deliver(
+    host: &mut dyn Host,
+    events: &[Event],
+    destination: Destination<'_>,
+    deadline: Duration,
+) -> Vec<Outcome> {
     let lanes = event::by_alert(events);
-    let mut run = Run { events, channel, deadline, throttled: [false; 2], outcomes: Vec::new() };
+    let mut run = DeliveryRun { events, destination, deadline, throttled: [false; 2], outcomes: Vec::new() };
     run.outcomes.extend(events.iter().map(|event| Outcome {
         action: event.action(),
         dedup_key: event.dedup_key().map(|key| key.as_str().to_owned()),
         current: Sent::unsent(),
-        previous: (event.action().closes() && channel.keys.previous.is_some()).then(Sent::unsent),
+        previous: (event.action().closes() && destination.keys.previous.is_some()).then(Sent::unsent),
         minimal: false,
     }));
-    let mut places: Vec<Place> = lanes.iter().map(|_| Place::default()).collect();
+    let mut positions: Vec<LanePosition> = lanes.iter().map(|_| LanePosition::default()).collect();
     host.exchange(lanes.len(), deadline, &mut |lane, elapsed, answer| {
-        let (lane, place) = (lanes.get(lane)?, places.get_mut(lane)?);
-        run.step(lane, place, elapsed, answer)
+        let (lane, position) = (lanes.get(lane)?, positions.get_mut(lane)?);
+        run.step(lane, position, elapsed, answer)
     });
     run.outcomes
 }

@@ -6,7 +6,7 @@ use super::{Failure, Sent};
 use crate::http::Url;
 use crate::pagerduty::answer;
 use crate::pagerduty::event::Event;
-use crate::runtime::{Host, Next, Outbound};
+use crate::runtime::{Host, HttpRequest, Next};
 use crate::secret::Secret;
 
 /// A routing key, and an event that does nothing with it.
@@ -34,7 +34,7 @@ pub fn probe(host: &mut dyn Host, probes: &[Probe<'_>], urls: &[&Url], deadline:
             }
         }
         let url = *urls.get(told.len())?;
-        let outbound = Outbound::post(url.clone(), probe.event.encode(probe.key.expose()));
+        let outbound = HttpRequest::post(url.clone(), probe.event.encode(probe.key.expose()));
         Some(Next { outbound, not_before: elapsed })
     });
     told

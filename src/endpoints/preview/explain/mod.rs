@@ -16,7 +16,7 @@ use crate::text;
 
 mod payload;
 
-use self::payload::{Part, Walk, common, edit, found_in, mark, shown};
+use self::payload::{PayloadPart, Walk, common, edit, found_in, mark, shown};
 
 /// How much is mapped for one explanation, in bytes of payloads. A runtime may have no clock on computing.
 const MAPPED_MAX_BYTES: usize = 6 * 1024 * 1024;
@@ -167,27 +167,27 @@ pub fn explain(
     let headers = delivery.header_names().filter(|name| !TRANSPORT.contains(name));
     for name in headers.map(str::to_owned).collect::<Vec<String>>() {
         let answer = asker.ask(&payload, Some(&name));
-        found.note(&text::joined(&["header", &name], " "), answer.as_deref());
+        found.note(&text::join_nonempty(&["header", &name], " "), answer.as_deref());
     }
     try_words(&mut asker, &mut found, &payload, &parts, words);
     unused.retain(|name| !found.names(name));
     unused.truncate(UNUSED_MAX);
     let complete = asker.left > 0 && !walk.cut;
-    let known = Known { payload: &payload, parts: &parts, each: !walk.many, complete };
+    let known = Explainer { payload: &payload, parts: &parts, each: !walk.many, complete };
     let origins = events.iter().zip(&found.of).map(|(event, of)| known.origins(event, of)).collect();
     let incomplete = (!complete).then_some(TOO_LONG);
     Explanation { events: origins, unused, incomplete }
 }
 
 /// Puts other words in the place of words, where nothing is known yet to decide what is done or how bad it is.
-fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, parts: &[Part], words: &[&str]) {
-    let is_word = |part: &&Part| match &part.value {
+fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, parts: &[PayloadPart], words: &[&str]) {
+    let is_word = |part: &&PayloadPart| match &part.value {
         Value::String(text) => text.len() <= WORD_MAX_BYTES,
         value => value.is_number(),
     };
-    let is_listed = |part: &&Part| part.value.as_str().is_some_and(|text| words.contains(&text));
+    let is_listed = |part: &&PayloadPart| part.value.as_str().is_some_and(|text| words.contains(&text));
     // A word that the page names stands most likely where it decides.
-    let (likely, others): (Vec<&Part>, Vec<&Part>) = parts.iter().filter(is_word).partition(is_listed);
+    let (likely, others): (Vec<&PayloadPart>, Vec<&PayloadPart>) = parts.iter().filter(is_word).partition(is_listed);
     for part in if found.wants(&DECIDED) { parts } else { &[] } {
         let answer = asker.change(payload, part, &|value| *value = Value::Null);
         found.note_only(&[ALL, "event_action", "payload.severity"], &part.name, answer.as_deref());
@@ -226,14 +226,19 @@ impl Asker<'_, '_> {
             self.left = 0;
             return None;
         }
-        let mapped = self.delivery.instead(body, without, self.map);
+        let mapped = self.delivery.with_altered_body(body, without, self.map);
         let made =
             mapped.as_ref().map_or(0, |mapped| mapped.events.len() + mapped.ignored.len() + mapped.rejected.len());
         self.left = self.left.saturating_sub(made * EVENT_BYTES);
         Some(mapped.map(|mapped| mapped.events.iter().map(fields).collect()).unwrap_or_default())
     }
 
-    fn change(&mut self, payload: &Value, part: &Part, how: &dyn Fn(&mut Value)) -> Option<Vec<Map<String, Value>>> {
+    fn change(
+        &mut self,
+        payload: &Value,
+        part: &PayloadPart,
+        how: &dyn Fn(&mut Value),
+    ) -> Option<Vec<Map<String, Value>>> {
         if self.left == 0 {
             return None;
         }
@@ -324,7 +329,7 @@ fn flatten(value: &Value, path: &str, fields: &mut Map<String, Value>) {
     match value {
         Value::Object(members) if !whole => {
             for (name, member) in members {
-                flatten(member, &text::joined(&[path, name], "."), fields);
+                flatten(member, &text::join_nonempty(&[path, name], "."), fields);
             }
         }
         Value::Array(items) if !whole => {
@@ -339,16 +344,16 @@ fn flatten(value: &Value, path: &str, fields: &mut Map<String, Value>) {
 }
 
 /// What there is to explain with.
-struct Known<'a> {
+struct Explainer<'a> {
     payload: &'a Value,
-    parts: &'a [Part],
+    parts: &'a [PayloadPart],
     /// Whether each part is one place in the payload.
     each: bool,
     /// Whether all was asked.
     complete: bool,
 }
 
-impl Known<'_> {
+impl Explainer<'_> {
     /// What is known of an event's fields, as a person reads it.
     fn origins(&self, event: &Map<String, Value>, of: &Map<String, Value>) -> Vec<Origin> {
         let kind = of.get_key_value(ALL);

@@ -12,15 +12,15 @@ const WALKED_MAX: usize = 20_000;
 const NAME_MAX_BYTES: usize = 512;
 
 /// A part of a payload that holds no other.
-pub(super) struct Part {
+pub(super) struct PayloadPart {
     /// Its path as a person writes it.
     pub(super) name: String,
-    pub(super) path: Vec<Step>,
+    pub(super) path: Vec<PathStep>,
     pub(super) value: Value,
 }
 
 #[derive(Clone)]
-pub(super) enum Step {
+pub(super) enum PathStep {
     /// All items of a list.
     All,
     Index(usize),
@@ -32,7 +32,7 @@ pub(super) enum Step {
 /// All parts of a payload; where `many` is set, a part of any item of a list stands for that of all.
 pub(super) struct Walk {
     pub(super) many: bool,
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<PayloadPart>,
     seen: Map<String, Value>,
     /// How much more is walked.
     left: usize,
@@ -47,14 +47,14 @@ impl Walk {
         walk
     }
 
-    fn visit(&mut self, value: &Value, name: String, path: &mut Vec<Step>) {
+    fn visit(&mut self, value: &Value, name: String, path: &mut Vec<PathStep>) {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 || self.parts.len() > PARTS_MAX || name.len() > NAME_MAX_BYTES {
             self.cut = true;
             return;
         }
         let many = self.many;
-        let mut below = |value: &Value, name: String, step: Step| {
+        let mut below = |value: &Value, name: String, step: PathStep| {
             path.push(step);
             self.visit(value, name, path);
             path.pop();
@@ -64,19 +64,19 @@ impl Walk {
                 for (member, value) in members {
                     // Longer ones are cut off below, and joining them costs too much.
                     let shown = member.get(..member.floor_char_boundary(NAME_MAX_BYTES)).unwrap_or_default();
-                    below(value, text::joined(&[&name, shown], "."), Step::Name(member.clone()));
+                    below(value, text::join_nonempty(&[&name, shown], "."), PathStep::Name(member.clone()));
                 }
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     match many {
-                        true => below(item, format!("{name}[]"), Step::All),
-                        false => below(item, format!("{name}[{index}]"), Step::Index(index)),
+                        true => below(item, format!("{name}[]"), PathStep::All),
+                        false => below(item, format!("{name}[{index}]"), PathStep::Index(index)),
                     }
                 }
             }
             Value::String(text) => match inner(text) {
-                Some(inner) => below(&inner, name, Step::Text),
+                Some(inner) => below(&inner, name, PathStep::Text),
                 None if text.trim().is_empty() => {}
                 None => self.add(value, name, path),
             },
@@ -85,9 +85,9 @@ impl Walk {
         }
     }
 
-    fn add(&mut self, value: &Value, name: String, path: &[Step]) {
+    fn add(&mut self, value: &Value, name: String, path: &[PathStep]) {
         if self.seen.insert(name.clone(), Value::Null).is_none() {
-            self.parts.push(Part { name, path: path.to_vec(), value: value.clone() });
+            self.parts.push(PayloadPart { name, path: path.to_vec(), value: value.clone() });
         }
     }
 }
@@ -99,13 +99,13 @@ pub(super) fn inner(text: &str) -> Option<Value> {
 }
 
 /// Changes what stands at a path.
-pub(super) fn edit(value: &mut Value, path: &[Step], how: &dyn Fn(&mut Value)) {
+pub(super) fn edit(value: &mut Value, path: &[PathStep], how: &dyn Fn(&mut Value)) {
     let Some((step, rest)) = path.split_first() else { return how(value) };
     match step {
-        Step::All => value.as_array_mut().into_iter().flatten().for_each(|item| edit(item, rest, how)),
-        Step::Index(index) => value.get_mut(*index).into_iter().for_each(|item| edit(item, rest, how)),
-        Step::Name(name) => value.get_mut(name).into_iter().for_each(|member| edit(member, rest, how)),
-        Step::Text => {
+        PathStep::All => value.as_array_mut().into_iter().flatten().for_each(|item| edit(item, rest, how)),
+        PathStep::Index(index) => value.get_mut(*index).into_iter().for_each(|item| edit(item, rest, how)),
+        PathStep::Name(name) => value.get_mut(name).into_iter().for_each(|member| edit(member, rest, how)),
+        PathStep::Text => {
             if let Some(mut held) = value.as_str().and_then(inner) {
                 edit(&mut held, rest, how);
                 *value = String::from_utf8(json::encode(&held)).unwrap_or_default().into();
@@ -131,15 +131,15 @@ pub(super) fn mark(value: &mut Value) {
 }
 
 /// A value that reads as `wanted` at a path that may stand for many places.
-pub(super) fn found_in(value: &Value, path: &[Step], wanted: &Value) -> Option<Value> {
+pub(super) fn found_in(value: &Value, path: &[PathStep], wanted: &Value) -> Option<Value> {
     let Some((step, rest)) = path.split_first() else {
         return (shown(value) == shown(wanted)).then(|| value.clone());
     };
     match step {
-        Step::All => value.as_array()?.iter().find_map(|item| found_in(item, rest, wanted)),
-        Step::Index(index) => found_in(value.get(*index)?, rest, wanted),
-        Step::Name(name) => found_in(value.get(name)?, rest, wanted),
-        Step::Text => found_in(&inner(value.as_str()?)?, rest, wanted),
+        PathStep::All => value.as_array()?.iter().find_map(|item| found_in(item, rest, wanted)),
+        PathStep::Index(index) => found_in(value.get(*index)?, rest, wanted),
+        PathStep::Name(name) => found_in(value.get(name)?, rest, wanted),
+        PathStep::Text => found_in(&inner(value.as_str()?)?, rest, wanted),
     }
 }
 

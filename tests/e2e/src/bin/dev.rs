@@ -1,0 +1,214 @@
+//! `cargo dev`: the component on loopback, with a PagerDuty double beside it, shown in the terminal.
+//!
+//! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
+//! resolved, and ends. `cargo dev -- new <slug>` begins a source, and ends. `--port N` listens on that port instead of one that the system picks. A variable `NAME` is taken
+//! from `SPIN_VARIABLE_NAME`, as `spin up` does; with a routing key among them events go to the real PagerDuty.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use pagerelay::sources;
+use pagerelay_e2e::build::Flavour;
+use pagerelay_e2e::fixtures;
+use pagerelay_e2e::pagerduty::{PagerDuty, Received};
+use pagerelay_e2e::rest::{self, Rest};
+use pagerelay_e2e::runtime::{Call, Reply, World, relay};
+use pagerelay_e2e::server::Server;
+use pagerelay_e2e::{SERVICE_KEY, root, run, scaffold};
+
+const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]], or cargo dev -- new <slug>";
+
+fn main() -> ExitCode {
+    let mut demo = false;
+    let mut port = 0;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "new" => {
+                let (Some(slug), None) = (arguments.next(), arguments.next()) else { return fail(USAGE) };
+                return match scaffold::new_source(root(), &slug) {
+                    Ok(next) => {
+                        say(&next);
+                        ExitCode::SUCCESS
+                    }
+                    Err(error) => fail(&format!("{error:#}")),
+                };
+            }
+            "--demo" => demo = true,
+            "--port" => match arguments.next().and_then(|port| port.parse().ok()) {
+                Some(number) => port = number,
+                None => return fail(USAGE),
+            },
+            _ => return fail(USAGE),
+        }
+    }
+    let relay = relay(Flavour::Spin);
+    let mut world = World::default();
+    for (name, value) in std::env::vars().filter(|(_, value)| !value.is_empty()) {
+        if let Some(name) = name.strip_prefix("SPIN_VARIABLE_") {
+            world = world.with(&name.to_ascii_lowercase(), &value);
+        }
+    }
+    let real = world.variables.keys().any(|name| name.starts_with("routing_key") || name == "events_url");
+    if demo && !world.variables.is_empty() {
+        return fail("--demo sets everything itself: unset SPIN_VARIABLE_…, so that it pages nobody");
+    }
+    let made_up = !world.variables.contains_key("webhook_secret");
+    if made_up {
+        world = world.with("webhook_secret", &secret_of_the_day());
+    }
+    run(async {
+        let double = if real { None } else { Some(PagerDuty::showing(Some(Box::new(show_event))).await) };
+        // A person's view of the same PagerDuty; it knows no alerts of the other.
+        let api = if real { None } else { Some(Rest::start().await) };
+        if let (Some(double), Some(api)) = (&double, &api) {
+            api.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
+            world = world.clone().with("events_url", &double.url()).with("routing_key", SERVICE_KEY);
+            world = world.with("api_url", &api.url()).with("api_token", rest_api::TOKEN);
+            if !world.variables.contains_key("secret_act") {
+                world = world.with("secret_act", &secret_of_the_day());
+            }
+        }
+        if demo {
+            return play(&world).await;
+        }
+        let show = Arc::new(|reply: &Reply| show_reply(reply));
+        match Server::start(relay, world.clone(), port, Some(show)).await {
+            Ok(server) => greet(&server, &world, real, made_up),
+            Err(error) => fail(&format!("127.0.0.1:{port}: {error}")),
+        }
+    })
+}
+
+/// Says what to try, and serves until the process is ended.
+fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode {
+    // A secret of the user's own stays in the environment that it came from.
+    let secret = if made_up { world.variables["webhook_secret"].as_str() } else { "$SPIN_VARIABLE_WEBHOOK_SECRET" };
+    say(&format!("{} on {}", bold("pagerelay"), server.url("/")));
+    match real {
+        true => say(&format!("{} events go to PagerDuty as your variables say", bold("careful:"))),
+        false => say("PagerDuty is played by a double: every event is checked and shown here, and nobody is paged"),
+    }
+    say(&format!("\nTry payloads in a browser: {} with the secret {secret}", server.url("/")));
+    say("\nOr in another terminal:\n");
+    for (fixture, what) in [("01-firing-two-alerts", "two alerts fire"), ("02-resolved-two-alerts", "and are over")] {
+        say(&format!("  # {what}"));
+        say(&format!(
+            "  curl -H \"Authorization: Bearer {secret}\" -d @tests/fixtures/alertmanager/{fixture}.json {}\n",
+            server.url("/alertmanager")
+        ));
+    }
+    say("  # what is wrong with the set-up");
+    let bearer = format!("Authorization: Bearer {secret}");
+    say(&format!("  curl -H \"{bearer}\" -H 'Accept: text/plain' '{}'\n", server.url("/check?deep=1")));
+    if let (false, Some(secret)) = (real, world.variables.get("secret_act")) {
+        let secret = if secret.starts_with("dev-") { secret.as_str() } else { "$SPIN_VARIABLE_SECRET_ACT" };
+        say(&format!("POST {} acts as a person, with the secret {secret}.", server.url("/act")));
+    }
+    let slugs: Vec<&str> = sources::SOURCES.iter().map(|source| source.slug).collect();
+    say(&format!("Sources: {}.", slugs.join(", ")));
+    say(&format!("What to enter at each vendor's: {}. End with Ctrl-C.\n", server.url("/setup")));
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A secret for this run alone, so that none of the README's or the terminal's can end up in a deployment.
+fn secret_of_the_day() -> String {
+    let seed = format!("{:?} {}", std::time::SystemTime::now(), std::process::id());
+    format!("dev-{}", &pagerelay::text::sha256_hex(seed.as_bytes())[..24])
+}
+
+/// Posts the first two fixtures of every source: one that fires, and its own resolve.
+async fn play(world: &World) -> ExitCode {
+    let mut failed = false;
+    for source in sources::SOURCES {
+        for fixture in fixtures::of(source).into_iter().take(2) {
+            say(&format!("\n{} {}", bold(source.name), fixture.name()));
+            let secret = &world.variables["webhook_secret"];
+            let call = Call::fixture(&fixture, &format!("/{}", source.slug), secret);
+            match relay(Flavour::Spin).call(world, call).await {
+                Ok(reply) => {
+                    show_reply(&reply);
+                    failed |= reply.status >= 300;
+                }
+                Err(error) => {
+                    say(&format!("  the component failed: {error:#}"));
+                    failed = true;
+                }
+            }
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// An event, as the person on call would see it.
+fn show_event(received: &Received) {
+    // The doctor looks whether anybody is there.
+    if received.bytes.is_empty() {
+        return;
+    }
+    let text = |pointer: &str| received.event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("-");
+    let severity = text("/payload/severity");
+    let action = received.event["event_action"].as_str().unwrap_or("change");
+    let mut lines = vec![format!("{} {} {}", bold(&action.to_uppercase()), paint(severity), text("/payload/summary"))];
+    for name in ["source", "component", "group", "class", "timestamp"] {
+        if let Some(value) = received.event["payload"][name].as_str() {
+            lines.push(format!("{name:<10} {value}"));
+        }
+    }
+    lines.push(format!("dedup key  {}", text("/dedup_key")));
+    for (list, address, title) in [("links", "href", "text"), ("images", "src", "alt")] {
+        for item in received.event[list].as_array().into_iter().flatten() {
+            let title = item[title].as_str().unwrap_or_default();
+            lines.push(format!("{:<10} {title} {}", list.trim_end_matches('s'), item[address].as_str().unwrap_or("-")));
+        }
+    }
+    lines.push(format!("pagerduty  {} {}", received.status, received.effect));
+    say(&format!("  {}", lines.join("\n    ")));
+}
+
+/// What the sender was told, in a line.
+fn show_reply(reply: &Reply) {
+    let said = reply.json();
+    let words = said["detail"].as_str().or(said["message"].as_str()).unwrap_or_default();
+    say(&format!("  {} {} {words}", bold("reply"), reply.status));
+    for ignored in said["ignored"].as_array().into_iter().flatten() {
+        let part = |name: &str| ignored[name].as_str().unwrap_or_default().to_owned();
+        say(&format!("    ignored {}: {}", part("item"), part("reason")));
+    }
+    for warning in said["warnings"].as_array().into_iter().flatten() {
+        say(&format!("    warning {}", warning.as_str().unwrap_or_default()));
+    }
+}
+
+fn bold(text: &str) -> String {
+    styled("1", text)
+}
+
+/// A severity in the colour that PagerDuty gives it.
+fn paint(severity: &str) -> String {
+    let colour = match severity {
+        "critical" => "1;31",
+        "error" => "31",
+        "warning" => "33",
+        _ => "36",
+    };
+    styled(colour, severity)
+}
+
+fn styled(code: &str, text: &str) -> String {
+    let plain = !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some();
+    if plain { text.to_owned() } else { format!("\u{1b}[{code}m{text}\u{1b}[0m") }
+}
+
+fn say(line: &str) {
+    // Where nobody reads any more there is nobody to tell.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn fail(line: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{line}");
+    ExitCode::FAILURE
+}

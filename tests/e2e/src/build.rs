@@ -1,0 +1,255 @@
+//! Builds the component, and first gets what that takes: a Rust compiler with a standard library for
+//! `wasm32-unknown-unknown`.
+//!
+//! In this order: a compiler that has it; `rustup target add`; a compiler whose library source is at hand (rustup's
+//! `rust-src`, or Debian's `rustc-web` with `rust-web-src`); with `PAGERELAY_INSTALL=1`, as root on Debian, the packages;
+//! else a word on what to do.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Debian's compiler with its library source. `--no-install-recommends`, or it pulls in a desktop's worth.
+const DEBIAN: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
+
+/// Which variable store the component imports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// The one that ships: Spin's draft.
+    Spin,
+    /// Feature `wasmtime`: the draft of `wasmtime serve`.
+    Wasmtime,
+}
+
+impl Flavour {
+    fn name(self) -> &'static str {
+        match self {
+            Flavour::Spin => "spin",
+            Flavour::Wasmtime => "wasmtime",
+        }
+    }
+}
+
+/// The component, built if it has to be. Progress goes to the terminal.
+pub fn component(flavour: Flavour) -> &'static Path {
+    static SPIN: OnceLock<PathBuf> = OnceLock::new();
+    static WASMTIME: OnceLock<PathBuf> = OnceLock::new();
+    let built = match flavour {
+        Flavour::Spin => &SPIN,
+        Flavour::Wasmtime => &WASMTIME,
+    };
+    built.get_or_init(|| match build(flavour) {
+        Ok(path) => path,
+        Err(error) => panic!("the component cannot be built: {error:#}"),
+    })
+}
+
+fn build(flavour: Flavour) -> Result<PathBuf> {
+    let root = crate::root();
+    let folder = root.join("target/component");
+    std::fs::create_dir_all(&folder)?;
+    // One build at a time: other test binaries and the dev server write the same files.
+    let lock = File::create(folder.join("pagerelay.lock"))?;
+    lock.lock()?;
+    let toolchain = Toolchain::find(root)?;
+    let copy = folder.join(format!("pagerelay-{}.wasm", flavour.name()));
+    if !copy.exists() {
+        say(&format!("building the component ({}) with {} …", flavour.name(), toolchain.says));
+    }
+    let mut cargo = toolchain.command(&toolchain.cargo);
+    cargo.current_dir(root).args(["build", "--release", "--package", "pagerelay", "--lib", "--target", TARGET]);
+    cargo.arg("--target-dir").arg(&folder);
+    if flavour == Flavour::Wasmtime {
+        cargo.args(["--no-default-features", "--features", "wasmtime,sns,templates"]);
+    }
+    run_quietly_when_there_is_nothing_to_do(cargo)?;
+    let built = folder.join(TARGET).join("release/pagerelay.wasm");
+    // Both flavours come out under one name. Another process may be reading the copy, so it is replaced in one go.
+    let fresh = copy.with_extension("new");
+    std::fs::copy(&built, &fresh).with_context(|| format!("{} is missing", built.display()))?;
+    std::fs::rename(&fresh, &copy)?;
+    Ok(copy)
+}
+
+/// Runs cargo and passes on what it says, but for the line that only says that it has finished.
+fn run_quietly_when_there_is_nothing_to_do(mut cargo: Command) -> Result<()> {
+    if std::io::stderr().is_terminal() {
+        cargo.env("CARGO_TERM_COLOR", "always");
+    }
+    let mut child = cargo.stderr(Stdio::piped()).spawn().with_context(|| format!("{cargo:?} does not start"))?;
+    let said = child.stderr.take().context("standard error is piped")?;
+    for line in BufReader::new(said).lines() {
+        let line = line?;
+        if !line.contains("Finished") {
+            say(&line);
+        }
+    }
+    if !child.wait()?.success() {
+        bail!("cargo build --target {TARGET} failed");
+    }
+    Ok(())
+}
+
+/// A cargo and a rustc that can build for the target.
+struct Toolchain {
+    cargo: PathBuf,
+    rustc: PathBuf,
+    /// Whether the standard library has to be built too.
+    build_std: bool,
+    /// Where `wasm-ld` is, where the compiler does not bring it along.
+    linker: Option<PathBuf>,
+    says: String,
+}
+
+impl Toolchain {
+    fn find(root: &Path) -> Result<Toolchain> {
+        let here = Toolchain::new("cargo".into(), "rustc".into());
+        let debian = Toolchain::new("/usr/bin/cargo".into(), "/usr/bin/rustc".into());
+        if let Some(ready) = here.as_is() {
+            return Ok(ready);
+        }
+        // A machine whose rustup cannot reach its server is not to wait for it each time.
+        let unreachable = root.join("target/component/rustup-cannot-add-the-target");
+        if on_path("rustup") && !unreachable.exists() {
+            say(&format!("installing the target: rustup target add {TARGET} …"));
+            let mut rustup = Command::new("rustup");
+            let added = rustup.current_dir(root).args(["target", "add", TARGET]).status();
+            if let Some(ready) = added.is_ok_and(|status| status.success()).then(|| here.as_is()).flatten() {
+                return Ok(ready);
+            }
+            say("rustup cannot add it: looking for the standard library's source …");
+            File::create(unreachable)?;
+        }
+        if let Some(ready) = here.with_source().or_else(|| debian.with_source()) {
+            return Ok(ready);
+        }
+        // Only where it is asked for: tests do not change a developer's machine.
+        let may_install = std::env::var("PAGERELAY_INSTALL").is_ok_and(|value| value == "1");
+        if may_install && is_root() && on_path("apt-get") {
+            apt_get(DEBIAN)?;
+            // Debian's own name for the linker leads to a package of its own; rustup's linker does as well.
+            if debian.wasm_ld().is_none()
+                && let Ok(link) = std::fs::read_link("/usr/bin/rust-lld")
+            {
+                apt_get(&[&link.file_name().unwrap_or_default().to_string_lossy()])?;
+            }
+            if let Some(ready) = debian.with_source() {
+                return Ok(ready);
+            }
+        }
+        bail!(
+            "this machine has no Rust standard library for {TARGET}, and none could be installed.\n\
+             With rustup:    rustup target add {TARGET}\n\
+             On Debian:      sudo apt-get install --no-install-recommends {} lld\n\
+             As root there, PAGERELAY_INSTALL=1 has this done here.",
+            DEBIAN.join(" ")
+        )
+    }
+
+    fn new(cargo: PathBuf, rustc: PathBuf) -> Toolchain {
+        Toolchain { cargo, rustc, build_std: false, linker: None, says: String::new() }
+    }
+
+    /// The compiler where it has the target's standard library.
+    fn as_is(&self) -> Option<Toolchain> {
+        let libraries = self.ask(&["--print", "target-libdir", "--target", TARGET])?;
+        let mut files = Path::new(&libraries).read_dir().ok()?;
+        files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libstd-"))).then(|| {
+            let says = self.ask(&["--version"]).unwrap_or_default();
+            Toolchain { says, ..Toolchain::new(self.cargo.clone(), self.rustc.clone()) }
+        })
+    }
+
+    /// The compiler where it has the library's source and something links.
+    fn with_source(&self) -> Option<Toolchain> {
+        let sysroot = PathBuf::from(self.ask(&["--print", "sysroot"])?);
+        if !sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").exists() || !on_path(&self.cargo) {
+            return None;
+        }
+        let linker = Some(self.wasm_ld()?);
+        let says = format!("{} and the standard library from source", self.ask(&["--version"])?);
+        Some(Toolchain { build_std: true, linker, says, ..Toolchain::new(self.cargo.clone(), self.rustc.clone()) })
+    }
+
+    /// The folder of a `wasm-ld`: this compiler's own, the system's, or rustup's.
+    fn wasm_ld(&self) -> Option<PathBuf> {
+        let own = |toolchain: &Toolchain| {
+            let sysroot = PathBuf::from(toolchain.ask(&["--print", "sysroot"])?);
+            let host = toolchain.ask(&["-vV"])?;
+            let host = host.lines().find_map(|line| line.strip_prefix("host: "))?.to_owned();
+            Some(sysroot.join("lib/rustlib").join(host).join("bin/gcc-ld"))
+        };
+        let rustup = Toolchain::new("cargo".into(), "rustc".into());
+        let versioned = || {
+            let link = std::fs::read_link("/usr/bin/rust-lld").ok()?;
+            let version = link.file_name()?.to_str()?.strip_prefix("lld-")?.to_owned();
+            Some(PathBuf::from(format!("/usr/lib/llvm-{version}/bin")))
+        };
+        let folders = [own(self), versioned(), own(&rustup), Some("/usr/bin".into())];
+        folders.into_iter().flatten().find(|folder| folder.join("wasm-ld").exists())
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Option<String> {
+        let output = self.command(&self.rustc).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// A command that sees this toolchain and nothing of the one that runs the tests.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        for name in ["CARGO", "CARGO_ENCODED_RUSTFLAGS", "LD_LIBRARY_PATH", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS"] {
+            command.env_remove(name);
+        }
+        if self.rustc.is_absolute() {
+            command.env("RUSTC", &self.rustc).env_remove("RUSTUP_TOOLCHAIN");
+        }
+        if self.build_std {
+            command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
+        }
+        if let Some(linker) = &self.linker {
+            // At the end: this folder can hold more than the linker.
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders = std::env::split_paths(&path).chain([linker.clone()]);
+            command.env("PATH", std::env::join_paths(folders).expect("a PATH that was one before"));
+        }
+        command
+    }
+}
+
+fn apt_get(packages: &[&str]) -> Result<()> {
+    say(&format!("installing {} …", packages.join(" ")));
+    for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends"]] {
+        let mut command = Command::new("apt-get");
+        command.arg("-qq").args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        if arguments.len() > 1 {
+            command.args(packages);
+        }
+        // The line above says enough; what goes wrong is on standard error.
+        command.stdout(Stdio::null());
+        if !command.status()?.success() {
+            bail!("apt-get {} failed", arguments.join(" "));
+        }
+    }
+    Ok(())
+}
+
+/// A line for whoever waits. Unlike `eprintln!`, the test runner does not hold it back.
+fn say(line: &str) {
+    // Where nobody reads any more there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+}
+
+fn on_path(program: impl AsRef<OsStr>) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}

@@ -1,0 +1,396 @@
+//! The component under wasmtime: what a runtime that runs it provides, and no more.
+//!
+//! Linked are the interfaces of the `wasi:http/proxy` world and the variable store, as `wasmtime serve` without
+//! `-Scli` does it. Each request has an instance of its own, as on Spin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
+use wasmtime::{Engine, Result, Store};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::{
+    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    default_send_request,
+};
+
+use crate::build::{self, Flavour};
+use crate::fixtures::Fixture;
+use crate::{ROUTING_KEY, SECRET, credentials};
+
+/// The component, loaded once.
+pub struct Relay {
+    pre: ProxyPre<Context>,
+    engine: Engine,
+}
+
+/// What the world looks like to one request.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub variables: BTreeMap<String, String>,
+    /// Variables whose provider is down.
+    pub broken: BTreeSet<String>,
+    pub egress: Egress,
+    /// What the wall clock says, since the Unix epoch; the real time where this is nothing.
+    pub now: Option<Duration>,
+}
+
+/// Where the component may send.
+#[derive(Clone, Debug, Default)]
+pub enum Egress {
+    /// Anywhere.
+    #[default]
+    Open,
+    /// Nowhere, as where `allowed_outbound_hosts` is empty.
+    Denied,
+    /// PagerDuty's own hosts, and Amazon SNS's, are answered by this address.
+    Double(SocketAddr),
+    /// Each of these hosts is answered by its address, or fails so; nothing goes to any other.
+    Hosts(Vec<(String, Result<SocketAddr, Trouble>)>),
+}
+
+/// How a host fails.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    Connect,
+    Dns,
+    Silence,
+    Tls,
+}
+
+/// A request for the component.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub method: &'static str,
+    pub path: String,
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Bytes,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: Bytes,
+    /// What the component wrote to its log.
+    pub log: String,
+    /// The variables that the component asked for, in order; of Spin's store only.
+    pub asked: Vec<String>,
+    /// The outbound requests: where to, with which time-outs.
+    pub sent: Vec<Sent>,
+}
+
+/// An outbound request as the runtime saw it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub url: String,
+    pub timeouts: [Option<Duration>; 3],
+}
+
+impl World {
+    /// Variables that make every source work: the shared secret, a routing key, and PagerDuty at `events_url`.
+    pub fn new(events_url: &str) -> World {
+        World::default().with("webhook_secret", SECRET).with("routing_key", ROUTING_KEY).with("events_url", events_url)
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> World {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub fn without(mut self, name: &str) -> World {
+        self.variables.remove(name);
+        self
+    }
+}
+
+impl Call {
+    /// A webhook with the right secret.
+    pub fn post(path: &str, body: impl Into<Bytes>) -> Call {
+        Call::stranger("POST", path, body).header("authorization", &format!("Bearer {SECRET}"))
+    }
+
+    /// A fixture, as its source's sender would send it with this secret.
+    pub fn fixture(fixture: &Fixture, path: &str, secret: &str) -> Call {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        let credentials = credentials::of(fixture.source, secret, &fixture.body, now);
+        let pseudo =
+            |name: &str| fixture.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
+        let query = [credentials.query.clone(), pseudo(":query").unwrap_or_default()];
+        let query = query.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
+        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let method = if pseudo(":method").as_deref() == Some("GET") { "GET" } else { "POST" };
+        let own = fixture.headers.iter().filter(|(name, _)| !name.starts_with(':'));
+        let mut call = Call { method, path, headers: Vec::new(), body: fixture.body.clone().into() };
+        for (name, value) in credentials.headers.iter().chain(own) {
+            call = call.header(name, value);
+        }
+        if !call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            call = call.header("content-type", "application/json");
+        }
+        call
+    }
+
+    /// A request without credentials.
+    pub fn stranger(method: &'static str, path: &str, body: impl Into<Bytes>) -> Call {
+        let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
+        Call { method, path: path.to_owned(), headers, body: body.into() }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Call {
+        self.headers.push((name.to_owned(), value.as_bytes().to_vec()));
+        self
+    }
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The log as JSON, where it is one line.
+    pub fn log_json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.log).unwrap_or_default()
+    }
+}
+
+/// The component as it ships, or with the other variable store.
+pub fn relay(flavour: Flavour) -> &'static Relay {
+    static SPIN: OnceLock<Relay> = OnceLock::new();
+    static WASMTIME: OnceLock<Relay> = OnceLock::new();
+    let relay = match flavour {
+        Flavour::Spin => &SPIN,
+        Flavour::Wasmtime => &WASMTIME,
+    };
+    relay.get_or_init(|| Relay::load(flavour).expect("the component loads"))
+}
+
+impl Relay {
+    fn load(flavour: Flavour) -> Result<Relay> {
+        // It may be there already, chosen for the other flavour.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let engine = Engine::default();
+        let component = Component::from_file(&engine, build::component(flavour))?;
+        let mut linker = Linker::<Context>::new(&engine);
+        wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
+        match flavour {
+            Flavour::Spin => add_spin_config(&mut linker)?,
+            Flavour::Wasmtime => {
+                wasmtime_wasi_config::add_to_linker(&mut linker, |context: &mut Context| {
+                    WasiConfig::from(&context.variables)
+                })?;
+            }
+        }
+        let pre = ProxyPre::new(linker.instantiate_pre(&component)?)?;
+        Ok(Relay { pre, engine })
+    }
+
+    /// Sends a request through the component.
+    pub async fn call(&self, world: &World, call: Call) -> Result<Reply> {
+        let mut request = hyper::Request::builder().method(call.method).uri(format!("http://relay.test{}", call.path));
+        for (name, value) in &call.headers {
+            request = request.header(name.as_str(), value.as_slice());
+        }
+        let body = Full::new(call.body).map_err(|never| match never {});
+        self.handle(world, request.body(body)?).await
+    }
+
+    /// The same with any body, such as one that does not end.
+    pub async fn handle<B>(&self, world: &World, request: hyper::Request<B>) -> Result<Reply>
+    where
+        B: hyper::body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
+    {
+        let log = MemoryOutputPipe::new(16 << 20);
+        let hooks = Outside { egress: world.egress.clone(), sent: Arc::default() };
+        let sent = Arc::clone(&hooks.sent);
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let context = Context {
+            table: ResourceTable::new(),
+            wasi: {
+                let mut wasi = WasiCtx::builder();
+                if let Some(now) = world.now {
+                    wasi.wall_clock(Stopped(now));
+                }
+                wasi.stderr(log.clone()).build()
+            },
+            http: WasiHttpCtx::new(),
+            hooks,
+            variables: WasiConfigVariables::from_iter(world.variables.clone()),
+            world: world.clone(),
+            asked: Arc::clone(&asked),
+        };
+        let mut store = Store::new(&self.engine, context);
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
+        let out = store.data_mut().http().new_response_outparam(sender)?;
+        let pre = self.pre.clone();
+        let task = tokio::spawn(async move {
+            let proxy = pre.instantiate_async(&mut store).await?;
+            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
+            Ok::<(), wasmtime::Error>(())
+        });
+        let response = match receiver.await {
+            Ok(response) => response?,
+            Err(_) => {
+                task.await??;
+                return Err(wasmtime::Error::msg("the component did not answer"));
+            }
+        };
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        task.await??;
+        let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Ok(Reply {
+            status: head.status.as_u16(),
+            headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            body,
+            log: String::from_utf8_lossy(&log.contents()).into_owned(),
+            asked: asked.lock().unwrap().clone(),
+            sent: sent.lock().unwrap().clone(),
+        })
+    }
+}
+
+/// A wall clock that does not go on.
+struct Stopped(Duration);
+
+impl HostWallClock for Stopped {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0
+    }
+}
+
+/// What the component sees as the runtime.
+struct Context {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Outside,
+    variables: WasiConfigVariables,
+    world: World,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl WasiView for Context {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Context {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+/// The error of Spin's variable store.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+enum StoreError {
+    #[component(name = "upstream")]
+    Upstream(String),
+    #[component(name = "io")]
+    #[expect(dead_code, reason = "a part of the interface that nothing here needs")]
+    Io(String),
+}
+
+/// The variable store as Spin has it: an undeclared variable is nothing, a provider that is down is an error.
+fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
+    let mut store = linker.instance("wasi:config/store@0.2.0-draft-2024-09-27")?;
+    store.func_wrap("get", |context: wasmtime::StoreContextMut<'_, Context>, (name,): (String,)| {
+        let world = &context.data().world;
+        context.data().asked.lock().unwrap().push(name.clone());
+        let value = if world.broken.contains(&name) {
+            Err(StoreError::Upstream("the provider is down".to_owned()))
+        } else {
+            Ok(world.variables.get(&name).cloned())
+        };
+        Ok((value,))
+    })?;
+    store.func_wrap("get-all", |context: wasmtime::StoreContextMut<'_, Context>, (): ()| {
+        let world = &context.data().world;
+        // It resolves all of them, so one whose provider is down is enough.
+        let all = if world.broken.is_empty() {
+            Ok(world.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>())
+        } else {
+            Err(StoreError::Upstream("a provider is down".to_owned()))
+        };
+        Ok((all,))
+    })
+}
+
+/// The network as the runtime offers it.
+struct Outside {
+    egress: Egress,
+    sent: Arc<Mutex<Vec<Sent>>>,
+}
+
+type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
+type Answered = Result<(hyper::Response<WasiBody>, Finished), HttpError>;
+
+impl WasiHttpHooks for Outside {
+    fn send_request(
+        &mut self,
+        mut request: hyper::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _finished: Finished,
+    ) -> Box<dyn Future<Output = Answered> + Send> {
+        let timeouts = options.map_or([None; 3], |options| {
+            [options.connect_timeout, options.first_byte_timeout, options.between_bytes_timeout]
+        });
+        self.sent.lock().unwrap().push(Sent { url: request.uri().to_string(), timeouts });
+        match &self.egress {
+            Egress::Open => {}
+            Egress::Denied => return Box::new(async { Err(HttpError::HttpRequestDenied) }),
+            Egress::Double(address) => {
+                let known = [".pagerduty.com", ".amazonaws.com", ".amazonaws.com.cn"];
+                if request.uri().host().is_some_and(|host| known.iter().any(|end| host.ends_with(end))) {
+                    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+                    let uri = format!("http://{address}{path}");
+                    *request.uri_mut() = uri.parse().expect("an address and a path make a uri");
+                }
+            }
+            Egress::Hosts(hosts) => {
+                let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+                match hosts.iter().find(|(known, _)| *known == host) {
+                    None => return Box::new(async { Err(HttpError::HttpRequestDenied) }),
+                    Some((_, Err(Trouble::Silence))) => return Box::new(std::future::pending()),
+                    Some((_, Err(trouble))) => {
+                        let error = match trouble {
+                            Trouble::Connect => HttpError::ConnectionRefused,
+                            Trouble::Dns => HttpError::DnsError { rcode: Some("NXDOMAIN".to_owned()), info_code: None },
+                            Trouble::Silence | Trouble::Tls => HttpError::TlsCertificateError,
+                        };
+                        return Box::new(async { Err(error) });
+                    }
+                    Some((_, Ok(address))) => {
+                        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+                        let uri = format!("http://{address}{path}");
+                        *request.uri_mut() = uri.parse().expect("an address and a path make a uri");
+                    }
+                }
+            }
+        }
+        Box::new(async move {
+            let (response, finished) = default_send_request(request, options).await?;
+            Ok((response.map(BodyExt::boxed_unsync), Box::new(finished) as Finished))
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! `cargo dev -- new <slug>`: the files and lines that a source begins with. It compiles, rejects every payload, and fails
+//! the tests until a person has written it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+/// Where the registry of sources is.
+const REGISTRY: &str = "src/sources/mod.rs";
+
+/// Which fixtures are in the page.
+const SAMPLES: &str = "src/endpoints/playground/samples.txt";
+
+/// Words that a source cannot be called by: other paths of the relay, and Rust's own.
+const TAKEN: &[&str] = &[
+    "act", "as", "async", "await", "box", "break", "check", "const", "continue", "crate", "custom", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "health", "if", "impl", "in", "let", "loop",
+    "macro", "match", "mod", "move", "mut", "preview", "priv", "pub", "ref", "return", "self", "setup", "static",
+    "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where",
+    "while", "yield",
+];
+
+/// Begins a source, and says what to do next.
+///
+/// # Errors
+/// The slug is none, or something has it already; then nothing is written.
+pub fn new_source(root: &Path, slug: &str) -> Result<String> {
+    let letters = slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if !letters || !slug.starts_with(|c: char| c.is_ascii_lowercase()) {
+        bail!("{slug:?} is no slug: lower-case letters and digits, a letter first");
+    }
+    if TAKEN.contains(&slug) {
+        bail!("{slug} cannot be a source's slug: it is another path's, or Rust's");
+    }
+    let file = format!("src/sources/{slug}.rs");
+    let fixtures = format!("tests/fixtures/{slug}");
+    for path in [&file, &fixtures] {
+        if root.join(path).exists() {
+            bail!("{path} is there already");
+        }
+    }
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).with_context(|| format!("{path} is not readable"));
+    let registry = with_line(&read(REGISTRY)?, "pub mod ", &format!("pub mod {slug};"))?;
+    let registry = with_line(&registry, "    &", &format!("    &{slug}::SOURCE,"))?;
+    let samples = with_line(&read(SAMPLES)?, "", &format!("{slug} 01-firing-example.json 02-resolved-example.json"))?;
+
+    let mut name = slug.to_owned();
+    name[..1].make_ascii_uppercase();
+    let fill = |text: &str| text.replace("SLUG", slug).replace("NAME", &name);
+    let write = |path: &str, text: &str| {
+        std::fs::write(root.join(path), text).with_context(|| format!("{path} is not writable"))
+    };
+    std::fs::create_dir_all(root.join(&fixtures))?;
+    for (number, state) in [("01-firing", "firing"), ("02-resolved", "resolved")] {
+        write(&format!("{fixtures}/{number}-example.json"), &fill(PAYLOAD).replace("STATE", state))?;
+        // A list without events is never what a pair comes to: it fails until it is written.
+        write(&format!("{fixtures}/{number}-example.events.json"), "[]\n")?;
+    }
+    write(&file, &fill(SOURCE))?;
+    write(SAMPLES, &samples)?;
+    write(REGISTRY, &registry)?;
+    Ok(fill(NEXT))
+}
+
+/// A text with a line more, sorted among those that begin as it does.
+fn with_line(text: &str, beginning: &str, line: &str) -> Result<String> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let own = |other: &str| other.starts_with(beginning) && !other.starts_with('#');
+    // Up to a punctuation mark: `a` stands before `ab`.
+    let key = |line: &str| line[beginning.len()..].chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
+    if lines.iter().any(|other| own(other) && key(other) == key(line)) {
+        bail!("there is a line for {} already", key(line));
+    }
+    let behind = lines.iter().rposition(|other| own(other) && key(other) < key(line));
+    let first = || lines.iter().position(|other| own(other));
+    let at = behind.map(|at| at + 1).or_else(first).with_context(|| format!("no line begins with {beginning:?}"))?;
+    lines.insert(at, line);
+    Ok(lines.join("\n") + "\n")
+}
+
+const PAYLOAD: &str = r#"{
+  "replace_me": "with a payload in the shape that NAME documents, of invented values",
+  "state": "STATE"
+}
+"#;
+
+const SOURCE: &str = r##"//! NAME: say in a line what it is.
+//!
+//! # Wire format
+//!
+//! <https://docs.SLUG.example/webhooks>, read YYYY-MM: what the payload is, and what is optional in it.
+//!
+//! # Mapping
+//!
+//! | event | from |
+//! |---|---|
+//! | action | which states trigger, and which resolve; what becomes of a state that is not known, and why |
+//! | severity | the field, and the word for each severity |
+//! | summary | the field, and what stands in for it |
+//! | source | the field, and what stands in for it |
+//! | details | what else helps whoever is on call |
+//!
+//! # Dedup key
+//!
+//! `SLUG:<id>`: the ids that a trigger and its resolve share. Never severity, value, time or status.
+//!
+//! # Not mapped
+//!
+//! * Everything: this source is not written yet.
+
+use super::{Setup, Source};
+use crate::auth::Authenticated;
+use crate::mapping::{MapError, Mapped, payload};
+
+/// NAME.
+pub const SOURCE: Source = Source {
+    slug: "SLUG",
+    name: "NAME",
+    docs: "https://docs.SLUG.example/webhooks",
+    setup: Setup {
+        triggers: "`firing`",
+        resolves: "`resolved`",
+        steps: "Say what to enter where at the vendor's: {url} is the address, and the secret goes into a header.",
+        template: None,
+    },
+    map,
+    states: &["firing", "resolved"],
+    ..Source::DEFAULT
+};
+
+fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    payload(delivery)?;
+    Err(MapError::Shape { expected: "what this source will read once it is written" })
+}
+"##;
+
+const NEXT: &str = "\
+Source SLUG is begun. What is left to do, in this order:
+
+  1. src/sources/SLUG.rs: the four headings, from the vendor's page; then `docs`, `name`, `setup` and `map`.
+  2. tests/fixtures/SLUG: payloads in the documented shape with invented values. What 01 opens, 02 closes; then every edge
+     that the docs speak of, and something that is rejected.
+  3. UPDATE_EXPECT=1 cargo test --test native
+     writes what they map to and the table of sources. Read that against the docs of step 1.
+  4. README.md: the name in section \"Sources\".
+  5. cargo test --test native, and cargo test before it is committed.";

@@ -1,0 +1,354 @@
+//! Secrets never leave: every variable holds a canary, every path through the component is taken, and no canary is seen
+//! anywhere but where it belongs, in any of the shapes that programs give to text.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base64ct::{Base64, Base64Url, Encoding};
+use pagerelay::sources::variables;
+use pagerelay_e2e::build::Flavour;
+use pagerelay_e2e::fixtures;
+use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
+use pagerelay_e2e::rest::{Rest, Token};
+use pagerelay_e2e::run;
+use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
+use serde_json::Value;
+
+/// Every status that the status table and the sources can produce.
+const STATUSES: [u16; 13] = [200, 202, 400, 401, 403, 404, 405, 409, 413, 415, 422, 502, 503];
+
+/// Canaries and what has been seen of them.
+struct Aviary {
+    pagerduty: PagerDuty,
+    rest: Rest,
+    world: World,
+    /// A value and where it came from.
+    canaries: Vec<(String, String)>,
+    statuses: BTreeSet<u16>,
+}
+
+impl Aviary {
+    async fn new() -> Aviary {
+        let pagerduty = PagerDuty::start().await;
+        let rest = Rest::start().await;
+        let mut aviary = Aviary {
+            world: World::default().with("events_url", &pagerduty.url()).with("api_url", &rest.url()),
+            pagerduty,
+            rest,
+            canaries: Vec::new(),
+            statuses: BTreeSet::new(),
+        };
+        let names =
+            ["webhook_secret", "webhook_secret_previous", "secret_grafana", "secret_grafana_previous", "secret_act"];
+        for name in names {
+            aviary.set(name, "", 40);
+        }
+        aviary.set("sns_topics", "arn:aws:sns:eu-west-1:123456789012:", 20);
+        for name in ["routing_key", "routing_key_previous", "routing_key_web", "custom_mine"] {
+            aviary.set(name, "", 32);
+        }
+        aviary.set("api_token", "", 20);
+        aviary.rest.token(aviary.secret("api_token"), Token::User("user"));
+        aviary
+    }
+
+    /// Puts a fresh canary into a variable.
+    fn set(&mut self, name: &str, around: &str, length: usize) {
+        let canary = canary(length);
+        self.world = self.world.clone().with(name, &format!("{around}{canary}"));
+        self.canaries.push((canary, name.to_owned()));
+    }
+
+    fn secret(&self, name: &str) -> &str {
+        &self.world.variables[name]
+    }
+
+    /// Sends a call through the component and looks for canaries in all that comes of it.
+    async fn fly(&mut self, world: &World, call: Call, what: &str) -> Reply {
+        let reply = relay(Flavour::Spin).call(world, call).await.expect("the component answers");
+        self.statuses.insert(reply.status);
+        let mut seen = format!("{:?}\n{}\n{}\n", reply.headers, String::from_utf8_lossy(&reply.body), reply.log);
+        let own = world.variables.get("events_url").cloned().unwrap_or_default();
+        for sent in &reply.sent {
+            // A canary in the address that the operator set is where it belongs.
+            let changes = own.replace("/enqueue", "/change/enqueue");
+            let root = own.replace("v2/enqueue", "");
+            let known = [&own, &changes, &root].contains(&&sent.url) || sent.url.starts_with(&self.rest.url());
+            assert!(known || !own.contains("127.0.0.1"), "{what}: {}", sent.url);
+            seen += &sent.url;
+        }
+        for received in self.pagerduty.take_received() {
+            seen += &format!("{:?}", received.headers);
+            if received.bytes.is_empty() {
+                continue;
+            }
+            let mut event = received.event.clone();
+            let key = event.as_object_mut().and_then(|event| event.remove("routing_key"));
+            let own =
+                ["routing_key", "routing_key_previous", "routing_key_web"].map(|name| Value::from(self.secret(name)));
+            assert!(key.is_some_and(|key| own.contains(&key)), "{what}: the routing key is where it belongs");
+            seen += &event.to_string();
+        }
+        for mut received in self.rest.take_received() {
+            let token = received.headers.remove("authorization").expect("a token");
+            assert_eq!(token, format!("Token token={}", self.secret("api_token")), "{what}: it is where it belongs");
+            seen += &format!("{received:?}");
+        }
+        // Some vectors have a secret that is too short to look for.
+        for (canary, name) in self.canaries.iter().filter(|(canary, _)| canary.len() >= 9 && canary.is_ascii()) {
+            for shape in shapes(canary) {
+                assert!(!seen.contains(&shape), "{what}: {name} shows as {shape} in {seen}");
+            }
+        }
+        reply
+    }
+}
+
+/// A value that nothing else has: letters and digits, so that it is a secret and a routing key as well.
+fn canary(length: usize) -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let mut text = String::from("Q");
+    while text.len() < length {
+        // The standard library's only source of randomness that needs no crate.
+        text += &format!("{:x}", RandomState::new().build_hasher().finish());
+    }
+    text.truncate(length);
+    text
+}
+
+/// A canary as programs may write it. Base64 has three alignments; of each the part that does not depend on neighbours.
+fn shapes(canary: &str) -> Vec<String> {
+    let hex = pagerelay::text::hex(canary.as_bytes());
+    let percent: String = canary.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let mut shapes = vec![canary.to_owned(), canary.to_lowercase(), hex.to_uppercase(), hex, percent];
+    for pad in 0..3 {
+        let shifted = format!("{}{canary}", &"xx"[..pad]);
+        for encoded in [Base64::encode_string(shifted.as_bytes()), Base64Url::encode_string(shifted.as_bytes())] {
+            shapes.push(encoded[4..encoded.len() - 4].to_owned());
+        }
+    }
+    shapes
+}
+
+fn post(path: &str, secret: &str, body: impl Into<bytes::Bytes>) -> Call {
+    Call::stranger("POST", path, body).header("authorization", &format!("Bearer {secret}"))
+}
+
+#[test]
+fn no_canary_is_seen_on_any_path() {
+    run(async {
+        let mut aviary = Aviary::new().await;
+        let world = aviary.world.clone();
+        let strict = world.clone().with("unmapped", "reject");
+
+        // Every fixture: with the secrets in use and before, with a routing key for a secret, without any.
+        for fixture in fixtures::all() {
+            let own = if fixture.source.slug == "grafana" { "secret_grafana" } else { "webhook_secret" };
+            let previous = format!("{own}_previous");
+            for secret in [own, &previous, "routing_key", "api_token"] {
+                // The second time with another routing key, and told of what cannot be mapped.
+                let paths = [format!("/{}", fixture.source.slug), format!("/{}/web", fixture.source.slug)];
+                for (path, world) in paths.into_iter().zip([&world, &strict]) {
+                    let call = Call::fixture(&fixture, &path, aviary.secret(secret));
+                    aviary.fly(world, call, &fixture.name()).await;
+                }
+            }
+            // A preview shows the payload to its sender, and the events, and no key; a mapping of one's own, whatever
+            // is in its variable, shows nothing of it to strangers.
+            let paths = [format!("/preview/{}", fixture.source.slug), format!("/preview/{}/web", fixture.source.slug)];
+            for path in paths.iter().map(String::as_str).chain(["/custom/mine", "/preview/custom/mine/web"]) {
+                for secret in [own, "routing_key"] {
+                    let call = Call::fixture(&fixture, path, aviary.secret(secret));
+                    aviary.fly(&world, call, &fixture.name()).await;
+                }
+            }
+        }
+
+        // Every vector's headers, and canaries in the places where secrets go.
+        let mut let_in = 0;
+        let table: Value =
+            serde_json::from_str(include_str!("../../../vectors/auth.json")).expect("the vectors are json");
+        for case in table["cases"].as_array().expect("a list") {
+            let body = Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64");
+            let query = case["target"].as_str().and_then(|target| target.split_once('?')).unwrap_or_default().1;
+            // With the vector's own secret too, so that what should get in does.
+            let own = case["secret"].as_str().expect("text").to_owned();
+            let secrets = [aviary.secret("webhook_secret").to_owned(), own];
+            for (path, secret) in [("/grafana", &secrets[0]), ("/events", &secrets[0]), ("/grafana", &secrets[1])] {
+                let mut call = Call::stranger("POST", &format!("{path}?{query}"), body.clone());
+                let world = world.clone().with("query_token", "on");
+                let world = if *secret == secrets[1] { world.with("secret_grafana", secret) } else { world };
+                for pair in case["headers"].as_array().expect("a list") {
+                    let (name, value) = (pair[0].as_str().expect("text"), pair[1].as_str().expect("text"));
+                    if !value.contains('\t') {
+                        call = call.header(name, value);
+                    }
+                }
+                aviary.canaries.push((secret.clone(), "the vector's secret".to_owned()));
+                let reply = aviary.fly(&world, call, case["name"].as_str().expect("text")).await;
+                let _ = aviary.canaries.pop();
+                let_in += usize::from(reply.json()["auth"].is_string());
+            }
+        }
+        assert!(let_in > 20, "{let_in} vectors were let in");
+        let secret = aviary.secret("webhook_secret").to_owned();
+        for header in ["x-webhook-secret", "x-grafana-alerting-signature", "cookie", "webhook-signature", "user-agent"]
+        {
+            for path in [format!("/events?token={secret}"), format!("/{secret}")] {
+                let call = Call::stranger("POST", &path, "{}").header(header, &secret);
+                aviary.fly(&world, call, header).await;
+            }
+        }
+        let misplaced = format!("/events/{}", secret.to_lowercase());
+        aviary.fly(&world, Call::stranger("POST", &misplaced, "{}"), "a secret for a service").await;
+
+        // Templates with a canary in every place that an error can be about.
+        let hidden = aviary.secret("custom_mine").to_owned();
+        let templates = [
+            format!(r#"{{"{hidden}": 1}}"#),
+            format!(r#"{{"event": {{"{hidden}": 1}}}}"#),
+            format!(r#"{{"event_action": "{hidden}"}}"#),
+            format!(r#"{{"event_action": "trigger", "auth": {{"scheme": "{hidden}"}}}}"#),
+            format!(r#"{{"event_action": "trigger", "auth": {{"{hidden}": "x"}}}}"#),
+            format!(r#"{{"event_action": "trigger", "dedup_key": "{{{{ {hidden} }}}}"}}"#),
+        ];
+        for template in templates {
+            let world = world.clone().with("custom_mine", &template);
+            let call = Call::stranger("POST", "/custom/mine", "{}");
+            let reply = aviary.fly(&world, call, &template).await;
+            assert!(matches!(reply.status, 401 | 503), "{template}: {}", reply.status);
+        }
+
+        // Every other error: routes, sizes, PagerDuty's refusals, the network's, the store's.
+        let trigger = include_str!("../../../fixtures/events/01-firing-trigger.json");
+        for (method, path) in
+            [("GET", "/health"), ("POST", "/health"), ("GET", "/events"), ("POST", "/"), ("BREW", "/x")]
+        {
+            aviary.fly(&world, Call::stranger(method, path, ""), path).await;
+        }
+        aviary.fly(&world, post("/events", &secret, vec![b' '; 1_100_000]), "a large body").await;
+        // What cannot be mapped is shown to people, but for what the sender was given as a secret.
+        let all: Vec<String> = aviary.canaries.iter().map(|(canary, _)| canary.clone()).collect();
+        aviary.fly(&world, post("/events", &secret, all.join(" ")), "secrets for a payload").await;
+        let key = aviary.secret("routing_key").to_owned();
+        let storm: Vec<Value> = (0..300).map(|i| serde_json::json!({"fingerprint": i.to_string()})).collect();
+        let storm = serde_json::json!({"groupKey": "g", "alerts": storm}).to_string();
+        aviary.fly(&world, post("/alertmanager", &secret, storm), "a storm").await;
+        let answers = [
+            Answer::say(400, &format!("Invalid routing key {key}")),
+            Answer::say(400, &format!(r#"{{"message":"no {key}","errors":["{key}","routing_key {key}{key}"]}}"#)),
+            Answer::say(413, &key),
+            Answer::say(404, &key),
+            Answer::With(429, "retry-after: 3000"),
+            Answer::say(429, ""),
+            Answer::say(500, &format!("<html>{key}</html>")),
+            Answer::say(302, ""),
+            Answer::Close,
+            Answer::Say(202, key.clone(), Duration::from_millis(1)),
+        ];
+        for answer in answers {
+            let what = format!("{answer:?}");
+            aviary.pagerduty.fault(None, answer);
+            aviary.fly(&world, post("/events", &secret, trigger), &what).await;
+            aviary.pagerduty.recover();
+        }
+        let mut denied = world.clone();
+        denied.egress = Egress::Denied;
+        aviary.fly(&denied, post("/events", &secret, trigger), "egress").await;
+        for name in ["webhook_secret", "secret_events", "routing_key", "region", "query_token", "events_url"] {
+            let mut broken = world.clone();
+            broken.broken.insert(name.to_owned());
+            aviary.fly(&broken, post("/events", &secret, trigger), name).await;
+        }
+
+        // The doctor, and acting as a person, with an api that repeats all it was told.
+        let acts = r#"{"action": "acknowledge", "dedup_key": "k", "from": "ada@shop.example", "note": "n"}"#;
+        let all = aviary.canaries.iter().map(|(canary, _)| canary.clone()).collect::<Vec<String>>().join(" ");
+        let echo = [400, 401, 403, 404, 500]
+            .map(|status| (status, "", format!(r#"{{"error":"{key} {}"}}"#, aviary.secret("api_token"))));
+        let acting = aviary.secret("secret_act").to_owned();
+        let cross = post("/act", &acting, acts).header("sec-fetch-site", "cross-site");
+        aviary.fly(&world, cross, "another site").await;
+        let call =
+            Call { headers: vec![("x-webhook-secret".to_owned(), acting.clone().into())], ..post("/act", "", acts) };
+        aviary.fly(&world, call, "a body of no type").await;
+        aviary.fly(&world, post("/act", &secret, acts), "a vendor's secret").await;
+        for n in ["1", "2"] {
+            for path in ["/act", "/act/web", "/act/data"] {
+                aviary.fly(&world, post(path, &acting, acts), path).await;
+            }
+            aviary.rest.incident(n, "triggered", "k", "s");
+        }
+        aviary.fly(&world, post("/act", &acting, acts), "two incidents").await;
+        aviary.fly(&world, post("/act", &acting, all.clone()), "secrets for an action").await;
+        for answer in echo {
+            aviary.rest.fault("", answer);
+            aviary.fly(&world, post("/act", &acting, acts), "an echo").await;
+            let names = format!("/check?deep=1&service=web,{key}&mapping={acting}");
+            let call = Call { method: "GET", ..post(&names, &secret, "") };
+            aviary.fly(&world, call, "the doctor, with an echo").await;
+            aviary.rest.recover();
+        }
+        aviary.pagerduty.fault(None, Answer::say(400, &format!("Invalid {key}")));
+        let call = |accept: &str| Call { method: "GET", ..post("/check?deep=1", &secret, "").header("accept", accept) };
+        aviary.fly(&world, call("text/plain"), "the doctor").await;
+        aviary.pagerduty.recover();
+        for name in variables().into_iter().map(|variable| variable.name).filter(|name| !name.starts_with("webhook")) {
+            let canary = canary(24);
+            let wrong = world.clone().with(name, &canary);
+            aviary.canaries.push((canary, name.to_owned()));
+            aviary.fly(&wrong, call("*/*"), name).await;
+        }
+
+        // Every variable with a value that will not do, and that is a canary too.
+        let wrong = [
+            ("region", "", 12),
+            ("grouping", "", 12),
+            ("query_token", "", 12),
+            ("unmapped", "", 12),
+            ("require_signature_events", "", 12),
+            ("events_url", "http://events.test/", 12),
+            ("events_url", "https://user@127.0.0.1/", 12),
+            ("webhook_secret", "", 12),
+            ("webhook_secret", "changeme", 20),
+            ("webhook_secret", "whsec_!", 20),
+            ("webhook_secret", "whpk_", 20),
+            ("webhook_secret", "", 32),
+            ("webhook_secret_previous", "", 9),
+            ("routing_key", "", 20),
+            ("routing_key", "https://", 30),
+            ("routing_key", "", 31),
+        ];
+        for (name, around, length) in wrong {
+            let canary = canary(length);
+            let value = format!("{around}{canary}");
+            aviary.canaries.push((canary, name.to_owned()));
+            let call = post("/events", if name == "webhook_secret" { &value } else { &secret }, trigger);
+            let reply = aviary.fly(&world.clone().with(name, &value), call, name).await;
+            assert!(matches!(reply.status, 401 | 503), "{name}: {}", reply.status);
+        }
+
+        assert_eq!(aviary.statuses, BTreeSet::from(STATUSES), "every status was seen");
+        for variable in variables() {
+            let had = aviary.canaries.iter().any(|(_, name)| name == variable.name);
+            assert!(had, "{} had no canary", variable.name);
+        }
+    });
+}
+
+#[test]
+fn a_canary_would_be_seen() {
+    let canary = canary(40);
+    let percent = shapes(&canary)[4].clone();
+    let leaks = [
+        format!("key={canary};"),
+        format!("key={percent};"),
+        pagerelay::text::hex(format!("a{canary}").as_bytes()),
+        Base64::encode_string(format!("user:{canary}").as_bytes()),
+        Base64::encode_string(format!("user2:{canary}").as_bytes()),
+        Base64::encode_string(format!("user12:{canary}").as_bytes()),
+    ];
+    for leak in leaks {
+        assert!(shapes(&canary).iter().any(|shape| leak.contains(shape)), "{leak}");
+    }
+}

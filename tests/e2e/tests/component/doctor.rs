@@ -1,0 +1,860 @@
+//! The doctor finds what is wrong with a set-up, says which variable to change, pages nobody and shows no secret.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pagerelay_e2e::build::Flavour;
+use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
+use pagerelay_e2e::rest::{Rest, TOKEN, Token};
+use pagerelay_e2e::runtime::{Call, Egress, Reply, Trouble, World, relay};
+use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, run};
+use serde_json::{Value, json};
+
+/// Opens the doctor where `webhook_secret` is what is wrong.
+const CHECK_SECRET: &str = "the-doctor-opens-with-this-51c9";
+
+/// A third routing key.
+const WEB_KEY: &str = "w0pageRelayTestKey0000000000000u";
+
+/// PagerDuty in both regions.
+struct Lab {
+    us: PagerDuty,
+    eu: PagerDuty,
+    api_us: Rest,
+    api_eu: Rest,
+}
+
+impl Lab {
+    async fn new() -> Lab {
+        let lab = Lab {
+            us: PagerDuty::start().await,
+            eu: PagerDuty::start().await,
+            api_us: Rest::start().await,
+            api_eu: Rest::start().await,
+        };
+        lab.api_us.service("PSHOP00", "Shop", "active", &["x", SERVICE_KEY]);
+        lab.api_us.service("PWEB000", "Web", "active", &[WEB_KEY]);
+        lab
+    }
+
+    /// A set-up with nothing wrong.
+    fn world(&self) -> World {
+        let hosts = [
+            ("events.pagerduty.com", self.us.address()),
+            ("events.eu.pagerduty.com", self.eu.address()),
+            ("api.pagerduty.com", self.api_us.address()),
+            ("api.eu.pagerduty.com", self.api_eu.address()),
+        ];
+        let mut world = World::default()
+            .with("webhook_secret", SECRET)
+            .with("secret_check", CHECK_SECRET)
+            .with("secret_act", "acting-needs-its-own-secret-4c1e")
+            .with("routing_key", SERVICE_KEY)
+            .with("api_token", TOKEN);
+        world.egress = Egress::Hosts(hosts.map(|(host, address)| (host.to_owned(), Ok(address))).into());
+        world
+    }
+
+    /// Asks the doctor, and looks at what it did and said.
+    async fn check(&self, name: &str, world: &World, query: &str, accept: &str) -> Reply {
+        let secret = world.variables.get("secret_check").map_or(SECRET, String::as_str);
+        let call = Call { method: "GET", path: format!("/check{query}"), headers: Vec::new(), body: "".into() };
+        let call = call.header("authorization", &format!("Bearer {secret}")).header("accept", accept);
+        let reply = relay(Flavour::Spin).call(world, call).await.expect("the component answers");
+
+        let secrets = |begin: &[&str]| {
+            let named = world.variables.iter().filter(|(name, _)| begin.iter().any(|begin| name.starts_with(begin)));
+            named.map(|(_, value)| value.clone()).filter(|value| value.len() > 8).collect::<Vec<String>>()
+        };
+        let told = format!("{:?} {} {}", reply.headers, String::from_utf8_lossy(&reply.body), reply.log);
+        for secret in secrets(&["secret_", "webhook_secret", "routing_key", "api_token"]) {
+            assert!(!told.contains(&secret), "{name}: {secret} shows in {told}");
+        }
+        let mut keys = BTreeSet::new();
+        for double in [&self.us, &self.eu] {
+            assert!(double.alerts().is_empty() && double.changes().is_empty(), "{name}: nobody was paged");
+            for received in double.take_received() {
+                let seen =
+                    format!("{} {:?} {}", received.path, received.headers, String::from_utf8_lossy(&received.bytes));
+                for secret in secrets(&["secret_", "webhook_secret", "api_token"]) {
+                    assert!(!seen.contains(&secret), "{name}: {secret} went to the events api: {seen}");
+                }
+                assert!(!received.headers.contains_key("authorization"), "{name}: {seen}");
+                if received.bytes.is_empty() {
+                    assert_eq!(received.path, "/", "{name}");
+                    continue;
+                }
+                assert_eq!(received.event["event_action"], "resolve", "{name}");
+                let key = received.event["dedup_key"].as_str().expect("a key");
+                assert!(key.starts_with("pagerelay:check:") && key.len() == 80, "{name}: {key}");
+                assert_eq!(received.event.as_object().expect("an object").len(), 3, "{name}: {seen}");
+                keys.insert((received.event["routing_key"].clone().to_string(), key.to_owned()));
+            }
+        }
+        assert_eq!(keys.iter().map(|(_, key)| key).collect::<BTreeSet<_>>().len(), keys.len(), "{name}: one each");
+        for double in [&self.api_us, &self.api_eu] {
+            for received in double.take_received() {
+                let seen = format!("{} {:?} {:?}", received.target, received.headers, received.body);
+                for secret in secrets(&["secret_", "webhook_secret", "routing_key"]) {
+                    assert!(!seen.contains(&secret), "{name}: {secret} went to the rest api: {seen}");
+                }
+                assert_eq!(received.method, "GET", "{name}: it changes nothing");
+                assert_eq!(received.headers["authorization"], format!("Token token={}", world.variables["api_token"]));
+            }
+        }
+        let mut asked = reply.asked.clone();
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!(asked.len(), reply.asked.len(), "{name}: each variable is read once: {:?}", reply.asked);
+        reply
+    }
+}
+
+/// The findings that are not all well, as `level what`.
+fn findings(reply: &Reply) -> Vec<String> {
+    let body = reply.json();
+    let list = body["findings"].as_array().cloned().unwrap_or_else(|| panic!("{body}"));
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let shown = list.iter().filter(|finding| finding["level"] != "ok");
+    shown.map(|finding| format!("{} {}", text(&finding["level"]), text(&finding["what"]))).collect()
+}
+
+/// A set-up with something wrong, and what is said of it.
+struct Case {
+    name: &'static str,
+    query: &'static str,
+    change: fn(&Lab, World) -> World,
+    says: &'static [&'static str],
+    status: u16,
+}
+
+const CLOSED: &str = "closed: /alertmanager, /azure, /cloudevents, /cloudflare, /datadog, /events, /flux, /formatted, \
+    /gcp, /github, /gitlab, /grafana, /healthchecks, /newrelic, /sentry, /sns, /uptimekuma, /uptimerobot, /zabbix";
+
+const UNLISTED: &str = "note the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
+
+const NAMELESS: &str = "warning a name in ?service= or ?mapping= is no service's or mapping's, or one of more than 50";
+
+fn with_host(mut world: World, host: &str, answer: Option<Trouble>) -> World {
+    if let Egress::Hosts(hosts) = &mut world.egress {
+        hosts.retain(|(known, _)| known != host);
+        hosts.extend(answer.map(|trouble| (host.to_owned(), Err(trouble))));
+    }
+    world
+}
+
+const CASES: &[Case] = &[
+    Case { name: "nothing", query: "", change: |_, world| world, says: &[], status: 200 },
+    Case { name: "nothing, asked in depth", query: "?deep=1", change: |_, world| world, says: &[], status: 200 },
+    Case { name: "no token", query: "?deep=1", change: |_, world| world.without("api_token"), says: &[], status: 200 },
+    Case {
+        name: "no webhook secret",
+        query: "",
+        change: |_, world| world.without("webhook_secret"),
+        says: &["error variable `webhook_secret` is not set; CLOSED"],
+        status: 503,
+    },
+    Case {
+        name: "no webhook secret, and one source with its own",
+        query: "",
+        change: |_, world| world.without("webhook_secret").with("secret_alertmanager", SECRET),
+        says: &["note variable `webhook_secret` is not set; CLOSED but /alertmanager"],
+        status: 200,
+    },
+    Case {
+        name: "no webhook secret, and a mapping with its own",
+        query: "",
+        change: |_, world| {
+            let world = world.without("webhook_secret").with("custom_mine", r#"{"event_action": "trigger"}"#);
+            world.with("secret_custom_mine", SECRET)
+        },
+        says: &["note variable `webhook_secret` is not set; CLOSED"],
+        status: 200,
+    },
+    Case {
+        name: "no webhook secret, and a mapping that is closed too",
+        query: "",
+        change: |_, world| world.without("webhook_secret").with("custom_mine", r#"{"event_action": "trigger"}"#),
+        says: &["error variable `webhook_secret` is not set", "error variable `webhook_secret` is not set; CLOSED"],
+        status: 503,
+    },
+    Case {
+        name: "a token, and nothing that opens what needs it",
+        query: "",
+        change: |_, world| world.without("secret_act"),
+        says: &["note /act is closed: variable `secret_act` is not set"],
+        status: 200,
+    },
+    Case {
+        name: "a short secret for acting",
+        query: "",
+        change: |_, world| world.with("secret_act", "short-s3cret"),
+        says: &["warning /act is closed: variable `secret_act` is too short: 16 characters at least"],
+        status: 200,
+    },
+    Case {
+        name: "a short secret",
+        query: "",
+        change: |_, world| world.with("webhook_secret", "short-s3cret"),
+        says: &["error variable `webhook_secret` is too short: 16 characters at least; CLOSED"],
+        status: 503,
+    },
+    Case {
+        name: "a placeholder",
+        query: "",
+        change: |_, world| world.with("secret_grafana", "changeme-changeme-changeme"),
+        says: &["error variable `secret_grafana` holds a placeholder: choose a random secret; closed: /grafana"],
+        status: 503,
+    },
+    Case {
+        name: "a routing key for a secret",
+        query: "",
+        change: |_, world| world.with("secret_grafana", ROUTING_KEY),
+        says: &[
+            "error variable `secret_grafana` looks like a routing key, 32 letters and digits: choose a longer secret; closed: /grafana",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "a bad previous secret",
+        query: "",
+        change: |_, world| world.with("secret_grafana", SECRET).with("secret_grafana_previous", "old"),
+        says: &["error variable `secret_grafana_previous` is too short: 16 characters at least; closed: /grafana"],
+        status: 503,
+    },
+    Case {
+        name: "no routing key",
+        query: "?deep=1",
+        change: |_, world| world.without("routing_key"),
+        says: &["error variable `routing_key` is not set: /<source> pages nobody"],
+        status: 503,
+    },
+    Case {
+        name: "a routing key for a service only",
+        query: "?deep=1",
+        change: |_, world| world.without("routing_key").with("routing_key_web", WEB_KEY),
+        says: &["note variable `routing_key` is not set: /<source> pages nobody"],
+        status: 200,
+    },
+    Case {
+        name: "a service without its key",
+        query: "?service=data_platform",
+        change: |_, world| world,
+        says: &["note variable `routing_key_data_platform` is not set: /<source>/data_platform pages nobody"],
+        status: 200,
+    },
+    Case {
+        name: "a rest key for a routing key",
+        query: "",
+        change: |_, world| world.with("routing_key", "u+AnotherRestToken00"),
+        says: &["error variable `routing_key` holds a rest api key: an integration key is needed"],
+        status: 503,
+    },
+    Case {
+        name: "a url for a routing key",
+        query: "",
+        change: |_, world| world.with("routing_key", "https://events.pagerduty.com/integration/x/enqueue"),
+        says: &["error variable `routing_key` holds a url: only the integration key is needed"],
+        status: 503,
+    },
+    Case {
+        name: "token and routing key swapped",
+        query: "?deep=1",
+        change: |_, world| world.with("routing_key", TOKEN).with("api_token", SERVICE_KEY),
+        says: &[
+            "error variable `routing_key` holds a rest api key: an integration key is needed",
+            "warning variable `api_token` looks like a routing key: a user api key is needed, and routing keys have their own variables",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "the other region",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.us.revoke(SERVICE_KEY);
+            world
+        },
+        says: &["error the key in variable `routing_key` is of the other region: set variable `region` to eu"],
+        status: 503,
+    },
+    Case {
+        name: "the other region, which nothing is let out to",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.us.revoke(SERVICE_KEY);
+            with_host(world, "events.eu.pagerduty.com", None)
+        },
+        says: &[
+            "error pagerduty does not know the key in variable `routing_key`: it was deleted, or it belongs to something else",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "a revoked key",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.us.revoke(WEB_KEY);
+            lab.eu.revoke(WEB_KEY);
+            world.with("routing_key_web", WEB_KEY)
+        },
+        says: &[
+            "error pagerduty does not know the key in variable `routing_key_web`: it was deleted, or it belongs to something else",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "a revoked previous key",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.us.revoke(WEB_KEY);
+            lab.eu.revoke(WEB_KEY);
+            world.with("routing_key_previous", WEB_KEY)
+        },
+        says: &[
+            "warning pagerduty does not know the key in variable `routing_key_previous`: it was deleted, or it belongs to something else",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "a malformed previous key",
+        query: "",
+        change: |_, world| world.with("routing_key_previous", "0123"),
+        says: &["warning variable `routing_key_previous` is not a routing key: 32 letters and digits"],
+        status: 200,
+    },
+    Case {
+        name: "the same key twice",
+        query: "",
+        change: |_, world| world.with("routing_key_web", SERVICE_KEY),
+        says: &["note variables `routing_key` and `routing_key_web` hold the same key"],
+        status: 200,
+    },
+    Case {
+        name: "the rate exceeded",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.us.minute(0);
+            world
+        },
+        says: &["note pagerduty takes no more events now with the key in variable `routing_key`: check again later"],
+        status: 200,
+    },
+    Case {
+        name: "pagerduty out of order",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.us.fault(None, Answer::say(500, "Oops"));
+            world
+        },
+        says: &["warning pagerduty does not say whether it takes the key in variable `routing_key`: 500 Oops"],
+        status: 200,
+    },
+    Case {
+        name: "egress denied",
+        query: "?deep=1",
+        change: |_, world| with_host(world, "events.pagerduty.com", None),
+        says: &[
+            "error the runtime lets nothing out to https://events.pagerduty.com: add \"https://events.pagerduty.com\" to allowed_outbound_hosts, and give every variable a default, one without a value blocks all",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "a name that is not resolved",
+        query: "?deep=1",
+        change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Dns)),
+        says: &[
+            "error https://events.pagerduty.com cannot be reached, host name not resolved: look at the network, and at variable `region`",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "tls trouble",
+        query: "",
+        change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Tls)),
+        says: &[
+            "error https://events.pagerduty.com cannot be reached, tls failed: look at the network, and at variable `region`",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "no connection",
+        query: "",
+        change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Connect)),
+        says: &[
+            "error https://events.pagerduty.com cannot be reached, connection failed: look at the network, and at variable `region`",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "silence",
+        query: "",
+        change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Silence)),
+        says: &[
+            "error https://events.pagerduty.com cannot be reached, no answer in time: look at the network, and at variable `region`",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "a bad region",
+        query: "?deep=1",
+        change: |_, world| world.with("region", "mars"),
+        says: &["error variable `region` must be one of us, eu"],
+        status: 503,
+    },
+    Case {
+        name: "a bad grouping",
+        query: "",
+        change: |_, world| world.with("grouping", "all"),
+        says: &["error variable `grouping` must be one of alert, group"],
+        status: 503,
+    },
+    Case {
+        name: "a bad choice for what cannot be mapped",
+        query: "",
+        change: |_, world| world.with("unmapped", "shrug"),
+        says: &["error variable `unmapped` must be one of page, reject"],
+        status: 503,
+    },
+    Case {
+        name: "a topic that is none",
+        query: "",
+        change: |_, world| world.with("sns_topics", "alarms"),
+        says: &["warning variable `sns_topics` holds what is not the arn of a topic"],
+        status: 200,
+    },
+    Case {
+        name: "a signature of who cannot sign",
+        query: "",
+        change: |_, world| world.with("require_signature_datadog", "on"),
+        says: &[
+            "error variable `require_signature_datadog` asks for a signature that this source's senders cannot make; closed: /datadog",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "misspelt variables",
+        query: "",
+        change: |_, world| {
+            let world = world.with("secret_githb", SECRET).with("require_signature_grafna", "on");
+            let world = world.with("secret_x", SECRET).with("regoin", "eu").with("unmaped", "page");
+            let world = world.with("webhook_secrets", SECRET).with("routing-key", WEB_KEY);
+            let world = world.with("routing-key-web", WEB_KEY).with("routng_key_data", WEB_KEY);
+            let world = world.with("require-signature-github", "on").with("secret-grafana", SECRET);
+            // Another's.
+            let world = world.with("customer_id", "7").with("route_table", "x").with("database_url", "x");
+            world.with("log_level", "x").with("secret", "x").with("custom_", "x").with("secret_ac", SECRET)
+        },
+        says: &[
+            "warning variable `regoin` is read by nothing: `region` is the nearest",
+            "warning variable `require-signature-github` is read by nothing: `require_signature_github` is the nearest",
+            "warning variable `require_signature_grafna` is read by nothing, no source has this name: `require_signature_grafana` is the nearest",
+            "warning variable `routing-key` is read by nothing: `routing_key` is the nearest",
+            "warning variable `routing-key-web` is read by nothing: `routing_key_web` is the nearest",
+            "warning variable `routng_key_data` is read by nothing: `routing_key_data` is the nearest",
+            "warning variable `secret-grafana` is read by nothing: `secret_grafana` is the nearest",
+            "warning variable `secret_ac` is read by nothing, no source has this name: `secret_act` is the nearest",
+            "warning variable `secret_githb` is read by nothing, no source has this name: `secret_github` is the nearest",
+            "warning variable `secret_x` is read by nothing, no source has this name: `GET /setup` lists them",
+            "warning variable `unmaped` is read by nothing: `unmapped` is the nearest",
+            "warning variable `webhook_secrets` is read by nothing: `webhook_secret` is the nearest",
+            "warning variable `custom_` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "variables of the user's own mappings",
+        query: "",
+        change: |_, world| {
+            let world = world.with("custom_mine", r#"{"event_action": "trigger"}"#);
+            let world = world.with("secret_custom_mine", SECRET).with("secret_act", SECRET);
+            world.with("require_signature_custom_mine", "off").with("unrelated", "x").with("secrets", "x")
+        },
+        says: &[],
+        status: 200,
+    },
+    Case {
+        name: "declared and forgotten",
+        query: "",
+        change: |_, world| {
+            // As `spin.toml` declares them, and two more.
+            let world = world.with("webhook_secret_previous", "").with("routing_key_previous", "").with("region", "");
+            let world = world.with("sns_topics", "").with("secret_grafana", "").with("routing_key_web_previous", "");
+            world.with("custom_empty", "").with("routing_key_payments", "")
+        },
+        says: &[
+            "warning variable `custom_empty` is not set; closed: /custom/empty",
+            "warning variable `routing_key_payments` is not set: /<source>/payments pages nobody",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "declared and forgotten, the usual key",
+        query: "",
+        change: |_, world| world.with("routing_key", "").with("routing_key_web", WEB_KEY),
+        says: &["note variable `routing_key` is not set: /<source> pages nobody"],
+        status: 200,
+    },
+    Case {
+        name: "named, where nothing is listed",
+        query: "?service=web,%20data&mapping=mine,%20bad",
+        change: |_, mut world| {
+            world.broken.insert("unrelated".to_owned());
+            let world = world.with("routing_key_web", WEB_KEY).with("routing_key_web_previous", "0123");
+            world.with("custom_mine", r#"{"event_action": "trigger"}"#).with("custom_bad", "{")
+        },
+        says: &[
+            UNLISTED,
+            "error variable `custom_bad` is not json: line 1, column 1",
+            "warning variable `routing_key_web_previous` is not a routing key: 32 letters and digits",
+            "note variable `routing_key_data` is not set: /<source>/data pages nobody",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "names that are none",
+        query: "?service=Acting-Needs,web&mapping=x%0a",
+        change: |_, world| world.with("routing_key_web", WEB_KEY),
+        says: &[NAMELESS, "warning variable `custom_x` is not set; closed: /custom/x"],
+        status: 200,
+    },
+    Case {
+        name: "too many names",
+        query: "?service=a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,b",
+        change: |_, world| world,
+        says: &[NAMELESS, "note variable `routing_key_a` is not set: /<source>/a pages nobody"],
+        status: 200,
+    },
+    Case {
+        name: "mappings that do not work",
+        query: "",
+        change: |_, world| {
+            let world = world.with("custom_a", r#"{"event_action": "{{ a + }}"}"#).with("custom_b", "{");
+            let world = world.with("custom_c", "{}").with("custom_d", r#"{"event_action": "{{ x | shout }}"}"#);
+            let world = world.with("custom_e", r#"{"event_action": "x", "auth": {"scheme": "magic"}}"#);
+            let world = world.with("custom_f", r#"{"event_action": "x"}"#).with("secret_custom_f", "short");
+            world.with("custom_G", "{}").with("secret_custom_h", SECRET)
+        },
+        says: &[
+            "warning variable `secret_custom_h` is read by nothing: there is no variable `custom_h`",
+            "warning variable `custom_G` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores",
+            "error variable `custom_a`, line 1, column 22: `a +` cannot be parsed: unexpected end of input, expected expression",
+            "error variable `custom_b` is not json: line 1, column 1",
+            "error variable `custom_c` has no `event_action`",
+            "error variable `custom_d`, line 1, column 26: `shout` is a filter that there is not",
+            "error variable `custom_e`: `auth` has a `scheme` other than basic, bearer, header, hmac, query, sns, standard_webhooks",
+            "error variable `secret_custom_f` is too short: 16 characters at least",
+        ],
+        status: 503,
+    },
+    Case {
+        name: "a bad service name",
+        query: "",
+        change: |_, world| world.with("routing_key_Payments", WEB_KEY),
+        says: &[
+            "warning variable `routing_key_Payments` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "a variable without a value",
+        query: "?service=web",
+        change: |_, mut world| {
+            world.broken.insert("unrelated".to_owned());
+            world.with("routing_key_web", WEB_KEY)
+        },
+        says: &[UNLISTED],
+        status: 200,
+    },
+    Case {
+        name: "the store down for a key",
+        query: "",
+        change: |_, mut world| {
+            world.broken.insert("routing_key".to_owned());
+            world
+        },
+        says: &[UNLISTED, "error variable `routing_key` could not be read: the variable store failed"],
+        status: 503,
+    },
+    Case {
+        name: "events_url left over",
+        query: "",
+        change: |lab, world| {
+            let mut world = world.with("events_url", &lab.us.url());
+            if let Egress::Hosts(hosts) = &mut world.egress {
+                hosts.push((lab.us.address().to_string(), Ok(lab.us.address())));
+            }
+            world
+        },
+        says: &["note variable `events_url` is set, which is for tests only: unset it"],
+        status: 200,
+    },
+    Case {
+        name: "a bad events_url",
+        query: "",
+        change: |_, world| world.with("events_url", "http://events.test/v2/enqueue"),
+        says: &["error variable `events_url` must be an https url that ends in /enqueue, or http on loopback"],
+        status: 503,
+    },
+    Case {
+        name: "another server in pagerduty's place",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.us.fault(None, Answer::say(302, ""));
+            world
+        },
+        says: &["error what answers is not pagerduty's events api, look at variable `region`: 302"],
+        status: 503,
+    },
+    Case {
+        name: "an account's token",
+        query: "",
+        change: |lab, world| {
+            lab.api_us.token(TOKEN, Token::Account);
+            world
+        },
+        says: &[
+            "warning variable `api_token` holds an account's key, which may do all: who has `secret_act` may act as any user",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "an oauth token",
+        query: "",
+        change: |_, world| world.with("api_token", "pdus+_0XBPWQQ_aaaaaaaa-bbbb-cccc-dddd"),
+        says: &["warning variable `api_token` holds an oauth token: only user api keys are used here"],
+        status: 200,
+    },
+    Case {
+        name: "a token of another shape",
+        query: "",
+        change: |_, world| world.with("api_token", "not a token at all!"),
+        says: &[
+            "warning variable `api_token` is not a user api key: 20 letters, digits, plus signs, hyphens and underscores",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "a revoked token",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.api_us.revoke(TOKEN);
+            lab.api_eu.revoke(TOKEN);
+            world
+        },
+        says: &[
+            "warning pagerduty refuses the token in variable `api_token`: revoked, or of the other region, see variable `region`",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "a token of the other region",
+        query: "?deep=1",
+        change: |lab, world| {
+            lab.api_us.revoke(TOKEN);
+            world
+        },
+        says: &["warning the token in variable `api_token` is of the other region: set variable `region` to eu"],
+        status: 200,
+    },
+    Case {
+        name: "a token that reads only",
+        query: "",
+        change: |lab, world| {
+            lab.api_us.token(TOKEN, Token::User("read_only_user"));
+            world
+        },
+        says: &[
+            "note variable `api_token` holds the key of Relay Bot, whose role is read_only_user: it may read, and /act needs more",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "the rest api denied",
+        query: "",
+        change: |_, world| with_host(world, "api.pagerduty.com", None),
+        says: &[
+            "warning the runtime lets nothing out to https://api.pagerduty.com: add \"https://api.pagerduty.com\" to allowed_outbound_hosts",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "a token that may not read services",
+        query: "",
+        change: |lab, world| {
+            lab.api_us.forbid("GET /services");
+            world
+        },
+        says: &[
+            "note the services were not looked at: pagerduty does not let the token in variable `api_token` do this: 403 Access Denied",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "a service that is disabled",
+        query: "",
+        change: |lab, world| {
+            lab.api_us.services_have("status", "disabled".into());
+            world
+        },
+        says: &["error service Shop with the key in variable `routing_key` is disabled: no page will come out of it"],
+        status: 503,
+    },
+    Case {
+        name: "a service that was left behind",
+        query: "",
+        change: |lab, world| {
+            lab.api_us.service("POLD000", "Old", "disabled", &[ROUTING_KEY]);
+            world.with("routing_key_previous", ROUTING_KEY)
+        },
+        says: &[
+            "note service Old with the key in variable `routing_key_previous` is disabled: no page will come out of it",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "a service in maintenance that makes no alerts",
+        query: "",
+        change: |lab, world| {
+            lab.api_us.services_have("status", "maintenance".into());
+            lab.api_us.services_have("alert_creation", "create_incidents".into());
+            world
+        },
+        says: &[
+            "warning service Shop with the key in variable `routing_key` is maintenance: no page will come out of it",
+            "note service Shop with the key in variable `routing_key` makes no alerts: create_incidents",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "a key that no service shows",
+        query: "",
+        change: |_, world| world.with("routing_key_data", ROUTING_KEY),
+        says: &[
+            "note the token in variable `api_token` shows no service with the key in variable `routing_key_data`: pagerduty need not show integration keys",
+        ],
+        status: 200,
+    },
+    Case {
+        name: "services on the last of many pages",
+        query: "",
+        change: |lab, world| {
+            (0..12).for_each(|n| lab.api_us.service(&format!("PMANY{n}"), "Many", "active", &["y"]));
+            lab.api_us.service("PDATA00", "Data", "disabled", &[ROUTING_KEY]);
+            lab.api_us.page_max(3);
+            world.with("routing_key_data", ROUTING_KEY)
+        },
+        says: &[
+            "error service Data with the key in variable `routing_key_data` is disabled: no page will come out of it",
+        ],
+        status: 503,
+    },
+];
+
+#[test]
+fn every_fault_of_a_set_up_is_found_and_named() {
+    run(async {
+        for Case { name, query, change, says, status } in CASES {
+            let lab = Lab::new().await;
+            let world = change(&lab, lab.world());
+            let reply = lab.check(name, &world, query, "*/*").await;
+            let others = CLOSED.replace(" /alertmanager,", "");
+            let says =
+                says.iter().map(|what| what.replace("CLOSED but /alertmanager", &others).replace("CLOSED", CLOSED));
+            assert_eq!(findings(&reply), says.collect::<Vec<String>>(), "{name}");
+            assert_eq!(reply.status, *status, "{name}");
+            let body = reply.json();
+            assert_eq!(body["status"], if *status == 200 { "ok" } else { "failing" }, "{name}");
+            let level = match findings(&reply).iter().all(|what| what.starts_with("note")) {
+                _ if *status == 503 => "error",
+                true => "info",
+                false => "warning",
+            };
+            assert_eq!(reply.log_json()["level"], level, "{name}");
+            for what in findings(&reply) {
+                let names = ["`", "allowed_outbound_hosts", "?service="];
+                assert!(names.iter().any(|name| what.contains(name)), "{name}: {what} says what to change");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_reading_for_people_is_aligned() {
+    run(async {
+        let lab = Lab::new().await;
+        let world = lab.world().with("secret_grafana", SECRET).with("secret_grafana_previous", CHECK_SECRET);
+        let world = world.with("routing_key_data", ROUTING_KEY).with("require_signature_gitlab", "on");
+        let reply = lab.check("text", &world, "?deep=1", "text/plain").await;
+        assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");
+        let expected = "\
+ok: 0 errors, 0 warnings, 1 notes
+
+ok       sources       variable `webhook_secret` opens /alertmanager, /azure, /cloudevents, /cloudflare, /datadog, /events, /flux, /formatted, /gcp, /healthchecks, /newrelic, /sentry, /sns, /uptimekuma, /uptimerobot, /zabbix
+ok       sources       a signature by variable `webhook_secret` opens /github, /gitlab
+ok       sources       variable `secret_grafana`, and `secret_grafana_previous` still, opens /grafana
+ok       settings      variable `region` means us
+ok       settings      variable `grouping` means alert
+ok       settings      variable `query_token` means auto
+ok       settings      variable `unmapped` means page
+ok       routing keys  variable `routing_key` holds a service's key that ends in 000u, for events.pagerduty.com
+ok       routing keys  variable `routing_key_data` holds an orchestration's key that ends in 000u, for events.pagerduty.com: it takes no change events
+ok       egress        https://events.pagerduty.com answers
+ok       routing keys  pagerduty takes the key in variable `routing_key`
+ok       routing keys  pagerduty takes the key in variable `routing_key_data`
+ok       token         variable `api_token` holds the key of Relay Bot, whose role is user
+ok       services      service Shop with the key in variable `routing_key` is active
+note     services      the token in variable `api_token` shows no service with the key in variable `routing_key_data`: pagerduty need not show integration keys
+";
+        assert_eq!(String::from_utf8_lossy(&reply.body), expected);
+    });
+}
+
+#[test]
+fn only_who_shows_the_secret_is_told_anything() {
+    run(async {
+        let lab = Lab::new().await;
+        let call = |method| Call { method, path: "/check?deep=1".to_owned(), headers: Vec::new(), body: "".into() };
+        let world = lab.world();
+        for call in [call("GET"), call("GET").header("authorization", &format!("Bearer {SECRET}"))] {
+            let reply = relay(Flavour::Spin).call(&world, call).await.expect("an answer");
+            assert_eq!(reply.status, 401);
+            assert!(reply.sent.is_empty());
+            assert_eq!(reply.asked.iter().filter(|name| name.starts_with("routing_key")).count(), 0);
+        }
+        let post = call("POST").header("x-webhook-secret", CHECK_SECRET);
+        let reply = relay(Flavour::Spin).call(&world, post).await.expect("an answer");
+        assert_eq!((reply.status, reply.headers["allow"].as_str()), (405, "GET, HEAD"));
+        let head = call("HEAD").header("x-webhook-secret", CHECK_SECRET);
+        assert_eq!(relay(Flavour::Spin).call(&world, head).await.expect("an answer").status, 200);
+
+        // What opens the doctor itself is told to everybody, as for any source.
+        let world = world.without("secret_check").without("webhook_secret");
+        let reply = relay(Flavour::Spin).call(&world, call("GET")).await.expect("an answer");
+        assert_eq!(reply.status, 503);
+        assert_eq!(reply.json()["detail"], "variable `webhook_secret` is not set");
+        let reply =
+            relay(Flavour::Spin).call(&lab.world().with("query_token", "x"), call("GET")).await.expect("an answer");
+        assert_eq!(reply.json()["detail"], "variable `query_token` must be one of auto, on, off");
+    });
+}
+
+#[test]
+fn it_ends_in_time_whatever_hangs() {
+    run(async {
+        let lab = Lab::new().await;
+        lab.us.fault(None, Answer::Stall);
+        let world = with_host(lab.world(), "api.pagerduty.com", Some(Trouble::Silence));
+        let started = std::time::Instant::now();
+        let reply = lab.check("hanging", &world, "?deep=1", "*/*").await;
+        assert!(started.elapsed() < Duration::from_secs(16));
+        assert_eq!(reply.status, 503);
+        assert_eq!(
+            findings(&reply),
+            [
+                "error https://events.pagerduty.com cannot be reached, no answer in time: look at the network, and at variable `region`",
+                "warning https://api.pagerduty.com cannot be reached: no answer in time",
+            ]
+        );
+        assert_eq!(reply.json()["errors"], json!(1));
+    });
+}

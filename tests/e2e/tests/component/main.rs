@@ -1,0 +1,17 @@
+//! The compiled component under wasmtime: one binary, a module for each thing that is asked of it.
+//!
+//! `cargo test -p pagerelay-e2e --test component delivery` runs one module.
+
+mod act;
+mod auth;
+mod canary;
+mod custom;
+mod delivery;
+mod doctor;
+mod end_to_end;
+mod page;
+mod preview;
+mod scaffold;
+mod senders;
+mod simulation;
+mod sns;

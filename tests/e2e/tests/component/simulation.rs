@@ -1,0 +1,317 @@
+//! Senders simulated: each one's documented rule of when to try again drives the component through faults by seed.
+//!
+//! After the faults end, PagerDuty has to hold what the alerts say: nothing lost, nothing doubled, nothing left open.
+//! Where a sender never tries again, what it was told is all that can be held against what PagerDuty has.
+//!
+//! `PAGERELAY_SEED=n cargo test --test component simulation` runs one seed. A seed that has failed belongs into [`FAILED_ONCE`].
+
+use std::io::Write;
+use std::sync::Arc;
+
+use pagerelay::sources;
+use pagerelay_e2e::build::Flavour;
+use pagerelay_e2e::fixtures::Fixture;
+use pagerelay_e2e::pagerduty::{Answer, Chaos, PagerDuty};
+use pagerelay_e2e::runtime::{Call, World, relay};
+use pagerelay_e2e::{SECRET, run};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// How many seeds are run.
+const RUNS: u64 = 1000;
+
+/// Seeds that have shown a fault once, run before all others.
+const FAILED_ONCE: &[u64] = &[];
+
+/// How many runs are under way at the same time: most of their time is the component's pause before its second try.
+const TOGETHER: usize = 48;
+
+/// The most often that one alert fails in a row, in requests to PagerDuty.
+const IN_A_ROW: u64 = 4;
+
+/// A sender, as far as it decides what arrives.
+#[derive(Debug)]
+struct Sender {
+    name: &'static str,
+    /// The source that it sends to.
+    slug: &'static str,
+    /// Whether it sends the state of all its alerts until it is accepted, or a message for each change.
+    keeps_state: bool,
+    /// How often it sends the same thing in one go.
+    tries: usize,
+    /// Whether an answer ends its tries well.
+    accepts: fn(u16) -> bool,
+    /// Whether an answer makes it try again.
+    retries: fn(u16) -> bool,
+}
+
+fn success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// The rules of section 0.2 of the vendors' notes, and of the vendors' pages that these name.
+const SENDERS: &[Sender] = &[
+    // Exponential backoff from half a second on, until the group's interval is over; then the next flush.
+    Sender {
+        name: "Alertmanager",
+        slug: "alertmanager",
+        keeps_state: true,
+        tries: 6,
+        accepts: success,
+        retries: |status| status >= 500,
+    },
+    // Nothing within a flush; the next flush sends all again.
+    Sender { name: "Grafana", slug: "grafana", keeps_state: true, tries: 1, accepts: success, retries: |_| false },
+    Sender { name: "GitHub", slug: "github", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    // Its worker repeats connections that fail, and no status.
+    Sender { name: "GitLab", slug: "gitlab", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    // Internal integrations are not repeated at all.
+    Sender { name: "Sentry", slug: "sentry", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    // Everything below 500 counts as delivered; three more tries by default.
+    Sender {
+        name: "Amazon SNS",
+        slug: "sns",
+        keeps_state: false,
+        tries: 4,
+        accepts: |status| status < 500,
+        retries: |status| status >= 500,
+    },
+    Sender {
+        name: "Standard Webhooks",
+        slug: "formatted",
+        keeps_state: false,
+        tries: 10,
+        accepts: success,
+        retries: |s| s != 410,
+    },
+    // Healthchecks, Falcosidekick and others know these four; three tries at once.
+    Sender {
+        name: "200 only",
+        slug: "healthchecks",
+        keeps_state: false,
+        tries: 3,
+        accepts: |status| status == 200,
+        retries: |status| status != 200,
+    },
+];
+
+impl Sender {
+    /// Whether it loses what is not accepted at once, by its own rule.
+    fn never_retries(&self) -> bool {
+        self.tries == 1 && !self.keeps_state
+    }
+}
+
+/// xorshift64*: a seed makes the same run on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
+    }
+}
+
+/// An alert as the sender knows it.
+#[derive(Clone, Debug, Default)]
+struct Alert {
+    firing: bool,
+    /// How often it began to fire.
+    fired: usize,
+    /// Whether the sender still has to say something about it.
+    due: bool,
+    /// Whether the last that was said about it was accepted.
+    told: bool,
+}
+
+/// What a sender says of one of its alerts.
+fn message(slug: &str, i: usize, firing: bool) -> Value {
+    let word = |on: &'static str, off: &'static str| if firing { on } else { off };
+    match slug {
+        "github" => json!({
+            "action": "completed",
+            "workflow_run": {"workflow_id": i, "head_branch": "main", "conclusion": word("failure", "success")},
+            "repository": {"id": 7, "full_name": "shop/web", "default_branch": "main"},
+        }),
+        "gitlab" => json!({
+            "object_kind": "pipeline", "project": {"id": 7},
+            "object_attributes": {"ref": format!("branch-{i}"), "status": word("failed", "success")},
+        }),
+        "sentry" => json!({
+            "action": word("created", "resolved"), "data": {"issue": {"id": i, "title": "An error", "level": "error"}},
+        }),
+        "sns" => {
+            let alarm = json!({"AlarmName": i.to_string(), "NewStateValue": word("ALARM", "OK")});
+            json!({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": alarm.to_string()})
+        }
+        "healthchecks" => json!({"check": i.to_string(), "status": word("down", "up"), "name": "backup"}),
+        "formatted" => json!({"alert_uid": i, "state": word("alerting", "ok"), "title": "An alert"}),
+        _ => json!({
+            "status": word("firing", "resolved"), "labels": {"alertname": "A"}, "fingerprint": format!("{i:016x}"),
+        }),
+    }
+}
+
+/// A delivery about these alerts.
+fn delivery(sender: &Sender, alerts: &[(usize, bool)]) -> Fixture {
+    let mut messages = alerts.iter().map(|(i, firing)| message(sender.slug, *i, *firing));
+    let body = match sender.slug {
+        "alertmanager" | "grafana" => json!({"groupKey": "g", "alerts": messages.collect::<Vec<Value>>()}),
+        _ => messages.next().expect("one alert"),
+    };
+    let source = sources::find(sender.slug).expect("it exists");
+    Fixture { source, path: sender.slug.into(), body: body.to_string().into(), headers: Vec::new() }
+}
+
+/// The dedup key that PagerDuty knows an alert of this sender by.
+fn key(sender: &Sender, i: usize) -> String {
+    let mapped = delivery(sender, &[(i, true)]).map(false).expect("it maps");
+    mapped.events[0].dedup_key().expect("it has a key").as_str().to_owned()
+}
+
+struct Run {
+    sender: &'static Sender,
+    pagerduty: PagerDuty,
+    world: World,
+    alerts: Vec<Alert>,
+    deliveries: usize,
+}
+
+impl Run {
+    /// Sends a delivery by the sender's rule; whether it was accepted.
+    async fn send(&mut self, alerts: &[usize]) -> Result<bool, String> {
+        let alerts_now: Vec<(usize, bool)> = alerts.iter().map(|i| (*i, self.alerts[*i].firing)).collect();
+        let delivery = delivery(self.sender, &alerts_now);
+        for _ in 0..self.sender.tries {
+            self.deliveries += 1;
+            let call = Call::fixture(&delivery, &format!("/{}", self.sender.slug), SECRET);
+            let reply = relay(Flavour::Spin).call(&self.world, call).await.map_err(|error| error.to_string())?;
+            if (self.sender.accepts)(reply.status) {
+                self.check_told(alerts, reply.status)?;
+                return Ok(true);
+            }
+            if !(self.sender.retries)(reply.status) {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// What the sender takes for a success has to be one.
+    fn check_told(&self, alerts: &[usize], status: u16) -> Result<(), String> {
+        let there = self.pagerduty.alerts();
+        for i in alerts {
+            let open = there.get(&key(self.sender, *i)).is_some_and(|alert| alert.status != "resolved");
+            if open != self.alerts[*i].firing {
+                return Err(format!("the sender was told {status}, and alert {i} is not as it said"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is due, as the sender does it.
+    async fn flush(&mut self) -> Result<(), String> {
+        let due: Vec<usize> = (0..self.alerts.len()).filter(|i| self.alerts[*i].due).collect();
+        if self.sender.keeps_state {
+            // What fires is always told; what is over is told until that was accepted once.
+            let all: Vec<usize> =
+                (0..self.alerts.len()).filter(|i| self.alerts[*i].firing || due.contains(i)).collect();
+            if all.is_empty() {
+                return Ok(());
+            }
+            let accepted = self.send(&all).await?;
+            for i in all {
+                self.alerts[i].due &= !accepted;
+                self.alerts[i].told = accepted;
+            }
+        } else {
+            for i in due {
+                self.alerts[i].told = self.send(&[i]).await?;
+                self.alerts[i].due = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One run; how many deliveries it made, or what was wrong.
+async fn simulate(seed: u64) -> Result<(&'static str, usize), String> {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let sender = &SENDERS[(seed % SENDERS.len() as u64) as usize];
+    let pagerduty = PagerDuty::start().await;
+    pagerduty.chaos(Chaos::new(seed, random.below(70), IN_A_ROW));
+    let world = World::new(&pagerduty.url());
+    let alerts = vec![Alert::default(); 1 + random.below(5) as usize];
+    let mut run = Run { sender, pagerduty, world, alerts, deliveries: 0 };
+    for _ in 0..4 + random.below(6) {
+        // Where the sender lives to see its end, PagerDuty is down for a while.
+        let outage = sender.keeps_state && random.below(4) == 0;
+        if outage {
+            run.pagerduty.fault(None, Answer::say(503, ""));
+        }
+        for alert in &mut run.alerts {
+            if random.below(3) == 0 {
+                alert.firing = !alert.firing;
+                alert.fired += usize::from(alert.firing);
+                alert.due = true;
+            }
+        }
+        run.flush().await?;
+        if outage {
+            run.pagerduty.recover();
+            run.pagerduty.chaos(Chaos::new(seed ^ random.below(1 << 20), 40, IN_A_ROW));
+        }
+    }
+    run.pagerduty.recover();
+    run.flush().await?;
+
+    let there = run.pagerduty.alerts();
+    for (i, alert) in run.alerts.iter().enumerate() {
+        let (open, opened) = match there.get(&key(sender, i)) {
+            Some(alert) => (alert.status != "resolved", alert.opened),
+            None => (false, 0),
+        };
+        let lost = open != alert.firing;
+        if lost && (alert.told || !sender.never_retries()) {
+            return Err(format!("alert {i}: firing {}, in PagerDuty open {open}", alert.firing));
+        }
+        if opened > alert.fired {
+            return Err(format!("alert {i} fired {} times and was opened {opened} times", alert.fired));
+        }
+    }
+    Ok((sender.name, run.deliveries))
+}
+
+#[test]
+fn after_it_settles_pagerduty_holds_what_the_alerts_say() {
+    let _ = relay(Flavour::Spin);
+    let only = std::env::var("PAGERELAY_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds: Vec<u64> = match only {
+        Some(seed) => vec![seed],
+        None => FAILED_ONCE.iter().copied().chain(0..RUNS).collect(),
+    };
+    let results = run(async {
+        let room = Arc::new(Semaphore::new(TOGETHER));
+        let mut runs = JoinSet::new();
+        for seed in seeds {
+            let room = Arc::clone(&room);
+            runs.spawn(async move {
+                let _room = room.acquire().await.expect("it is never closed");
+                (seed, simulate(seed).await)
+            });
+        }
+        runs.join_all().await
+    });
+    let mut out = std::io::stderr().lock();
+    let failed: Vec<_> = results.iter().filter_map(|(seed, r)| Some((seed, r.as_ref().err()?))).collect();
+    for sender in SENDERS {
+        let of = results.iter().filter_map(|(_, r)| r.as_ref().ok()).filter(|(name, _)| *name == sender.name);
+        let (runs, deliveries) = of.fold((0, 0), |(runs, sum), (_, n)| (runs + 1, sum + n));
+        let note = if sender.never_retries() { ", and it never tries again" } else { "" };
+        writeln!(out, "{}: {runs} runs, {deliveries} deliveries{note}", sender.name).unwrap();
+    }
+    assert!(failed.is_empty(), "seeds that failed: {failed:#?}");
+}

@@ -1,0 +1,174 @@
+//! Who gets in: the vectors, and one flipped bit. What senders show and operators set goes through the component, in
+//! `tests/e2e`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::OnceLock;
+
+use base64ct::{Base64, Encoding};
+use pagerelay_support::vectors::{accepts, request, rotation};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const OTHER: &str = "another-secret-of-some-length";
+
+/// The vectors of what this build can verify.
+fn vectors() -> Vec<Value> {
+    let all = pagerelay_support::vectors::all().into_iter();
+    all.filter(|case| cfg!(feature = "sns") || case["scheme"]["type"] != "sns").collect()
+}
+
+#[test]
+fn every_vector_is_judged_as_it_says() {
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for case in vectors() {
+        let accepted =
+            accepts(&case, &request(&case), &rotation(case["secret"].as_str().expect("text"), None)).is_some();
+        let verdict = if accepted { "accept" } else { "refuse" };
+        if case["verdict"] != verdict {
+            wrong.push(format!("{}: {verdict}, and {}", case["name"], case["reason"]));
+        }
+        let kind = case["scheme"]["type"].as_str().expect("text").to_owned();
+        *counts.entry((kind, verdict.to_owned())).or_default() += 1;
+    }
+    for ((kind, verdict), count) in &counts {
+        say(&format!("vectors: {kind}: {count} {verdict}"));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(counts.values().sum::<usize>() > 500);
+}
+
+#[test]
+fn the_secret_before_this_one_holds_for_every_scheme() {
+    let secret_based = |case: &Value| case["verdict"] == "accept" && case["scheme"]["type"] != "sns";
+    for case in vectors().into_iter().filter(secret_based) {
+        let (request, secret) = (request(&case), case["secret"].as_str().expect("text"));
+        let other = if secret.starts_with("wh") { "whsec_dGhpcyBpcyBub3QgdGhlIHJpZ2h0IGtleQ==" } else { OTHER };
+        assert_eq!(accepts(&case, &request, &rotation(secret, Some(other))), Some(false), "{}", case["name"]);
+        assert_eq!(accepts(&case, &request, &rotation(other, Some(secret))), Some(true), "{}", case["name"]);
+        assert_eq!(accepts(&case, &request, &rotation(other, None)), None, "{}", case["name"]);
+        // Where both are the same, it is the one in use.
+        assert_eq!(accepts(&case, &request, &rotation(secret, Some(secret))), Some(false), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn what_the_vendors_own_libraries_sign_opens_here() {
+    let Some(files) = std::env::var_os("PAGERELAY_SIGNED") else {
+        say("cross-check: skipped, PAGERELAY_SIGNED names no files of tests/vectors/check.mjs and check.py");
+        return;
+    };
+    let mut judged = 0;
+    for file in std::env::split_paths(&files) {
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let table: Value = serde_json::from_str(&text).expect("the cases are json");
+        for case in table["cases"].as_array().expect("a list of cases") {
+            let secrets = rotation(case["secret"].as_str().expect("text"), None);
+            let verdict = if accepts(case, &request(case), &secrets).is_some() { "accept" } else { "refuse" };
+            assert_eq!(case["verdict"], verdict, "{}: {}", file.display(), case["name"]);
+            judged += 1;
+        }
+    }
+    say(&format!("cross-check: {judged} made by the vendors' own libraries judged alike here"));
+    assert!(judged > 0);
+}
+
+/// The header that holds a vector's signature, where it holds exactly one.
+fn lone_signature(case: &Value) -> Option<String> {
+    let (header, single): (String, fn(&str) -> bool) = match case["scheme"]["type"].as_str()? {
+        "standard-webhooks" => ("webhook-signature".to_owned(), |value| !value.contains(' ')),
+        "hmac" if case["scheme"]["structured"].is_object() => {
+            (case["scheme"]["header"].as_str()?.to_owned(), |value| value.matches(',').count() == 1)
+        }
+        "hmac" => (case["scheme"]["header"].as_str()?.to_owned(), |value| !value.contains(',')),
+        _ => return None,
+    };
+    let headers = case["headers"].as_array()?.iter();
+    let value = headers.filter(|pair| pair[0].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&header)));
+    let values: Vec<&str> = value.filter_map(|pair| pair[1].as_str()).collect();
+    matches!(values.as_slice(), [value] if single(value)).then_some(header)
+}
+
+/// Where one bit is flipped.
+#[derive(Clone, Copy, Debug)]
+struct Flip {
+    part: usize,
+    place: prop::sample::Index,
+    bit: u8,
+    member: usize,
+}
+
+/// A vector and its secret with one bit flipped: of the body, of the signature, or of the secret.
+fn flipped(case: &Value, flip: Flip) -> (Value, String) {
+    let mut changed = case.clone();
+    let mut body = Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64");
+    let mut secret = case["secret"].as_str().expect("text").to_owned();
+    // In text the top bit stays, so that it stays text.
+    let in_text = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        let ascii: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at].is_ascii()).collect();
+        bytes[ascii[flip.place.index(ascii.len())]] ^= 1 << (flip.bit % 7);
+        String::from_utf8(bytes).expect("ascii stays ascii")
+    };
+    match (flip.part, lone_signature(case)) {
+        (0, Some(_)) if !body.is_empty() => {
+            let at = flip.place.index(body.len());
+            body[at] ^= 1 << flip.bit;
+            changed["body_base64"] = Base64::encode_string(&body).into();
+        }
+        (1, Some(header)) => {
+            for pair in changed["headers"].as_array_mut().expect("a list") {
+                if pair[0].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&header)) {
+                    pair[1] = in_text(pair[1].as_str().expect("text")).into();
+                }
+            }
+        }
+        // The names of unsigned members, white space and the certificate's address may change; the signed text may not.
+        _ if case["scheme"]["type"] == "sns" => {
+            let mut message: Value = serde_json::from_slice(&body).expect("json");
+            let name = ["Message", "MessageId", "Timestamp", "TopicArn", "Type", "Signature"][flip.member];
+            message[name] = in_text(message[name].as_str().expect("text")).into();
+            changed["body_base64"] = Base64::encode_string(message.to_string().as_bytes()).into();
+        }
+        // Where the secret itself is sent, a wrong one sent and a wrong one set are the same.
+        _ => secret = in_text(&secret),
+    }
+    (changed, secret)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn one_flipped_bit_of_body_signature_or_secret_is_refused(
+        which in any::<prop::sample::Index>(),
+        part in 0..3_usize,
+        place in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+        member in 0..6_usize,
+    ) {
+        static GOOD: OnceLock<BTreeMap<String, Vec<Value>>> = OnceLock::new();
+        let good = GOOD.get_or_init(|| {
+            let mut good: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+            for case in vectors().into_iter().filter(|case| case["verdict"] == "accept") {
+                let signs = matches!(case["scheme"]["type"].as_str(), Some("hmac" | "standard-webhooks"));
+                if !signs || lone_signature(&case).is_some() {
+                    good.entry(case["scheme"].to_string()).or_default().push(case);
+                }
+            }
+            assert!(good.len() > 18, "every scheme of the vectors, each vendor's by itself: {}", good.len());
+            good
+        });
+        for cases in good.values() {
+            let case = &cases[which.index(cases.len())];
+            let (changed, secret) = flipped(case, Flip { part, place, bit, member });
+            prop_assert_eq!(accepts(case, &request(&changed), &rotation(&secret, None)), None, "{}", case["name"]);
+        }
+    }
+}
+
+/// A line that the test runner shows even where the test passes.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
+}

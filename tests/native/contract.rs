@@ -1,0 +1,279 @@
+//! Every expected event is one that PagerDuty takes, and the payloads of the corpus give no others.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use pagerelay::pagerduty::{event::Action, event::DedupKey, event::Event, event::Severity};
+use pagerelay::sources;
+use pagerelay_support::fixtures::{self, Fixture};
+use pagerelay_support::schema::Schema;
+use pagerelay_support::{ROUTING_KEY, contract};
+use serde_json::{Value, json};
+
+/// Which folder of the corpus goes to which source. Folders of vendors that have no source yet are not listed.
+const CORPUS: &[(&str, &str)] = &[
+    ("alertmanager", "alertmanager"),
+    ("aws-eventbridge", "sns"),
+    ("aws-sns", "sns"),
+    ("azure-monitor", "azure"),
+    ("cloudevents", "cloudevents"),
+    ("cloudflare", "cloudflare"),
+    ("datadog", "datadog"),
+    ("flux", "flux"),
+    ("gcp-monitoring", "gcp"),
+    ("generic-oncall-formatted", "formatted"),
+    ("github", "github"),
+    ("gitlab", "gitlab"),
+    ("grafana", "grafana"),
+    ("healthchecks", "healthchecks"),
+    ("newrelic", "newrelic"),
+    ("sentry", "sentry"),
+    ("uptime-kuma", "uptimekuma"),
+    ("uptimerobot", "uptimerobot"),
+    ("zabbix", "zabbix"),
+];
+
+/// Payloads of the corpus that open an alert, and those that close it again.
+const PAIRS: &[(&str, &str, &str)] = &[
+    ("aws-sns", "03-cloudwatch-alarm-rds-pretty-crlf-no-subject", "04-cloudwatch-ok-rds-pretty-crlf-no-subject"),
+    ("cloudflare", "07-waf-spike-start-numeric-correlation-id", "08-waf-spike-end-derived"),
+    ("datadog", "06-template-instance-triggered-composed", "07-template-instance-recovered-composed"),
+    ("gcp-monitoring", "06-open-v1.1", "07-closed-v1.1-pair-of-06"),
+    ("generic-oncall-formatted", "01-alerting", "02-ok"),
+    ("gitlab", "05-pipeline-failed-derived", "01-pipeline-success"),
+    ("healthchecks", "03-recommended-body-down", "04-recommended-body-up"),
+    ("newrelic", "01-workflow-issue-created", "09-workflow-issue-closed-pair-of-01-derived"),
+    ("uptime-kuma", "01-down", "02-up"),
+    ("uptimerobot", "01-down-default-variables", "02-up-derived"),
+    ("zabbix", "01-problem-average", "02-ok-average"),
+    ("zabbix", "04-media-params-problem", "06-media-params-recovery"),
+];
+
+/// Files of the corpus that are not payloads: tables of signatures for the tests of authentication.
+const NOT_PAYLOADS: &[&str] = &["98-signing-cert-url-cases", "99-signature-test-vector", "99-signature-test-vectors"];
+
+#[test]
+fn every_expected_event_meets_the_contract() {
+    for fixture in fixtures::all() {
+        for event in [fixture.expected_events(false), fixture.expected_events(true)].concat() {
+            assert_contract(&event, &fixture.name());
+        }
+    }
+}
+
+#[test]
+fn a_source_has_fixtures_that_fire_that_resolve_and_that_are_rejected() {
+    for source in sources::SOURCES {
+        let fixtures = fixtures::of(source);
+        let does = |action: &str| {
+            fixtures.iter().any(|f| f.expected_events(false).iter().any(|event| event["event_action"] == action))
+        };
+        assert!(does("trigger"), "{} has no fixture that triggers", source.slug);
+        assert!(does("resolve"), "{} has no fixture that resolves", source.slug);
+        assert!(fixtures.iter().any(|f| f.expected(false).error.is_some()), "{} rejects nothing", source.slug);
+    }
+}
+
+#[test]
+fn the_first_two_fixtures_of_a_source_are_a_trigger_and_its_resolve() {
+    for source in sources::SOURCES {
+        for group in [false, true] {
+            let keys = |number: &str, action: &str| -> BTreeSet<String> {
+                let fixture = fixtures::of(source).into_iter().find(|fixture| fixture.number() == number);
+                let events = fixture.map(|fixture| fixture.expected_events(group)).unwrap_or_default();
+                // A resolve may also close what stands for the whole batch.
+                let events: Vec<Value> = events.into_iter().filter(|e| e["payload"]["class"] != "digest").collect();
+                assert!(events.iter().all(|event| event["event_action"] == action), "{} {number}", source.slug);
+                events.iter().map(|event| event["dedup_key"].to_string()).collect()
+            };
+            let opened = keys("01", "trigger");
+            assert_eq!(opened, keys("02", "resolve"), "{}: what 01 opens, 02 closes", source.slug);
+            assert!(group || !opened.is_empty(), "{}: 01 opens something", source.slug);
+        }
+    }
+}
+
+#[test]
+fn the_contract_refuses_what_pagerduty_refuses() {
+    let good = json!({
+        "routing_key": ROUTING_KEY, "event_action": "trigger", "dedup_key": "k",
+        "payload": {"summary": "s", "source": "h", "severity": "error"},
+    });
+    assert_eq!(contract::violations(good.to_string().as_bytes()), Vec::<String>::new());
+    let bad = [
+        ("/payload/severity", json!("CRITICAL")),
+        ("/payload/severity", json!("none")),
+        ("/payload/summary", json!("x".repeat(1025))),
+        ("/payload/summary", json!("📨".repeat(513))),
+        ("/payload/summary", json!("")),
+        ("/payload/source", json!("")),
+        ("/payload/custom_details", json!("text")),
+        ("/payload/images", json!([])),
+        ("/payload/timestamp", json!("2026-07-08 02:15:00")),
+        ("/payload", Value::Null),
+        ("/payload", json!({"summary": "half a payload", "source": "h"})),
+        ("/dedup_key", json!("")),
+        ("/dedup_key", json!("📨".repeat(128))),
+        ("/dedup_key", json!(" \u{a0}\u{3000}\n")),
+        ("/client", json!("two\nlines")),
+        ("/client_url", json!("https://shop.example/\u{a0}")),
+        ("/links", json!([])),
+        ("/links", json!(vec![json!({"href": "https://shop.example/", "text": "t"}); 17])),
+        ("/routing_key", json!("too-short")),
+        ("/event_action", json!("close")),
+        ("/links", json!([{"text": "no address"}])),
+        ("/links", json!([{"href": "?orgId=1", "text": "relative"}])),
+        ("/images", json!([{"src": "http://charts.example/a.png"}])),
+        ("/extra", json!(1)),
+        ("/payload/custom_details", json!({"text": "x".repeat(512_000)})),
+    ];
+    let without = |name: &str| {
+        let mut event = good.clone();
+        event.as_object_mut().expect("an object").remove(name);
+        contract::violations(event.to_string().as_bytes())
+    };
+    assert!(["routing_key", "event_action", "dedup_key", "payload"].iter().all(|name| !without(name).is_empty()));
+    for (pointer, value) in bad {
+        let mut event = good.clone();
+        let (parent, name) = pointer.rsplit_once('/').expect("a pointer has a slash");
+        event.pointer_mut(parent).expect("the parent is there")[name] = value.clone();
+        assert!(!contract::violations(event.to_string().as_bytes()).is_empty(), "{pointer} = {value:.40} passes");
+    }
+}
+
+#[test]
+fn a_schema_that_uses_what_is_not_known_is_refused_rather_than_passed_over() {
+    for schema in [r#"{"format": "uri"}"#, r#"{"type": "integer"}"#, r#"{"additionalProperties": {}}"#] {
+        assert!(std::panic::catch_unwind(|| Schema::new(schema)).is_err(), "{schema}");
+    }
+}
+
+#[test]
+fn an_event_too_large_keeps_what_fits_and_says_what_it_shortened() {
+    let key = || DedupKey::new("test", &["1"]).expect("a key");
+    let details = [
+        ("one long string", json!({"log": "x".repeat(900_000), "host": "web-1"})),
+        ("many characters of four bytes", json!({"log": "📨".repeat(200_000), "host": "web-1"})),
+        ("many escapes", json!({"log": "\u{1}".repeat(300_000), "host": "web-1"})),
+        ("a long list", json!({"list": vec!["entry"; 150_000], "host": "web-1"})),
+        ("long names", json!({"x".repeat(600_000): 1, "host": "web-1"})),
+    ];
+    for (what, details) in details {
+        let mut event = Event::new(Action::Trigger, key(), Severity::Error, "summary", "source");
+        for (name, value) in details.as_object().expect("an object") {
+            event = event.detail(name, value.clone());
+        }
+        let body = event.encode(ROUTING_KEY);
+        assert_eq!(contract::violations(&body), Vec::<String>::new(), "{what}");
+        let sent: Value = serde_json::from_slice(&body).expect("json");
+        let details = &sent["payload"]["custom_details"];
+        assert_eq!(details["host"], "web-1", "{what}: what is short stays");
+        assert!(details["shortened_to_fit"].as_array().is_some_and(|names| !names.is_empty()), "{what}");
+    }
+}
+
+#[test]
+fn deep_and_wide_details_fit_too() {
+    let mut tree = json!("leaf");
+    for _ in 0..9 {
+        tree = json!([tree, tree, tree, tree]);
+    }
+    let event = Event::new(
+        Action::Trigger,
+        DedupKey::new("test", &["1"]).expect("a key"),
+        Severity::Error,
+        "summary",
+        "source",
+    );
+    let event = event.detail("tree", tree);
+    assert_eq!(contract::violations(&event.encode(ROUTING_KEY)), Vec::<String>::new());
+}
+
+#[test]
+fn corpus() {
+    let Some(folder) = std::env::var_os("PAGERELAY_CORPUS").map(PathBuf::from) else {
+        say("corpus: skipped, PAGERELAY_CORPUS is not set");
+        return;
+    };
+    let (mut payloads, mut events, mut ignored) = (0, 0, 0);
+    for (name, slug) in CORPUS {
+        let source = sources::find(slug).expect("the table names sources");
+        let docs = docs_of(slug);
+        for path in payloads_in(&folder.join(name)) {
+            payloads += 1;
+            let fixture = unwrapped(Fixture::read(source, path));
+            for group in [false, true] {
+                let mapped = fixture.map(group).unwrap_or_else(|error| panic!("{}: {error}", fixture.name()));
+                assert!(mapped.rejected.is_empty(), "{}: {:?}", fixture.name(), mapped.rejected);
+                for event in &mapped.events {
+                    assert_contract(&event.to_json(), &fixture.name());
+                }
+                for item in &mapped.ignored {
+                    let reason = item.reason.split(':').next().unwrap_or_default();
+                    assert!(docs.contains(reason), "{slug}'s docs do not name the reason {reason:?}");
+                }
+                assert!(!mapped.events.is_empty() || !mapped.ignored.is_empty(), "{}", fixture.name());
+                if !group {
+                    events += mapped.events.len();
+                    ignored += mapped.ignored.len();
+                }
+            }
+        }
+    }
+    for (name, opens, closes) in PAIRS {
+        let (_, slug) = CORPUS.iter().find(|(folder, _)| folder == name).expect("its folder is listed");
+        let source = sources::find(slug).expect("the table names sources");
+        let events = |stem: &str| {
+            let fixture = Fixture::read(source, folder.join(name).join(format!("{stem}.json")));
+            fixture.map(false).unwrap_or_else(|error| panic!("{name}/{stem}: {error}")).events
+        };
+        let (opened, closed) = (events(opens), events(closes));
+        assert!(opened.iter().all(|event| event.action() == Action::Trigger), "{name}/{opens}");
+        for event in &opened {
+            let its = closed.iter().any(|c| c.action() == Action::Resolve && c.dedup_key() == event.dedup_key());
+            assert!(its, "{name}: {closes} does not close {:?}", event.dedup_key());
+        }
+    }
+    say(&format!("corpus: {payloads} payloads, {events} events, {ignored} ignored"));
+    assert!(payloads > 0, "the corpus at {} is empty", folder.display());
+}
+
+/// A request without a body is kept as `{method, query, body}`.
+fn unwrapped(mut fixture: Fixture) -> Fixture {
+    let wrapper: Value = serde_json::from_slice(&fixture.body).unwrap_or_default();
+    let names: Vec<&String> = wrapper.as_object().into_iter().flat_map(|members| members.keys()).collect();
+    if names == ["body", "method", "query"] {
+        fixture.headers.push((":query".to_owned(), wrapper["query"].as_str().unwrap_or_default().to_owned()));
+        fixture.body = wrapper["body"].as_str().unwrap_or_default().into();
+    }
+    fixture
+}
+
+fn payloads_in(folder: &Path) -> Vec<PathBuf> {
+    let files = fixtures::files(folder).into_iter();
+    let payload = |path: &PathBuf| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        path.extension().is_some_and(|ending| ending == "json")
+            && !stem.ends_with(".headers")
+            && !NOT_PAYLOADS.contains(&stem.as_str())
+    };
+    files.filter(payload).collect()
+}
+
+/// The docs of a source, and of the shared reading of labels.
+fn docs_of(slug: &str) -> String {
+    let root = pagerelay_support::root();
+    let text = std::fs::read_to_string(root.join(format!("src/sources/{slug}.rs"))).expect("a source has a file");
+    let docs: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("//!")).collect();
+    docs.concat().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn assert_contract(event: &Value, what: &str) {
+    assert_eq!(contract::wrong_with(&contract::with_key(event, ROUTING_KEY)), Vec::<String>::new(), "{what}");
+}
+
+/// A line that the test runner shows even where the test passes.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
+}

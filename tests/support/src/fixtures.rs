@@ -1,0 +1,185 @@
+//! Fixtures, found rather than listed.
+//!
+//! `tests/fixtures/<source>/NN-words.json` (or `.txt`, where it is a form or a text) is a body, with headers of its own in
+//! `NN-words.headers.json`; `:method` and `:query` in there are the request's method and query. What it must
+//! come to stands beside it: `.events.json` (the events, without a routing key), `.ignored.txt` (`item: reason`, a line
+//! each), `.error.txt` (why it, or an item of it, cannot be mapped). Where the source can send one event for a batch,
+//! `.group.events.json` and so on are for that.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Scheme, Signature};
+use pagerelay::http::{Headers, Method, Request};
+use pagerelay::mapping::{MapError, Mapped};
+use pagerelay::pagerduty::event::Event;
+use pagerelay::secret::{Rotation, Secret};
+use pagerelay::sources::{self, Source};
+use serde_json::Value;
+
+use crate::{SECRET, credentials, golden, root};
+
+/// The clock of native mapping. It matters to signatures only.
+const NOW: std::time::Duration = std::time::Duration::from_secs(1_780_000_000);
+
+/// A body and what it must come to.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    pub source: &'static Source,
+    pub path: PathBuf,
+    pub body: Vec<u8>,
+    /// Its headers, and `:query` and `:method` where it has them.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What a body comes to, as text to compare with files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    pub events: Option<String>,
+    pub ignored: Option<String>,
+    pub error: Option<String>,
+}
+
+pub fn folder() -> PathBuf {
+    root().join("tests/fixtures")
+}
+
+/// Every fixture of every source, in order.
+pub fn all() -> Vec<Fixture> {
+    sources::SOURCES.iter().flat_map(|source| of(source)).collect()
+}
+
+/// The fixtures of one source, in order.
+pub fn of(source: &'static Source) -> Vec<Fixture> {
+    let files: BTreeSet<PathBuf> = files(&folder().join(source.slug));
+    let bodies = files.into_iter().filter(|path| suffixes(path).is_empty());
+    bodies.map(|path| Fixture::read(source, path)).collect()
+}
+
+/// The files of a folder, without what a difference has left; none where it does not exist.
+pub fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
+    paths.filter(|path| path.is_file() && !golden::is_left_over(path)).collect()
+}
+
+/// What stands between a file's name and its ending: `events` in `01-firing.events.json`.
+fn suffixes(path: &Path) -> Vec<String> {
+    let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
+    let parts: Vec<&str> = name.split('.').collect();
+    parts[1..parts.len() - 1].iter().map(|part| (*part).to_owned()).collect()
+}
+
+impl Fixture {
+    /// Reads a body and its headers from a file.
+    pub fn read(source: &'static Source, path: PathBuf) -> Fixture {
+        let body = std::fs::read(&path).expect("a fixture is readable");
+        let headers = match std::fs::read(path.with_extension("headers.json")) {
+            Ok(text) => {
+                let headers: Value = serde_json::from_slice(&text).expect("headers are json");
+                let headers = headers.as_object().expect("headers are an object");
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                // Credentials are the harness's: what a recorded delivery had is a placeholder, or somebody's.
+                let credential = |name: &str| {
+                    let name = name.to_ascii_lowercase();
+                    ["auth", "signature", "token"].iter().any(|word| name.contains(word))
+                };
+                let others = headers.iter().filter(|(name, _)| !credential(name));
+                others.map(|(name, value)| (name.clone(), text(value))).collect()
+            }
+            Err(_) => Vec::new(),
+        };
+        Fixture { source, path, body, headers }
+    }
+
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.source.slug, self.path.file_stem().unwrap_or_default().to_string_lossy())
+    }
+
+    /// `01` of `01-firing-two-alerts`.
+    pub fn number(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().chars().take(2).collect()
+    }
+
+    /// Whether the source maps this fixture another way where `grouping = group`.
+    pub fn can_group(&self) -> bool {
+        self.source.map_group.is_some()
+    }
+
+    /// Where an expectation stands: `01-firing.group.events.json`.
+    pub fn beside(&self, group: bool, ending: &str) -> PathBuf {
+        self.path.with_extension(format!("{}{ending}", if group { "group." } else { "" }))
+    }
+
+    /// What the files say.
+    pub fn expected(&self, group: bool) -> Expected {
+        let read = |ending: &str| std::fs::read_to_string(self.beside(group, ending)).ok();
+        Expected { events: read("events.json"), ignored: read("ignored.txt"), error: read("error.txt") }
+    }
+
+    /// The events that the files say, without a routing key.
+    pub fn expected_events(&self, group: bool) -> Vec<Value> {
+        let events = self.expected(group).events.unwrap_or_else(|| "[]".to_owned());
+        serde_json::from_str(&events).expect("expected events are a list")
+    }
+
+    /// Maps the body, natively.
+    pub fn map(&self, group: bool) -> Result<Mapped, MapError> {
+        map(self.source, &self.body, &self.headers, group)
+    }
+
+    /// What mapping the body natively comes to, as text.
+    pub fn actual(&self, group: bool) -> Expected {
+        Expected::of(self.map(group), |events| events)
+    }
+}
+
+impl Expected {
+    /// What a mapping came to, as text. `order` is for who sends events in any order.
+    pub fn of(mapped: Result<Mapped, MapError>, order: impl FnOnce(Vec<Value>) -> Vec<Value>) -> Expected {
+        let lines = |lines: Vec<String>| (!lines.is_empty()).then(|| lines.join("\n") + "\n");
+        match mapped {
+            Ok(mapped) => {
+                let events = order(mapped.events.iter().map(Event::to_json).collect());
+                let events = serde_json::to_string_pretty(&events).expect("events are json") + "\n";
+                let ignored = mapped.ignored.iter().map(|i| format!("{}: {}", i.item, i.reason)).collect();
+                let error = mapped.rejected.iter().map(ToString::to_string).collect();
+                Expected { events: Some(events), ignored: lines(ignored), error: lines(error) }
+            }
+            Err(error) => Expected { error: Some(format!("{error}\n")), ..Expected::default() },
+        }
+    }
+
+    /// The parts with the endings of their files.
+    pub fn parts(&self) -> [(&'static str, Option<&str>); 3] {
+        let [events, ignored, error] = golden::ENDINGS;
+        [(events, self.events.as_deref()), (ignored, self.ignored.as_deref()), (error, self.error.as_deref())]
+    }
+}
+
+/// Maps any body as this source, natively, past an authentication with the right secret.
+pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bool) -> Result<Mapped, MapError> {
+    let credentials = credentials::of(source, SECRET, body, NOW.as_secs());
+    let pseudo = |name: &str| headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+    let all = credentials.headers.iter().chain(headers.iter().filter(|(name, _)| !name.starts_with(':')));
+    let request = Request {
+        method: Method::Post,
+        path: format!("/{}", source.slug),
+        query: format!("{}&{}", credentials.query, pseudo(":query").unwrap_or_default()),
+        headers: Headers::new(all.map(|(name, value)| (name.clone(), value.clone().into_bytes()))),
+        body: body.to_vec(),
+        problem: None,
+    };
+    let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
+    authenticated(&request, source.schemes, map)
+}
+
+/// Does something with a request past an authentication with the right secret.
+pub fn authenticated<T>(request: &Request, schemes: &[Scheme<'_>], then: impl FnOnce(&Authenticated<'_>) -> T) -> T {
+    let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
+    let policy = Policy { signature: Signature::Optional, query: Query::Listed };
+    let access = Access { secrets: Some(&secrets), policy, listed: &[] };
+    let delivery: Authenticated<'_> = auth::verify(request, schemes, access, NOW, &mut |_| Err(FetchError::Trouble))
+        .unwrap_or_else(|_| panic!("the right secret opens {}", request.path));
+    then(&delivery)
+}
