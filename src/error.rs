@@ -189,32 +189,35 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Absent => f.write_str("no open incident has this dedup key"),
-            Error::Ambiguous(count) => write!(f, "{count} open incidents have this dedup key: act in pagerduty"),
+            Error::Ambiguous(count) => write!(f, "{count} open incidents have this dedup key; use PagerDuty directly"),
             Error::Auth(AuthError::Certificate(said)) | Error::Handshake { said, .. } => f.write_str(said),
-            Error::Auth(AuthError::Refused) => f.write_str("credentials are absent or wrong"),
+            Error::Auth(AuthError::Refused) => f.write_str("missing or invalid credentials"),
             Error::Config(error) => error.fmt(f),
-            Error::Blocked { why } => write!(f, "the runtime does not let events out to pagerduty: {why}"),
-            Error::CrossSite => f.write_str("a page of another site asks for this, by header `sec-fetch-site`"),
+            Error::Blocked { why } => write!(f, "outbound requests to PagerDuty are blocked: {why}"),
+            Error::CrossSite => f.write_str("cross-site request refused (Sec-Fetch-Site)"),
             Error::Deliver { failed, of, why, .. } => {
-                write!(f, "pagerduty has not taken {failed} of {of} events, try again: {why}")
+                write!(f, "PagerDuty did not accept {failed} of {of} events; retry: {why}")
             }
             Error::Map(error) => error.fmt(f),
-            Error::MediaType => f.write_str("content-type must be application/json"),
+            Error::MediaType => f.write_str("Content-Type must be application/json"),
             Error::Misdirected { variable, why } => {
-                write!(f, "what answers is not pagerduty's events api, look at variable `{variable}`: {why}")
+                write!(
+                    f,
+                    "the server at the events URL is not PagerDuty's Events API (it answered {why}); check variable `{variable}`"
+                )
             }
-            Error::Read(ReadError::Broken) => f.write_str("the body broke off"),
-            Error::Read(ReadError::Timeout) => f.write_str("the body did not arrive in time"),
-            Error::Read(ReadError::TooLarge) => f.write_str("the body is larger than 1 mib"),
-            Error::Refused { failed, of, why, .. } => write!(f, "pagerduty refused {failed} of {of} events: {why}"),
+            Error::Read(ReadError::Broken) => f.write_str("the request body ended early"),
+            Error::Read(ReadError::Timeout) => f.write_str("the request body did not arrive in time"),
+            Error::Read(ReadError::TooLarge) => f.write_str("the request body is larger than 1 MiB"),
+            Error::Refused { failed, of, why, .. } => write!(f, "PagerDuty rejected {failed} of {of} events: {why}"),
             Error::RefusedKey { variable, why } => {
-                write!(f, "pagerduty refused the routing key in variable `{variable}`: {why}")
+                write!(f, "PagerDuty rejected the routing key in variable `{variable}`: {why}")
             }
             Error::Half(error) | Error::Rest(error) => error.fmt(f),
             Error::Route(error) => error.fmt(f),
             Error::Untold(variable) => write!(
                 f,
-                "it cannot be told which service the key in variable `{variable}` belongs to: let the token read services, or act in pagerduty"
+                "cannot determine which service the key in `{variable}` belongs to: give the token read access to services, or use PagerDuty directly"
             ),
         }
     }

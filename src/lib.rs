@@ -40,6 +40,7 @@
 //! | [`endpoints`] | what is not a delivery: preview, playground, setup, check, act |
 //! | [`pipeline`] | the stages in order |
 //! | `component` | WASI |
+//! | [`guide`] | how to deploy, configure and operate the relay, how it is secured, and templates |
 //!
 //! `cargo test --test native import_graph -- --nocapture` prints who uses whom, and holds it.
 //!
@@ -150,6 +151,7 @@ pub mod config;
 pub mod custom;
 pub mod endpoints;
 pub mod error;
+pub mod guide;
 pub mod http;
 pub mod inbound;
 pub mod json;

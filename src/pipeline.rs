@@ -24,6 +24,7 @@ use crate::pagerduty::storm;
 use crate::report::{self, Report};
 use crate::runtime::{self, CachedVariables, Host, HttpRequest};
 use crate::sources::{SOURCES, Source, Told, Visit};
+use crate::text;
 
 /// When a document that is needed to know the sender must be there, from the request's arrival on.
 const FETCH_MAX: Duration = Duration::from_secs(5);
@@ -146,7 +147,9 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
     report.service = to.service.map(str::to_owned);
     let target = config::target(host, to.service)?;
-    report.warnings.extend(target.warning.as_ref().map(|error| format!("{error}: old alerts stay open")));
+    report
+        .warnings
+        .extend(target.warning.as_ref().map(|error| format!("{error}; alerts opened with the previous key stay open")));
     report.ended("auth", host);
 
     let mapper = intake.mapper(target.grouping);
@@ -246,7 +249,10 @@ fn plan(
     group: Option<&DedupKey>,
 ) -> (Vec<Event>, Option<String>) {
     let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now());
-    let warning = format!("{} events are only named in a digest: they are too many at once", plan.digested);
+    let warning = format!(
+        "{} events are listed in a digest alert because there are too many to send individually",
+        plan.digested
+    );
     (plan.events, (plan.digested > 0).then_some(warning))
 }
 
@@ -264,7 +270,13 @@ fn with_fallback(
     match fallback::page(intake.slug(), intake.name(), &reasons, shown) {
         Some(page) => {
             events.insert(0, page);
-            (events, Some(format!("{} items could not be mapped: a page says so", reasons.len())))
+            (
+                events,
+                Some(format!(
+                    "{} could not be mapped; a fallback alert reports it",
+                    text::count(reasons.len(), "item")
+                )),
+            )
         }
         None => (events, None),
     }

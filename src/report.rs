@@ -89,11 +89,10 @@ impl Report {
         let accepted = self.outcomes.iter().filter(|outcome| outcome.verdict() == Verdict::Accepted);
         match (accepted.count(), &self.preview) {
             (_, Some(preview)) if !preview.events.is_empty() => {
-                format!("{} events would be sent", preview.events.len())
+                format!("{} would be sent", text::count(preview.events.len(), "event"))
             }
             (_, Some(_)) | (0, None) => "nothing to send".to_owned(),
-            (1, None) => "1 event accepted by pagerduty".to_owned(),
-            (n, None) => format!("{n} events accepted by pagerduty"),
+            (n, None) => format!("{} accepted by PagerDuty", text::count(n, "event")),
         }
     }
 
@@ -204,22 +203,22 @@ pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
     let notes = [
         (
             with(&|outcome| unknown(&outcome.current)),
-            format!("events went out with variable `{variable}_previous`: pagerduty refuses the key in `{variable}`"),
+            format!("sent with variable `{variable}_previous` because PagerDuty rejects the key in `{variable}`"),
         ),
         (
             with(&|outcome| outcome.previous.as_ref().is_some_and(unknown)),
-            format!("events could not go to `{variable}_previous` as well: pagerduty refuses that key, remove it"),
+            format!("not sent with `{variable}_previous` as well: PagerDuty rejects that key, remove it"),
         ),
         (
             outcomes.iter().filter(|outcome| outcome.current.answer == Err(Failure::ChangeKey)).count(),
-            format!("change events were not sent: the key in `{variable}` is an orchestration's, which takes none"),
+            format!(
+                "not sent: the key in `{variable}` belongs to an event orchestration, which accepts no change events"
+            ),
         ),
-        (
-            with(&|outcome| outcome.minimal),
-            "events went out without their details: pagerduty refused the whole".to_owned(),
-        ),
+        (with(&|outcome| outcome.minimal), "sent without details because PagerDuty rejected the full event".to_owned()),
     ];
-    notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, note)| format!("{count} {note}")).collect()
+    let notes = notes.into_iter().filter(|(count, _)| *count > 0);
+    notes.map(|(count, note)| format!("{} {note}", text::count(count, "event"))).collect()
 }
 
 /// What all outcomes together mean for the sender: the worst of them decides.

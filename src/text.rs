@@ -51,15 +51,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Bytes in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut hex = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            // A nibble is below 16, so the table always has it.
-            hex.extend(DIGITS.get(usize::from(nibble)).map(|&digit| char::from(digit)));
-        }
-    }
-    hex
+    base16ct::lower::encode_string(bytes)
 }
 
 /// A timestamp as RFC 3339 in UTC (`…Z`), or nothing where `text` is not one or stands for "no time".
@@ -150,7 +142,7 @@ pub fn interpolate(template: &str, parts: &[&str]) -> String {
     let mut filled = String::new();
     let mut rest = template;
     for part in parts {
-        if let Some((before, after)) = split_once(rest, "{}") {
+        if let Some((before, after)) = rest.split_once("{}") {
             filled.push_str(before);
             filled.push_str(part);
             rest = after;
@@ -159,32 +151,20 @@ pub fn interpolate(template: &str, parts: &[&str]) -> String {
     filled + rest
 }
 
+/// A number of things, in the singular for one: `1 event`, `2 events`.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// What a word stands for in a vendor's table, in any case.
 pub fn lookup<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning)
 }
 
-/// Whether `needle` is in `text`.
-pub fn contains(text: &str, needle: &str) -> bool {
-    find(text, needle).is_some()
-}
-
 /// `text` without `secret`, wherever it stands.
 pub fn redact(text: &str, secret: &str) -> String {
-    let mut rest = text;
-    let mut shown = String::new();
-    while let Some((before, after)) = find(rest, secret).and_then(|at| rest.split_at_checked(at)) {
-        shown.push_str(before);
-        shown.push_str("[redacted]");
-        rest = after.get(secret.len()..).unwrap_or_default();
-    }
-    shown + rest
-}
-
-/// What stands before and after the first `needle`, without the standard library's search.
-pub fn split_once<'a>(text: &'a str, needle: &str) -> Option<(&'a str, &'a str)> {
-    let (before, rest) = text.split_at_checked(find(text, needle)?)?;
-    Some((before, rest.get(needle.len()..)?))
+    // An empty text is everywhere.
+    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "[redacted]") }
 }
 
 /// Texts in a row, with `between` between them; empty ones are left out.
@@ -232,11 +212,3 @@ pub fn masked(text: &str) -> String {
 
 /// The shortest word that could be a secret, in characters: shorter ones open no source.
 const MASKED_MIN_CHARS: usize = 16;
-
-/// Where `needle` begins. The standard library's search is made for long texts and is 3 KB larger.
-fn find(text: &str, needle: &str) -> Option<usize> {
-    if needle.is_empty() {
-        return None;
-    }
-    text.as_bytes().windows(needle.len()).position(|window| window == needle.as_bytes())
-}

@@ -13,7 +13,6 @@ use crate::http::Request;
 use crate::http::Url;
 use crate::http::form;
 use crate::secret::Rotation;
-use crate::text;
 
 mod certified;
 mod hmac;
@@ -99,7 +98,7 @@ const CREDENTIALS: &[&str] = &["auth", "cookie", "key", "password", "secret", "s
 
 fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    CREDENTIALS.iter().any(|word| text::contains(&name, word))
+    CREDENTIALS.iter().any(|word| name.contains(word))
 }
 
 /// How the sender proved itself.
@@ -193,7 +192,7 @@ impl Authenticated<'_> {
 pub enum AuthError {
     /// The certificate that a signature is to be checked with cannot be had now; what to do about it.
     Certificate(&'static str),
-    /// The credentials are absent or wrong. Which of the two is nobody's business.
+    /// The missing or invalid credentials. Which of the two is nobody's business.
     Refused,
 }
 

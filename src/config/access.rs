@@ -6,7 +6,6 @@ use super::{ConfigError, Problem, choice, error, get, list};
 use crate::auth::{self, Policy, Query, Scheme, Signature};
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret};
-use crate::text;
 
 /// The shortest secret that opens a source, in bytes.
 pub const SECRET_MIN_BYTES: usize = 16;
@@ -99,7 +98,7 @@ fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
     let key = value.strip_prefix("whsec_").or_else(|| value.strip_prefix("whpk_")).unwrap_or(&value);
     let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let letters = letters.to_ascii_lowercase();
-    let listed = PLACEHOLDERS.iter().any(|word| text::contains(&letters, word));
+    let listed = PLACEHOLDERS.iter().any(|word| letters.contains(word));
     if listed || repeats(key.as_bytes()) || repeats(letters.as_bytes()) {
         return Err(error(name, Problem::SecretPlaceholder));
     }

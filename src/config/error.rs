@@ -61,32 +61,34 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "variable `{}` ", self.variable)?;
         match self.problem {
-            Problem::ApiUrl => f.write_str("must be an https url, or http on loopback"),
+            Problem::ApiUrl => f.write_str("must be an https URL (plain http only on loopback)"),
             Problem::Choice(choices) => write!(f, "must be one of {choices}"),
-            Problem::KeyShape => write!(f, "is not a routing key: {ROUTING_KEY_CHARS} letters and digits"),
-            Problem::KeyIsRestKey => f.write_str("holds a rest api key: an integration key is needed"),
-            Problem::KeyIsUrl => f.write_str("holds a url: only the integration key is needed"),
-            Problem::SecretIsPublicKey => f.write_str("holds a public key, and this source's senders need a secret"),
-            Problem::SecretMalformed => f.write_str("is malformed: after whsec_ or whpk_ comes a key in base64"),
-            Problem::SecretPlaceholder => f.write_str("holds a placeholder: choose a random secret"),
-            Problem::SecretIsRoutingKey => {
-                write!(f, "looks like a routing key, {ROUTING_KEY_CHARS} letters and digits: choose a longer secret")
+            Problem::KeyShape => write!(f, "is not a routing key ({ROUTING_KEY_CHARS} letters and digits)"),
+            Problem::KeyIsRestKey => f.write_str("holds a REST API key; use an integration key"),
+            Problem::KeyIsUrl => f.write_str("holds a URL; use the integration key alone"),
+            Problem::SecretIsPublicKey => {
+                f.write_str("holds a public key, but this source's senders use a shared secret")
             }
-            Problem::SecretShort => write!(f, "is too short: {SECRET_MIN_BYTES} characters at least"),
-            Problem::SignatureUnknown => f.write_str("asks for a signature that this source's senders cannot make"),
-            Problem::TokenIsOauth => f.write_str("holds an oauth token: only user api keys are used here"),
+            Problem::SecretMalformed => f.write_str("is malformed: whsec_ or whpk_ must be followed by a base64 key"),
+            Problem::SecretPlaceholder => f.write_str("holds a placeholder; set a random secret"),
+            Problem::SecretIsRoutingKey => {
+                write!(f, "looks like a routing key ({ROUTING_KEY_CHARS} letters and digits); choose a longer secret")
+            }
+            Problem::SecretShort => write!(f, "is too short; use at least {SECRET_MIN_BYTES} characters"),
+            Problem::SignatureUnknown => f.write_str("requires a signature that this source's senders cannot make"),
+            Problem::TokenIsOauth => f.write_str("holds an OAuth token; use a user API key"),
             Problem::TokenIsRoutingKey => f.write_str(
-                "looks like a routing key: a user api key is needed, and routing keys have their own variables",
+                "looks like a routing key; use a user API key here and put routing keys into their own variables",
             ),
             Problem::TokenShape => {
                 write!(
                     f,
-                    "is not a user api key: {REST_KEY_CHARS} letters, digits, plus signs, hyphens and underscores"
+                    "is not a user API key ({REST_KEY_CHARS} letters, digits, plus signs, hyphens and underscores)"
                 )
             }
             Problem::Store => f.write_str("could not be read: the variable store failed"),
             Problem::Unset => f.write_str("is not set"),
-            Problem::Url => write!(f, "must be an https url that ends in {ALERTS_END}, or http on loopback"),
+            Problem::Url => write!(f, "must be an https URL that ends in {ALERTS_END} (plain http only on loopback)"),
         }
     }
 }

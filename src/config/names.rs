@@ -7,6 +7,8 @@ pub struct Variable {
     pub name: &'static str,
     /// Whether its value is a secret.
     pub secret: bool,
+    /// What it is for, in Markdown: `spin.toml` and the guide's table of variables show it.
+    pub description: &'static str,
 }
 
 /// The variables that everyone needs, in the order of `spin.toml`.
@@ -15,15 +17,47 @@ pub struct Variable {
 /// are read where a request's path asks for them, those of [`Control`] among them, and `events_url` and
 /// `api_url` for tests and the dev server.
 pub const VARIABLES: &[Variable] = &[
-    Variable { name: "webhook_secret", secret: true },
-    Variable { name: "webhook_secret_previous", secret: true },
-    Variable { name: "routing_key", secret: true },
-    Variable { name: "routing_key_previous", secret: true },
-    Variable { name: "region", secret: false },
-    Variable { name: "grouping", secret: false },
-    Variable { name: "query_token", secret: false },
-    Variable { name: "unmapped", secret: false },
-    Variable { name: "api_token", secret: true },
+    Variable {
+        name: "webhook_secret",
+        secret: true,
+        description: "Authenticates senders to every source that has no secret of its own. At least 16 characters",
+    },
+    Variable {
+        name: "webhook_secret_previous",
+        secret: true,
+        description: "The previous `webhook_secret`, still accepted while you update your senders. The log says which of the two matched",
+    },
+    Variable {
+        name: "routing_key",
+        secret: true,
+        description: "PagerDuty integration key (Events API v2) for `/<source>`",
+    },
+    Variable {
+        name: "routing_key_previous",
+        secret: true,
+        description: "The previous `routing_key`. Keep it until every alert opened with it is resolved; acknowledge and resolve are sent with both keys",
+    },
+    Variable { name: "region", secret: false, description: "PagerDuty service region: `us` (default) or `eu`" },
+    Variable {
+        name: "grouping",
+        secret: false,
+        description: "`alert` (default): one event per alert; `group`: one event per batch. Dedup keys differ between the two, so change it while no alert is open",
+    },
+    Variable {
+        name: "query_token",
+        secret: false,
+        description: "Whether senders may put the secret into `?token=`: `auto` (default), only for sources that list it; `on`, for every source; `off`, for none",
+    },
+    Variable {
+        name: "unmapped",
+        secret: false,
+        description: "What to do with a delivery that cannot be mapped or that PagerDuty rejects as invalid: `page` (default) sends a fallback alert; `reject` only returns an error to the sender",
+    },
+    Variable {
+        name: "api_token",
+        secret: true,
+        description: "PagerDuty REST API key, for `/act` and the service checks of `/check`. Alerts do not need it",
+    },
 ];
 
 /// The settings that are one of some words, each with these; the first is what an unset one means.

@@ -7,7 +7,6 @@ use super::{ConfigError, Problem, choice, error, get, required};
 use crate::http::Url;
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret};
-use crate::text;
 
 /// The length of a routing key (an integration key or an orchestration key), in characters.
 pub(super) const ROUTING_KEY_CHARS: usize = 32;
@@ -97,7 +96,7 @@ pub fn key(host: &dyn Host, name: &str) -> Result<Option<Secret>, ConfigError> {
 
 /// A routing key is 32 letters and digits, in the case given; some hold letters beyond `f`.
 fn check_key(name: &str, value: &str) -> Result<Secret, ConfigError> {
-    if text::contains(value, "://") {
+    if value.contains("://") {
         return Err(error(name, Problem::KeyIsUrl));
     }
     if value.len() == REST_KEY_CHARS {

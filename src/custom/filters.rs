@@ -120,7 +120,7 @@ fn bounded(text: &str) -> Result<(), &'static str> {
 fn split<'a>(text: &'a str, between: &str) -> Vec<&'a str> {
     let mut parts = Vec::new();
     let mut rest = text;
-    while let Some((before, after)) = text::split_once(rest, between) {
+    while let Some((before, after)) = rest.split_once(between) {
         parts.push(before);
         rest = after;
     }

@@ -185,10 +185,9 @@ impl Template {
         let mut pieces = Vec::new();
         let mut rest = source;
         loop {
-            let (mut before, after) =
-                text::split_once(rest, "{{").map_or((rest, None), |(text, rest)| (text, Some(rest)));
+            let (mut before, after) = rest.split_once("{{").map_or((rest, None), |(text, rest)| (text, Some(rest)));
             for (mark, what) in [("{%", "statement"), ("{#", "comment")] {
-                if let Some((_, after)) = text::split_once(before, mark) {
+                if let Some((_, after)) = before.split_once(mark) {
                     let start = source.len() - rest.len() + before.len() - after.len();
                     let why = ["is a ", what, ", and only {{ expressions }} are understood"].concat();
                     return Err(self.fail(place, start, after, &why));

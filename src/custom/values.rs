@@ -6,7 +6,6 @@ use minijinja::machinery::ast::{BinOpKind, CompareOpKind};
 use serde_json::Value;
 
 use crate::json;
-use crate::text;
 
 /// The longest text that an expression makes, in bytes, and the longest list.
 pub(super) const TEXT_MAX_BYTES: usize = 64 * 1024;
@@ -168,7 +167,7 @@ pub(super) fn compare(kind: CompareOpKind, left: &Value, right: &Value) -> Resul
     let within = || match right {
         Value::Array(items) => Ok(items.iter().any(|item| equal(item, left))),
         Value::Object(members) => Ok(members.contains_key(&*text_of(left))),
-        Value::String(text) => Ok(left.as_str().is_some_and(|part| part.is_empty() || text::contains(text, part))),
+        Value::String(text) => Ok(left.as_str().is_some_and(|part| part.is_empty() || text.contains(part))),
         _ => Err("looks into what is no list, object or text"),
     };
     match kind {

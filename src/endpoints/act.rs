@@ -87,7 +87,8 @@ pub fn act(
             (Ok(()), _) => {}
             (Err(error), None) => return Err(error.into()),
             (Err(error), Some(_)) => {
-                let warning = ["the note is written, and the incident may not be ", status, ": ask for that alone"];
+                let warning =
+                    ["the note was added, but the incident may not be ", status, "; request that change alone"];
                 acted.warnings.push(warning.concat());
                 return Err(Error::Half(error));
             }
@@ -158,7 +159,7 @@ fn write_note(
     let noted = noted.map_err(|error| match error.problem {
         // Whether it was written, nobody knows.
         Problem::Server | Problem::Unreachable(SendError::Deadline | SendError::Protocol) => {
-            warnings.push("the note may be written: look before you ask again".to_owned());
+            warnings.push("the note may have been added; check the incident before you retry".to_owned());
             Error::Half(error)
         }
         _ => error.into(),
@@ -223,18 +224,18 @@ fn parse(body: Node<'_>) -> Result<ActRequest<'_>, MapError> {
         "acknowledge" => ("acknowledge", Some("acknowledged")),
         "resolve" => ("resolve", Some("resolved")),
         "note" => ("note", None),
-        _ => return wrong("action", "is not one of acknowledge, resolve, note"),
+        _ => return wrong("action", "must be acknowledge, resolve or note"),
     };
     let dedup_key = text("dedup_key");
     if dedup_key.trim().is_empty() || dedup_key.encode_utf16().count() > DEDUP_KEY_MAX_CHARS {
-        return wrong("dedup_key", "is not a text of 1 to 255 characters");
+        return wrong("dedup_key", "must be a string of 1 to 255 characters");
     }
     let from = text("from");
     let (name, domain) = from.split_once('@').unwrap_or_default();
     // It becomes a header: visible ASCII and nothing else.
     if name.is_empty() || domain.is_empty() || domain.contains('@') || !from.bytes().all(|byte| byte.is_ascii_graphic())
     {
-        return wrong("from", "is not the e-mail address of a pagerduty user");
+        return wrong("from", "must be the email address of a PagerDuty user");
     }
     if from.len() > FROM_MAX_CHARS {
         return wrong("from", "is longer than 255 characters");
@@ -245,7 +246,7 @@ fn parse(body: Node<'_>) -> Result<ActRequest<'_>, MapError> {
     }
     let note = Some(note).filter(|note| !note.trim().is_empty());
     if note.is_none() && (status.is_none() || body.get("note").value().is_some()) {
-        return wrong("note", "is not a text with something in it");
+        return wrong("note", "must be a non-blank string");
     }
     Ok(ActRequest { action, status, dedup_key, from, note })
 }

@@ -9,7 +9,6 @@ use crate::auth::{Hash, Scheme, SignatureEncoding, SignatureLayout, SignedTimest
 use crate::http::{Headers, Reply};
 use crate::json;
 use crate::sources::{SOURCES, Source};
-use crate::text;
 
 /// What stands for the relay's own host, which it does not know.
 const HOST: &str = "https://<relay>";
@@ -17,11 +16,11 @@ const HOST: &str = "https://<relay>";
 /// A set-up page, or the list of them: Markdown that reads as plain text, or JSON for the page at `/`.
 pub fn reply(headers: &Headers, source: Option<&'static Source>) -> Reply {
     let accepted = headers.once("accept").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
-    if text::contains(accepted, "application/json") {
+    if accepted.contains("application/json") {
         let json = source.map_or_else(list_json, page_json);
         return Reply::json(StatusCode::OK, "application/json", &json);
     }
-    let markdown = text::contains(accepted, "text/markdown");
+    let markdown = accepted.contains("text/markdown");
     let media_type = if markdown { "text/markdown; charset=utf-8" } else { "text/plain; charset=utf-8" };
     Reply::text(StatusCode::OK, media_type, source.map_or_else(list, page))
 }
@@ -104,17 +103,17 @@ pub fn list() -> String {
 pub fn page(source: &Source) -> String {
     let Source { slug, name, docs, setup, .. } = source;
     let mut page =
-        format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> with a routing key of its own\n");
+        format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> to use variable `routing_key_<service>`\n");
     let _ = writeln!(page, "Secret: variable `secret_{slug}`, else `webhook_secret`; at least 16 characters");
     for scheme in source.schemes {
-        let _ = writeln!(page, "Accepted: {}", way(*scheme));
+        let _ = writeln!(page, "Authentication: {}", way(*scheme));
     }
-    let _ = writeln!(page, "Opens an alert: {}\nCloses it: {}\n", setup.triggers, setup.resolves);
+    let _ = writeln!(page, "Triggers: {}\nResolves: {}\n", setup.triggers, setup.resolves);
     let url = format!("{HOST}/{slug}");
     for (index, step) in setup.steps.lines().enumerate() {
         let _ = write!(page, "{}. ", index + 1);
         let mut rest = step;
-        while let Some((before, after)) = text::split_once(rest, "{url}") {
+        while let Some((before, after)) = rest.split_once("{url}") {
             let _ = write!(page, "{before}{url}");
             rest = after;
         }
@@ -123,7 +122,7 @@ pub fn page(source: &Source) -> String {
     if let Some(template) = setup.template {
         let _ = writeln!(page, "\nBody to paste:\n\n```\n{template}\n```");
     }
-    let _ = writeln!(page, "\nThe vendor's page: {docs}");
+    let _ = writeln!(page, "\nVendor documentation: {docs}");
     page
 }
 
@@ -136,6 +135,6 @@ fn way(scheme: Scheme<'_>) -> String {
         Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),
         Scheme::Query(name) => format!("`?{name}=<secret>`"),
         Scheme::Certified(certified) => certified.way.to_owned(),
-        Scheme::StandardWebhooks => "signature of Standard Webhooks".to_owned(),
+        Scheme::StandardWebhooks => "Standard Webhooks signature".to_owned(),
     }
 }

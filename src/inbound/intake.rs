@@ -158,7 +158,7 @@ impl Intake {
         match self {
             #[cfg(feature = "templates")]
             Intake::Custom(Custom { template: Err(_), variable, .. }) => Some(MapError::Template {
-                problem: ["variable `", variable, "` is no template: GET /check says why"].concat(),
+                problem: ["variable `", variable, "` is not a valid template; GET /check shows the error"].concat(),
             }),
             _ => None,
         }

@@ -87,10 +87,10 @@ pub enum RouteError {
 impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RouteError::Method(allow) => write!(f, "this path takes {allow}"),
-            RouteError::Name => f.write_str("a mapping's name is words as in a service's, at /custom/<name>"),
+            RouteError::Method(allow) => write!(f, "method not allowed; this path accepts {allow}"),
+            RouteError::Name => f.write_str("invalid template name in /custom/<name>: use lower-case words of letters and digits joined by single underscores"),
             RouteError::Path => {
-                f.write_str("no such path: alerts go to /<source> or /<source>/<service>, and the sources are ")?;
+                f.write_str("unknown path; send alerts to /<source> or /<source>/<service>, where <source> is one of ")?;
                 for (index, source) in sources::SOURCES.iter().enumerate() {
                     write!(f, "{}{}", if index > 0 { ", " } else { "" }, source.slug)?;
                 }
@@ -98,7 +98,7 @@ impl fmt::Display for RouteError {
             }
             RouteError::Service => {
                 f.write_str(
-                "a service is lower-case words of letters and digits joined by single underscores, the last not previous",
+                "invalid service name: use lower-case words of letters and digits joined by single underscores, not ending in previous",
             )
             }
         }

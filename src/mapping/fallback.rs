@@ -20,7 +20,7 @@ pub fn page(slug: &str, name: &str, reasons: &[String], body: &str) -> Option<Ev
         1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
-    let summary = format!("{name} sent what cannot be mapped, it may be an alert: {first}{more}");
+    let summary = format!("pagerelay could not map a delivery from {name}; it may be an alert. Reason: {first}{more}");
     let key = DedupKey::new(slug, &[KEY])?;
     let reasons: Vec<_> = reasons.iter().take(REASONS_MAX).map(String::as_str).collect();
     let event = Event::new(Action::Trigger, key, Severity::Error, &summary, name);

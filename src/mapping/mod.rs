@@ -127,11 +127,15 @@ impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MapError::Field { path, problem } => write!(f, "field `{path}` {problem}"),
-            MapError::NoIdentity { item, fields } if item.is_empty() => write!(f, "no identity: set {fields}"),
-            MapError::NoIdentity { item, fields } => write!(f, "no identity in `{item}`: set {fields}"),
-            MapError::NotJson { line, column } => write!(f, "body is not json: line {line}, column {column}"),
+            MapError::NoIdentity { item, fields } if item.is_empty() => {
+                write!(f, "nothing identifies the alert; set {fields}")
+            }
+            MapError::NoIdentity { item, fields } => {
+                write!(f, "nothing identifies the alert in `{item}`; set {fields}")
+            }
+            MapError::NotJson { line, column } => write!(f, "the body is not valid JSON: line {line}, column {column}"),
             MapError::Template { problem } => f.write_str(problem),
-            MapError::Shape { expected } => write!(f, "payload has an unknown shape: expected {expected}"),
+            MapError::Shape { expected } => write!(f, "unexpected payload: expected {expected}"),
         }
     }
 }

@@ -104,7 +104,8 @@ pub fn each(
     let worst = mapped.events.iter().map(Event::severity).max();
     let resolved = mapped.events.iter().all(|event| event.action() == Action::Resolve);
     if let (Some(key), Some(worst), true) = (&mapped.group, worst, over && resolved) {
-        let closes = Event::new(Action::Resolve, key.clone(), worst, "All alerts of the group are over", vendor.name);
+        let closes =
+            Event::new(Action::Resolve, key.clone(), worst, "All alerts of the group are resolved", vendor.name);
         mapped.events.push(closes.class(Some("digest".to_owned())));
     }
     Ok(note_truncation(payload, mapped))

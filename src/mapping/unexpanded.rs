@@ -12,7 +12,7 @@ use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 /// # Errors
 /// There are no such variables. `fields` are those that could have identified an alert.
 pub fn unidentified((slug, name): (&str, &str), payload: &Value, fields: &'static str) -> Result<Mapped, MapError> {
-    let summary = format!("{} sends variables that are not filled in, and may be hiding alerts", name);
+    let summary = format!("{} is sending unexpanded template variables; alerts may be hidden behind them", name);
     // Not what is filled in: it may be a secret.
     let members = Node::root(payload).members().into_iter().flatten();
     let unfilled = members.filter(|(_, value)| value.as_str().is_some_and(is_unexpanded_variable));

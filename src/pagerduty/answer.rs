@@ -67,7 +67,7 @@ pub fn read(inbound: &HttpResponse, hidden: &[&Secret]) -> (Answer, Option<Value
     let confirmed = body.as_ref().is_some_and(|body| body.get("status").and_then(Value::as_str) == Some("success"));
     let said = body.as_ref().map(|body| said(Node::root(body)));
     // Of an object of another kind, the text itself says the most.
-    let whole = || str::from_utf8(&inbound.body).unwrap_or("an answer that is not text").to_owned();
+    let whole = || str::from_utf8(&inbound.body).unwrap_or("a response that is not text").to_owned();
     let said = said.filter(|said| !said.is_empty() || confirmed).unwrap_or_else(whole);
     let words = clean(&said, hidden);
     (Answer { status: inbound.status, confirmed, words, retry_after: inbound.retry_after }, body)

@@ -95,27 +95,28 @@ impl fmt::Display for RestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = self.words.as_str();
         let before = match self.problem {
-            Problem::Invalid => "pagerduty refuses the request: ",
-            Problem::Misdirected => {
-                "what answers is not pagerduty's rest api, look at variables `region` and `api_url`: "
-            }
-            Problem::NotFound => "pagerduty does not know it: ",
-            Problem::NotPermitted => "pagerduty does not let the token in variable `api_token` do this: ",
+            Problem::Invalid => "PagerDuty rejected the request: ",
+            Problem::Misdirected => "the server is not PagerDuty's REST API; check variables `region` and `api_url`: ",
+            Problem::NotFound => "PagerDuty found no such object: ",
+            Problem::NotPermitted => "PagerDuty does not permit this with the token in variable `api_token`: ",
             Problem::Refused => {
-                let why = "revoked, or of the other region, see variable `region`";
-                return write!(f, "pagerduty refuses the token in variable `api_token`: {why}");
+                let why = "it was revoked or belongs to the other region (variable `region`)";
+                return write!(f, "PagerDuty rejected the token in variable `api_token`: {why}");
             }
-            Problem::Server => "pagerduty's rest api failed, try again: ",
+            Problem::Server => "PagerDuty's REST API failed; retry: ",
             Problem::Throttled(seconds) => {
-                f.write_str("pagerduty's rest api takes no more requests now, try again")?;
+                f.write_str("PagerDuty's REST API is rate-limiting requests; retry")?;
                 return match seconds {
                     None => Ok(()),
                     Some(seconds) => f.write_str(&[" in ", &seconds.to_string(), " seconds"].concat()),
                 };
             }
-            Problem::TooLarge => return f.write_str("pagerduty's answer is too large: more than 1 mib"),
+            Problem::TooLarge => return f.write_str("PagerDuty's response is larger than 1 MiB"),
             Problem::Unreachable(SendError::Denied) => {
-                return write!(f, "the runtime lets nothing out to {words}: add \"{words}\" to allowed_outbound_hosts");
+                return write!(
+                    f,
+                    "outbound requests to {words} are blocked: add \"{words}\" to allowed_outbound_hosts"
+                );
             }
             Problem::Unreachable(error) => return write!(f, "{words} cannot be reached: {error}"),
         };

@@ -4,6 +4,7 @@
 //! out one by one, and all others are named, with their keys, in one digest alert. Which are which follows from the
 //! delivery alone, so that its repetition does the same, and so does the resolve of the whole: no state is kept.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -132,20 +133,9 @@ fn units(events: &[Event]) -> Vec<DigestUnit> {
 
 /// The most severe first, then by key: that says nothing, but it is the same for a trigger and its resolve.
 fn ranked(mut units: Vec<DigestUnit>) -> Vec<DigestUnit> {
-    // That map is sorted, too, and sorting instead is 11 KB more.
-    let mut order = Map::new();
-    for (index, unit) in units.iter().enumerate() {
-        let severity = Severity::Critical as u8 - unit.severity().unwrap_or(Severity::Info) as u8;
-        let key = unit.key().map(DedupKey::as_str).unwrap_or_default();
-        order.insert(format!("{severity}{key}\n{index:6}"), index.into());
-    }
-    let take =
-        |(_, index): (&String, &Value)| at(&mut units, Some(index)).map(|unit| DigestUnit(std::mem::take(&mut unit.0)));
-    order.iter().filter_map(take).collect()
-}
-
-fn at<'a>(units: &'a mut [DigestUnit], index: Option<&Value>) -> Option<&'a mut DigestUnit> {
-    units.get_mut(usize::try_from(index?.as_u64()?).ok()?)
+    let key = |unit: &DigestUnit| unit.key().map(|key| key.as_str().to_owned());
+    units.sort_by_cached_key(|unit| (Reverse(unit.severity().unwrap_or(Severity::Info)), key(unit)));
+    units
 }
 
 /// One alert that names all of `left`: as many events as it takes to hold them.
@@ -158,7 +148,10 @@ fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> V
     let Some(severity) = of_action.map(Event::severity).max() else { return Vec::new() };
     let any = || DedupKey::new(slug, &[KEY]);
     let Some(digest_key) = group.cloned().or_else(any) else { return Vec::new() };
-    let summary = format!("{} more alerts of one delivery from {name}, too many to page one by one", left.len());
+    let summary = format!(
+        "{} from {name} arrived in one delivery and are listed here instead of paging individually",
+        text::count(left.len(), "more alert")
+    );
 
     let mut events = Vec::new();
     let mut names = Map::new();

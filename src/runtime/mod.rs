@@ -138,11 +138,11 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SendError::Connect => "connection failed",
-            SendError::Deadline => "no answer in time",
+            SendError::Deadline => "timed out",
             SendError::Denied => "add its host to allowed_outbound_hosts",
-            SendError::Dns => "host name not resolved",
-            SendError::Protocol => "the answer broke off",
-            SendError::Tls => "tls failed",
+            SendError::Dns => "host name could not be resolved",
+            SendError::Protocol => "the response ended early or was not HTTP",
+            SendError::Tls => "TLS failed",
         })
     }
 }

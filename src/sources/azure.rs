@@ -129,7 +129,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let Alert { essentials, context, is_event } = alert;
     let target = alert.target();
     let id = essentials.get("alertId").text().unwrap_or_default();
-    let portal = text::contains(&id.to_ascii_lowercase(), "/microsoft.alertsmanagement/alerts/")
+    let portal = id
+        .to_ascii_lowercase()
+        .contains("/microsoft.alertsmanagement/alerts/")
         .then(|| [PORTAL, &utf8_percent_encode(&id, NON_ALPHANUMERIC).to_string()].concat());
     let group = essentials.get("targetResourceGroup").text().or_else(|| alert.event(&["resourceGroupName"]));
     let time = essentials.first_text(&["resolvedDateTime", "firedDateTime"]);
@@ -210,7 +212,7 @@ impl<'a> Alert<'a> {
         let target = self.target();
         let key = if let Some(incident) = self.event(&["properties.trackingId"]) {
             key(&[&incident])
-        } else if text::contains(&operation, "/healthevent/") && !target.is_empty() {
+        } else if operation.contains("/healthevent/") && !target.is_empty() {
             key(&[&target.to_ascii_lowercase()])
         } else if let Some(id) = self.event(&["correlationId", "eventDataId"]) {
             key(&[&self.rule(), &id])

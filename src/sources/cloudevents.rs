@@ -240,7 +240,7 @@ fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Option
     let severity = severity(event, data);
     let bad = severity.is_some_and(|severity| severity > Severity::Info);
     let lower = kind.to_ascii_lowercase();
-    let alert = ALERTS.iter().any(|name| text::contains(&lower, name));
+    let alert = ALERTS.iter().any(|name| lower.contains(name));
     let mut states = ["state", "status"].into_iter().filter_map(|name| data.get(name).text());
     let by_data = states.find_map(|word| Some((action_of(&word)?, word)));
     // What was closed may be a connection, and that it was, the fault.
@@ -271,7 +271,7 @@ fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Option
         .link("Data", event.get("dataref").text())
         .client(&source, Some(source.clone()));
     for (name, value) in event.members().into_iter().flatten() {
-        if !HIDDEN.iter().any(|hidden| text::contains(name, hidden)) && name != "data" {
+        if !HIDDEN.iter().any(|hidden| name.contains(hidden)) && name != "data" {
             built = built.detail(name, value.clone());
         }
     }

@@ -147,7 +147,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
     let unidentified = payload.first_text(&["name", "alert_type"]).is_none();
-    if unidentified && payload.get("text").text().is_some_and(|text| text::contains(&text, "test message")) {
+    if unidentified && payload.get("text").text().is_some_and(|text| text.contains("test message")) {
         return Ok(Mapped::nothing("test message of Save and Test"));
     }
     let one = [Value::Null];
@@ -173,8 +173,7 @@ fn event(payload: Node<'_>, zone: Node<'_>) -> Result<Event, MapError> {
     let source_field = zone.first_text(&["host", "zone_name"]).or_else(|| data.pick(PLACES));
     let source_field = source_field.or_else(|| component.clone()).or_else(|| group.clone());
     let dashboard = data.get("dashboard_link").text();
-    let dashboard =
-        dashboard.map(|link| if text::contains(&link, "://") { link } else { ["https://", &link].concat() });
+    let dashboard = dashboard.map(|link| if link.contains("://") { link } else { ["https://", &link].concat() });
     let summary = alert.summary(source_field.as_deref());
     let event = Event::new(action, key, severity, &summary, source_field.as_deref().unwrap_or(SOURCE.name))
         .component(component)
@@ -242,7 +241,7 @@ impl<'a> Alert<'a> {
     /// What to do and how bad it is: by the status, else by what the notification's event and type are called.
     fn state(&self) -> (Action, Severity) {
         let ended = self.payload.get("alert_event").text().is_some_and(|event| event.ends_with("_END"));
-        let by_type = SEVERITIES.iter().find(|(_, parts)| parts.iter().any(|part| text::contains(self.class(), part)));
+        let by_type = SEVERITIES.iter().find(|(_, parts)| parts.iter().any(|part| self.class().contains(part)));
         let otherwise = (
             if ended { Action::Resolve } else { Action::Trigger },
             by_type.map_or(Severity::Error, |(severity, _)| *severity),

@@ -153,6 +153,8 @@ pub struct OwnVariable {
     pub name: &'static str,
     /// Whether its value is a secret.
     pub secret: bool,
+    /// What it is for, in Markdown.
+    pub description: &'static str,
     /// What is wrong with one of the values in it, which are separated by commas.
     pub problem: fn(&str) -> Option<&'static str>,
 }
@@ -174,7 +176,7 @@ pub struct Setup {
 /// The variables that every deployment has in its `spin.toml`: those that all need, and the sources' own.
 pub fn variables() -> Vec<Variable> {
     let own = SOURCES.iter().flat_map(|source| source.variables);
-    let own = own.map(|variable| Variable { name: variable.name, secret: variable.secret });
+    let own = own.map(|&OwnVariable { name, secret, description, .. }| Variable { name, secret, description });
     VARIABLES.iter().copied().chain(own).collect()
 }
 

@@ -154,7 +154,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let entity = entity.filter(|name| !matches!(name.as_str(), "N/A" | "NA"));
     let mut summary = title.or(class.clone()).unwrap_or_default();
     for part in [condition, entity.clone()].into_iter().flatten() {
-        if !text::contains(&summary, &part) {
+        if !summary.contains(&part) {
             summary = [&part, ": ", &summary].concat();
         }
     }

@@ -50,20 +50,22 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{OwnVariable, Setup, Source, Visit};
-use crate::auth::sns::{SNS, host_of_topic, not_a_topic};
-use crate::auth::{Authenticated, Scheme};
+use crate::auth::{Authenticated, Scheme, sns};
 use crate::http::url;
 use crate::json::{self, Node};
 use crate::mapping::{Handshake, MapError, Mapped, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
+/// What variable `sns_topics` is for.
+const HELP: &str = "ARNs of the topics that `/sns` accepts, separated by commas; no other subscription is confirmed";
+
 /// Amazon SNS.
 pub const SOURCE: Source = Source {
     slug: "sns",
     name: "Amazon SNS",
     docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html",
-    schemes: &[Scheme::Certified(&SNS), Scheme::Basic, Scheme::Query("token")],
+    schemes: &[Scheme::Certified(&sns::SNS), Scheme::Basic, Scheme::Query("token")],
     setup: Setup {
         triggers: "CloudWatch `ALARM`, findings, failures, texts",
         resolves: "CloudWatch `OK`, closed Health events",
@@ -79,12 +81,12 @@ pub const SOURCE: Source = Source {
     retries: true,
     states: &["OK", "ALARM", "closed", "issue", "COMPLETED", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"],
     visit: Some(Visit {
-        authority: host_of_topic,
+        authority: sns::host_of_topic,
         unlisted: "variable `sns_topics` does not list this topic",
-        refused: "amazon sns did not take the confirmation",
-        unreachable: "the subscription could not be confirmed: allow https://sns.<region>.amazonaws.com",
+        refused: "Amazon SNS rejected the confirmation",
+        unreachable: "the subscription could not be confirmed; allow outbound https://sns.<region>.amazonaws.com",
     }),
-    variables: &[OwnVariable { name: SNS.listed_in, secret: false, problem: not_a_topic }],
+    variables: &[OwnVariable { name: sns::SNS.listed_in, secret: false, description: HELP, problem: sns::not_a_topic }],
     ..Source::DEFAULT
 };
 
@@ -106,7 +108,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             let envelope = json::object([("TopicArn", topic.into())]);
             message(&String::from_utf8_lossy(delivery.body()), Node::root(&envelope))
         }
-        _ => Err(whole.err().unwrap_or(MapError::Shape { expected: "a message of amazon sns" })),
+        _ => Err(whole.err().unwrap_or(MapError::Shape { expected: "an Amazon SNS message" })),
     }
 }
 
@@ -114,12 +116,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
     let refuse = |path, problem| MapError::Field { path, problem };
     let topic = envelope.get("TopicArn").text().unwrap_or_default();
-    let host = host_of_topic(&topic).ok_or(refuse("TopicArn", "is not a topic's arn"))?;
+    let host = sns::host_of_topic(&topic).ok_or(refuse("TopicArn", "is not the ARN of an SNS topic"))?;
     let url = envelope.get("SubscribeURL").text().unwrap_or_default();
     let path = url.strip_prefix("https://").and_then(|rest| rest.strip_prefix(host.as_str()));
     let path = path.filter(|path| path.starts_with("/?") && url::absolute_url(&url).is_some());
-    let path = path.filter(|path| text::contains(path, "Action=ConfirmSubscription") && !path.contains('#'));
-    let path = path.ok_or(refuse("SubscribeURL", "is not an address of amazon sns in the topic's region"))?.to_owned();
+    let path = path.filter(|path| path.contains("Action=ConfirmSubscription") && !path.contains('#'));
+    let path = path.ok_or(refuse("SubscribeURL", "is not an Amazon SNS URL in the topic's region"))?.to_owned();
     Ok(Mapped { handshake: Some(Handshake::Visit { whose: topic, path }), ..Mapped::nothing("subscription confirmed") })
 }
 
@@ -188,7 +190,7 @@ const DETAILS: &[&[&str]] = &[
 
 /// The severity that people write into an alarm's name or description, where CloudWatch has no field for it: `[sev:low]`.
 fn wanted(text: &str) -> Option<Severity> {
-    let (_, rest) = text::split_once(text, "[sev:")?;
+    let (_, rest) = text.split_once("[sev:")?;
     Severity::from_word(rest.split(']').next()?)
 }
 
@@ -307,18 +309,18 @@ fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let [subject, topic] = ["Subject", "TopicArn"].map(|name| envelope.get(name).text().unwrap_or_default());
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     // A job on a resource succeeds where one of its kind on it has failed, so kind and resource are what both share.
-    let job = text::split_once(first, "Resource ARN : ").filter(|(before, _)| text::contains(before, "AWS Backup"));
+    let job = first.split_once("Resource ARN : ").filter(|(before, _)| before.contains("AWS Backup"));
     let said = job.map(|(before, _)| before).unwrap_or_default();
     let backup = job.and_then(|(_, rest)| rest.split_whitespace().next()).map(|arn| arn.trim_end_matches('.'));
-    let over = text::contains(said, "completed");
-    let failed = ["abort", "expired", "fail", "partial"].iter().any(|word| text::contains(said, word));
+    let over = said.contains("completed");
+    let failed = ["abort", "expired", "fail", "partial"].iter().any(|word| said.contains(word));
     if backup.is_some() && !over && !failed {
         return Ok(Mapped::nothing("under way"));
     }
     // Every text of AWS Backup has the same subject.
-    let named = !subject.is_empty() && !text::contains(&subject, "AWS Backup");
+    let named = !subject.is_empty() && !subject.contains("AWS Backup");
     let id = if named { &subject } else { text };
-    let kind = ["restore", "copy"].into_iter().find(|kind| text::contains(said, kind)).unwrap_or("backup");
+    let kind = ["restore", "copy"].into_iter().find(|kind| said.contains(kind)).unwrap_or("backup");
     let (severity, key) = match backup {
         Some(resource) => (Severity::Error, key(&[kind, resource])?),
         None => (Severity::Warning, key(&[&topic, &text::sha256_hex(id.as_bytes())])?),

@@ -110,8 +110,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         return Ok(Mapped::nothing("the monitor is pending or in maintenance"));
     }
     let msg = payload.get("msg").text().unwrap_or_default();
-    let marked =
-        MARKS.iter().find_map(|(mark, action, severity)| Some((text::split_once(&msg, mark)?.0, *action, *severity)));
+    let marked = MARKS.iter().find_map(|(mark, action, severity)| Some((msg.split_once(mark)?.0, *action, *severity)));
     let (mut about, mut action, mut severity) = marked.unwrap_or((&msg, Action::Trigger, Severity::Warning));
     about = about.trim_start_matches('[');
 

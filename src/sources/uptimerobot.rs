@@ -139,7 +139,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let severity = if expires && late { Severity::Error } else { severity };
 
     let (id, url, name) = (id.as_deref(), url.as_deref(), name.as_deref());
-    let aspect = if text::contains(&word, "domain") { "domain" } else { "ssl" };
+    let aspect = if word.contains("domain") { "domain" } else { "ssl" };
     let key = id.or(known_by.as_deref()).or(name).and_then(|monitor| {
         if expires { DedupKey::new(SOURCE.slug, &[monitor, aspect]) } else { DedupKey::new(SOURCE.slug, &[monitor]) }
     });

@@ -220,7 +220,7 @@ impl Parameters<'_> {
     fn trigger(self) -> String {
         let id = self.first(&["triggerid", "trigger_id", "triggerId", "id"]);
         let link = self.first(&["link"]);
-        match text::split_once(&link, "triggerid=") {
+        match link.split_once("triggerid=") {
             Some((_, rest)) if id.is_empty() => rest.split('&').next().unwrap_or_default().to_owned(),
             _ => id,
         }
@@ -255,7 +255,7 @@ impl Parameters<'_> {
         if summary.is_empty() {
             summary.push_str("Problem");
         }
-        if !text::contains(&summary, host) && !host.is_empty() {
+        if !summary.contains(host) && !host.is_empty() {
             summary = [&summary, " on ", host].concat();
         }
         let data = self.first(&["triggeropdata", "event_opdata", "item"]);

@@ -69,6 +69,7 @@ const ROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("component", &["http", "pipeline", "runtime"]),
+    ("guide", &[]),
 ];
 
 /// Rows whose part need not be there yet.

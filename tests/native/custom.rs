@@ -216,9 +216,9 @@ fn map(template: &Template, body: &[u8]) -> Result<Mapped, MapError> {
 }
 
 #[test]
-fn the_readmes_template_works_and_its_list_of_filters_is_whole() {
-    let readme = std::fs::read_to_string(root().join("README.md")).expect("readable");
-    let (_, section) = readme.split_once("## Mappings of your own").expect("the section is there");
+fn the_guides_template_works_and_its_list_of_filters_is_whole() {
+    let guide = std::fs::read_to_string(root().join("src/guide/templates.md")).expect("readable");
+    let (_, section) = guide.split_once("## Mappings of your own").expect("the section is there");
     let (_, block) = section.split_once("```json\n").expect("a template");
     let template = Template::read("custom_x", block.split("```").next().unwrap()).expect("it is a template");
     let item = json!({"state": "bad", "id": 7, "title": "T", "url": "https://shop.example/x", "level": "p1"});

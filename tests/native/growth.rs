@@ -6,7 +6,7 @@ use std::time::Duration;
 use pagerelay::auth::Authenticated;
 use pagerelay::http::{Headers, Method, Reply, Request, StatusCode};
 use pagerelay::mapping::{Handshake, MapError, Mapped};
-use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity};
+use pagerelay::pagerduty::{event::Action, event::DedupKey, event::Event, event::Severity};
 use pagerelay::pipeline;
 use pagerelay::runtime::{Host, HttpResponse, Step, VariableError};
 use pagerelay::sources::{Source, Told};
@@ -141,14 +141,14 @@ fn other_paths_below_a_source_lead_nowhere() {
 #[test]
 fn a_reply_has_the_shape_that_its_source_gives_it_in_success_and_in_failure() {
     let (reply, body) = Quiet::new().post("/shaped");
-    assert_eq!(body, json!({"result": "1 event accepted by pagerduty", "code": 200, "requestId": "shaped:itself"}));
+    assert_eq!(body, json!({"result": "1 event accepted by PagerDuty", "code": 200, "requestId": "shaped:itself"}));
     assert_eq!(reply.headers, [("content-type", "application/json".to_owned())]);
 
     let mut host = Quiet::new();
     host.status = 500;
     let (reply, body) = host.post("/shaped");
     assert_eq!(body["code"], 503);
-    assert!(body["result"].as_str().is_some_and(|said| said.starts_with("pagerduty has not taken 1 of 1 events")));
+    assert!(body["result"].as_str().is_some_and(|said| said.starts_with("PagerDuty did not accept 1 of 1 events")));
     assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"), "what a retry needs is kept");
 }
 

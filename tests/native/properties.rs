@@ -1,5 +1,7 @@
 //! Fixtures, damaged at random: nothing panics, no event breaks the contract, no key wanders.
 
+use std::sync::OnceLock;
+
 use pagerelay::pagerduty::event::DedupKey;
 use pagerelay::sources;
 use pagerelay::text;
@@ -79,10 +81,11 @@ fn apply(payload: &mut Value, pointer: &str, damage: &Damage) {
     }
 }
 
-/// Fixtures whose body is JSON.
-fn payloads() -> Vec<(Fixture, Value)> {
+/// Fixtures whose body is JSON, read once.
+fn payloads() -> &'static [(Fixture, Value)] {
+    static PAYLOADS: OnceLock<Vec<(Fixture, Value)>> = OnceLock::new();
     let read = |fixture: Fixture| Some((fixture.clone(), serde_json::from_slice(&fixture.body).ok()?));
-    fixtures::all().into_iter().filter_map(read).collect()
+    PAYLOADS.get_or_init(|| fixtures::all().into_iter().filter_map(read).collect())
 }
 
 fn check(fixture: &Fixture, body: &[u8]) -> Result<(), TestCaseError> {
@@ -188,17 +191,17 @@ fn permuting_a_batch_permutes_its_events() {
         };
         let mut events = map(&reversed);
         events.reverse();
-        assert_eq!(map(&payload), events, "{}", fixture.name());
+        assert_eq!(map(payload), events, "{}", fixture.name());
     }
     assert!(batches > 10, "{batches} batches");
 }
 
 #[test]
 fn severity_summary_and_time_have_no_part_in_a_dedup_key() {
-    for (fixture, payload) in payloads().into_iter().filter(|(fixture, _)| fixture.map(false).is_ok()) {
+    for (fixture, payload) in payloads().iter().filter(|(fixture, _)| fixture.map(false).is_ok()) {
         let mut changed = payload.clone();
         let mut all = Vec::new();
-        pointers(&payload, "", &mut all);
+        pointers(payload, "", &mut all);
         for pointer in all {
             let name = pointer.rsplit('/').next().unwrap_or_default();
             // Labels are an identity where there is no fingerprint, so only what is beside them may change.
@@ -221,7 +224,7 @@ fn severity_summary_and_time_have_no_part_in_a_dedup_key() {
                 let events = mapped.map(|mapped| mapped.events).unwrap_or_default();
                 events.iter().filter_map(|event| event.dedup_key().map(|key| key.as_str().to_owned())).collect()
             };
-            assert_eq!(keys(&payload), keys(&changed), "{}", fixture.name());
+            assert_eq!(keys(payload), keys(&changed), "{}", fixture.name());
         }
     }
 }

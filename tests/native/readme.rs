@@ -1,29 +1,73 @@
-//! The README and the table of sources say what the code says.
+//! The README, the guide and the table of sources say what the code says.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
 
 use pagerelay::auth::Scheme;
-use pagerelay::sources::variables;
-use pagerelay::sources::{SOURCES, Source};
-use pagerelay_support::{golden, root};
+use pagerelay::http::{Headers, Method, Request};
+use pagerelay::pipeline;
+use pagerelay::runtime::{Host, HttpResponse, Step, VariableError};
+use pagerelay::sources::{SOURCES, Source, variables};
+use pagerelay_support::{SECRET, SERVICE_KEY, golden, root};
+use serde_json::Value;
 
 use crate::tidy::read;
 
 /// The most lines that the README has.
-const MAX_LINES: usize = 200;
+const MAX_LINES: usize = 180;
 
-/// What stands above the table of sources.
-const ABOVE: &str = "\
+/// The beginning of the page with the table of sources.
+const SOURCES_PAGE: &str = "\
 # Sources
 
-Every vendor whose webhooks the relay understands. This file is written by `UPDATE_EXPECT=1 cargo test --test native` from
-`pub const SOURCE` of each file beside it, whose docs say how its fields are mapped and what is not.
-\"Sends again\" says whether the sender tries again what was not accepted; where nobody knows, it does not.
+The vendors whose webhooks the relay understands. `UPDATE_EXPECT=1 cargo test --test native` generates this file from
+`pub const SOURCE` in each source file next to it. The documentation at the top of a source file describes how each field is
+mapped, and which fields are not. \"Retries\" says whether the sender retries a delivery that was not accepted; \"no\" includes
+unknown. `GET /setup/<source>` on your relay describes what to enter at the vendor.
 
-| Path | Sender | Proves itself by | Opens an alert | Closes it | Sends again |
+| Path | Sender | Authentication | Triggers | Resolves | Retries |
 |---|---|---|---|---|---|
 ";
+
+/// Where the generated table of variables is.
+const CONFIGURE: &str = "src/guide/configure.md";
+
+/// The head of that table.
+const VARIABLES_HEAD: &str = "| Variable | Secret | Description |\n|---|---|---|\n";
+
+/// The variables whose names contain a word of the user's or a source's, and what each is for.
+const PATTERNS: &[(&str, bool, &str)] = &[
+    (
+        "`secret_<source>`, `secret_<source>_previous`",
+        true,
+        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. For a template, `<source>` is `custom_<name>`",
+    ),
+    (
+        "`require_signature_<source>`",
+        false,
+        "`off` (default); `on`: the source accepts only signatures, not the secret itself; `timestamped`: only signatures that include a timestamp",
+    ),
+    (
+        "`routing_key_<service>`, `routing_key_<service>_previous`",
+        true,
+        "Like `routing_key`, for `/<source>/<service>`. You choose the service name",
+    ),
+    ("`custom_<name>`", false, "Template for `/custom/<name>`"),
+    (
+        "`secret_act`, `secret_act_previous`",
+        true,
+        "Authenticates requests to `/act`, which accepts no other secret: every vendor has `webhook_secret`",
+    ),
+    (
+        "`secret_check`, `secret_check_previous`",
+        true,
+        "Authenticates requests to `/check`. If unset, `webhook_secret` does",
+    ),
+];
+
+/// Pages of the guide, each a file of `src/guide` and a module.
+const PAGES: [&str; 5] = ["configure", "deploy", "operate", "security", "templates"];
 
 /// A section of the README, from behind its heading to the next.
 fn section(heading: &str) -> String {
@@ -54,7 +98,7 @@ fn row(source: &Source) -> String {
 
 #[test]
 fn the_table_of_sources_is_what_the_registry_says() {
-    let mut table = ABOVE.to_owned();
+    let mut table = SOURCES_PAGE.to_owned();
     for source in SOURCES {
         writeln!(table, "{}", row(source)).expect("memory");
     }
@@ -63,46 +107,191 @@ fn the_table_of_sources_is_what_the_registry_says() {
 }
 
 #[test]
-fn the_readme_names_every_source_and_leads_to_their_table() {
+fn the_readme_names_every_source_and_links_to_their_table() {
     let section = section("Sources");
-    assert!(section.contains("](src/sources/README.md)"), "it leads to the table");
+    assert!(section.contains("](src/sources/README.md)"), "it links to the table");
     for source in SOURCES {
         assert!(section.contains(source.name), "the README's section \"Sources\" does not name {}", source.name);
     }
 }
 
+/// The table of variables.
+fn variables_table() -> String {
+    let mut table = VARIABLES_HEAD.to_owned();
+    let mut row = |names: &str, secret: bool, description: &str| {
+        writeln!(table, "| {names} | {} | {description} |", if secret { "yes" } else { "no" }).expect("memory");
+    };
+    for variable in variables() {
+        row(&format!("`{}`", variable.name), variable.secret, variable.description);
+    }
+    for (names, secret, description) in PATTERNS {
+        row(names, *secret, description);
+    }
+    table
+}
+
 #[test]
-fn the_readme_lists_every_variable_that_is_read() {
-    let section = section("Configure");
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
-    let cells = rows.map(|row| row.split(" | ").next().unwrap_or_default().trim().to_owned());
-    let rows: BTreeSet<String> =
-        cells.flat_map(|cell| cell.split(", ").map(|name| name.replace('`', "")).collect::<Vec<_>>()).collect();
-    let mut wanted: BTreeSet<String> = variables().into_iter().map(|variable| variable.name.to_owned()).collect();
-    wanted.extend(
-        [
-            "custom_<name>",
-            "secret_act",
-            "secret_check",
-            "secret_<source>",
-            "secret_<source>_previous",
-            "require_signature_<source>",
-            "routing_key_<service>",
-            "routing_key_<service>_previous",
-        ]
-        .map(str::to_owned),
-    );
-    assert_eq!(rows, wanted);
+fn the_table_of_variables_is_what_the_code_reads() {
+    let page = read(CONFIGURE);
+    let (before, rest) = page.split_once(VARIABLES_HEAD).expect("the head of the table");
+    let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
+    // Until it has rows, the head is followed by a blank line.
+    let after = if rest.starts_with('\n') { rest.trim_start() } else { after };
+    let wanted = format!("{before}{}\n{after}", variables_table());
+    let differs = golden::settle(&root().join(CONFIGURE), Some(&wanted), golden::update_wanted());
+    assert!(differs.is_none(), "UPDATE_EXPECT=1 writes it:\n{}", differs.unwrap_or_default());
+}
+
+#[test]
+fn spin_toml_describes_variables_as_the_guide_does() {
+    let manifest: toml::Table = read("spin.toml").parse().expect("spin.toml is toml");
+    for variable in variables() {
+        let description = manifest["variables"][variable.name]["description"].as_str();
+        assert_eq!(description, Some(variable.description), "{}", variable.name);
+    }
+}
+
+/// The link targets of a Markdown page: `[text](target)` and `[label]: target`. Code blocks have none.
+fn link_targets(page: &str) -> Vec<&str> {
+    let text = page.split("```").step_by(2);
+    let inline = text.flat_map(|part| part.split("](").skip(1)).filter_map(|rest| rest.split(')').next());
+    inline.chain(definitions(page).into_iter().map(|(_, target)| target)).collect()
+}
+
+/// The definitions of links: `[label]: target`.
+fn definitions(page: &str) -> Vec<(&str, &str)> {
+    page.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ")).collect()
+}
+
+/// The headings of a page, as links name them.
+fn anchors(page: &str) -> Vec<String> {
+    let headings =
+        page.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let anchor = |heading: &str| -> String {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// Checks that every link of a page leads somewhere.
+fn check_links(path: &str) {
+    let page = read(path);
+    for target in link_targets(&page).into_iter().filter(|target| !target.starts_with("https://")) {
+        let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+        let folder = Path::new(path).parent().expect("a file is in a folder");
+        let file = if file.is_empty() { Path::new(path).to_owned() } else { folder.join(file) };
+        assert!(root().join(&file).exists(), "{path} links to {target}, which does not exist");
+        let known = || anchors(&read(&file)).iter().any(|known| known == anchor);
+        assert!(anchor.is_empty() || known(), "{path} links to {target}, which has no such heading");
+    }
 }
 
 #[test]
 fn the_readme_is_short_and_its_links_lead_somewhere() {
-    let readme = read("README.md");
-    let lines = readme.lines().count();
+    let lines = read("README.md").lines().count();
     assert!(lines <= MAX_LINES, "the README has {lines} lines");
-    for link in readme.split("](").skip(1) {
-        let target = link.split(')').next().unwrap_or_default();
-        let elsewhere = target.starts_with("https://") || target.starts_with('#');
-        assert!(elsewhere || root().join(target).exists(), "the README leads to {target}, which is not there");
+    check_links("README.md");
+}
+
+#[test]
+fn the_pages_of_the_guide_link_to_each_other_as_files_and_in_the_docs() {
+    let modules = read("src/guide/mod.rs");
+    let readme = read("README.md");
+    for name in PAGES {
+        let path = format!("src/guide/{name}.md");
+        check_links(&path);
+        assert!(readme.contains(&format!("]({path}")), "the README links to {path}");
+        let page = read(&path);
+        let (before, _) = modules.split_once(&format!("pub mod {name} {{}}")).expect("it is a module");
+        let docs = before.rsplit("\n\n").next().unwrap_or_default();
+        assert!(docs.contains(&format!("include_str!(\"{name}.md\")")), "{name} includes its page");
+        for (label, _) in definitions(&page) {
+            assert!(docs.contains(&format!("/// [{label}]: ")), "mod.rs defines [{label}] above {name}");
+            assert!(page.contains(&format!("][{label}]")), "{path} uses [{label}]");
+        }
+        // A block without a language would be Rust to `cargo doc`.
+        let bare = page.split("```").skip(1).step_by(2).any(|block| block.starts_with('\n'));
+        assert!(!bare, "{path}: each code block names its language");
+    }
+}
+
+/// A host with two variables, whose PagerDuty accepts everything.
+#[derive(Default)]
+struct Accepting {
+    sent: Vec<Value>,
+}
+
+impl Host for Accepting {
+    fn now(&self) -> Duration {
+        // 2026-03-04T05:06:38Z
+        Duration::from_secs(1_772_600_798)
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn variable(&self, name: &str) -> Result<Option<String>, VariableError> {
+        let variables = [("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)];
+        Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    fn variables(&self) -> Result<Vec<String>, VariableError> {
+        Ok(vec!["webhook_secret".to_owned(), "routing_key".to_owned()])
+    }
+
+    fn exchange(&mut self, lanes: usize, _: Duration, step: Step<'_>) {
+        for lane in 0..lanes {
+            let mut answer = None;
+            while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
+                let body = next.outbound.body.unwrap_or_default();
+                self.sent.push(serde_json::from_slice(&body).expect("json"));
+                let body = br#"{"status":"success","message":"Event processed"}"#.to_vec();
+                answer = Some(Ok(HttpResponse { status: 202, retry_after: None, body }));
+            }
+        }
+    }
+}
+
+/// Whether the README shows this value. A string may end in an ellipsis, and durations differ from run to run.
+fn shows(shown: &Value, actual: &Value) -> bool {
+    match (shown, actual) {
+        (Value::Object(shown), Value::Object(actual)) => {
+            shown.keys().eq(actual.keys())
+                && shown.iter().all(|(name, value)| name.starts_with("ms") || shows(value, &actual[name]))
+        }
+        (Value::Array(shown), Value::Array(actual)) => {
+            shown.len() == actual.len() && shown.iter().zip(actual).all(|(shown, actual)| shows(shown, actual))
+        }
+        (Value::String(shown), Value::String(actual)) => match shown.strip_suffix('…') {
+            Some(beginning) => actual.starts_with(beginning),
+            None => shown == actual,
+        },
+        _ => shown == actual,
+    }
+}
+
+#[test]
+fn the_readmes_example_is_what_the_pipeline_makes_of_its_payload() {
+    let section = section("Example");
+    let blocks: Vec<&str> = section.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [payload, event, reply, line] = blocks.as_slice() else { panic!("{} blocks of JSON", blocks.len()) };
+    let json = |text: &str| -> Value { serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}")) };
+    let request = Request {
+        method: Method::Post,
+        path: "/alertmanager".to_owned(),
+        query: String::new(),
+        headers: Headers::new([("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())]),
+        body: payload.as_bytes().to_vec(),
+        problem: None,
+    };
+    let mut host = Accepting::default();
+    let (actual, log) = pipeline::handle(&mut host, &request);
+    let [sent] = host.sent.as_slice() else { panic!("{} events", host.sent.len()) };
+    let log = log.expect("a delivery is logged");
+    let actual: [Value; 3] = [sent.clone(), json(str::from_utf8(&actual.body).expect("text")), json(&log)];
+    for (shown, actual) in [event, reply, line].into_iter().zip(&actual) {
+        assert!(shows(&json(shown), actual), "the README shows\n{shown}\nand it is\n{actual}");
     }
 }

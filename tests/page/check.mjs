@@ -135,7 +135,7 @@ async function preview(page, act = () => page.getByRole('button', { name: 'Previ
 }
 
 function previewResolve(page) {
-  return preview(page, () => page.getByRole('button', { name: 'Now preview its resolve' }).click());
+  return preview(page, () => page.getByRole('button', { name: 'Preview its resolve' }).click());
 }
 
 async function enterSecret(page, secret = SECRET) {
@@ -197,9 +197,9 @@ async function opensAndCloses(slug) {
 
   await previewResolve(page);
   const resolve = page.locator(`article.event[data-action="resolve"][data-key=${JSON.stringify(key)}]`);
-  assert.match(await resolve.locator('.effect').textContent(), /^Closes the open alert/);
+  assert.match(await resolve.locator('.effect').textContent(), /^Resolves the open alert/);
   const entry = page.locator('#board li.over', { hasText: key }).first();
-  assert.match(await entry.textContent(), /closed by this resolve: same dedup key/);
+  assert.match(await entry.textContent(), /resolved by this event \(same dedup key\)/);
 }
 
 async function wrongSecretIsExplained() {
@@ -209,7 +209,7 @@ async function wrongSecretIsExplained() {
   const { detail } = await preview(page);
   const text = await page.getByRole('alert').textContent();
   assert(text.includes(detail), `the reply's detail: ${text}`);
-  assert.match(text, /did not accept this secret for GitHub/);
+  assert.match(text, /rejected this secret for GitHub/);
   assert.match(text, /secret_github.*webhook_secret/);
   assert.equal(await page.locator('article.event').count(), 0);
   // The right one puts it straight.
@@ -259,8 +259,8 @@ async function markupIsText() {
 
 async function enterCustom(page, name, auth) {
   await page.selectOption('#source', 'custom');
-  await page.getByLabel('Mapping name').fill(name);
-  await page.getByLabel('Auth of the template').fill(auth);
+  await page.getByLabel('Template name').fill(name);
+  await page.getByLabel('Authentication of the template').fill(auth);
   await page.fill('#payload', '{"id": "a", "title": "T"}');
 }
 
@@ -282,7 +282,7 @@ async function missingAuthIsExplained() {
   await enterCustom(page, 'signed', '');
   await enterSecret(page);
   await preview(page);
-  assert.match(await page.getByRole('alert').textContent(), /secret_custom_signed.*webhook_secret.*auth, paste that/);
+  assert.match(await page.getByRole('alert').textContent(), /secret_custom_signed.*webhook_secret.*auth, paste it/);
   assert.equal(await page.locator('article.event').count(), 0);
 }
 
@@ -291,11 +291,11 @@ async function wrongAuthIsExplained() {
   const before = requests.length;
   const problems = {
     'X-Signature': /is not JSON/,
-    '["hmac"]': /names no scheme/,
-    '{"scheme": "hmac", "header": 1}': /not an object whose members are texts/,
+    '["hmac"]': /has no scheme/,
+    '{"scheme": "hmac", "header": 1}': /not an object of strings/,
     '{"scheme": "toString"}': /unknown scheme: “toString”.*standard_webhooks/,
-    '{"scheme": "hmac"}': /names no header/,
-    '{"scheme": "query"}': /names no parameter/,
+    '{"scheme": "hmac"}': /has no header/,
+    '{"scheme": "query"}': /has no parameter/,
     '{"scheme": "hmac", "header": "X-Signature", "hash": "md5"}': /hash “md5”.*sha1/,
     '{"scheme": "hmac", "header": "X-Signature", "signature": "v1"}': /one of timestamp and signature/,
     '{"scheme": "standard_webhooks"}': /whsec_/,
@@ -331,7 +331,7 @@ async function namesWithDotsAreFound() {
   for (const [field, shown] of Object.entries(fields)) {
     assert.equal(await page.evaluate(([body, field]) => valueOf(body, field), [body, field]), shown, field);
   }
-  assert.match(await page.evaluate(() => reason({ field: 'client', how: 'unknown' })), /^not looked at: /);
+  assert.match(await page.evaluate(() => reason({ field: 'client', how: 'unknown' })), /^not explained: /);
 }
 
 // Returns the page as markup.
@@ -394,7 +394,7 @@ async function payloadIsKept() {
   await choose(page, 'github');
   await page.locator('#kept', { hasText: 'Your payload was kept' }).waitFor();
   assert.equal(await page.inputValue('#payload'), own);
-  await page.getByRole('button', { name: 'One that closes' }).click();
+  await page.getByRole('button', { name: 'Resolve', exact: true }).click();
   assert.notEqual(await page.inputValue('#payload'), own);
   // Numbers stay as they are written, also those that no double holds.
   assert.match(await page.inputValue('#payload'), /"id": 90071992547409977\b/);

@@ -16,7 +16,7 @@ pub const SNS: Certified = Certified {
     way: "signature of a topic in variable `sns_topics`",
     listed_in: "sns_topics",
     built_in: cfg!(feature = "sns"),
-    no_certificate: "the signature's certificate could not be fetched: allow https://sns.<region>.amazonaws.com",
+    no_certificate: "the signature's certificate could not be fetched; allow outbound https://sns.<region>.amazonaws.com",
     is_presented,
     verify,
 };

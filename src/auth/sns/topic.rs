@@ -16,5 +16,5 @@ pub fn host_of(topic: &str) -> Option<String> {
 
 /// What is wrong with a value that is to be a topic's ARN.
 pub fn not_a_topic(value: &str) -> Option<&'static str> {
-    host_of(value).is_none().then_some("holds what is not the arn of a topic")
+    host_of(value).is_none().then_some("contains a value that is not the ARN of an SNS topic")
 }

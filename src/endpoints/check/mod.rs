@@ -97,7 +97,7 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>) -> Checked {
     }
     checker.check = "token";
     checker.token(&keys, deep);
-    let plain = known.header("accept").is_some_and(|accept| text::contains(accept, "text/plain"));
+    let plain = known.header("accept").is_some_and(|accept| accept.contains("text/plain"));
     Checked { reply: reply(checker.findings, checker.counts, plain), warnings: checker.warnings }
 }
 
@@ -105,7 +105,12 @@ fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
     let [_, notes, warnings, errors] = counts;
     let (status, word) = if errors > 0 { (StatusCode::SERVICE_UNAVAILABLE, "failing") } else { (StatusCode::OK, "ok") };
     if plain {
-        let mut page = format!("{word}: {errors} errors, {warnings} warnings, {notes} notes\n\n");
+        let mut page = format!(
+            "{word}: {}, {}, {}\n\n",
+            text::count(errors, "error"),
+            text::count(warnings, "warning"),
+            text::count(notes, "note")
+        );
         for finding in &findings {
             for (name, width) in [("level", 9), ("check", 14), ("what", 0)] {
                 let word = finding.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -128,9 +133,9 @@ fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
 /// What opens a source, in words.
 fn opened_by(source: &Source, config: &Config) -> String {
     let how = match config.policy.signature {
-        Signature::Timestamped => "a signature with its time by ",
-        Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "",
-        Signature::Required | Signature::Optional => "a signature by ",
+        Signature::Timestamped => "requests with a signed timestamp",
+        Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "requests",
+        Signature::Required | Signature::Optional => "signed requests",
     };
     let name = &config.variable;
     match &config.secrets {
@@ -139,10 +144,12 @@ fn opened_by(source: &Source, config: &Config) -> String {
                 Scheme::Certified(certified) => Some(certified.way),
                 _ => None,
             });
-            text::interpolate("a {} opens ", &[way.unwrap_or_default()])
+            text::interpolate("a {} authenticates requests to ", &[way.unwrap_or_default()])
         }
-        Some(secrets) if secrets.previous.is_none() => text::interpolate("{}variable `{}` opens ", &[how, name]),
-        Some(_) => text::interpolate("{}variable `{}`, and `{}_previous` still, opens ", &[how, name, name]),
+        Some(secrets) if secrets.previous.is_none() => {
+            text::interpolate("variable `{}` authenticates {} to ", &[name, how])
+        }
+        Some(_) => text::interpolate("variables `{}` and `{}_previous` authenticate {} to ", &[name, name, how]),
     }
 }
 
@@ -237,7 +244,7 @@ impl Checker<'_> {
             match opened {
                 Ok(config) => {
                     open = true;
-                    let what = "variable `{}` opens /custom/{}, and its template can be read";
+                    let what = "variable `{}` authenticates requests to /custom/{}; its template is valid";
                     self.say(Level::Ok, what, &[&config.variable, name]);
                 }
                 // It is not a sentence with parts: it may hold braces.
@@ -251,7 +258,7 @@ impl Checker<'_> {
     fn settings(&mut self) {
         for (name, choices) in config::SETTINGS {
             match config::setting(self.host, name, choices) {
-                Ok(word) => self.say(Level::Ok, "variable `{}` means {}", &[name, word]),
+                Ok(word) => self.say(Level::Ok, "setting `{}` is {}", &[name, word]),
                 Err(error) => self.say(Level::Error, &error.to_string(), &[]),
             }
         }
@@ -264,7 +271,7 @@ impl Checker<'_> {
         }
         match config::events(self.host) {
             Ok((_, "events_url")) => {
-                self.say(Level::Note, "variable `events_url` is set, which is for tests only: unset it", &[]);
+                self.say(Level::Note, "variable `events_url` is set; it is for tests only, unset it", &[]);
             }
             Err(error) if error.variable == "events_url" => self.say(Level::Error, &error.to_string(), &[]),
             // And what is wrong with `region` is told above.
@@ -322,10 +329,10 @@ impl Checker<'_> {
                 }
             };
             let (whose, but) = match events_api::takes_no_changes(&key) {
-                true => ("an orchestration", ": it takes no change events"),
+                true => ("an orchestration", "; it does not accept change events"),
                 false => ("a service", ""),
             };
-            let what = "variable `{}` holds {}'s key that ends in {}, for {}{}";
+            let what = "variable `{}` holds the key of {} ending in {}, for {}{}";
             self.say(Level::Ok, what, &[&variable, whose, key.tail(), &to, but]);
             if let Some(same) = keys.iter().find(|known| known.key.tail() == key.tail() && known.key.equals(&key)) {
                 self.say(Level::Note, "variables `{}` and `{}` hold the same key", &[&same.variable, &variable]);
@@ -338,11 +345,12 @@ impl Checker<'_> {
             // Whoever has declared a service's means to use it.
             let forgotten = level == Level::Note && !word.is_empty() && names.contains(&variable);
             let level = if forgotten { Level::Warning } else { level };
-            self.say(level, "variable `{}` is not set: /<source>{}{} pages nobody", &[&variable, slash, word]);
+            self.say(level, "variable `{}` is not set; /<source>{}{} cannot page anyone", &[&variable, slash, word]);
         }
         keys
     }
 }
 
 // The longer sentences.
-const UNSPEAKABLE: &str = "variable `{}` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores";
+const UNSPEAKABLE: &str =
+    "unknown variable `{}`: service and template names are lower-case words joined by single underscores";

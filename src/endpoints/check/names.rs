@@ -1,5 +1,7 @@
 //! The names of variables: which there are, and which are not spelt as they are read.
 
+use strsim::levenshtein;
+
 use super::{Checker, Level};
 use crate::config::Control;
 use crate::inbound::route;
@@ -42,15 +44,15 @@ impl Checker<'_> {
             }
             let mut nearest = (MISSPELT_MAX, "");
             for known in SOURCES.iter().map(|source| source.slug).chain(Control::ALL.map(Control::slug)) {
-                let far = distance(slug, known);
+                let far = levenshtein(slug, known);
                 if far < nearest.0 {
                     nearest = (far, known);
                 }
             }
             let name = text::one_line(name);
             match nearest.1 {
-                "" => self.say(Level::Warning, STRANGE, &[&name, "GET /setup", "", "lists them"]),
-                slug => self.say(Level::Warning, STRANGE, &[&name, prefix, slug, "is the nearest"]),
+                "" => self.say(Level::Warning, STRANGE, &[&name]),
+                slug => self.say(Level::Warning, NO_SOURCE, &[&name, prefix, slug]),
             }
         }
         names
@@ -74,11 +76,12 @@ impl Checker<'_> {
 }
 
 // The longer sentences.
-const MISSPELT: &str = "variable `{}` is read by nothing: `{}` is the nearest";
-const NAMELESS: &str = "a name in ?service= or ?mapping= is no service's or mapping's, or one of more than 50";
-const STRANGE: &str = "variable `{}` is read by nothing, no source has this name: `{}{}` {}";
-const UNMAPPED: &str = "variable `{}` is read by nothing: there is no variable `{}`";
-const UNLISTED: &str = "the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
+const MISSPELT: &str = "unknown variable `{}`; did you mean `{}`?";
+const NAMELESS: &str = "?service= or ?mapping= contains an invalid name or more than 50 names";
+const NO_SOURCE: &str = "unknown variable `{}`: no such source; did you mean `{}{}`?";
+const STRANGE: &str = "unknown variable `{}`: no such source; GET /setup lists all sources";
+const UNMAPPED: &str = "variable `{}` has no effect: `{}` is not set";
+const UNLISTED: &str = "the variable store did not list its variables (one may have no value); name services and templates with ?service= and ?mapping=";
 
 /// What a variable that nothing reads may have been meant as.
 fn nearest(name: &str) -> Option<String> {
@@ -93,28 +96,15 @@ fn nearest(name: &str) -> Option<String> {
         }
     };
     for known in sources::variables() {
-        near(distance(name, known.name), known.name, "");
+        near(levenshtein(name, known.name), known.name, "");
     }
     for (at, _) in name.match_indices(['_', '-']) {
         let (head, rest) = name.split_at(at + 1);
         for prefix in PREFIXES.iter().filter(|_| !rest.is_empty()) {
             // Short words are near to each other: `customer_id` is not `custom_id`.
-            near(distance(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
+            near(levenshtein(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
         }
     }
     let (far, known, rest) = nearest;
     (1..MISSPELT_MAX).contains(&far).then(|| [known, rest].concat())
-}
-
-/// How many letters have to be put in, taken out or changed to make one word of another.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, x) in from.bytes().enumerate() {
-        let (mut corner, mut left) = (at, at + 1);
-        for (cell, y) in row.iter_mut().skip(1).zip(to.bytes()) {
-            left = (corner + usize::from(x != y)).min(*cell + 1).min(left + 1);
-            corner = std::mem::replace(cell, left);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

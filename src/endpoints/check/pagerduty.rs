@@ -31,7 +31,7 @@ impl Checker<'_> {
         root.path.clear();
         let root = root.to_string();
         match &reached {
-            Ok(_) => self.say(Level::Ok, "{} answers", &[&root]),
+            Ok(_) => self.say(Level::Ok, "{} is reachable", &[&root]),
             Err(SendError::Denied) => self.say(Level::Error, DENIED, &[&root, &root]),
             Err(error) => self.say(Level::Error, UNREACHABLE, &[&root, &error.to_string(), variable]),
         }
@@ -60,10 +60,10 @@ impl Checker<'_> {
             let other = other.as_ref().filter(|_| told.get(1).map(Sent::verdict) == Some(Verdict::Accepted));
             let refused = if key.previous { Level::Warning } else { Level::Error };
             let (level, what, parts) = match (told.first().map(Sent::verdict), other) {
-                (Some(Verdict::Accepted), _) => (Level::Ok, "pagerduty takes the key in variable `{}`", [name, ""]),
+                (Some(Verdict::Accepted), _) => (Level::Ok, "PagerDuty accepts the key in variable `{}`", [name, ""]),
                 (Some(Verdict::RefusedKey), Some((region, _))) => (refused, ELSEWHERE, [name, *region]),
                 (Some(Verdict::RefusedKey), None) => (refused, UNKNOWN, [name, ""]),
-                (Some(Verdict::Misdirected), _) => (Level::Error, MISDIRECTED, [variable, said.as_str()]),
+                (Some(Verdict::Misdirected), _) => (Level::Error, MISDIRECTED, [said.as_str(), variable]),
                 _ if said.starts_with("429") => (Level::Note, THROTTLED, [name, ""]),
                 _ => (Level::Warning, UNSAID, [name, said.as_str()]),
             };
@@ -76,7 +76,7 @@ impl Checker<'_> {
         let api = match config::api(self.host) {
             Ok(api) => api,
             Err(ConfigError { problem: Problem::Unset, .. }) => {
-                return self.say(Level::Ok, "variable `api_token` is not set: only /act needs it", &[]);
+                return self.say(Level::Ok, "variable `api_token` is not set; only /act needs it", &[]);
             }
             // It is told among the settings.
             Err(error) if error.variable == "region" => return,
@@ -84,7 +84,7 @@ impl Checker<'_> {
         };
         if let Err(error) = config::load(self.host, Control::Act.slug(), SHARED_SECRET) {
             let level = if error.problem == Problem::Unset { Level::Note } else { Level::Warning };
-            self.say(level, "/act is closed: {}", &[&error.to_string()]);
+            self.say(level, "/act is disabled: {}", &[&error.to_string()]);
         }
         let mut rest = Rest { api, hidden: Vec::new(), deadline: TOTAL_MAX };
         for key in keys {
@@ -118,10 +118,10 @@ impl Checker<'_> {
         let text = |path: &str| rest.clean(&Node::root(&user).at(path).text().unwrap_or_default());
         let (name, role) = (text("user.name"), text("user.role"));
         let (level, but) = match role.starts_with("read_only") {
-            true => (Level::Note, ": it may read, and /act needs more"),
+            true => (Level::Note, "; it is read-only, and /act needs write access"),
             false => (Level::Ok, ""),
         };
-        self.say(level, "variable `api_token` holds the key of {}, whose role is {}{}", &[&name, &role, but]);
+        self.say(level, "variable `api_token` holds the API key of {} with role {}{}", &[&name, &role, but]);
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Checker<'_> {
             Err(error) => {
                 let refused = error.problem == rest_api::Problem::NotPermitted;
                 let level = if refused { Level::Note } else { Level::Warning };
-                return self.say(level, "the services were not looked at: {}", &[&error.to_string()]);
+                return self.say(level, "services were not checked: {}", &[&error.to_string()]);
             }
         };
         let found = Value::Object(found);
@@ -150,19 +150,19 @@ impl Checker<'_> {
             let text = |name: &str| rest.clean(&service.get(name).text().unwrap_or_default());
             let (service, status, alerts) = (text("name"), text("status"), text("alert_creation"));
             let (level, but) = match status.as_str() {
-                "disabled" | "maintenance" if key.previous => (Level::Note, ": no page will come out of it"),
-                "disabled" => (Level::Error, ": no page will come out of it"),
-                "maintenance" => (Level::Warning, ": no page will come out of it"),
+                "disabled" | "maintenance" if key.previous => (Level::Note, "; it will not page anyone"),
+                "disabled" => (Level::Error, "; it will not page anyone"),
+                "maintenance" => (Level::Warning, "; it will not page anyone"),
                 "" => {
-                    let but = if complete { "" } else { ", and the list is incomplete" };
+                    let but = if complete { "" } else { "; the list of services was incomplete" };
                     self.say(Level::Note, NO_SERVICE, &[name, but]);
                     continue;
                 }
                 _ => (Level::Ok, ""),
             };
-            self.say(level, "service {} with the key in variable `{}` is {}{}", &[&service, name, &status, but]);
+            self.say(level, "service {} (key in variable `{}`) is {}{}", &[&service, name, &status, but]);
             if alerts != "create_alerts_and_incidents" && !alerts.is_empty() {
-                let what = "service {} with the key in variable `{}` makes no alerts: {}";
+                let what = "service {} (key in variable `{}`) does not create alerts: {}";
                 self.say(Level::Note, what, &[&service, name, &alerts]);
             }
         }
@@ -171,16 +171,17 @@ impl Checker<'_> {
 
 // The longer sentences.
 const ACCOUNT: &str =
-    "variable `api_token` holds an account's key, which may do all: who has `secret_act` may act as any user";
-const DENIED: &str = "the runtime lets nothing out to {}: add \"{}\" to allowed_outbound_hosts, and give every variable a \
-    default, one without a value blocks all";
-const ELSEWHERE: &str = "the key in variable `{}` is of the other region: set variable `region` to {}";
-const MISDIRECTED: &str = "what answers is not pagerduty's events api, look at variable `{}`: {}";
-const NO_SERVICE: &str = "the token in variable `api_token` shows no service with the key in variable `{}`: pagerduty need \
-    not show integration keys{}";
-const THROTTLED: &str = "pagerduty takes no more events now with the key in variable `{}`: check again later";
-const TOKEN_ELSEWHERE: &str = "the token in variable `api_token` is of the other region: set variable `region` to {}";
-const UNKNOWN: &str =
-    "pagerduty does not know the key in variable `{}`: it was deleted, or it belongs to something else";
-const UNREACHABLE: &str = "{} cannot be reached, {}: look at the network, and at variable `{}`";
-const UNSAID: &str = "pagerduty does not say whether it takes the key in variable `{}`: {}";
+    "variable `api_token` holds an account-level API key: whoever holds `secret_act` can act as any user";
+const DENIED: &str = "outbound requests to {} are blocked: add \"{}\" to allowed_outbound_hosts. On Spin, also check that \
+    every variable has a default: a single unresolvable variable blocks all outbound requests";
+const ELSEWHERE: &str = "the key in variable `{}` belongs to the other region; set variable `region` to {}";
+const MISDIRECTED: &str =
+    "the server at the events URL is not PagerDuty's Events API (it answered {}); check variable `{}`";
+const NO_SERVICE: &str = "no service visible to `api_token` uses the key in `{}`. This can be harmless: PagerDuty does not \
+    always return integration keys{}";
+const THROTTLED: &str = "PagerDuty is rate-limiting the key in variable `{}`; check again later";
+const TOKEN_ELSEWHERE: &str =
+    "the token in variable `api_token` belongs to the other region; set variable `region` to {}";
+const UNKNOWN: &str = "PagerDuty does not know the key in variable `{}`; it was deleted or is not an integration key";
+const UNREACHABLE: &str = "{} cannot be reached ({}); check the network and variable `{}`";
+const UNSAID: &str = "PagerDuty did not say whether it accepts the key in variable `{}`: {}";

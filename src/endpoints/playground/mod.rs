@@ -4,7 +4,6 @@
 use http::StatusCode;
 
 use crate::http::{Headers, Reply};
-use crate::text;
 
 /// The page with every source's samples, as gzip.
 const PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));
@@ -18,8 +17,8 @@ pub const SIZE: usize = PAGE.len();
 /// The page, or a word on how to get it for a client that takes no gzip.
 pub fn reply(headers: &Headers) -> Reply {
     let accepted = headers.once("accept-encoding").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
-    if !text::contains(accepted, "gzip") {
-        let words = "This page is for browsers: it comes as gzip (curl --compressed). What to enter where: /setup\n";
+    if !accepted.contains("gzip") {
+        let words = "This page is served gzip-compressed (with curl, use --compressed). Setup instructions: /setup\n";
         return Reply::text(StatusCode::NOT_ACCEPTABLE, "text/plain; charset=utf-8", words.to_owned());
     }
     let reply = Reply { status: StatusCode::OK, headers: Vec::new(), body: PAGE.to_vec() };

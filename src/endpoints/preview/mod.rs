@@ -69,12 +69,12 @@ fn origin(origin: &Origin) -> Value {
 fn cuts(event: &Event, body: &Value) -> Vec<Value> {
     let mut cuts: Vec<Value> = event.cuts().iter().map(|cut| Value::from(*cut)).collect();
     if event.dedup_key().is_some_and(|key| key.is_shortened()) {
-        cuts.push("dedup_key: cut at 255 bytes, its end is the sha-256 of the whole".into());
+        cuts.push("dedup_key: truncated to 255 bytes; it ends with the SHA-256 of the full key".into());
     }
     let shortened = json::Node::root(body).at("payload.custom_details.shortened_to_fit");
     for name in shortened.items().into_iter().flatten() {
         let name = json::Node::root(name).text().unwrap_or_default();
-        cuts.push(["payload.custom_details.", &name, ": shortened to fit 512 kb"].concat().into());
+        cuts.push(["payload.custom_details.", &name, ": truncated to fit 512 KB"].concat().into());
     }
     cuts
 }

@@ -1,6 +1,6 @@
 //! What an alert is known by.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 use super::Event;
 use crate::text;
@@ -65,19 +65,14 @@ impl DedupKey {
 /// The indices of events by the alert that they are about: those of an alert in order, the alerts in the order of their
 /// first event. A change is about none and stands alone.
 pub fn by_alert(events: &[Event]) -> Vec<Vec<usize>> {
-    // JSON's map is in the component already; another would cost 5 KB.
-    let mut seen = Map::new();
     let mut alerts: Vec<Vec<usize>> = Vec::new();
+    // Not a hash map: its seed is the same in every component, and the keys are the sender's.
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, event) in events.iter().enumerate() {
-        let known = event.dedup_key().and_then(|key| seen.get(key.as_str())).and_then(Value::as_u64);
-        match known.and_then(|alert| usize::try_from(alert).ok()).and_then(|alert| alerts.get_mut(alert)) {
+        let alert = event.dedup_key().map(|key| *known.entry(key.as_str()).or_insert(alerts.len()));
+        match alert.and_then(|alert| alerts.get_mut(alert)) {
             Some(alert) => alert.push(index),
-            None => {
-                if let Some(key) = event.dedup_key() {
-                    seen.insert(key.as_str().to_owned(), alerts.len().into());
-                }
-                alerts.push(vec![index]);
-            }
+            None => alerts.push(vec![index]),
         }
     }
     alerts

@@ -155,10 +155,10 @@ impl Event {
         // What the summary had to leave out is still for the person on call to read.
         if summary.encode_utf16().count() > SUMMARY_MAX_CHARS {
             details.insert("full_summary".into(), summary.into());
-            cuts.push("payload.summary: cut at 1024 characters, all of it is in custom_details.full_summary");
+            cuts.push("payload.summary: truncated to 1024 characters; the full text is in custom_details.full_summary");
         }
         if source.encode_utf16().count() > FIELD_MAX_CHARS {
-            cuts.push("payload.source: cut at 1024 characters");
+            cuts.push("payload.source: truncated to 1024 characters");
         }
         Event(Box::new(Parts {
             action,
@@ -225,7 +225,7 @@ impl Event {
         let value = value.map(|value| text::one_line(&value)).filter(|value| !value.is_empty());
         if let Some(value) = value {
             if value.encode_utf16().count() > FIELD_MAX_CHARS {
-                self.0.cuts.push("payload.component, group or class: cut at 1024 characters");
+                self.0.cuts.push("payload.component, group or class: truncated to 1024 characters");
             }
             let value = text::truncate(&value, FIELD_MAX_CHARS).into();
             // A change event has no such fields.
@@ -243,7 +243,7 @@ impl Event {
             Some(time) => {
                 self.0.payload.insert("timestamp".into(), time.into());
             }
-            None if given => self.0.cuts.push("payload.timestamp: left out, it is not a point in time"),
+            None if given => self.0.cuts.push("payload.timestamp: omitted because it is not a valid timestamp"),
             None => {}
         }
         self
@@ -297,7 +297,9 @@ impl Event {
         let fits = self.0.links.len() < LINKS_MAX;
         let url = href.as_deref().and_then(bounded_url);
         if href.is_some() && (url.is_none() || !fits) {
-            self.0.cuts.push("links: one left out, it is not an absolute http or https url, or there are 16");
+            self.0
+                .cuts
+                .push("links: one omitted because it is not an absolute http or https URL, or there are already 16");
         }
         if let Some(href) = url.filter(|_| fits)
             && !self.0.links.iter().any(|link| link.get("href").and_then(Value::as_str) == Some(href))
@@ -316,7 +318,7 @@ impl Event {
         let https = |src: &&str| src.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
         let url = src.as_deref().and_then(bounded_url).filter(https).filter(|_| fits);
         if src.is_some() && url.is_none() {
-            self.0.cuts.push("images: one left out, it is not an absolute https url, or there are 8");
+            self.0.cuts.push("images: one omitted because it is not an absolute https URL, or there are already 8");
         }
         if let Some(src) = url {
             let mut image = Map::new();

@@ -25,7 +25,7 @@ pub fn action(event: Node<'_>, with_changes: bool) -> Result<Action, Unreadable>
         Some("change") if with_changes => Ok(Action::Change),
         Some("resolve") => Ok(Action::Resolve),
         Some("trigger") => Ok(Action::Trigger),
-        Some(_) => refuse("is not trigger, acknowledge or resolve"),
+        Some(_) => refuse("must be trigger, acknowledge or resolve"),
         None => refuse("is missing"),
     }
 }

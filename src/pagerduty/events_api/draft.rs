@@ -53,5 +53,4 @@ pub fn takes_no_changes(key: &Secret) -> bool {
     key.expose().starts_with('R')
 }
 
-pub(super) const NO_CHANGES: &str =
-    "a key that begins with R is an orchestration's and takes no change events: use a service's";
+pub(super) const NO_CHANGES: &str = "a key that begins with R belongs to an event orchestration, which does not accept change events; use a service's integration key";

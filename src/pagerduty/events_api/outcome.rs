@@ -7,7 +7,6 @@ use super::draft::NO_CHANGES;
 use crate::pagerduty::answer::{self, Answer, Class};
 use crate::pagerduty::event::Action;
 use crate::runtime::SendError;
-use crate::text;
 
 /// The shortest pause before the second try. What is added to it differs from event to event and is no longer.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -114,7 +113,7 @@ impl Sent {
     pub fn is_unknown_key(&self) -> bool {
         let Ok(answer) = &self.answer else { return false };
         let words = answer.words.to_ascii_lowercase();
-        answer.status == 400 && ["routing key", "routing_key"].iter().any(|name| text::contains(&words, name))
+        answer.status == 400 && ["routing key", "routing_key"].iter().any(|name| words.contains(name))
     }
 
     pub(super) fn unsent() -> Sent {
@@ -148,8 +147,8 @@ impl fmt::Display for Sent {
             Ok(answer) => write!(f, "{} {}", answer.status, answer.words),
             Err(Failure::ChangeKey) => f.write_str(NO_CHANGES),
             Err(Failure::Send(error)) => error.fmt(f),
-            Err(Failure::Unsent) => f.write_str("not sent, no time was left"),
-            Err(Failure::Throttled) => f.write_str("not sent, because pagerduty turned others away"),
+            Err(Failure::Unsent) => f.write_str("not sent: no time left"),
+            Err(Failure::Throttled) => f.write_str("not sent: PagerDuty is rate-limiting this key"),
         }
     }
 }

@@ -9,7 +9,7 @@ pub mod runtime;
 pub mod scaffold;
 pub mod server;
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 pub use pagerelay_support::{
     ROUTING_KEY, SECRET, SERVICE_KEY, contract, credentials, examples, fixtures, golden, root, vectors,
@@ -17,9 +17,22 @@ pub use pagerelay_support::{
 
 /// Runs a future to its end, on one runtime for all tests of a binary.
 pub fn run<F: Future>(future: F) -> F::Output {
+    let _shared = ALONE.read().unwrap_or_else(PoisonError::into_inner);
+    runtime().block_on(future)
+}
+
+/// The same for a test that measures time: no other test runs beside it.
+pub fn run_alone<F: Future>(future: F) -> F::Output {
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
+    runtime().block_on(future)
+}
+
+/// A test that failed has poisoned nothing: it only held its turn.
+static ALONE: RwLock<()> = RwLock::new(());
+
+fn runtime() -> &'static tokio::runtime::Runtime {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| {
+    RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a tokio runtime")
-    });
-    runtime.block_on(future)
+    })
 }

@@ -54,7 +54,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// What is said of what is not all explained.
-const TOO_LONG: &str = "the payload takes too long to explain all of it";
+const TOO_LONG: &str = "the explanation was cut short because the payload is large";
 
 /// The fields that words decide.
 const DECIDED: [&str; 2] = ["event_action", "payload.severity"];
@@ -137,13 +137,13 @@ pub fn explain(
         return Explanation::default();
     }
     let unknown = |why| Explanation { incomplete: Some(why), ..Explanation::default() };
-    let Ok(payload) = mapping::payload(delivery) else { return unknown("the payload is not json") };
+    let Ok(payload) = mapping::payload(delivery) else { return unknown("the payload is not JSON") };
     let events: Vec<Map<String, Value>> = events.iter().map(fields).collect();
     let mut asker = Asker { map, delivery, in_time, left: MAPPED_MAX_BYTES };
     match asker.ask(&payload, None) {
         None => return unknown(TOO_LONG),
         Some(same) if same == events => {}
-        Some(_) => return unknown("more than the payload's members decides"),
+        Some(_) => return unknown("the events depend on more than the payload's fields"),
     }
     let mut walk = Walk::over(&payload, false);
     if walk.cut {

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
                     Err(error) => fail(&format!("{error:#}")),
                 };
             }
+            // The alias ends in one already, so that both `cargo dev --demo` and `cargo dev -- --demo` come here.
+            "--" => {}
             "--demo" => demo = true,
             "--port" => match arguments.next().and_then(|port| port.parse().ok()) {
                 Some(number) => port = number,
@@ -65,7 +67,7 @@ fn main() -> ExitCode {
         if let (Some(double), Some(api)) = (&double, &api) {
             api.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
             world = world.clone().with("events_url", &double.url()).with("routing_key", SERVICE_KEY);
-            world = world.with("api_url", &api.url()).with("api_token", rest_api::TOKEN);
+            world = world.with("api_url", &api.url()).with("api_token", rest::TOKEN);
             if !world.variables.contains_key("secret_act") {
                 world = world.with("secret_act", &secret_of_the_day());
             }

@@ -142,10 +142,10 @@ fn a_body_that_will_not_do_is_refused_before_anything_is_asked() {
         let rest = Rest::start().await;
         let world = world(&rest);
         let long = |length: usize| "x".repeat(length);
-        let action = "field `action` is not one of acknowledge, resolve, note";
-        let key = "field `dedup_key` is not a text of 1 to 255 characters";
-        let from = "field `from` is not the e-mail address of a pagerduty user";
-        let note = "field `note` is not a text with something in it";
+        let action = "field `action` must be acknowledge, resolve or note";
+        let key = "field `dedup_key` must be a string of 1 to 255 characters";
+        let from = "field `from` must be the email address of a PagerDuty user";
+        let note = "field `note` must be a non-blank string";
         let cases = [
             (json!({}), action),
             (json!([]), action),
@@ -180,7 +180,10 @@ fn a_body_that_will_not_do_is_refused_before_anything_is_asked() {
             assert!(reply.sent.is_empty(), "{body}");
         }
         let reply = relay(Flavour::Spin).call(&world, post("/act", "{")).await.expect("an answer");
-        assert_eq!((reply.status, &reply.json()["detail"]), (400, &json!("body is not json: line 1, column 1")));
+        assert_eq!(
+            (reply.status, &reply.json()["detail"]),
+            (400, &json!("the body is not valid JSON: line 1, column 1"))
+        );
         let limits = body("note", json!({"dedup_key": long(255), "note": long(25_000)}));
         assert_eq!(act(&world, "/act", &limits).await.status, 404, "what just fits is looked for");
     });
@@ -220,17 +223,17 @@ fn who_may_act_and_where() {
             (
                 world.clone().with("api_token", SERVICE_KEY),
                 "/act",
-                "variable `api_token` looks like a routing key: a user api key is needed, and routing keys have their own variables",
+                "variable `api_token` looks like a routing key; use a user API key here and put routing keys into their own variables",
             ),
             (
                 world.clone().with("api_token", "pdus+_0XBPWQQ_aaaaaaaa"),
                 "/act",
-                "variable `api_token` holds an oauth token: only user api keys are used here",
+                "variable `api_token` holds an OAuth token; use a user API key",
             ),
             (
                 world.clone().with("api_url", "http://api.test"),
                 "/act",
-                "variable `api_url` must be an https url, or http on loopback",
+                "variable `api_url` must be an https URL (plain http only on loopback)",
             ),
             (world.clone().with("region", "x"), "/act", "variable `region` must be one of us, eu"),
         ];
@@ -253,8 +256,8 @@ fn a_browser_does_not_act_for_another_site() {
             call.headers.retain(|(name, _)| name != "content-type");
             media.map_or(call.clone(), |media| call.clone().header("content-type", media))
         };
-        let foreign = "a page of another site asks for this, by header `sec-fetch-site`";
-        let media = "content-type must be application/json";
+        let foreign = "cross-site request refused (Sec-Fetch-Site)";
+        let media = "Content-Type must be application/json";
         for (call, status, detail) in [
             (typed(None), 415, media),
             (typed(Some("text/plain")), 415, media),
@@ -277,7 +280,7 @@ fn a_browser_does_not_act_for_another_site() {
     });
 }
 
-const UNTOLD: &str = "it cannot be told which service the key in variable `routing_key` belongs to: let the token read services, or act in pagerduty";
+const UNTOLD: &str = "cannot determine which service the key in `routing_key` belongs to: give the token read access to services, or use PagerDuty directly";
 
 #[test]
 fn only_incidents_of_the_service_behind_the_key_are_meant() {
@@ -305,7 +308,7 @@ fn only_incidents_of_the_service_behind_the_key_are_meant() {
         assert_eq!((reply.status, &reply.json()["incident"]["id"]), (200, &json!("PMINE00")));
         rest.incident("PMINE01", "triggered", KEY, "PSHOP00");
         rest.incident("PMINE02", "acknowledged", KEY, "PSHOP00");
-        let several = "2 open incidents have this dedup key: act in pagerduty";
+        let several = "2 open incidents have this dedup key; use PagerDuty directly";
         fails(&act(&world, "/act", &body("resolve", json!({}))).await, 409, several);
         rest.forbid("GET /services");
         fails(&act(&world, "/act", &body("resolve", json!({}))).await, 409, UNTOLD);
@@ -374,28 +377,28 @@ fn every_answer_of_pagerdutys_becomes_a_status_and_a_sentence() {
         let say = |status, body: &str| (status, "", body.to_owned());
         let echo = format!(r#"{{"error":{{"message":"no {TOKEN}","code":1,"errors":"{SERVICE_KEY}\n x"}}}}"#);
         let long = json!({"error": {"message": "ü".repeat(400)}}).to_string();
-        let cut = format!("pagerduty refuses the request: 400 {}…", "ü".repeat(295));
+        let cut = format!("PagerDuty rejected the request: 400 {}…", "ü".repeat(295));
         let large = format!("\"{}\"", "x".repeat(1 << 20));
-        let refused = "pagerduty refuses the token in variable `api_token`: revoked, or of the other region, see variable `region`";
+        let refused = "PagerDuty rejected the token in variable `api_token`: it was revoked or belongs to the other region (variable `region`)";
         let cases: Vec<(Answer, u16, Option<&str>, String)> = vec![
             (say(401, "HTTP Token: Access denied.\n"), 502, None, refused.into()),
             (
                 say(403, r#"{"error":{"message":"Access Denied","code":2010}}"#),
                 502,
                 None,
-                "pagerduty does not let the token in variable `api_token` do this: 403 Access Denied".into(),
+                "PagerDuty does not permit this with the token in variable `api_token`: 403 Access Denied".into(),
             ),
             (
                 say(402, r#"{"error":"needs another plan"}"#),
                 502,
                 None,
-                "pagerduty does not let the token in variable `api_token` do this: 402 needs another plan".into(),
+                "PagerDuty does not permit this with the token in variable `api_token`: 402 needs another plan".into(),
             ),
             (
                 say(404, r#"{"error":{"message":"Not Found","code":2100}}"#),
                 404,
                 None,
-                "pagerduty does not know it: 404 Not Found".into(),
+                "PagerDuty found no such object: 404 Not Found".into(),
             ),
             (
                 say(
@@ -404,32 +407,27 @@ fn every_answer_of_pagerdutys_becomes_a_status_and_a_sentence() {
                 ),
                 422,
                 None,
-                "pagerduty refuses the request: 400 Invalid Input Provided: a is bad.: b too.".into(),
+                "PagerDuty rejected the request: 400 Invalid Input Provided: a is bad.; b too.".into(),
             ),
-            (say(400, r#"["one","two"]"#), 422, None, "pagerduty refuses the request: 400 one: two".into()),
-            (say(400, "<html>no</html>"), 422, None, "pagerduty refuses the request: 400 <html>no</html>".into()),
-            (say(400, &echo), 422, None, "pagerduty refuses the request: 400 no [redacted]: [redacted] x".into()),
+            (say(400, r#"["one","two"]"#), 422, None, "PagerDuty rejected the request: 400 one; two".into()),
+            (say(400, "<html>no</html>"), 422, None, "PagerDuty rejected the request: 400 <html>no</html>".into()),
+            (say(400, &echo), 422, None, "PagerDuty rejected the request: 400 no [redacted]: [redacted] x".into()),
             (say(400, &long), 422, None, cut),
-            (say(413, "{}"), 422, None, "pagerduty refuses the request: 413 {}".into()),
-            (
-                (429, "", String::new()),
-                503,
-                Some("30"),
-                "pagerduty's rest api takes no more requests now, try again".into(),
-            ),
+            (say(413, "{}"), 422, None, "PagerDuty rejected the request: 413 {}".into()),
+            ((429, "", String::new()), 503, Some("30"), "PagerDuty's REST API is rate-limiting requests; retry".into()),
             (
                 (429, "ratelimit-reset: 58", r#"{"error":{"message":"Rate Limit Exceeded","code":2020}}"#.into()),
                 503,
                 Some("58"),
-                "pagerduty's rest api takes no more requests now, try again in 58 seconds".into(),
+                "PagerDuty's REST API is rate-limiting requests; retry in 58 seconds".into(),
             ),
-            (say(500, ""), 503, Some("30"), "pagerduty's rest api failed, try again: 500".into()),
-            (say(408, "late"), 503, Some("30"), "pagerduty's rest api failed, try again: 408 late".into()),
+            (say(500, ""), 503, Some("30"), "PagerDuty's REST API failed; retry: 500".into()),
+            (say(408, "late"), 503, Some("30"), "PagerDuty's REST API failed; retry: 408 late".into()),
             ((302, "location: http://127.0.0.1:1/x", String::new()), 502, None, format!("{REGION} 302")),
             ((307, "location: /incidents", String::new()), 502, None, format!("{REGION} 307")),
             (say(200, "<html>"), 502, None, format!("{REGION} 200 <html>")),
             (say(200, "{}"), 502, None, format!("{REGION} no member incidents")),
-            (say(200, &large), 502, None, "pagerduty's answer is too large: more than 1 mib".into()),
+            (say(200, &large), 502, None, "PagerDuty's response is larger than 1 MiB".into()),
         ];
         for (answer, status, retry_after, detail) in cases {
             let rest = api().await;
@@ -485,7 +483,7 @@ fn a_change_and_its_note_are_both_told_of() {
             (
                 (400, "", r#"{"error":{"message":"Too many"}}"#.into()),
                 422,
-                "pagerduty refuses the request: 400 Too many",
+                "PagerDuty rejected the request: 400 Too many",
             ),
             ((201, "", "{}".into()), 502, &format!("{MISDIRECTED} no note")),
             ((201, "", r#"{"note": "x"}"#.into()), 502, &format!("{MISDIRECTED} no note")),
@@ -505,7 +503,7 @@ fn a_change_and_its_note_are_both_told_of() {
         // Nobody knows whether this one was written.
         rest.fault("POST", (500, "", String::new()));
         let reply = act(&world, "/act", &both).await;
-        let maybe = json!(["the note may be written: look before you ask again"]);
+        let maybe = json!(["the note may have been added; check the incident before you retry"]);
         assert_eq!((reply.status, &reply.json()["warnings"]), (502, &maybe));
         assert!(!reply.headers.contains_key("retry-after"));
         assert_eq!(rest.status_of("PINC000"), "triggered");
@@ -515,10 +513,10 @@ fn a_change_and_its_note_are_both_told_of() {
         let other = r#"{"incident": {"id": "PINC000", "status": "triggered"}}"#;
         let lacks = format!("{MISDIRECTED} no incident that is acknowledged");
         let answers = [
-            ((500, "", String::new()), "pagerduty's rest api failed, try again: 500"),
+            ((500, "", String::new()), "PagerDuty's REST API failed; retry: 500"),
             (
                 (429, "ratelimit-reset: 58", String::new()),
-                "pagerduty's rest api takes no more requests now, try again in 58 seconds",
+                "PagerDuty's REST API is rate-limiting requests; retry in 58 seconds",
             ),
             ((200, "", "{}".into()), &lacks),
             ((200, "", other.into()), &lacks),
@@ -527,7 +525,7 @@ fn a_change_and_its_note_are_both_told_of() {
             rest.fault("PUT", answer.clone());
             let reply = act(&world, "/act", &both).await;
             assert_eq!((reply.status, &reply.json()["detail"]), (502, &json!(detail)));
-            let warning = "the note is written, and the incident may not be acknowledged: ask for that alone";
+            let warning = "the note was added, but the incident may not be acknowledged; request that change alone";
             assert_eq!(reply.json()["warnings"], json!([warning]));
             assert_eq!(reply.json()["incident"]["status"], "triggered");
             assert!(!reply.headers.contains_key("retry-after"), "{detail}");
@@ -565,9 +563,9 @@ fn the_region_says_where_and_what_is_not_let_out_is_named() {
                 "the runtime lets nothing out to https://api.pagerduty.com: add \"https://api.pagerduty.com\" to allowed_outbound_hosts",
             ),
             (Some(Trouble::Connect), 503, "https://api.pagerduty.com cannot be reached: connection failed"),
-            (Some(Trouble::Dns), 503, "https://api.pagerduty.com cannot be reached: host name not resolved"),
-            (Some(Trouble::Tls), 503, "https://api.pagerduty.com cannot be reached: tls failed"),
-            (Some(Trouble::Silence), 503, "https://api.pagerduty.com cannot be reached: no answer in time"),
+            (Some(Trouble::Dns), 503, "https://api.pagerduty.com cannot be reached: host name could not be resolved"),
+            (Some(Trouble::Tls), 503, "https://api.pagerduty.com cannot be reached: TLS failed"),
+            (Some(Trouble::Silence), 503, "https://api.pagerduty.com cannot be reached: timed out"),
         ];
         for (trouble, status, detail) in fails {
             let hosts = trouble.map(|trouble| ("api.pagerduty.com".to_owned(), Err(trouble)));

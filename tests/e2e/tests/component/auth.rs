@@ -13,10 +13,10 @@ use pagerelay_e2e::runtime::{Call, Reply, World, relay};
 use pagerelay_e2e::vectors::{self, POLICY, request, rotation};
 use pagerelay_e2e::{ROUTING_KEY, SECRET, run};
 
-const PLACEHOLDER: &str = "variable `webhook_secret` holds a placeholder: choose a random secret";
+const PLACEHOLDER: &str = "variable `webhook_secret` holds a placeholder; set a random secret";
 
 const LIKE_A_KEY: &str =
-    "variable `webhook_secret` looks like a routing key, 32 letters and digits: choose a longer secret";
+    "variable `webhook_secret` looks like a routing key (32 letters and digits); choose a longer secret";
 
 const OTHER: &str = "another-secret-of-some-length";
 
@@ -92,7 +92,7 @@ fn nothing_else_opens_and_every_refusal_reads_the_same() {
     let first = knock(&world(), &[]);
     assert_eq!(first.status, 401);
     assert_eq!(first.headers["www-authenticate"], "Basic realm=\"pagerelay\", charset=\"UTF-8\"");
-    assert_eq!(first.json()["detail"], "credentials are absent or wrong");
+    assert_eq!(first.json()["detail"], "missing or invalid credentials");
     for headers in refused {
         let reply = knock(&world(), headers);
         assert_eq!((reply.status, &reply.body), (401, &first.body), "{headers:?}");
@@ -124,33 +124,25 @@ fn a_secret_that_is_none_closes_the_source() {
     let cases = [
         ("webhook_secret", "", "variable `webhook_secret` is not set"),
         ("webhook_secret", " \n", "variable `webhook_secret` is not set"),
-        ("webhook_secret", "short", "variable `webhook_secret` is too short: 16 characters at least"),
-        ("webhook_secret", "15-characters-x", "variable `webhook_secret` is too short: 16 characters at least"),
-        ("webhook_secret", "changeme", "variable `webhook_secret` holds a placeholder: choose a random secret"),
-        (
-            "webhook_secret",
-            "Change-Me-Please!",
-            "variable `webhook_secret` holds a placeholder: choose a random secret",
-        ),
-        (
-            "webhook_secret",
-            "xxxx-xxxx-xxxx-xxxx",
-            "variable `webhook_secret` holds a placeholder: choose a random secret",
-        ),
-        ("webhook_secret", "****************", "variable `webhook_secret` holds a placeholder: choose a random secret"),
-        (
-            "webhook_secret",
-            "<your-secret-here>",
-            "variable `webhook_secret` holds a placeholder: choose a random secret",
-        ),
+        ("webhook_secret", "short", "variable `webhook_secret` is too short; use at least 16 characters"),
+        ("webhook_secret", "15-characters-x", "variable `webhook_secret` is too short; use at least 16 characters"),
+        ("webhook_secret", "changeme", "variable `webhook_secret` holds a placeholder; set a random secret"),
+        ("webhook_secret", "Change-Me-Please!", "variable `webhook_secret` holds a placeholder; set a random secret"),
+        ("webhook_secret", "xxxx-xxxx-xxxx-xxxx", "variable `webhook_secret` holds a placeholder; set a random secret"),
+        ("webhook_secret", "****************", "variable `webhook_secret` holds a placeholder; set a random secret"),
+        ("webhook_secret", "<your-secret-here>", "variable `webhook_secret` holds a placeholder; set a random secret"),
         ("webhook_secret", "secret-secret-secret", PLACEHOLDER),
         ("webhook_secret", "whsec_xxxxxxxxxxxxxxxxxxxxxxxx", PLACEHOLDER),
         ("webhook_secret", "whsec_AAAAAAAAAAAAAAAAAAAAAAAA", PLACEHOLDER),
         ("webhook_secret", "correct-horse-battery-staple", PLACEHOLDER),
         ("webhook_secret", ROUTING_KEY, LIKE_A_KEY),
         ("webhook_secret", "0123456789abcdef0123456789abcdef", LIKE_A_KEY),
-        ("secret_alertmanager", "short", "variable `secret_alertmanager` is too short: 16 characters at least"),
-        ("webhook_secret_previous", "short", "variable `webhook_secret_previous` is too short: 16 characters at least"),
+        ("secret_alertmanager", "short", "variable `secret_alertmanager` is too short; use at least 16 characters"),
+        (
+            "webhook_secret_previous",
+            "short",
+            "variable `webhook_secret_previous` is too short; use at least 16 characters",
+        ),
     ];
     for (name, value, detail) in cases {
         // What is offered is what is set: it would match if the source were open.
@@ -166,21 +158,17 @@ fn a_secret_that_is_none_closes_the_source() {
 fn a_wrong_variable_is_named_to_a_known_sender_and_to_no_stranger() {
     let cases = [
         ("routing_key", "", "variable `routing_key` is not set"),
-        (
-            "routing_key",
-            "u+AbCdEfGhIjKlMnOp12",
-            "variable `routing_key` holds a rest api key: an integration key is needed",
-        ),
+        ("routing_key", "u+AbCdEfGhIjKlMnOp12", "variable `routing_key` holds a REST API key; use an integration key"),
         (
             "routing_key",
             "https://events.pagerduty.com/integration/a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6/enqueue",
-            "variable `routing_key` holds a url: only the integration key is needed",
+            "variable `routing_key` holds a URL; use the integration key alone",
         ),
-        ("routing_key", "a1b2", "variable `routing_key` is not a routing key: 32 letters and digits"),
+        ("routing_key", "a1b2", "variable `routing_key` is not a routing key (32 letters and digits)"),
         (
             "routing_key",
             "a1b2c3d4-5f6a7b8c9d0e1f2a3b4c5d6",
-            "variable `routing_key` is not a routing key: 32 letters and digits",
+            "variable `routing_key` is not a routing key (32 letters and digits)",
         ),
         ("region", "apac", "variable `region` must be one of us, eu"),
         ("grouping", "team", "variable `grouping` must be one of alert, group"),
@@ -199,7 +187,8 @@ fn a_wrong_variable_is_named_to_a_known_sender_and_to_no_stranger() {
     }
 }
 
-const EVENTS_URL: &str = "variable `events_url` must be an https url that ends in /enqueue, or http on loopback";
+const EVENTS_URL: &str =
+    "variable `events_url` must be an https URL that ends in /enqueue (plain http only on loopback)";
 
 #[test]
 fn a_routing_key_may_end_in_a_newline_and_keeps_its_case() {
@@ -358,7 +347,7 @@ fn an_operator_can_ask_for_a_signature_and_for_a_signed_time() {
     let detail = "variable `require_signature_grafana` must be one of off, on, timestamped";
     assert_eq!((reply.status, reply.json()["detail"].clone()), (503, detail.into()));
     let reply = knock_signed(&world().with("require_signature_events", "on"), "/events", &bearer);
-    let detail = "variable `require_signature_events` asks for a signature that this source's senders cannot make";
+    let detail = "variable `require_signature_events` requires a signature that this source's senders cannot make";
     assert_eq!((reply.status, reply.json()["detail"].clone()), (503, detail.into()));
 }
 
@@ -379,7 +368,7 @@ fn the_secret_in_the_query_opens_only_where_the_operator_says() {
 
 #[test]
 fn a_key_that_is_none_is_a_fault_of_the_configuration() {
-    let detail = "variable `webhook_secret` is malformed: after whsec_ or whpk_ comes a key in base64";
+    let detail = "variable `webhook_secret` is malformed: whsec_ or whpk_ must be followed by a base64 key";
     for secret in ["whsec_not base64 at all", "whsec_c2hvcnRlciB0aGFuIDE2", "whpk_c2hvcnQgYW5kIG5vIGtleQ=="] {
         let reply = knock(&world().with("webhook_secret", secret), &[("x-webhook-secret", secret)]);
         assert_eq!((reply.status, reply.json()["detail"].clone()), (503, detail.into()), "{secret}");
@@ -394,7 +383,7 @@ fn a_public_key_is_no_secret() {
         secret.map(str::to_owned)
     });
     let key = key.expect("there is a vector with one");
-    let detail = "variable `webhook_secret` holds a public key, and this source's senders need a secret";
+    let detail = "variable `webhook_secret` holds a public key, but this source's senders use a shared secret";
     let world = world().with("webhook_secret", &key);
     for path in ["/alertmanager", "/grafana"] {
         let mut headers = signed(&key, "not json", None);

@@ -166,7 +166,7 @@ fn an_error_names_the_line_the_column_and_the_expression() {
             (
                 r#"{"event_action": "shout", "dedup_key": "k"}"#.into(),
                 json!({}),
-                "field `event_action` is not trigger, acknowledge or resolve",
+                "field `event_action` must be trigger, acknowledge or resolve",
             ),
             (
                 r#"{"event_action": "resolve", "dedup_key": "{{ id }}"}"#.into(),
@@ -387,7 +387,7 @@ fn a_template_that_is_broken_pages_where_its_sender_is_known_and_closes_the_path
         let problem = "variable `custom_mine` is not json: line 1, column 9";
         assert_eq!(page["payload"]["custom_details"]["reasons"], json!([problem]));
         let stranger = call(&broken, Call::stranger("POST", "/custom/mine", "{}")).await;
-        let kept = "variable `custom_mine` is no template: GET /check says why";
+        let kept = "variable `custom_mine` is not a valid template; GET /check shows the error";
         assert_eq!((stranger.status, &stranger.json()["detail"]), (503, &json!(kept)));
 
         let unset = call(&world, Call::post("/custom/mine", "{}")).await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
-use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run};
+use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run, run_alone};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -138,24 +138,44 @@ fn faults() -> Vec<(&'static str, Fault, Cell)> {
         ("504", says(504, ""), (503, "30", 2, "not taken: 504")),
         ("599", says(599, ""), (503, "30", 2, "not taken: 599")),
         ("slow, 500 ms", Fault::Says(Answer::Say(202, OWN.to_owned(), Duration::from_millis(500))), (200, "", 1, "")),
-        ("no first byte", Fault::Says(Answer::Stall), (503, "30", 1, "not taken: no answer in time")),
-        ("no second half", Fault::Says(Answer::StallInside), (503, "30", 2, "not taken: no answer in time")),
-        ("closes unread", Fault::Says(Answer::CloseUnread), (503, "30", 2, "not taken: the answer broke off")),
+        ("no first byte", Fault::Says(Answer::Stall), (503, "30", 1, "not taken: timed out")),
+        ("no second half", Fault::Says(Answer::StallInside), (503, "30", 2, "not taken: timed out")),
+        (
+            "closes unread",
+            Fault::Says(Answer::CloseUnread),
+            (503, "30", 2, "not taken: the response ended early or was not HTTP"),
+        ),
         ("closes unread, once", Fault::Once(Answer::CloseUnread), (200, "", 2, "")),
-        ("closes without a word", Fault::Says(Answer::Close), (503, "30", 2, "not taken: the answer broke off")),
+        (
+            "closes without a word",
+            Fault::Says(Answer::Close),
+            (503, "30", 2, "not taken: the response ended early or was not HTTP"),
+        ),
         ("closes without a word, once", Fault::Once(Answer::Close), (200, "", 2, "")),
-        ("takes it and closes", Fault::Says(Answer::Lose), (503, "30", 2, "not taken: the answer broke off")),
+        (
+            "takes it and closes",
+            Fault::Says(Answer::Lose),
+            (503, "30", 2, "not taken: the response ended early or was not HTTP"),
+        ),
         ("takes it and closes, once", Fault::Once(Answer::Lose), (200, "", 2, "")),
-        ("closes inside", Fault::Says(Answer::CloseInside), (503, "30", 2, "not taken: the answer broke off")),
+        (
+            "closes inside",
+            Fault::Says(Answer::CloseInside),
+            (503, "30", 2, "not taken: the response ended early or was not HTTP"),
+        ),
         ("closes inside, once", Fault::Once(Answer::CloseInside), (200, "", 2, "")),
-        ("no http", Fault::Says(Answer::Garbage), (503, "30", 2, "not taken: the answer broke off")),
+        (
+            "no http",
+            Fault::Says(Answer::Garbage),
+            (503, "30", 2, "not taken: the response ended early or was not HTTP"),
+        ),
         ("202 before it read", Fault::Says(Answer::Early(202, OWN.to_owned())), (200, "", 1, "")),
         ("413 before it read", Fault::Says(Answer::Early(413, String::new())), (502, "", 2, "refused: 413")),
         ("429 before it read", Fault::Says(Answer::Early(429, String::new())), (503, "30", 1, "not taken: 429")),
         ("egress denied", Fault::Denied, (502, "", 1, "blocked: add its host to allowed_outbound_hosts")),
         ("nothing listens", Fault::Refused, (503, "30", 2, "not taken: connection failed")),
         ("connections hang", Fault::Unreachable, (503, "30", 2, "not taken: connection failed")),
-        ("no tls", Fault::NoTls, (503, "30", 2, "not taken: tls failed")),
+        ("no tls", Fault::NoTls, (503, "30", 2, "not taken: TLS failed")),
     ]
 }
 
@@ -163,11 +183,11 @@ fn faults() -> Vec<(&'static str, Fault, Cell)> {
 fn detail(short: &str, failed: usize, of: usize) -> String {
     let (kind, why) = short.split_once(": ").unwrap_or((short, ""));
     match kind {
-        "not taken" => format!("pagerduty has not taken {failed} of {of} events, try again: {why}"),
-        "refused" => format!("pagerduty refused {failed} of {of} events: {why}"),
-        "key" => format!("pagerduty refused the routing key in variable `routing_key`: {why}"),
+        "not taken" => format!("PagerDuty did not accept {failed} of {of} events; retry: {why}"),
+        "refused" => format!("PagerDuty rejected {failed} of {of} events: {why}"),
+        "key" => format!("PagerDuty rejected the routing key in variable `routing_key`: {why}"),
         "elsewhere" => format!("what answers is not pagerduty's events api, look at variable `events_url`: {why}"),
-        "blocked" => format!("the runtime does not let events out to pagerduty: {why}"),
+        "blocked" => format!("outbound requests to PagerDuty are blocked: {why}"),
         _ => panic!("no such kind: {kind}"),
     }
 }
@@ -225,7 +245,7 @@ async fn cell(fault: &Fault, of: usize, failing: usize) -> (Reply, PagerDuty) {
 #[test]
 fn the_fault_matrix() {
     let _ = relay(Flavour::Spin);
-    let mut rows: Vec<Vec<String>> = run(async {
+    let mut rows: Vec<Vec<String>> = run_alone(async {
         // Some cells wait for as long as the sender would, so all wait together.
         let mut rows = JoinSet::new();
         for (row, (name, fault, cell_of_one)) in faults().into_iter().enumerate() {
@@ -317,7 +337,7 @@ fn a_large_answer_is_repeated_in_part_and_a_key_in_it_not_at_all() {
     assert_eq!(reply.status, 502);
     assert!(reply.body.len() < 2000, "{} bytes", reply.body.len());
     let (reply, _) = deliver(1, vec![Answer::say(400, &format!("Invalid routing key {ROUTING_KEY}"))]);
-    let detail = "pagerduty refused the routing key in variable `routing_key`: 400 Invalid routing key [redacted]";
+    let detail = "PagerDuty rejected the routing key in variable `routing_key`: 400 Invalid routing key [redacted]";
     assert_eq!(reply.json()["detail"], detail);
     assert!(!reply.log.contains(ROUTING_KEY));
 }
@@ -419,8 +439,7 @@ fn a_delivery_too_large_to_read_pages_where_its_sender_is_known_without_its_body
         let reply = post(&world, large.clone()).await;
         assert_eq!(reply.status, 413);
         let event = pagerduty.received()[0].event.clone();
-        let summary =
-            "Prometheus Alertmanager sent what cannot be mapped, it may be an alert: the body is larger than 1 mib";
+        let summary = "pagerelay could not map a delivery from Prometheus Alertmanager; it may be an alert. Reason: the request body is larger than 1 MiB";
         assert_eq!(
             (&event["payload"]["summary"], &event["dedup_key"]),
             (&summary.into(), &"alertmanager:unmapped".into())
@@ -507,7 +526,7 @@ fn a_page_goes_out_with_the_previous_key_where_pagerduty_refuses_the_current_one
         pagerduty.revoke(PREVIOUS_KEY);
         let reply = post(&world, group(2)).await;
         assert_eq!(reply.status, 502);
-        let detail = "pagerduty refused the routing key in variable `routing_key`: 400 Invalid routing key";
+        let detail = "PagerDuty rejected the routing key in variable `routing_key`: 400 Invalid routing key";
         assert_eq!(reply.json()["detail"], detail);
 
         // In whatever words PagerDuty says it: what it refuses in every form is tried with the other key, too.
@@ -523,7 +542,7 @@ fn a_page_goes_out_with_the_previous_key_where_pagerduty_refuses_the_current_one
         let world = World::new(&pagerduty.url()).with("routing_key_previous", "u+REST-key_of_20char");
         let reply = post(&world, group(1)).await;
         assert_eq!((reply.status, pagerduty.alerts().len()), (200, 1));
-        let warning = "variable `routing_key_previous` holds a rest api key: an integration key is needed: \
+        let warning = "variable `routing_key_previous` holds a REST API key; use an integration key: \
                        old alerts stay open";
         assert_eq!(reply.json()["warnings"], json!([warning]));
     });
@@ -593,10 +612,10 @@ fn what_cannot_be_mapped_pages_and_a_flood_of_it_is_one_incident() {
         assert_eq!(alerts.keys().collect::<Vec<_>>(), ["alertmanager:unmapped"]);
         assert_eq!(alerts["alertmanager:unmapped"].opened, 1);
         let first = &pagerduty.received()[0].event["payload"];
-        let said = "Prometheus Alertmanager sent what cannot be mapped, it may be an alert: \
-                    body is not json: line 1, column 2";
+        let said = "pagerelay could not map a delivery from Prometheus Alertmanager; it may be an alert. Reason: \
+                    the body is not valid JSON: line 1, column 2";
         assert_eq!(first["summary"], said);
-        let excerpt = json!({"reasons": ["body is not json: line 1, column 2"], "excerpt": "not json"});
+        let excerpt = json!({"reasons": ["the body is not valid JSON: line 1, column 2"], "excerpt": "not json"});
         assert_eq!(first["custom_details"], excerpt);
 
         // What can be mapped beside it goes out as always.
@@ -648,7 +667,7 @@ fn of_a_storm_the_most_severe_page_one_by_one_and_a_digest_names_the_others() {
         assert_eq!(pagerduty.received().len(), 101);
         let digest = pagerduty.received().into_iter().find(|r| r.event["dedup_key"] == "alertmanager:g");
         let digest = digest.expect("a digest").event["payload"].clone();
-        let summary = "400 more alerts of one delivery from Prometheus Alertmanager, too many to page one by one";
+        let summary = "400 more alerts from Prometheus Alertmanager arrived in one delivery and are listed here instead of paging individually";
         assert_eq!((&digest["summary"], &digest["severity"]), (&json!(summary), &json!("warning")));
         let alerts = pagerduty.alerts();
         for i in 0..500 {
@@ -878,7 +897,7 @@ impl Random {
 #[test]
 fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
     use pagerelay::pagerduty::event::Event;
-    use pagerelay::pagerduty::{events_api, events_api::Channel, events_api::Verdict};
+    use pagerelay::pagerduty::{events_api, events_api::Destination, events_api::Verdict};
     use pagerelay::secret::{Rotation, Secret};
     let url = |path: &str| pagerelay::http::Url { https: true, authority: "pd.test".to_owned(), path: path.to_owned() };
     let (alerts, changes) = (url("/v2/enqueue"), url("/v2/change/enqueue"));
@@ -886,10 +905,10 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
         [(SERVICE_KEY, Verdict::Accepted, Some("/v2/change/enqueue")), (ROUTING_KEY, Verdict::RefusedKey, None)]
     {
         let keys = Rotation { current: Secret::new(key.to_owned()), previous: None };
-        let channel = Channel { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
+        let destination = Destination { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
         let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
         let mut host = Taking(Vec::new());
-        let outcomes = events_api::deliver(&mut host, &[event], channel, Duration::from_secs(1));
+        let outcomes = events_api::deliver(&mut host, &[event], destination, Duration::from_secs(1));
         assert_eq!(outcomes[0].verdict(), verdict);
         assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
         for (_, body) in &host.0 {
@@ -943,7 +962,7 @@ impl pagerelay::runtime::Host for Taking {
             while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
                 self.0.push((next.outbound.url.path, next.outbound.body.unwrap_or_default()));
                 let body = br#"{"status":"success"}"#.to_vec();
-                answer = Some(Ok(pagerelay::runtime::Inbound { status: 202, retry_after: None, body }));
+                answer = Some(Ok(pagerelay::runtime::HttpResponse { status: 202, retry_after: None, body }));
             }
         }
     }

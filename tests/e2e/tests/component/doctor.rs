@@ -131,9 +131,9 @@ struct Case {
 const CLOSED: &str = "closed: /alertmanager, /azure, /cloudevents, /cloudflare, /datadog, /events, /flux, /formatted, \
     /gcp, /github, /gitlab, /grafana, /healthchecks, /newrelic, /sentry, /sns, /uptimekuma, /uptimerobot, /zabbix";
 
-const UNLISTED: &str = "note the store does not list its variables, one may have no value: services and mappings can be named by ?service= and ?mapping=";
+const UNLISTED: &str = "note the variable store did not list its variables (one may have no value); name services and templates with ?service= and ?mapping=";
 
-const NAMELESS: &str = "warning a name in ?service= or ?mapping= is no service's or mapping's, or one of more than 50";
+const NAMELESS: &str = "warning ?service= or ?mapping= contains an invalid name or more than 50 names";
 
 fn with_host(mut world: World, host: &str, answer: Option<Trouble>) -> World {
     if let Egress::Hosts(hosts) = &mut world.egress {
@@ -182,28 +182,28 @@ const CASES: &[Case] = &[
         name: "a token, and nothing that opens what needs it",
         query: "",
         change: |_, world| world.without("secret_act"),
-        says: &["note /act is closed: variable `secret_act` is not set"],
+        says: &["note /act is disabled: variable `secret_act` is not set"],
         status: 200,
     },
     Case {
         name: "a short secret for acting",
         query: "",
         change: |_, world| world.with("secret_act", "short-s3cret"),
-        says: &["warning /act is closed: variable `secret_act` is too short: 16 characters at least"],
+        says: &["warning /act is disabled: variable `secret_act` is too short; use at least 16 characters"],
         status: 200,
     },
     Case {
         name: "a short secret",
         query: "",
         change: |_, world| world.with("webhook_secret", "short-s3cret"),
-        says: &["error variable `webhook_secret` is too short: 16 characters at least; CLOSED"],
+        says: &["error variable `webhook_secret` is too short; use at least 16 characters; CLOSED"],
         status: 503,
     },
     Case {
         name: "a placeholder",
         query: "",
         change: |_, world| world.with("secret_grafana", "changeme-changeme-changeme"),
-        says: &["error variable `secret_grafana` holds a placeholder: choose a random secret; closed: /grafana"],
+        says: &["error variable `secret_grafana` holds a placeholder; set a random secret; closed: /grafana"],
         status: 503,
     },
     Case {
@@ -211,7 +211,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| world.with("secret_grafana", ROUTING_KEY),
         says: &[
-            "error variable `secret_grafana` looks like a routing key, 32 letters and digits: choose a longer secret; closed: /grafana",
+            "error variable `secret_grafana` looks like a routing key (32 letters and digits); choose a longer secret; closed: /grafana",
         ],
         status: 503,
     },
@@ -219,42 +219,42 @@ const CASES: &[Case] = &[
         name: "a bad previous secret",
         query: "",
         change: |_, world| world.with("secret_grafana", SECRET).with("secret_grafana_previous", "old"),
-        says: &["error variable `secret_grafana_previous` is too short: 16 characters at least; closed: /grafana"],
+        says: &["error variable `secret_grafana_previous` is too short; use at least 16 characters; closed: /grafana"],
         status: 503,
     },
     Case {
         name: "no routing key",
         query: "?deep=1",
         change: |_, world| world.without("routing_key"),
-        says: &["error variable `routing_key` is not set: /<source> pages nobody"],
+        says: &["error variable `routing_key` is not set; /<source> cannot page anyone"],
         status: 503,
     },
     Case {
         name: "a routing key for a service only",
         query: "?deep=1",
         change: |_, world| world.without("routing_key").with("routing_key_web", WEB_KEY),
-        says: &["note variable `routing_key` is not set: /<source> pages nobody"],
+        says: &["note variable `routing_key` is not set; /<source> cannot page anyone"],
         status: 200,
     },
     Case {
         name: "a service without its key",
         query: "?service=data_platform",
         change: |_, world| world,
-        says: &["note variable `routing_key_data_platform` is not set: /<source>/data_platform pages nobody"],
+        says: &["note variable `routing_key_data_platform` is not set; /<source>/data_platform cannot page anyone"],
         status: 200,
     },
     Case {
         name: "a rest key for a routing key",
         query: "",
         change: |_, world| world.with("routing_key", "u+AnotherRestToken00"),
-        says: &["error variable `routing_key` holds a rest api key: an integration key is needed"],
+        says: &["error variable `routing_key` holds a REST API key; use an integration key"],
         status: 503,
     },
     Case {
         name: "a url for a routing key",
         query: "",
         change: |_, world| world.with("routing_key", "https://events.pagerduty.com/integration/x/enqueue"),
-        says: &["error variable `routing_key` holds a url: only the integration key is needed"],
+        says: &["error variable `routing_key` holds a URL; use the integration key alone"],
         status: 503,
     },
     Case {
@@ -262,8 +262,8 @@ const CASES: &[Case] = &[
         query: "?deep=1",
         change: |_, world| world.with("routing_key", TOKEN).with("api_token", SERVICE_KEY),
         says: &[
-            "error variable `routing_key` holds a rest api key: an integration key is needed",
-            "warning variable `api_token` looks like a routing key: a user api key is needed, and routing keys have their own variables",
+            "error variable `routing_key` holds a REST API key; use an integration key",
+            "warning variable `api_token` looks like a routing key; use a user API key here and put routing keys into their own variables",
         ],
         status: 503,
     },
@@ -274,7 +274,7 @@ const CASES: &[Case] = &[
             lab.us.revoke(SERVICE_KEY);
             world
         },
-        says: &["error the key in variable `routing_key` is of the other region: set variable `region` to eu"],
+        says: &["error the key in variable `routing_key` belongs to the other region; set variable `region` to eu"],
         status: 503,
     },
     Case {
@@ -285,7 +285,7 @@ const CASES: &[Case] = &[
             with_host(world, "events.eu.pagerduty.com", None)
         },
         says: &[
-            "error pagerduty does not know the key in variable `routing_key`: it was deleted, or it belongs to something else",
+            "error PagerDuty does not know the key in variable `routing_key`; it was deleted or is not an integration key",
         ],
         status: 503,
     },
@@ -298,7 +298,7 @@ const CASES: &[Case] = &[
             world.with("routing_key_web", WEB_KEY)
         },
         says: &[
-            "error pagerduty does not know the key in variable `routing_key_web`: it was deleted, or it belongs to something else",
+            "error PagerDuty does not know the key in variable `routing_key_web`; it was deleted or is not an integration key",
         ],
         status: 503,
     },
@@ -311,7 +311,7 @@ const CASES: &[Case] = &[
             world.with("routing_key_previous", WEB_KEY)
         },
         says: &[
-            "warning pagerduty does not know the key in variable `routing_key_previous`: it was deleted, or it belongs to something else",
+            "warning PagerDuty does not know the key in variable `routing_key_previous`; it was deleted or is not an integration key",
         ],
         status: 200,
     },
@@ -319,7 +319,7 @@ const CASES: &[Case] = &[
         name: "a malformed previous key",
         query: "",
         change: |_, world| world.with("routing_key_previous", "0123"),
-        says: &["warning variable `routing_key_previous` is not a routing key: 32 letters and digits"],
+        says: &["warning variable `routing_key_previous` is not a routing key (32 letters and digits)"],
         status: 200,
     },
     Case {
@@ -336,7 +336,7 @@ const CASES: &[Case] = &[
             lab.us.minute(0);
             world
         },
-        says: &["note pagerduty takes no more events now with the key in variable `routing_key`: check again later"],
+        says: &["note PagerDuty is rate-limiting the key in variable `routing_key`; check again later"],
         status: 200,
     },
     Case {
@@ -346,7 +346,7 @@ const CASES: &[Case] = &[
             lab.us.fault(None, Answer::say(500, "Oops"));
             world
         },
-        says: &["warning pagerduty does not say whether it takes the key in variable `routing_key`: 500 Oops"],
+        says: &["warning PagerDuty did not say whether it accepts the key in variable `routing_key`: 500 Oops"],
         status: 200,
     },
     Case {
@@ -363,7 +363,7 @@ const CASES: &[Case] = &[
         query: "?deep=1",
         change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Dns)),
         says: &[
-            "error https://events.pagerduty.com cannot be reached, host name not resolved: look at the network, and at variable `region`",
+            "error https://events.pagerduty.com cannot be reached (host name could not be resolved); check the network and variable `region`",
         ],
         status: 503,
     },
@@ -372,7 +372,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Tls)),
         says: &[
-            "error https://events.pagerduty.com cannot be reached, tls failed: look at the network, and at variable `region`",
+            "error https://events.pagerduty.com cannot be reached (TLS failed); check the network and variable `region`",
         ],
         status: 503,
     },
@@ -381,7 +381,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Connect)),
         says: &[
-            "error https://events.pagerduty.com cannot be reached, connection failed: look at the network, and at variable `region`",
+            "error https://events.pagerduty.com cannot be reached (connection failed); check the network and variable `region`",
         ],
         status: 503,
     },
@@ -390,7 +390,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| with_host(world, "events.pagerduty.com", Some(Trouble::Silence)),
         says: &[
-            "error https://events.pagerduty.com cannot be reached, no answer in time: look at the network, and at variable `region`",
+            "error https://events.pagerduty.com cannot be reached (timed out); check the network and variable `region`",
         ],
         status: 503,
     },
@@ -419,7 +419,7 @@ const CASES: &[Case] = &[
         name: "a topic that is none",
         query: "",
         change: |_, world| world.with("sns_topics", "alarms"),
-        says: &["warning variable `sns_topics` holds what is not the arn of a topic"],
+        says: &["warning variable `sns_topics` contains a value that is not the ARN of an SNS topic"],
         status: 200,
     },
     Case {
@@ -427,7 +427,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| world.with("require_signature_datadog", "on"),
         says: &[
-            "error variable `require_signature_datadog` asks for a signature that this source's senders cannot make; closed: /datadog",
+            "error variable `require_signature_datadog` requires a signature that this source's senders cannot make; closed: /datadog",
         ],
         status: 503,
     },
@@ -445,19 +445,19 @@ const CASES: &[Case] = &[
             world.with("log_level", "x").with("secret", "x").with("custom_", "x").with("secret_ac", SECRET)
         },
         says: &[
-            "warning variable `regoin` is read by nothing: `region` is the nearest",
-            "warning variable `require-signature-github` is read by nothing: `require_signature_github` is the nearest",
-            "warning variable `require_signature_grafna` is read by nothing, no source has this name: `require_signature_grafana` is the nearest",
-            "warning variable `routing-key` is read by nothing: `routing_key` is the nearest",
-            "warning variable `routing-key-web` is read by nothing: `routing_key_web` is the nearest",
-            "warning variable `routng_key_data` is read by nothing: `routing_key_data` is the nearest",
-            "warning variable `secret-grafana` is read by nothing: `secret_grafana` is the nearest",
-            "warning variable `secret_ac` is read by nothing, no source has this name: `secret_act` is the nearest",
-            "warning variable `secret_githb` is read by nothing, no source has this name: `secret_github` is the nearest",
-            "warning variable `secret_x` is read by nothing, no source has this name: `GET /setup` lists them",
-            "warning variable `unmaped` is read by nothing: `unmapped` is the nearest",
-            "warning variable `webhook_secrets` is read by nothing: `webhook_secret` is the nearest",
-            "warning variable `custom_` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores",
+            "warning unknown variable `regoin`; did you mean `region`?",
+            "warning unknown variable `require-signature-github`; did you mean `require_signature_github`?",
+            "warning unknown variable `require_signature_grafna`: no such source; did you mean `require_signature_grafana`?",
+            "warning unknown variable `routing-key`; did you mean `routing_key`?",
+            "warning unknown variable `routing-key-web`; did you mean `routing_key_web`?",
+            "warning unknown variable `routng_key_data`; did you mean `routing_key_data`?",
+            "warning unknown variable `secret-grafana`; did you mean `secret_grafana`?",
+            "warning unknown variable `secret_ac`: no such source; did you mean `secret_act`?",
+            "warning unknown variable `secret_githb`: no such source; did you mean `secret_github`?",
+            "warning unknown variable `secret_x`: no such source; GET /setup lists all sources",
+            "warning unknown variable `unmaped`; did you mean `unmapped`?",
+            "warning unknown variable `webhook_secrets`; did you mean `webhook_secret`?",
+            "warning unknown variable `custom_`: service and template names are lower-case words joined by single underscores",
         ],
         status: 200,
     },
@@ -483,7 +483,7 @@ const CASES: &[Case] = &[
         },
         says: &[
             "warning variable `custom_empty` is not set; closed: /custom/empty",
-            "warning variable `routing_key_payments` is not set: /<source>/payments pages nobody",
+            "warning variable `routing_key_payments` is not set; /<source>/payments cannot page anyone",
         ],
         status: 200,
     },
@@ -491,7 +491,7 @@ const CASES: &[Case] = &[
         name: "declared and forgotten, the usual key",
         query: "",
         change: |_, world| world.with("routing_key", "").with("routing_key_web", WEB_KEY),
-        says: &["note variable `routing_key` is not set: /<source> pages nobody"],
+        says: &["note variable `routing_key` is not set; /<source> cannot page anyone"],
         status: 200,
     },
     Case {
@@ -505,8 +505,8 @@ const CASES: &[Case] = &[
         says: &[
             UNLISTED,
             "error variable `custom_bad` is not json: line 1, column 1",
-            "warning variable `routing_key_web_previous` is not a routing key: 32 letters and digits",
-            "note variable `routing_key_data` is not set: /<source>/data pages nobody",
+            "warning variable `routing_key_web_previous` is not a routing key (32 letters and digits)",
+            "note variable `routing_key_data` is not set; /<source>/data cannot page anyone",
         ],
         status: 503,
     },
@@ -521,7 +521,7 @@ const CASES: &[Case] = &[
         name: "too many names",
         query: "?service=a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,b",
         change: |_, world| world,
-        says: &[NAMELESS, "note variable `routing_key_a` is not set: /<source>/a pages nobody"],
+        says: &[NAMELESS, "note variable `routing_key_a` is not set; /<source>/a cannot page anyone"],
         status: 200,
     },
     Case {
@@ -535,14 +535,14 @@ const CASES: &[Case] = &[
             world.with("custom_G", "{}").with("secret_custom_h", SECRET)
         },
         says: &[
-            "warning variable `secret_custom_h` is read by nothing: there is no variable `custom_h`",
-            "warning variable `custom_G` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores",
+            "warning variable `secret_custom_h` has no effect: `custom_h` is not set",
+            "warning unknown variable `custom_G`: service and template names are lower-case words joined by single underscores",
             "error variable `custom_a`, line 1, column 22: `a +` cannot be parsed: unexpected end of input, expected expression",
             "error variable `custom_b` is not json: line 1, column 1",
             "error variable `custom_c` has no `event_action`",
             "error variable `custom_d`, line 1, column 26: `shout` is a filter that there is not",
             "error variable `custom_e`: `auth` has a `scheme` other than basic, bearer, header, hmac, query, sns, standard_webhooks",
-            "error variable `secret_custom_f` is too short: 16 characters at least",
+            "error variable `secret_custom_f` is too short; use at least 16 characters",
         ],
         status: 503,
     },
@@ -551,7 +551,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| world.with("routing_key_Payments", WEB_KEY),
         says: &[
-            "warning variable `routing_key_Payments` is read by nothing: the name of a service or mapping is lower-case words joined by single underscores",
+            "warning unknown variable `routing_key_Payments`: service and template names are lower-case words joined by single underscores",
         ],
         status: 200,
     },
@@ -585,14 +585,14 @@ const CASES: &[Case] = &[
             }
             world
         },
-        says: &["note variable `events_url` is set, which is for tests only: unset it"],
+        says: &["note variable `events_url` is set; it is for tests only, unset it"],
         status: 200,
     },
     Case {
         name: "a bad events_url",
         query: "",
         change: |_, world| world.with("events_url", "http://events.test/v2/enqueue"),
-        says: &["error variable `events_url` must be an https url that ends in /enqueue, or http on loopback"],
+        says: &["error variable `events_url` must be an https URL that ends in /enqueue (plain http only on loopback)"],
         status: 503,
     },
     Case {
@@ -613,7 +613,7 @@ const CASES: &[Case] = &[
             world
         },
         says: &[
-            "warning variable `api_token` holds an account's key, which may do all: who has `secret_act` may act as any user",
+            "warning variable `api_token` holds an account-level API key: whoever holds `secret_act` can act as any user",
         ],
         status: 200,
     },
@@ -621,7 +621,7 @@ const CASES: &[Case] = &[
         name: "an oauth token",
         query: "",
         change: |_, world| world.with("api_token", "pdus+_0XBPWQQ_aaaaaaaa-bbbb-cccc-dddd"),
-        says: &["warning variable `api_token` holds an oauth token: only user api keys are used here"],
+        says: &["warning variable `api_token` holds an OAuth token; use a user API key"],
         status: 200,
     },
     Case {
@@ -629,7 +629,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| world.with("api_token", "not a token at all!"),
         says: &[
-            "warning variable `api_token` is not a user api key: 20 letters, digits, plus signs, hyphens and underscores",
+            "warning variable `api_token` is not a user API key (20 letters, digits, plus signs, hyphens and underscores)",
         ],
         status: 200,
     },
@@ -642,7 +642,7 @@ const CASES: &[Case] = &[
             world
         },
         says: &[
-            "warning pagerduty refuses the token in variable `api_token`: revoked, or of the other region, see variable `region`",
+            "warning PagerDuty rejected the token in variable `api_token`: it was revoked or belongs to the other region (variable `region`)",
         ],
         status: 200,
     },
@@ -653,7 +653,7 @@ const CASES: &[Case] = &[
             lab.api_us.revoke(TOKEN);
             world
         },
-        says: &["warning the token in variable `api_token` is of the other region: set variable `region` to eu"],
+        says: &["warning the token in variable `api_token` belongs to the other region; set variable `region` to eu"],
         status: 200,
     },
     Case {
@@ -664,7 +664,7 @@ const CASES: &[Case] = &[
             world
         },
         says: &[
-            "note variable `api_token` holds the key of Relay Bot, whose role is read_only_user: it may read, and /act needs more",
+            "note variable `api_token` holds the API key of Relay Bot with role read_only_user; it is read-only, and /act needs write access",
         ],
         status: 200,
     },
@@ -685,7 +685,7 @@ const CASES: &[Case] = &[
             world
         },
         says: &[
-            "note the services were not looked at: pagerduty does not let the token in variable `api_token` do this: 403 Access Denied",
+            "note services were not checked: PagerDuty does not permit this with the token in variable `api_token`: 403 Access Denied",
         ],
         status: 200,
     },
@@ -696,7 +696,7 @@ const CASES: &[Case] = &[
             lab.api_us.services_have("status", "disabled".into());
             world
         },
-        says: &["error service Shop with the key in variable `routing_key` is disabled: no page will come out of it"],
+        says: &["error service Shop (key in variable `routing_key`) is disabled; it will not page anyone"],
         status: 503,
     },
     Case {
@@ -706,9 +706,7 @@ const CASES: &[Case] = &[
             lab.api_us.service("POLD000", "Old", "disabled", &[ROUTING_KEY]);
             world.with("routing_key_previous", ROUTING_KEY)
         },
-        says: &[
-            "note service Old with the key in variable `routing_key_previous` is disabled: no page will come out of it",
-        ],
+        says: &["note service Old (key in variable `routing_key_previous`) is disabled; it will not page anyone"],
         status: 200,
     },
     Case {
@@ -720,8 +718,8 @@ const CASES: &[Case] = &[
             world
         },
         says: &[
-            "warning service Shop with the key in variable `routing_key` is maintenance: no page will come out of it",
-            "note service Shop with the key in variable `routing_key` makes no alerts: create_incidents",
+            "warning service Shop (key in variable `routing_key`) is maintenance; it will not page anyone",
+            "note service Shop (key in variable `routing_key`) does not create alerts: create_incidents",
         ],
         status: 200,
     },
@@ -730,7 +728,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| world.with("routing_key_data", ROUTING_KEY),
         says: &[
-            "note the token in variable `api_token` shows no service with the key in variable `routing_key_data`: pagerduty need not show integration keys",
+            "note no service visible to `api_token` uses the key in `routing_key_data`. This can be harmless: PagerDuty does not always return integration keys",
         ],
         status: 200,
     },
@@ -743,9 +741,7 @@ const CASES: &[Case] = &[
             lab.api_us.page_max(3);
             world.with("routing_key_data", ROUTING_KEY)
         },
-        says: &[
-            "error service Data with the key in variable `routing_key_data` is disabled: no page will come out of it",
-        ],
+        says: &["error service Data (key in variable `routing_key_data`) is disabled; it will not page anyone"],
         status: 503,
     },
 ];
@@ -792,18 +788,18 @@ ok: 0 errors, 0 warnings, 1 notes
 ok       sources       variable `webhook_secret` opens /alertmanager, /azure, /cloudevents, /cloudflare, /datadog, /events, /flux, /formatted, /gcp, /healthchecks, /newrelic, /sentry, /sns, /uptimekuma, /uptimerobot, /zabbix
 ok       sources       a signature by variable `webhook_secret` opens /github, /gitlab
 ok       sources       variable `secret_grafana`, and `secret_grafana_previous` still, opens /grafana
-ok       settings      variable `region` means us
-ok       settings      variable `grouping` means alert
-ok       settings      variable `query_token` means auto
-ok       settings      variable `unmapped` means page
-ok       routing keys  variable `routing_key` holds a service's key that ends in 000u, for events.pagerduty.com
-ok       routing keys  variable `routing_key_data` holds an orchestration's key that ends in 000u, for events.pagerduty.com: it takes no change events
+ok       settings      setting `region` is us
+ok       settings      setting `grouping` is alert
+ok       settings      setting `query_token` is auto
+ok       settings      setting `unmapped` is page
+ok       routing keys  variable `routing_key` holds the key of a service ending in 000u, for events.pagerduty.com
+ok       routing keys  variable `routing_key_data` holds the key of an orchestration ending in 000u, for events.pagerduty.com; it does not accept change events
 ok       egress        https://events.pagerduty.com answers
-ok       routing keys  pagerduty takes the key in variable `routing_key`
-ok       routing keys  pagerduty takes the key in variable `routing_key_data`
-ok       token         variable `api_token` holds the key of Relay Bot, whose role is user
-ok       services      service Shop with the key in variable `routing_key` is active
-note     services      the token in variable `api_token` shows no service with the key in variable `routing_key_data`: pagerduty need not show integration keys
+ok       routing keys  PagerDuty accepts the key in variable `routing_key`
+ok       routing keys  PagerDuty accepts the key in variable `routing_key_data`
+ok       token         variable `api_token` holds the API key of Relay Bot with role user
+ok       services      service Shop (key in variable `routing_key`) is active
+note     services      no service visible to `api_token` uses the key in `routing_key_data`. This can be harmless: PagerDuty does not always return integration keys
 ";
         assert_eq!(String::from_utf8_lossy(&reply.body), expected);
     });
@@ -851,8 +847,8 @@ fn it_ends_in_time_whatever_hangs() {
         assert_eq!(
             findings(&reply),
             [
-                "error https://events.pagerduty.com cannot be reached, no answer in time: look at the network, and at variable `region`",
-                "warning https://api.pagerduty.com cannot be reached: no answer in time",
+                "error https://events.pagerduty.com cannot be reached (timed out); check the network and variable `region`",
+                "warning https://api.pagerduty.com cannot be reached: timed out",
             ]
         );
         assert_eq!(reply.json()["errors"], json!(1));

@@ -89,7 +89,7 @@ fn every_fixture_goes_through_the_component() {
                     // Change events are not for an orchestration's key.
                     let mut world = world.with("routing_key", SERVICE_KEY);
                     let mut call = Call::fixture(&fixture, &format!("/{}", fixture.source.slug), SECRET);
-                    if fixture.map(group).is_ok_and(|mapped| mapped.confirm.is_some()) {
+                    if fixture.map(group).is_ok_and(|mapped| mapped.handshake.is_some()) {
                         world = world.with("sns_topics", TOPIC);
                         world.egress = Egress::Double(pagerduty.address());
                         // Amazon's answer; and without this header the secret is enough.
@@ -147,7 +147,7 @@ fn the_reply_and_the_log_tell_what_came_of_each_event() {
         });
         let reply_json = json!({
             "status": "success",
-            "message": "1 event accepted by pagerduty",
+            "message": "1 event accepted by PagerDuty",
             "dedup_key": "backup/nightly/db-4",
             "auth": "bearer, current secret",
             "events": [event.clone()],
@@ -273,7 +273,10 @@ fn a_body_over_the_limit_is_refused_whatever_its_length_says() {
         let large = vec![b' '; 1024 * 1024 + 1];
         let world = world.with("unmapped", "reject");
         let reply = relay.call(&world, Call::post("/events", large)).await.expect("an answer");
-        assert_eq!((reply.status, reply.json()["detail"].clone()), (413, "the body is larger than 1 mib".into()));
+        assert_eq!(
+            (reply.status, reply.json()["detail"].clone()),
+            (413, "the request body is larger than 1 MiB".into())
+        );
         let whole = vec![b' '; 1024 * 1024];
         let reply = relay.call(&world, Call::post("/events", whole)).await.expect("an answer");
         assert_eq!(reply.status, 400, "a body at the limit is read");
@@ -291,7 +294,7 @@ fn a_body_that_breaks_off_is_refused() {
         let request = hyper::Request::post("http://relay.test/events").body(body).expect("a request");
         let world = World::new("http://127.0.0.1:1/v2/enqueue");
         let reply = relay(Flavour::Spin).handle(&world, request).await.expect("an answer");
-        assert_eq!((reply.status, reply.json()["detail"].clone()), (503, "the body broke off".into()));
+        assert_eq!((reply.status, reply.json()["detail"].clone()), (503, "the request body ended early".into()));
         assert_eq!(reply.headers["retry-after"], "30");
     });
 }
@@ -303,7 +306,10 @@ fn a_body_that_does_not_end_is_given_up() {
         let request = hyper::Request::post("http://relay.test/events").body(body).expect("a request");
         let world = World::new("http://127.0.0.1:1/v2/enqueue");
         let reply = relay(Flavour::Spin).handle(&world, request).await.expect("an answer");
-        assert_eq!((reply.status, reply.json()["detail"].clone()), (503, "the body did not arrive in time".into()));
+        assert_eq!(
+            (reply.status, reply.json()["detail"].clone()),
+            (503, "the request body did not arrive in time".into())
+        );
         assert_eq!(reply.headers["retry-after"], "30");
     });
 }

@@ -191,11 +191,11 @@ fn a_preview_says_what_was_cut_and_what_nothing_uses() {
         let cut: Vec<String> =
             list(&reply["events"][0]["cut"]).iter().map(|cut| cut.as_str().unwrap().to_owned()).collect();
         let wanted = [
-            "payload.summary: cut at 1024 characters, all of it is in custom_details.full_summary",
-            "links: one left out, it is not an absolute http or https url, or there are 16",
-            "images: one left out, it is not an absolute https url, or there are 8",
-            "dedup_key: cut at 255 bytes, its end is the sha-256 of the whole",
-            "payload.custom_details.message: shortened to fit 512 kb",
+            "payload.summary: truncated to 1024 characters; the full text is in custom_details.full_summary",
+            "links: one omitted because it is not an absolute http or https URL, or there are already 16",
+            "images: one omitted because it is not an absolute https URL, or there are already 8",
+            "dedup_key: truncated to 255 bytes; it ends with the SHA-256 of the full key",
+            "payload.custom_details.message: truncated to fit 512 KB",
         ];
         assert_eq!(cut, wanted);
 
@@ -215,7 +215,7 @@ fn a_preview_is_for_known_senders_and_its_log_holds_no_payload() {
         let stranger = call(&world, Call::stranger("POST", "/preview/events", fixture)).await;
         // Somebody who mistypes a secret is to set off nobody's watch over the log.
         assert_eq!((&stranger.log_json()["level"], &stranger.log_json()["preview"]), (&json!("info"), &json!(true)));
-        assert_eq!((stranger.status, &stranger.json()["detail"]), (401, &json!("credentials are absent or wrong")));
+        assert_eq!((stranger.status, &stranger.json()["detail"]), (401, &json!("missing or invalid credentials")));
         let closed = call(&world.clone().without("webhook_secret"), Call::post("/preview/events", fixture)).await;
         assert_eq!((closed.status, &closed.json()["detail"]), (503, &json!("variable `webhook_secret` is not set")));
         let keyless = call(&world.clone().without("routing_key"), Call::post("/preview/events", fixture)).await;
@@ -268,7 +268,7 @@ fn what_was_not_asked_is_called_neither_unused_nor_a_fallback() {
         let payload = json!({"event_action": "trigger", "dedup_key": "k",
             "payload": {"summary": "s", "source": "here", "severity": "error", "custom_details": {"a": "x".repeat(900_000)}}});
         let (said, events) = explained("/preview/events", &payload).await;
-        assert_eq!(said["explanation_incomplete"], "the payload takes too long to explain all of it");
+        assert_eq!(said["explanation_incomplete"], "the explanation was cut short because the payload is large");
         assert!(!list(&said["unused"]).contains(&json!("payload.summary")), "{}", said["unused"]);
         for field in ["event_action", "payload.summary", "payload.source", "payload.severity"] {
             let how = &of(&events[0], field)["how"];
@@ -311,7 +311,10 @@ fn payloads_made_to_be_hard_to_explain_are_explained_in_part() {
         let pagerduty = PagerDuty::start().await;
         let world = world(&pagerduty).with("custom_mine", &template.to_string());
         let reply = call(&world, Call::post("/preview/custom/mine", payload.to_string())).await;
-        assert_eq!(reply.json()["explanation_incomplete"], "the payload takes too long to explain all of it");
+        assert_eq!(
+            reply.json()["explanation_incomplete"],
+            "the explanation was cut short because the payload is large"
+        );
     });
 }
 
@@ -324,6 +327,6 @@ fn a_storm_is_previewed_as_it_would_go_out_and_a_large_one_still_within_its_boun
         let preview = call(&world(&pagerduty), Call::post("/preview/alertmanager", storm.clone())).await.json();
         let reply = call(&world(&pagerduty), Call::post("/alertmanager", storm)).await;
         assert_eq!(hashes(&preview["events"]), hashes(&reply.log_json()["events"]));
-        assert_eq!(preview["explanation_incomplete"], "the payload takes too long to explain all of it");
+        assert_eq!(preview["explanation_incomplete"], "the explanation was cut short because the payload is large");
     });
 }

@@ -90,7 +90,7 @@ fn a_subscription_is_confirmed_for_listed_topics_at_amazons_own_address_and_at_n
         denied.egress = Egress::Denied;
         let reply = call(&denied, confirmation()).await;
         assert_eq!((reply.status, reply.headers["retry-after"].as_str()), (503, "30"));
-        let detail = "the subscription could not be confirmed: allow https://sns.<region>.amazonaws.com";
+        let detail = "the subscription could not be confirmed; allow outbound https://sns.<region>.amazonaws.com";
         assert_eq!(reply.json()["detail"], detail);
 
         pagerduty.recover();
@@ -98,7 +98,7 @@ fn a_subscription_is_confirmed_for_listed_topics_at_amazons_own_address_and_at_n
         let reply = call(&listed, confirmation()).await;
         assert_eq!(
             (reply.status, reply.json()["detail"].clone()),
-            (503, "amazon sns did not take the confirmation".into())
+            (503, "Amazon SNS rejected the confirmation".into())
         );
     });
 }

@@ -1,0 +1,41 @@
+//! The guide: how to deploy, configure and operate the relay.
+//!
+//! Each page is a Markdown file, so that it can be read in the repository as well. A page ends with the definitions of its
+//! links to files. The definitions above it here replace them with links to modules: Markdown uses the first definition of
+//! a label.
+
+/// [configure]: configure
+/// [operate]: operate
+/// [security]: security
+///
+#[doc = include_str!("deploy.md")]
+pub mod deploy {}
+
+/// [deploy]: deploy
+/// [operate]: operate
+/// [security]: security
+/// [templates]: templates
+///
+#[doc = include_str!("configure.md")]
+pub mod configure {}
+
+/// [configure]: configure
+/// [deploy]: deploy
+/// [security]: security
+/// [sources]: crate::sources
+///
+#[doc = include_str!("operate.md")]
+pub mod operate {}
+
+/// [configure]: configure
+///
+#[doc = include_str!("templates.md")]
+pub mod templates {}
+
+/// [configure]: configure
+/// [deploy]: deploy
+/// [operate]: operate
+/// [sources]: crate::sources
+///
+#[doc = include_str!("security.md")]
+pub mod security {}
