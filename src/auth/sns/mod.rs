@@ -1,18 +1,16 @@
 //! Amazon SNS: its signature as a scheme, and its topics.
 
 #[cfg(feature = "sns")]
-mod der;
+mod certificate;
 #[cfg(feature = "sns")]
 mod message;
-#[cfg(feature = "sns")]
-mod rsa;
 mod topic;
 
 pub use self::topic::{host_of as host_of_topic, not_a_topic};
 use super::{AuthError, Certified, Fetch};
 use crate::http::Headers;
 
-/// A signature of Amazon's over a message about a topic that is listed.
+/// Amazon's signature over a message about a listed topic.
 pub const SNS: Certified = Certified {
     name: "sns",
     way: "signature of a topic in variable `sns_topics`",
@@ -23,7 +21,7 @@ pub const SNS: Certified = Certified {
     verify,
 };
 
-/// The header that every delivery of SNS has, and the one of those that are sent as they are, without a signature.
+/// The header of every delivery of SNS, and the one that marks raw deliveries, which have no signature.
 const MESSAGE_TYPE: &str = "x-amz-sns-message-type";
 const RAW_DELIVERY: &str = "x-amz-sns-rawdelivery";
 
@@ -33,17 +31,18 @@ fn is_presented(headers: &Headers) -> bool {
 
 #[cfg(feature = "sns")]
 fn verify(body: &[u8], topics: &[String], now: u64, fetch: Fetch<'_>) -> Result<Vec<u8>, AuthError> {
-    use self::message::{Claim, Key};
+    use self::certificate::SigningKey;
+    use self::message::Unverified;
     use super::FetchError;
 
-    let claim = Claim::read(body, topics, now).ok_or(AuthError::Refused)?;
-    let certificate = fetch(&claim.certificate).map_err(|error| match error {
+    let message = Unverified::parse(body, topics, now).ok_or(AuthError::Refused)?;
+    let file = fetch(&message.certificate).map_err(|error| match error {
         FetchError::Absent => AuthError::Refused,
         FetchError::Trouble => AuthError::Certificate(SNS.no_certificate),
     })?;
-    // What came in its place may be a proxy's page.
-    let key = Key::read(&certificate).ok_or(AuthError::Certificate(SNS.no_certificate))?;
-    if claim.holds(&key, now) { Ok(claim.proven()) } else { Err(AuthError::Refused) }
+    // A file that is no certificate may be a proxy's page.
+    let key = SigningKey::parse(&file).ok_or(AuthError::Certificate(SNS.no_certificate))?;
+    message.verify(&key, now).ok_or(AuthError::Refused)
 }
 
 #[cfg(not(feature = "sns"))]

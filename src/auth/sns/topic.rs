@@ -1,7 +1,7 @@
 //! Topics of Amazon SNS, by their ARNs.
 
-/// The host of Amazon SNS for a topic: `sns.<region>.amazonaws.com`, in China with `.cn` behind it. Nothing where the
-/// text is no topic's ARN.
+/// The host of Amazon SNS for a topic: `sns.<region>.amazonaws.com`, in China followed by `.cn`. Returns nothing if the
+/// text is not a topic's ARN.
 pub fn host_of(topic: &str) -> Option<String> {
     let mut parts = topic.split(':');
     let (Some("arn"), Some(partition), Some("sns"), Some(region)) =
@@ -14,7 +14,7 @@ pub fn host_of(topic: &str) -> Option<String> {
     plain.then(|| format!("sns.{region}.amazonaws.com{country}"))
 }
 
-/// What is wrong with a value that is to be a topic's ARN.
+/// Returns the problem with a value that is not the ARN of a topic.
 pub fn not_a_topic(value: &str) -> Option<&'static str> {
     host_of(value).is_none().then_some("contains a value that is not the ARN of an SNS topic")
 }
