@@ -1,4 +1,4 @@
-//! Everything that can go wrong, and the one table from errors to HTTP statuses.
+//! All errors, and the one table from errors to HTTP statuses.
 
 use std::fmt;
 
@@ -12,95 +12,96 @@ use crate::json;
 use crate::mapping::MapError;
 use crate::pagerduty::rest_api::{self, RestError};
 
-/// When a sender is to come again, in seconds. PagerDuty advises tries 30 seconds apart.
+/// The `Retry-After` for senders, in seconds. PagerDuty advises retries 30 seconds apart.
 const RETRY_AFTER_SECS: u64 = 30;
 
-/// The longest that PagerDuty's own wish is passed on, in seconds.
+/// The longest `Retry-After` of PagerDuty that is passed on, in seconds.
 const RETRY_AFTER_MAX_SECS: u64 = 300;
 
-/// Why a request did not end well. Its text is for the sender's log and ours: it holds no secret and no payload.
+/// Why a request failed. The text is for the sender's log and ours. It contains no secret and no payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// No open incident has the dedup key.
     Absent,
-    /// So many open incidents have the dedup key.
+    /// This many open incidents have the dedup key.
     Ambiguous(usize),
-    /// The sender is not known.
+    /// The sender could not be authenticated.
     Auth(AuthError),
-    /// A variable cannot be used as it is.
+    /// A variable is missing or invalid.
     Config(ConfigError),
-    /// The runtime does not let events out.
+    /// The runtime blocks outbound requests to PagerDuty.
     Blocked {
-        /// What it says.
+        /// The runtime's message.
         why: String,
     },
-    /// A page of another site asks.
+    /// A page of another site sent the request.
     CrossSite,
-    /// PagerDuty has not taken every event, and may do so later.
+    /// PagerDuty has not accepted every event, but may accept them on a retry.
     Deliver {
-        /// How many it has not taken.
+        /// How many events it has not accepted.
         failed: usize,
-        /// Out of how many.
+        /// The number of all events.
         of: usize,
-        /// The first answer that says why.
+        /// The first response that gives the reason.
         why: String,
-        /// The seconds that PagerDuty asks to wait, where it does.
+        /// The seconds that PagerDuty asks to wait, if it does.
         retry_after: Option<u64>,
     },
     /// A subscription was not confirmed.
     Handshake {
-        /// Why.
+        /// The reason.
         problem: HandshakeError,
-        /// What the source says of it.
+        /// The source's message for it.
         said: &'static str,
     },
-    /// A note was written, or may have been, and not all is done. Not for a second try: it would write another.
+    /// A note was added, or may have been, but not everything is done. The sender must not retry: that would add
+    /// another note.
     Half(RestError),
     /// The payload, or an item of it, cannot be mapped.
     Map(MapError),
-    /// The body is not said to be JSON.
+    /// `Content-Type` is not JSON.
     MediaType,
-    /// What answers in PagerDuty's place is not its Events API.
+    /// The server at the events URL is not PagerDuty's Events API.
     Misdirected {
-        /// The variable that says where that is.
+        /// The variable that contains the URL.
         variable: &'static str,
-        /// The answer.
+        /// The server's response.
         why: String,
     },
     /// The request could not be read.
     Read(ReadError),
-    /// PagerDuty will not take an event.
+    /// PagerDuty rejects an event as invalid.
     Refused {
-        /// Whether it will not take the least form of it either, so that nobody has been paged.
+        /// Whether it rejects the minimal form too, so that nobody has been paged.
         least: bool,
-        /// How many it will not take.
+        /// How many events it rejects.
         failed: usize,
-        /// Out of how many.
+        /// The number of all events.
         of: usize,
-        /// The first answer that says why.
+        /// The first response that gives the reason.
         why: String,
     },
-    /// PagerDuty does not take the routing key.
+    /// PagerDuty rejects the routing key.
     RefusedKey {
-        /// The variable that holds it.
+        /// The variable that contains the key.
         variable: String,
-        /// PagerDuty's answer.
+        /// PagerDuty's response.
         why: String,
     },
-    /// PagerDuty's REST API has not done what was asked.
+    /// A request to PagerDuty's REST API failed.
     Rest(RestError),
-    /// The path or the method leads nowhere.
+    /// The path or the method is unknown.
     Route(RouteError),
-    /// The service behind the routing key in this variable is not known.
+    /// The service that the routing key in this variable belongs to cannot be determined.
     Untold(String),
 }
 
 /// Why a subscription was not confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeError {
-    /// The sender did not take the confirmation: it may be too old.
+    /// The sender rejected the confirmation. It may have expired.
     Refused,
-    /// It is not among those that the operator has listed.
+    /// The operator has not listed this subscription.
     Unlisted,
     /// The sender could not be reached.
     Unreachable,
@@ -109,9 +110,9 @@ pub enum HandshakeError {
 impl Error {
     /// The one table from errors to statuses.
     ///
-    /// What may go well later is `503` with `Retry-After`, because more senders repeat a 5xx than anything else. What
-    /// an operator has to mend is a 5xx too. What no try can mend is a 4xx: a sender that repeats a whole batch for the
-    /// sake of one event would use up the rate at which PagerDuty takes the others.
+    /// An error that may pass is `503` with `Retry-After`, because more senders retry a 5xx than any other status. An
+    /// error that an operator has to fix is a 5xx too. An error that no retry can fix is a 4xx: a sender that repeats a
+    /// whole batch for one event would use up the rate limit that the other events need.
     pub fn status(&self) -> StatusCode {
         match self {
             Error::Absent => StatusCode::NOT_FOUND,
@@ -138,14 +139,14 @@ impl Error {
             Error::Rest(RestError { problem: rest_api::Problem::NotFound, .. }) => StatusCode::NOT_FOUND,
             Error::Rest(RestError { problem: rest_api::Problem::Invalid, .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Rest(error) if error.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
-            // A person has to look.
+            // An operator has to act.
             Error::Rest(_) => StatusCode::BAD_GATEWAY,
             Error::Route(RouteError::Method(_)) => StatusCode::METHOD_NOT_ALLOWED,
             Error::Route(RouteError::Name | RouteError::Path | RouteError::Service) => StatusCode::NOT_FOUND,
         }
     }
 
-    /// How long to wait before the next try, in seconds, where there is any sense in one.
+    /// How long to wait before a retry, in seconds. Returns `None` if a retry cannot help.
     fn retry_after(&self) -> Option<u64> {
         match self {
             Error::Deliver { retry_after, .. }
@@ -162,7 +163,7 @@ impl Error {
         }
     }
 
-    /// The reply, as RFC 9457 problem details with `facts` beside them.
+    /// The reply: RFC 9457 problem details, with `facts` beside them.
     pub fn reply(&self, facts: Value) -> Reply {
         let status = self.status();
         let mut problem = json::object([("status", status.as_u16().into()), ("detail", self.to_string().into())]);
@@ -175,7 +176,7 @@ impl Error {
             None => reply,
         };
         match self {
-            // Some senders (Amazon SNS) give a password only where they are asked for one.
+            // Some senders (Amazon SNS) send a password only after a challenge.
             Error::Auth(AuthError::Refused) => {
                 reply.header("www-authenticate", "Basic realm=\"pagerelay\", charset=\"UTF-8\"")
             }

@@ -1,4 +1,4 @@
-//! JSON: reading it without failing, and writing it.
+//! JSON: infallible reading, and writing.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::text::{epoch, timestamp};
 
-/// A place in a payload that may hold nothing.
+/// A position in a payload, which may be empty.
 ///
-/// Reading never fails: what is absent, `null` or of another kind reads as nothing, so that a mapping says once, at
-/// the top, what it cannot do without.
+/// Reading never fails: an absent value, `null` and a value of another type all give `None`. So a mapping checks its
+/// required fields once, at the top.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'a>(Option<&'a Value>);
 
@@ -24,22 +24,23 @@ impl<'a> Node<'a> {
         Node(self.0.and_then(|value| value.get(key)))
     }
 
-    /// The elements of an array, or nothing where this is not one.
+    /// The elements of an array. Returns `None` if this is not an array.
     pub fn items(self) -> Option<&'a [Value]> {
         self.0?.as_array().map(Vec::as_slice)
     }
 
-    /// The members of an object, or nothing where this is not one.
+    /// The members of an object. Returns `None` if this is not an object.
     pub fn members(self) -> Option<&'a Map<String, Value>> {
         self.0?.as_object()
     }
 
-    /// The value itself; absent and `null` are the same nothing.
+    /// The value itself. Returns `None` if it is absent or `null`.
     pub fn value(self) -> Option<&'a Value> {
         self.0.filter(|value| !value.is_null())
     }
 
-    /// A scalar as text, trimmed: strings as they are, numbers to the last digit, booleans as words. Blank is nothing.
+    /// A scalar as trimmed text: strings as they are, numbers with all their digits, booleans as `true` or `false`.
+    /// Returns `None` for blank text.
     pub fn text(self) -> Option<String> {
         let text = match self.0? {
             Value::String(text) => text.trim().to_owned(),
@@ -50,12 +51,12 @@ impl<'a> Node<'a> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// The first of the members `keys` that has text.
+    /// The text of the first of the members `keys` that has one.
     pub fn first_text(self, keys: &[&str]) -> Option<String> {
         keys.iter().find_map(|key| self.get(key).text())
     }
 
-    /// What stands at a path: names and indices with dots between them, `data.items.0.name`.
+    /// The value at a path of names and indices, separated by dots: `data.items.0.name`.
     pub fn at(self, path: &str) -> Node<'a> {
         path.split('.').fold(self, |node, name| {
             let item = || name.parse::<usize>().ok().and_then(|index| node.items()?.get(index));
@@ -63,19 +64,20 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// The first text at one of the paths.
+    /// The text at the first of the paths that has one.
     pub fn pick(self, paths: &[&str]) -> Option<String> {
         paths.iter().find_map(|path| self.at(path).text())
     }
 
-    /// A point in time, as an RFC 3339 timestamp in UTC: a text as [`timestamp`] reads it, or the time since the Unix
-    /// epoch as a number or as digits, in seconds, milliseconds, microseconds or nanoseconds by its size.
+    /// A point in time, as an RFC 3339 timestamp in UTC. Accepts a text that [`timestamp`] accepts, or the time since
+    /// the Unix epoch as a number or as digits. Its size decides whether it is in seconds, milliseconds, microseconds
+    /// or nanoseconds.
     pub fn time(self) -> Option<String> {
         let text = self.text()?;
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
         let digits = fraction.bytes().all(|byte| byte.is_ascii_digit());
         let Some(number) = whole.parse::<u64>().ok().filter(|_| digits) else { return timestamp(&text) };
-        // Seconds reach this size in the year 5138, milliseconds were there in 1973.
+        // Seconds reach this size in the year 5138. Milliseconds reached it in 1973.
         let since = match number {
             0 => return None,
             1..100_000_000_000 => {
@@ -95,7 +97,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// An object of these members. Serde's macro can fail, and the text of that failure is 11 KB.
+/// An object with these members. Serde's macro can fail, and the text of that failure is 11 KB.
 pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     let mut object = Map::new();
     for (name, value) in members {
@@ -104,8 +106,8 @@ pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::Object(object)
 }
 
-/// A value as JSON text, without white space. Members are sorted by name, so equal values are equal text.
+/// A value as JSON text, without white space. Members are sorted by name, so equal values give equal text.
 pub fn encode(value: &Value) -> Vec<u8> {
-    // The members' names are strings, which is the one thing that could go wrong.
+    // Encoding fails only for member names that are not strings, and these are strings.
     serde_json::to_vec(value).unwrap_or_default()
 }

@@ -1,106 +1,124 @@
-//! pagerelay takes alert webhooks at the edge, proves who sent them, maps them to PagerDuty Events API v2, and answers
-//! the sender with the truth about what PagerDuty accepted.
+//! pagerelay receives alert webhooks at the edge, authenticates their senders, maps the payloads to PagerDuty Events
+//! API v2, and tells each sender truthfully what PagerDuty accepted.
 //!
-//! It is one WASI HTTP component, for Spin and whatever else hosts `wasi:http`. This crate is that component and, built
-//! natively, the same pipeline for tests.
+//! It is one WASI HTTP component. It runs on Spin and on any other host of `wasi:http`. This crate is that component.
+//! Built natively, it is the same pipeline for tests.
 //!
 //! # Flow
 //!
 //! ```text
-//!  wasi request                                                                             wasi reply
-//!      │ component                                                                              ▲ component
-//!      ▼                                                                                        │
-//!   Request ─route─▶ Endpoint ─intake─▶ who takes it in ─authenticate─▶ Authenticated           │
-//!                                                                          │ map (pure)         │
-//!                                                                          ▼                    │
-//!                                 Mapped { events, ignored, rejected } ─plan─▶ events ─send─▶ Outcomes
-//!                                                                                │
-//!                    Error ──one status table──▶ Reply ◀─────────────────────────┘
+//!  wasi request                                                                    wasi reply
+//!      │ component                                                                     ▲ component
+//!      ▼                                                                               │
+//!   Request ─route─▶ Endpoint ─find─▶ Intake ─authenticate─▶ Authenticated             │
+//!                                                                  │ map (pure)        │
+//!                                                                  ▼                   │
+//!                        Mapped { events, ignored, rejected } ─plan─▶ events ─deliver─▶ Outcomes
+//!                                                                        │
+//!                 Error ──one status table──▶ Reply ◀────────────────────┘
 //! ```
 //!
-//! Each arrow is one function. [`pipeline`] alone calls them, in this order, and no stage calls back: the list of them is
-//! there on one screen.
+//! Each arrow is one function. Only [`pipeline`] calls these functions, in this order, and no stage calls back. The
+//! whole list fits on one screen there.
 //!
-//! # The house
+//! # Modules
 //!
-//! A folder is a stage of this way, or a neighbour. Each may use those above it in this list, and none below:
+//! A folder is one stage of the pipeline, or supports one. Each module may use the modules above it in this list, and
+//! none below it:
 //!
-//! | folder | is |
+//! | module | contains |
 //! |---|---|
 //! | [`text`], [`json`], [`secret`], [`http`] | plain data |
-//! | [`runtime`] | what may be asked of the world, and the scheduler of outbound requests |
-//! | [`pagerduty`] | events and their limits, storms, the Events API, the REST API |
-//! | [`auth`] | who sent this |
-//! | [`config`] | variables to configuration: what opens a source, where events go |
-//! | [`mapping`] | what a mapping is, readers of payloads, shapes that vendors share, the fallback alert |
-//! | [`sources`] | a file for each vendor, and the list of them |
-//! | `custom` | templates of the user's own |
-//! | [`inbound`] | path to endpoint, and who takes a delivery in |
-//! | [`error`], [`report`] | errors to statuses; what the reply and the log say |
-//! | [`endpoints`] | what is not a delivery: preview, playground, setup, check, act |
+//! | [`runtime`] | the interface to the runtime, and the scheduler of outbound requests |
+//! | [`pagerduty`] | events and their limits, alert storms, the Events API, the REST API |
+//! | [`auth`] | authentication of senders |
+//! | [`config`] | variables to configuration: the secrets of a source, the destination of events |
+//! | [`mapping`] | the type of a mapping, readers of payloads, shapes that vendors share, the fallback alert |
+//! | [`sources`] | one file per vendor, and the list of them |
+//! | `custom` | the user's own templates |
+//! | [`inbound`] | path to endpoint, and endpoint to intake |
+//! | [`error`], [`report`] | errors to statuses; the contents of the reply and the log line |
+//! | [`endpoints`] | the endpoints that are not deliveries: preview, playground, setup, check, act |
 //! | [`pipeline`] | the stages in order |
 //! | `component` | WASI |
 //! | [`guide`] | how to deploy, configure and operate the relay, how it is secured, and templates |
 //!
-//! `cargo test --test native import_graph -- --nocapture` prints who uses whom, and holds it.
+//! `cargo test --test native import_graph -- --nocapture` prints which module uses which, and fails if one breaks this
+//! rule.
 //!
-//! To find what decides the severity of an Alertmanager alert: [`sources::alertmanager`] calls [`mapping::prometheus`],
-//! whose `Alert::severity` it is.
+//! Example: to find the code that decides the severity of an Alertmanager alert, follow [`sources::alertmanager`] to
+//! [`mapping::prometheus`] and its `Alert::severity`.
 //!
 //! # Invariants
 //!
-//! 1. Only `component` names the bindings. Everything else asks the world through [`runtime::Host`].
+//! 1. Only `component` names the bindings. All other modules reach the runtime through [`runtime::Host`].
 //! 2. Mapping is a pure function of the bytes: no clock, no variables, no network, no randomness. The same delivery
-//!    gives the same events, so PagerDuty's own de-duplication absorbs every repetition.
-//! 3. Nothing is mapped before its sender is known: [`auth::verify`] alone makes an [`auth::Authenticated`], and
-//!    [`auth::Authenticated::with_altered_body`] others of the same sender, which explain a mapping and are never sent.
-//! 4. Mapping never sees a secret, and no secret is in a log, a reply or an error. [`secret::Secret::expose`] is called
-//!    where the value signs, where it is sent, and where an answer is searched for it.
+//!    always gives the same events, so PagerDuty's own de-duplication absorbs every repeated delivery.
+//! 3. Nothing is mapped before its sender is authenticated. Only [`auth::verify`] makes an [`auth::Authenticated`].
+//!    [`auth::Authenticated::with_altered_body`] derives others of the same sender; they explain a mapping and are
+//!    never sent.
+//! 4. Mapping never sees a secret, and no log, reply or error contains one. [`secret::Secret::expose`] is called only
+//!    where the code signs with the value, sends it, or searches a response for it.
 //! 5. Every event satisfies PagerDuty's documented limits by construction ([`pagerduty::event::Event`]).
-//! 6. A vendor's unknown states and severities are decided in an arm of their own, with the reason beside it.
-//! 7. A trigger and its resolve share a dedup key, built from ids and never from severity, value, time or status.
-//! 8. Nothing that the network can reach panics, indexes or unwraps; lints hold that.
-//! 9. Errors become statuses in one table ([`error::Error::status`]), and 2xx means that PagerDuty has every event.
-//! 10. A known sender is never met with silence: what cannot be mapped or is refused pages in short ([`mapping::fallback`],
-//!     [`pagerduty::event::Event::minimal`]), and what is too much at once is named in a digest ([`pagerduty::storm`]).
-//! 11. What is previewed is what is sent, to the last byte: nothing above the wire asks which of the two it is. What
-//!     explains a mapping knows no vendor: it asks the mapping itself ([`endpoints::preview::explain`]).
-//! 12. Every wait for a sender or for PagerDuty has an end: [`runtime::Host::exchange`] takes a deadline, and bodies are read
-//!     under a clock.
-//! 13. A routing key goes to the Events API and the token to the REST API, and neither to the other's. No page needs the
+//! 6. Each source handles unknown states and severities in a match arm of their own, with the reason beside it.
+//! 7. A trigger and its resolve share a dedup key. It is built from ids and never from severity, value, time or status.
+//! 8. Code that the network can reach never panics, indexes or unwraps. Lints enforce this.
+//! 9. One table turns errors into statuses ([`error::Error::status`]), and 2xx means that PagerDuty has accepted every
+//!    event.
+//! 10. A delivery from an authenticated sender is never dropped silently. A delivery that cannot be mapped sends a
+//!     fallback alert ([`mapping::fallback`]), an event that PagerDuty rejects is sent again in minimal form
+//!     ([`pagerduty::event::Event::minimal`]), and a digest lists the events of a storm ([`pagerduty::storm`]).
+//! 11. A preview shows exactly the bytes that a delivery sends: no code before the outbound request knows which of the
+//!     two it is running. The explanation of a mapping knows no vendor; it re-runs the mapping
+//!     ([`endpoints::preview::explain`]).
+//! 12. Every wait for a sender or for PagerDuty has a timeout: [`runtime::Host::exchange`] takes a deadline, and the
+//!     relay stops reading a body at its deadline.
+//! 13. A routing key is sent only to the Events API, and the API token only to the REST API. Alerting never needs the
 //!     token.
 //!
 //! # Glossary
 //!
 //! | word | means |
 //! |---|---|
-//! | source | a vendor whose webhooks are accepted |
+//! | alert | PagerDuty's record of one problem: a trigger opens it, a resolve closes it, and the dedup key identifies it |
+//! | control | an endpoint that operates the relay itself: `act` or `check` ([`config::Control`]) |
 //! | delivery | one inbound webhook request |
-//! | payload | the vendor's JSON body |
+//! | digest | one alert that lists the events of a delivery that are not sent individually |
 //! | event | one PagerDuty Events v2 event |
-//! | scheme | a way for a sender to prove itself |
-//! | variable | one value from the runtime's store |
-//! | service | the user's name for a routing key of its own |
-//! | lane | the events of one alert, which go out one after the other |
-//! | digest | one alert that stands for many of a delivery |
-//! | outcome | what came of one event |
-//! | reply | our HTTP answer |
-//! | host | the runtime as the pipeline sees it |
-//! | template | a mapping of the user's own, in a variable |
-//! | preview | what a delivery would send, shown and not sent |
+//! | fallback alert | the alert that reports a delivery or an item that could not be mapped ([`mapping::fallback`]) |
+//! | host | the runtime as the pipeline sees it ([`runtime::Host`]) |
+//! | incident | the PagerDuty object that people acknowledge and resolve; it contains one or more alerts |
+//! | intake | the source or template that handles a delivery ([`inbound::intake::Intake`]) |
+//! | lane | the events of one alert, sent one after the other |
 //! | origin | where one field of an event comes from |
+//! | outcome | the result of sending one event |
+//! | page | a notification that wakes somebody; as a verb, to send one. For the page at `GET /`, see playground |
+//! | payload | the vendor's JSON body |
+//! | playground | the page at `GET /` for trying payloads ([`endpoints::playground`]) |
+//! | preview | the events that a delivery would send, shown and not sent |
+//! | reply | our HTTP response to the sender |
+//! | scheme | one way for a sender to authenticate ([`auth::Scheme`]) |
+//! | sender | the program that posts webhooks to the relay |
+//! | service | the user's own name for a routing key |
+//! | shared secret | a secret that the sender puts into the request itself: a bearer token, a password, a header or a query parameter |
+//! | signature | proof of the sender that is computed over the body, by HMAC or with a key pair |
+//! | source | a vendor whose webhooks are accepted |
+//! | template | a user's own mapping, in a variable |
+//! | template item | one element of the list that a template's `each` names; it makes one event |
+//! | variable | one value from the runtime's variable store |
+//! | webhook | an HTTP request that a vendor sends when something happens; see delivery |
 //!
 //! # Adding a source
 //!
-//! A vendor deserves a file where its payload cannot be mapped by a template alone: it signs in a way of its own, its
-//! states or identities need more than an expression, it batches, or so many people use it that none of them should have
-//! to write that template. Where a template of ten lines does it, and few use it, the template is the better answer.
+//! A vendor deserves a file of its own if a template cannot map its payload: it signs in its own way, its states or
+//! identities need more than an expression, it sends batches, or so many people use it that nobody should have to write
+//! that template. If few people use it and a template of ten lines is enough, prefer the template.
 //!
-//! One file, one fixture folder, two registry lines, one line of `samples.txt`. `cargo dev -- new acme` makes them all,
-//! with goldens that fail until they are written. Then, with the vendor's documentation at hand:
+//! A source is one file, one fixture folder, two registry lines and one line of `samples.txt`. `cargo dev -- new acme`
+//! creates them all, with goldens that fail until they are written. Then, with the vendor's documentation at hand:
 //!
-//! 1. Write `tests/fixtures/acme/01-firing-….json` and `02-resolved-….json`: the documented shape, invented values, the two
-//!    of one alert.
+//! 1. Write `tests/fixtures/acme/01-firing-….json` and `02-resolved-….json`: the documented shape, invented values,
+//!    both of the same alert.
 //! 2. Write the docs of `src/sources/acme.rs` under their four headings, then the mapping:
 //!
 //!    ```ignore
@@ -108,7 +126,7 @@
 //!        slug: "acme",
 //!        name: "Acme Monitoring",
 //!        docs: "https://docs.acme.example/webhooks",
-//!        setup: Setup { opens: "`down`", closes: "`up`", steps: "Add a webhook with {url} …", template: None },
+//!        setup: Setup { triggers: "`down`", resolves: "`up`", steps: "Add a webhook with {url} …", template: None },
 //!        states: &["down", "up"],
 //!        map,
 //!        ..Source::DEFAULT
@@ -120,17 +138,17 @@
 //!        let id = payload.at("monitor.id").text().unwrap_or_default();
 //!        let key = DedupKey::new(SOURCE.slug, &[&id])
 //!            .ok_or(MapError::NoIdentity { item: String::new(), fields: "`monitor.id`" })?;
-//!        // Of a state that Acme does not document, a page too many is the lesser evil.
+//!        // For a state that Acme does not document, an unnecessary page is the lesser evil.
 //!        let action = if payload.get("state").text().as_deref() == Some("up") { Action::Resolve } else { Action::Trigger };
 //!        let summary = payload.get("title").text().unwrap_or_else(|| "Acme alert without a title".to_owned());
 //!        Ok(Mapped::one(Event::new(action, key, Severity::Error, &summary, "acme")))
 //!    }
 //!    ```
-//! 3. `UPDATE_EXPECT=1 cargo test --test native sources` writes what the fixtures map to, and the table in
-//!    `src/sources/README.md`. Read it against the docs' table; a failing golden shows the difference.
-//! 4. Add a fixture for every edge that the docs speak of, and for what is rejected.
+//! 3. `UPDATE_EXPECT=1 cargo test --test native sources` writes the events of the fixtures and the table in
+//!    `src/sources/README.md`. Compare them with the table in the docs. A golden that fails later shows the difference.
+//! 4. Add a fixture for every edge case that the docs mention, and for payloads that are rejected.
 //!
-//! `cargo test` finds all the rest by itself, and says what is missing.
+//! `cargo test` finds everything else by itself, and reports anything that is missing.
 
 #![warn(
     clippy::expect_used,

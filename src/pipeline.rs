@@ -1,8 +1,9 @@
-//! The pipeline: its stages, in order. Each takes values and returns values, and only this file calls them.
+//! The pipeline: its stages, in order. Each stage takes values and returns values, and only this file calls the stages.
 //!
-//! A delivery goes [`route`](route::route) → [`Intake::find`] → `authenticate` → `map` → `plan` →
-//! [`deliver`](events_api::deliver), or [`preview`](preview::preview) in place of the last. What is done with the relay itself goes `route` → `authenticate` →
-//! [`act`](act::act) or [`check`](check::check). [`Report`] is what the reply and the log say of it at the end.
+//! A delivery passes [`route`](route::route) → [`Intake::find`] → `authenticate` → `map` → `plan` →
+//! [`deliver`](events_api::deliver). A preview ends with [`preview`](preview::preview) instead. A control request
+//! passes `route` → `authenticate` → [`act`](act::act) or [`check`](check::check). [`Report`] collects the facts for
+//! the reply and the log.
 
 use std::time::Duration;
 
@@ -26,27 +27,27 @@ use crate::runtime::{self, CachedVariables, Host, HttpRequest};
 use crate::sources::{SOURCES, Source, Told, Visit};
 use crate::text;
 
-/// When a document that is needed to know the sender must be there, from the request's arrival on.
+/// Timeout for a document that authentication needs, counted from the request's arrival.
 const FETCH_MAX: Duration = Duration::from_secs(5);
 
-/// When a preview's explanation is cut short, from the request's arrival on.
+/// When to cut a preview's explanation short, counted from the request's arrival.
 const EXPLAIN_MAX: Duration = Duration::from_secs(3);
 
-/// How much of a body is looked at for the page that says that it cannot be mapped, in bytes.
+/// How much of a body a fallback alert may quote, in bytes.
 const EXCERPT_BYTES: usize = 64 * 1024;
 
-/// Takes a request through the pipeline and gives the reply, and a line for the log but for what anybody may ask. The
-/// line holds no secret and no payload.
+/// Runs a request through the pipeline. Returns the reply and a line for the log. Public endpoints log nothing. The
+/// line contains no secret and no payload.
 ///
-/// The reply is 2xx only where PagerDuty has accepted every event, or where there was nothing to send.
+/// The reply is 2xx only if PagerDuty has accepted every event, or if there was nothing to send.
 pub fn handle(host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
     handle_among(SOURCES, host, request)
 }
 
-/// The same among other sources than [`SOURCES`].
+/// Like [`handle`], with other sources than [`SOURCES`].
 pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
     let mut report = Report::default();
-    // What a source says for itself, and whether a browser may be asked for a password.
+    // The source's own reply body, and whether the reply may ask a browser for a password.
     let (mut shape, mut challenge) = (None, true);
     let result = match route::route(sources, request.method, &request.path) {
         Ok(Endpoint::Control { control, service }) => {
@@ -68,7 +69,7 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         Err(error) => (error.reply(report.reply()), Some(error)),
     };
     if !challenge {
-        // It would add the password to what other pages send.
+        // A browser would remember the password and add it to requests that other sites make it send.
         reply.headers.retain(|(name, _)| *name != "www-authenticate");
     }
     if let Some(shape) = shape {
@@ -86,7 +87,7 @@ fn healthy() -> serde_json::Value {
     json::object([("status", "success".into())])
 }
 
-/// Who may send, and how often: anybody who has the secret, at any rate.
+/// Who may send, and how often: anyone with the secret, at any rate.
 /// <https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md>, section 4
 fn options() -> Reply {
     let reply = Reply::text(StatusCode::OK, "text/plain", String::new());
@@ -94,7 +95,7 @@ fn options() -> Reply {
     reply.header("webhook-allowed-rate", "*")
 }
 
-/// Does what is asked of the relay itself, for who shows its secret.
+/// Runs a control endpoint, for senders with the shared secret only.
 fn administer(
     host: &mut dyn Host,
     request: &Request,
@@ -129,7 +130,7 @@ fn administer(
     }
 }
 
-/// Takes a delivery in and on to PagerDuty, or up to the wire where it is to be previewed.
+/// Runs a delivery through to PagerDuty. A preview stops before the first outbound event.
 fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &mut Report) -> Result<Reply, Error> {
     let intake = Intake::find(host, to.by)?;
     report.ended("read", host);
@@ -144,7 +145,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let delivery = delivery.map_err(|error| intake.broken().map_or(error, Error::Map));
     let delivery = without_its_body(delivery, unread.as_ref())?;
     report.proof = Some(delivery.authenticated_by().to_string());
-    // Not before: of a stranger's path nobody knows what is in it, and it may be a secret in the wrong place.
+    // Not before authentication: an unauthenticated path can contain anything, even a misplaced secret.
     report.service = to.service.map(str::to_owned);
     let target = config::target(host, to.service)?;
     report
@@ -167,7 +168,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
 
     let visit = visit(&intake, handshake.as_ref(), &config)?;
     let destination = destination(&target);
-    // The wire: a preview ends here.
+    // A preview ends here, before anything is sent.
     let status = if let Some((explanation, mapped)) = explained {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
         let drafts = events_api::draft(&events, destination, &target.routing_key_variable);
@@ -189,8 +190,9 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     }
 }
 
-/// Why the body is not there, where a delivery can do without: what is too large may still be an alert. Others break off
-/// or come late, and their senders come again.
+/// The error of a body that could not be read, if the delivery can continue without the body. An oversized body may
+/// still contain an alert, so the delivery continues and pages. The sender of a broken or late body retries, so those
+/// end here.
 fn readable(request: &Request) -> Result<Option<Error>, Error> {
     match request.problem {
         Some(ReadError::TooLarge) => Ok(Some(Error::Read(ReadError::TooLarge))),
@@ -199,7 +201,7 @@ fn readable(request: &Request) -> Result<Option<Error>, Error> {
     }
 }
 
-/// Lets a sender in that one of `schemes` proves, until `deadline` at the latest.
+/// Authenticates the sender by one of `schemes`, until `deadline` at the latest.
 fn authenticate<'a>(
     host: &mut dyn Host,
     request: &'a Request,
@@ -212,7 +214,8 @@ fn authenticate<'a>(
     Ok(auth::verify(request, schemes, access, now, &mut |url| fetch(host, url, deadline))?)
 }
 
-/// The sender of a body that is not there: without the body no signature can hold.
+/// Authenticates the sender of a body that could not be read. Without the body no signature can be verified, so only a
+/// shared secret counts.
 fn without_its_body<'a>(
     known: Result<Authenticated<'a>, Error>,
     unread: Option<&Error>,
@@ -224,12 +227,12 @@ fn without_its_body<'a>(
     }
 }
 
-/// Payload to events.
+/// Maps the payload to events.
 fn map(mapper: &Mapper<'_>, delivery: &Authenticated<'_>) -> Mapped {
     mapper.map(delivery).unwrap_or_else(|error| Mapped { rejected: vec![error], ..Mapped::default() })
 }
 
-/// Where each field of the events comes from.
+/// Finds where each field of the events comes from.
 fn explain(
     host: &dyn Host,
     intake: &Intake,
@@ -241,7 +244,7 @@ fn explain(
     explain::explain(&map, delivery, &mapped.events, &intake.states(), &|| host.elapsed() < EXPLAIN_MAX)
 }
 
-/// What of the events goes out one by one, and what is to be said of the others.
+/// Decides which events are sent individually, and returns a warning about the others.
 fn plan(
     host: &dyn Host,
     intake: &Intake,
@@ -256,7 +259,7 @@ fn plan(
     (plan.events, (plan.digested > 0).then_some(warning))
 }
 
-/// The events, with one more where something could not be mapped.
+/// Adds a fallback alert if something could not be mapped.
 fn with_fallback(
     intake: &Intake,
     target: &Target,
@@ -282,7 +285,7 @@ fn with_fallback(
     }
 }
 
-/// The beginning of a body, without what its sender was given as a secret: it may put that anywhere.
+/// The beginning of a body, with the sender's secrets and the routing keys redacted: a sender may put them anywhere.
 fn excerpt(body: &[u8], config: &Config, target: &Target) -> String {
     let shown = String::from_utf8_lossy(body.get(..EXCERPT_BYTES).unwrap_or(body));
     let shown = target.routing_keys.redact(&shown);
@@ -298,7 +301,7 @@ fn destination(target: &Target) -> Destination<'_> {
     }
 }
 
-/// The address that the sender asks to have visited, where the source's rule and the operator's list allow it.
+/// The URL that the sender asks the relay to visit, if the source's rule and the operator's list allow it.
 fn visit(
     intake: &Intake,
     handshake: Option<&Handshake>,
@@ -306,7 +309,8 @@ fn visit(
 ) -> Result<Option<(Url, &'static Visit)>, Error> {
     let Some(Handshake::Visit { whose, path }) = handshake else { return Ok(None) };
     let Some(rule) = intake.source().and_then(|source| source.visit.as_ref()) else { return Ok(None) };
-    // By its signature or by a secret: the sender is known, and which of its wishes are wanted is another matter.
+    // The sender is authenticated, by signature or by secret. Whether the operator wants this subscription is a
+    // separate question.
     let authority = (rule.authority)(whose).filter(|_| config.listed.contains(whose));
     let authority = authority.ok_or(Error::Handshake { problem: HandshakeError::Unlisted, said: rule.unlisted })?;
     Ok(Some((Url { https: true, authority, path: path.clone() }, rule)))

@@ -1,4 +1,4 @@
-//! What the sender and the log are told at the end: the same facts, in the reply's body and in one line.
+//! The facts that the reply and the log line report: the same in both.
 
 use std::time::Duration;
 
@@ -13,50 +13,50 @@ use crate::pagerduty::events_api::{Failure, Outcome, Sent, Verdict};
 use crate::runtime::Host;
 use crate::text;
 
-/// How many entries of each kind the reply and the log list; what is beyond them is counted.
+/// How many entries of each kind the reply and the log list. The others are only counted.
 const LISTED_MAX: usize = 1000;
 
-/// What became of a request, for the reply and for the log. The pipeline alone puts it together, of what its stages give
-/// back.
+/// The facts about one request, for the reply and the log. Only the pipeline fills it in, from the results of its
+/// stages.
 #[derive(Default)]
 pub struct Report {
-    /// The source, or what a request was for beside deliveries.
+    /// The source, or the slug of a control endpoint.
     pub source: Option<String>,
-    /// The word of the user's own in the path.
+    /// The service named in the path.
     pub service: Option<String>,
-    /// How the sender proved itself.
+    /// How the sender authenticated.
     pub proof: Option<String>,
-    /// What needed no event, and why.
+    /// Items that needed no event, and why.
     pub ignored: Vec<Ignored>,
-    /// What could not be mapped.
+    /// Items that could not be mapped.
     pub rejected: Vec<MapError>,
-    /// What came of each event.
+    /// The outcome of each event.
     pub outcomes: Vec<Outcome>,
-    /// Whether only a preview was asked for.
+    /// Whether the request asked for a preview.
     pub asked_preview: bool,
-    /// What would have been sent, where that is all that was asked.
+    /// The events that would have been sent, for a preview.
     pub preview: Option<Preview>,
-    /// What else is known, by name.
+    /// Further facts, by name.
     pub more: Vec<(&'static str, Value)>,
-    /// What went well in the end, and somebody should still look at.
+    /// Successes that somebody should still look at.
     pub warnings: Vec<String>,
     /// The stages that have ended, and when.
     pub stages: Vec<(&'static str, Duration)>,
 }
 
-/// What would have been sent.
+/// The result of a preview.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Preview {
     /// The events, as JSON.
     pub events: Vec<Value>,
     /// The parts of the payload that change no event.
     pub unused: Vec<String>,
-    /// Why not all is explained, where it is not.
+    /// Why the explanation is incomplete, if it is.
     pub incomplete: Option<&'static str>,
 }
 
-/// `200` (or what the source's senders expect) with PagerDuty's own three members, so that programs which read
-/// PagerDuty's answer can read this one, and the facts beside them.
+/// A success: `200`, or the status that the source's senders expect. The body has PagerDuty's own three members, so
+/// that programs that parse PagerDuty's response can parse this one, and the facts beside them.
 pub fn success(status: StatusCode, message: &str, report: &Report) -> Reply {
     let mut body = report.reply();
     if let Some(members) = body.as_object_mut() {
@@ -69,7 +69,7 @@ pub fn success(status: StatusCode, message: &str, report: &Report) -> Reply {
     Reply::json(status, "application/json", &body)
 }
 
-/// What came of an event with one routing key, for the reply and the log.
+/// The result of sending an event with one routing key, for the reply and the log.
 fn sent(sent: &Sent) -> Map<String, Value> {
     let mut members = Map::new();
     members.insert("sha256".into(), sent.sha256.as_str().into());
@@ -79,12 +79,12 @@ fn sent(sent: &Sent) -> Map<String, Value> {
 }
 
 impl Report {
-    /// Notes that a stage has ended.
+    /// Records that a stage has ended.
     pub fn ended(&mut self, stage: &'static str, host: &dyn Host) {
         self.stages.push((stage, host.elapsed()));
     }
 
-    /// What became of a delivery, in one sentence.
+    /// The result of a delivery, in one sentence.
     pub fn message(&self) -> String {
         let accepted = self.outcomes.iter().filter(|outcome| outcome.verdict() == Verdict::Accepted);
         match (accepted.count(), &self.preview) {
@@ -96,7 +96,7 @@ impl Report {
         }
     }
 
-    /// The facts for the reply. A preview shows the payload to its sender, and so it is not for the log.
+    /// The facts for the reply. A preview shows the payload to its sender, so these must not be logged.
     pub fn reply(&self) -> Value {
         let mut facts = self.to_json();
         if let (Some(members), Some(preview)) = (facts.as_object_mut(), &self.preview) {
@@ -160,13 +160,14 @@ impl Report {
     }
 }
 
-/// One line of JSON: what was asked, what came of it, how long it took. No payload, no path that nobody vouches for.
+/// The log entry, one line of JSON: the request, its result and its duration. It contains no payload and no path from
+/// an unauthenticated sender.
 pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&Error>) -> String {
     let mut line = report.to_json();
     if let Some(members) = line.as_object_mut() {
         members.insert("time".into(), text::epoch(host.now()).into());
         let level = match report.warnings.is_empty() {
-            // A person tries something out, and is told.
+            // A person is trying something out and sees the result, so nothing here needs attention.
             _ if report.asked_preview => "info",
             _ if reply.status >= StatusCode::BAD_REQUEST => "error",
             false => "warning",
@@ -193,7 +194,7 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
     String::from_utf8(json::encode(&line)).unwrap_or_default()
 }
 
-/// What went well in the end, and somebody should still look at.
+/// Successes that somebody should still look at.
 pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
     let accepted = |outcome: &&Outcome| outcome.verdict() == Verdict::Accepted;
     let unknown = |sent: &Sent| sent.verdict() == Verdict::RefusedKey;
@@ -221,11 +222,11 @@ pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
     notes.map(|(count, note)| format!("{} {note}", text::count(count, "event"))).collect()
 }
 
-/// What all outcomes together mean for the sender: the worst of them decides.
+/// Combines all outcomes into the sender's status: the worst outcome decides.
 pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
     let outcomes = &report.outcomes;
     let of = outcomes.len();
-    // A change that a key does not take is no reason to send alerts again that are there.
+    // A change event that the key does not accept is no reason to resend alerts that PagerDuty already has.
     let alerts = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
     let counted = if outcomes.iter().any(|outcome| alerts(&outcome)) { alerts } else { |_: &&Outcome| true };
     let verdict = outcomes.iter().filter(counted).map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
@@ -246,7 +247,7 @@ pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<St
     }
 }
 
-/// The same of what was mapped: where nobody is paged for what could not be, its sender is told.
+/// The status for the mapping: the sender gets the error if no fallback alert reports it.
 pub fn mapped(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
     match report.rejected.first() {
         Some(error) if target.unmapped == Unmapped::Reject => Err(error.clone().into()),

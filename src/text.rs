@@ -1,7 +1,7 @@
-//! Text as vendors send it, made fit for PagerDuty: tolerant readers over JSON, cuts on character boundaries,
-//! timestamps, absolute URLs, digests.
+//! Text from vendors, adapted to PagerDuty: truncation between characters, one-line text, timestamps, digests,
+//! redaction.
 //!
-//! Nothing here knows a vendor or a PagerDuty field.
+//! This module knows no vendor and no PagerDuty field.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
-/// Cuts `text` to at most `max` UTF-16 code units, the last of them `…` where anything was cut.
+/// Truncates `text` to at most `max` UTF-16 code units. The last one is `…` if anything was removed.
 ///
-/// PagerDuty does not say whether its limits count code points or UTF-16 units; UTF-16 units are never fewer, so a
-/// text that fits by this count fits by the other too. A character is never split.
+/// PagerDuty does not document whether its limits count code points or UTF-16 units. A text never has fewer UTF-16
+/// units than code points, so a text that fits by this count also fits by the other. A character is never split.
 pub fn truncate(text: &str, max: usize) -> Cow<'_, str> {
-    // No text has more UTF-16 units than bytes of UTF-8, and most are far below their limit.
+    // A text never has more UTF-16 units than bytes of UTF-8, and most texts are far below their limit.
     if text.len() <= max || text.encode_utf16().count() <= max {
         return Cow::Borrowed(text);
     }
@@ -30,7 +30,8 @@ pub fn truncate(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
-/// One line: white space and control characters become single spaces, none at either end.
+/// Joins `text` into one line: each run of white space and control characters becomes one space, and both ends are
+/// trimmed.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
@@ -54,21 +55,23 @@ pub fn hex(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(bytes)
 }
 
-/// A timestamp as RFC 3339 in UTC (`…Z`), or nothing where `text` is not one or stands for "no time".
+/// Parses a timestamp and returns it as RFC 3339 in UTC (`…Z`). Returns `None` if `text` is not a timestamp or means
+/// "no time".
 ///
-/// Reads RFC 3339 and what senders make of it: a space for the `T`, an offset without its colon or its minutes, `UTC`
-/// for `Z`, any number of digits of a second. A time without an offset is not a point in time and reads as nothing, and
-/// so do Go's zero time (`0001-01-01T00:00:00Z`) and the epoch, which programs send where they mean none.
+/// Accepts RFC 3339 and common variants: a space instead of the `T`, an offset without its colon or its minutes, `UTC`
+/// instead of `Z`, any number of fractional digits. Returns `None` for a time without an offset, because that is not a
+/// point in time. Also returns `None` for Go's zero time (`0001-01-01T00:00:00Z`) and for the epoch, which programs
+/// send for "no time".
 pub fn timestamp(text: &str) -> Option<String> {
     instant(text).and_then(epoch)
 }
 
-/// The same in whole seconds since the Unix epoch.
+/// Like [`timestamp`], in whole seconds since the Unix epoch.
 pub fn unix_seconds(text: &str) -> Option<u64> {
     instant(text).map(|since| since.as_secs())
 }
 
-/// A timestamp as the time since the Unix epoch, which is not zero.
+/// Parses a timestamp as the time since the Unix epoch. It is never zero.
 fn instant(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (day, rest) = text.split_at_checked(10)?;
@@ -84,12 +87,12 @@ fn instant(text: &str) -> Option<Duration> {
     let month = Month::try_from(u8::try_from(number(day.get(4..)?.strip_prefix('-')?.get(..2)?)?).ok()?).ok()?;
     let date = Date::from_calendar_date(year, month, small(day.get(7..)?.strip_prefix('-')?)?).ok()?;
     let minute = clock.get(2..)?.strip_prefix(':')?.get(..2)?;
-    // A leap second has no place of its own in Unix time.
+    // Unix time cannot express a leap second.
     let second = match small(clock.get(5..)?.strip_prefix(':')?)? {
         60 => 59,
         second => second,
     };
-    // Scaled to nine digits; what is beyond them is below a nanosecond.
+    // Scaled to nine digits. Further digits are below a nanosecond.
     let nanos = fraction.bytes().skip(1).chain([b'0'; 9]).take(9).fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
     let time = Time::from_hms_nano(small(clock.get(..2)?)?, small(minute)?, second, nanos).ok()?;
 
@@ -98,7 +101,7 @@ fn instant(text: &str) -> Option<Duration> {
     (since.as_secs() > 0).then_some(since)
 }
 
-/// `Z`, `UTC` or `±hh[[:]mm]`.
+/// Parses `Z`, `UTC` or `±hh[[:]mm]`.
 fn offset(zone: &str) -> Option<UtcOffset> {
     if matches!(zone, "Z" | "z" | "UTC" | "GMT") {
         return Some(UtcOffset::UTC);
@@ -112,17 +115,17 @@ fn offset(zone: &str) -> Option<UtcOffset> {
     UtcOffset::from_hms(part(hours)?, part(minutes)?, 0).ok()
 }
 
-/// Two digits.
+/// Parses two digits.
 fn small(text: &str) -> Option<u8> {
     if text.len() == 2 { number(text)?.try_into().ok() } else { None }
 }
 
-/// Digits and nothing else: `parse` would take a sign.
+/// Parses digits only: `parse` would also accept a sign.
 fn number(text: &str) -> Option<i32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// The time since the Unix epoch as an RFC 3339 timestamp in UTC, with as many digits of a second as it has.
+/// Formats the time since the Unix epoch as an RFC 3339 timestamp in UTC, with as many fractional digits as needed.
 pub fn epoch(since: Duration) -> Option<String> {
     let time = OffsetDateTime::from_unix_timestamp(i64::try_from(since.as_secs()).ok()?).ok()?;
     let (year, month, day) = time.to_calendar_date();
@@ -137,7 +140,7 @@ pub fn epoch(since: Duration) -> Option<String> {
     Some(text)
 }
 
-/// A template with a part for each `{}`. It takes less room than a list of all pieces.
+/// Replaces each `{}` of a template by one of the parts. The component is smaller this way than with lists of pieces.
 pub fn interpolate(template: &str, parts: &[&str]) -> String {
     let mut filled = String::new();
     let mut rest = template;
@@ -151,23 +154,23 @@ pub fn interpolate(template: &str, parts: &[&str]) -> String {
     filled + rest
 }
 
-/// A number of things, in the singular for one: `1 event`, `2 events`.
+/// A count with its noun: `1 event`, `2 events`.
 pub fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What a word stands for in a vendor's table, in any case.
+/// Looks a word up in a vendor's table, ignoring case.
 pub fn lookup<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning)
 }
 
-/// `text` without `secret`, wherever it stands.
+/// Replaces every occurrence of `secret` in `text`.
 pub fn redact(text: &str, secret: &str) -> String {
-    // An empty text is everywhere.
+    // An empty string occurs everywhere.
     if secret.is_empty() { text.to_owned() } else { text.replace(secret, "[redacted]") }
 }
 
-/// Texts in a row, with `between` between them; empty ones are left out.
+/// Joins texts with `between`, skipping empty ones.
 pub fn join_nonempty(parts: &[&str], between: &str) -> String {
     let mut whole = String::new();
     for part in parts {
@@ -181,7 +184,7 @@ pub fn join_nonempty(parts: &[&str], between: &str) -> String {
     whole
 }
 
-/// Texts in a row, each after what goes before it unless it is the first; those that are nothing or empty are left out.
+/// Joins texts, skipping missing and empty ones. Each text except the first is preceded by its own prefix.
 pub fn join_prefixed(parts: &[(&str, Option<&str>)]) -> String {
     let mut whole = String::new();
     for (before, part) in parts {
@@ -192,8 +195,8 @@ pub fn join_prefixed(parts: &[(&str, Option<&str>)]) -> String {
     whole
 }
 
-/// `text` with `…` for every word that could be a secret: sixteen or more letters, digits and what base64 and
-/// percent-encoding need beside them.
+/// Replaces every word of `text` that could be a secret by `…`. Such a word has sixteen or more characters: letters,
+/// digits and the punctuation of base64 and percent-encoding.
 pub fn masked(text: &str) -> String {
     let mut shown = String::new();
     let mut word = String::new();
@@ -210,5 +213,5 @@ pub fn masked(text: &str) -> String {
     shown
 }
 
-/// The shortest word that could be a secret, in characters: shorter ones open no source.
+/// The shortest word that could be a secret, in characters. A shorter value is never accepted as a secret.
 const MASKED_MIN_CHARS: usize = 16;

@@ -1,27 +1,28 @@
-//! Signatures by a public key that has to be fetched: it is in a certificate, and the message says where.
+//! Signatures whose public key is in a certificate. The relay fetches the certificate from a URL in the message.
 
 use std::fmt;
 
 use super::{AuthError, Fetch};
 use crate::http::Headers;
 
-/// A scheme of this kind, as data. Whoever signs so shares no secret with us, so what counts is whose message it is: the
-/// operator lists them in a variable.
+/// A signature with a fetched certificate, as data. Such a sender shares no secret with us, and the vendor signs the
+/// messages of all its customers. So the message must also belong to one of the names that the operator lists in a
+/// variable.
 pub struct Certified {
     /// Its name in replies, logs and templates.
     pub name: &'static str,
-    /// What a person is told of it: "signature of …".
+    /// Its description for people: "signature of …".
     pub way: &'static str,
-    /// The variable that lists whose messages open a source, separated by commas.
+    /// The variable that lists the accepted names, separated by commas.
     pub listed_in: &'static str,
-    /// Whether this build can verify it. Where it cannot, no signature of the kind is looked at.
+    /// Whether this build can verify it. If not, signatures of this kind are ignored.
     pub built_in: bool,
-    /// What to say where the certificate cannot be had now.
+    /// The message if the certificate cannot be fetched now.
     pub no_certificate: &'static str,
-    /// Whether a request makes use of it.
+    /// Whether a request has such a signature, valid or not.
     pub is_presented: fn(&Headers) -> bool,
-    /// Gives what is proven of the body of a message about one of those listed. The time is in seconds since the Unix
-    /// epoch.
+    /// Verifies a body that belongs to one of the listed names. Returns the part of the body that the signature covers.
+    /// The time is in seconds since the Unix epoch.
     pub verify: for<'a> fn(&'a [u8], &'a [String], u64, Fetch<'a>) -> Result<Vec<u8>, AuthError>,
 }
 

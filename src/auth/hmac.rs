@@ -1,7 +1,7 @@
-//! Signatures by HMAC over the raw body, with or without a timestamp that is signed too.
+//! HMAC signatures over the raw body, with or without a signed timestamp.
 //!
-//! One verifier for a family: what differs between vendors is data. Signatures are computed, written out as the vendor
-//! writes them, and compared as text in constant time, so a wrong case or a missing padding is a wrong signature.
+//! One verifier serves all vendors; their differences are data. It computes the signature, encodes it as the vendor
+//! does, and compares the texts in constant time. So a signature in the wrong case or without its padding is invalid.
 
 use base64ct::{Base64, Encoding as _};
 use hmac::{Hmac as Mac, KeyInit};
@@ -14,91 +14,92 @@ use crate::http::Headers;
 use crate::secret::Secret;
 use crate::text;
 
-/// How a vendor signs.
+/// A vendor's way to sign.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hmac<'a> {
-    /// The header that holds the signature, in lower case.
+    /// The header with the signature, in lower case.
     pub header: &'a str,
-    /// The hash under the HMAC.
+    /// The hash function of the HMAC.
     pub hash: Hash,
-    /// How the signature is written.
+    /// The encoding of the signature.
     pub encoding: Encoding,
-    /// What stands in the header around it.
+    /// The layout of the header around the signature.
     pub form: SignatureLayout<'a>,
-    /// What is signed beside the body.
+    /// The timestamp that is signed with the body.
     pub stamp: SignedTimestamp<'a>,
 }
 
-/// The hash under an HMAC.
+/// The hash function of an HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
-    /// SHA-1, which is sound inside an HMAC and all that some vendors have.
+    /// SHA-1. It is secure inside an HMAC, and some vendors offer nothing better.
     Sha1,
     /// SHA-256.
     Sha256,
 }
 
-/// How a signature is written.
+/// The encoding of a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// The standard alphabet, padded.
+    /// Base64 with the standard alphabet and padding.
     Base64,
-    /// Lower-case digits.
+    /// Lower-case hex.
     Hex,
 }
 
-/// What stands in the header around a signature.
+/// The layout of a header around its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureLayout<'a> {
-    /// `key=value` pairs with commas between them: `t=1700000000,v1=…`. The timestamp, a separator and the body are signed.
+    /// `key=value` pairs, separated by commas: `t=1700000000,v1=…`. The timestamp, a separator and the body are signed.
     Fields {
-        /// The timestamp's key, which comes once.
+        /// The key of the timestamp. It must occur exactly once.
         timestamp: &'a str,
-        /// The signatures' key, which may come more than once.
+        /// The key of a signature. It may occur more than once.
         signature: &'a str,
-        /// What is signed between the timestamp and the body.
+        /// The text that is signed between the timestamp and the body.
         separator: &'a str,
     },
-    /// Several, with commas between them, each after this prefix; others are left alone.
+    /// Several signatures, separated by commas, each with this prefix. Entries with another prefix are ignored.
     List(&'a str),
-    /// One, after this prefix.
+    /// One signature with this prefix.
     One(&'a str),
 }
 
-/// What is signed beside the body, where the header itself does not hold it.
+/// The timestamp that is signed with the body, if the layout has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedTimestamp<'a> {
-    /// `before`, the timestamp from a header of its own, a colon, the body.
+    /// The timestamp is in a header of its own. `before`, the timestamp, a colon and the body are signed.
     Header {
         /// The timestamp's header, in lower case.
         name: &'a str,
-        /// What is signed before it.
+        /// The text that is signed before the timestamp.
         before: &'a str,
-        /// Whether a delivery without a timestamp is refused. Where it is not, the body alone is signed without one.
+        /// Whether a delivery without a timestamp is rejected. If not, a signature without a timestamp covers the body
+        /// alone.
         required: bool,
     },
-    /// Nothing: the signature holds for ever, and a recorded delivery can be sent again.
+    /// No timestamp: the signature never expires, so it does not protect against replay.
     None,
 }
 
-/// What a header offers.
+/// The signatures in a header.
 struct PresentedSignatures<'a> {
     signatures: Vec<&'a str>,
-    /// What is signed before the body: a word, a timestamp, a separator.
+    /// The text that is signed before the body: a prefix, a timestamp, a separator.
     stamp: [&'a str; 3],
 }
 
 impl Hmac<'_> {
-    /// Whether one of the signatures is right, and the timestamp, where there is one, near `clock`.
+    /// Whether one of the signatures is valid, and the timestamp, if there is one, is near `clock`.
     pub(super) fn verify(&self, headers: &Headers, body: &[u8], secret: &Secret, clock: Clock) -> bool {
         let Some(offer) = self.offer(headers, body, clock) else { return false };
         let right = self.sign(secret, &offer.stamp, body);
-        // All of them are looked at, so that the time does not tell which one was right.
+        // Every signature is compared, so that the time does not reveal which one is valid.
         let equal = |signature: &&str| bool::from(right.as_bytes().ct_eq(signature.as_bytes()));
         offer.signatures.iter().filter(|signature| equal(signature)).count() > 0
     }
 
-    /// The signatures that the header offers, and what they sign before the body.
+    /// Parses the header: the signatures, and the text that they sign before the body.
     fn offer<'a>(&'a self, headers: &'a Headers, body: &[u8], clock: Clock) -> Option<PresentedSignatures<'a>> {
         let value = credential(headers, self.header)?;
         let signatures = match self.form {
@@ -125,7 +126,7 @@ impl Hmac<'_> {
                 let time = credential(headers, name).filter(|time| clock.is_near(time))?;
                 Some(PresentedSignatures { signatures, stamp: [before, time, ":"] })
             }
-            // A recorded delivery could be passed off as one without a timestamp by moving that into the body.
+            // An attacker could move the signed timestamp of a recorded delivery into its body and omit the header.
             SignedTimestamp::Header { before, .. } if begins_with_timestamp(body, before) => None,
             SignedTimestamp::Header { .. } => Some(PresentedSignatures { signatures, stamp: [""; 3] }),
             SignedTimestamp::None if clock.timestamped => None,
@@ -148,7 +149,7 @@ impl Hmac<'_> {
     }
 }
 
-/// Whether a body begins as what is signed before it does.
+/// Whether a body begins like a signed timestamp.
 fn begins_with_timestamp(body: &[u8], before: &str) -> bool {
     let rest = body.strip_prefix(before.as_bytes());
     rest.and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)

@@ -1,10 +1,10 @@
-//! Who sent this: a request, the ways its source can prove itself, and the secret make an [`Authenticated`] delivery,
-//! or nothing does.
+//! Authenticates senders. [`verify`] takes a request, the schemes of its source and the secrets, and returns an
+//! [`Authenticated`] delivery or an error.
 //!
-//! A scheme is data: a source lists those its vendor can use. Signatures go before the secret itself, and a signature
-//! that is there and wrong is the end: nothing else is tried. Every comparison with a secret, or with what a secret has
-//! signed, is in constant time. A header that comes twice, is empty, too long, not plain ASCII or has space around it
-//! proves nothing.
+//! A scheme is data, and a source lists the schemes that its vendor can use. Signatures take precedence over the shared
+//! secret. If a signature is present and invalid, the request is rejected, and no other scheme is considered. Every
+//! comparison with a secret or a signature takes constant time. A header does not count as a credential if it occurs
+//! twice, is empty, too long or not plain ASCII, or has space around its value.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,75 +25,76 @@ pub use self::hmac::{Encoding as SignatureEncoding, Hash, Hmac, SignatureLayout,
 use self::scheme::Clock;
 pub use self::scheme::{SHARED_SECRET, Scheme, TIMESTAMP_TOLERANCE_SECS, is_public_key};
 
-/// Where [`Policy::query`] lets any sender put the secret.
+/// Where any sender may put the secret if [`Policy::query`] allows it.
 const QUERY: Scheme<'static> = Scheme::Query("token");
 
-/// What the operator asks of senders.
+/// The operator's requirements for senders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether the secret itself is enough.
+    /// Whether a signature is required.
     pub signature: Signature,
     /// Whether the secret may be in the query.
     pub query: Query,
 }
 
-/// Whether the secret itself is enough.
+/// Whether a signature is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {
-    /// It is, unless a signature is there too.
+    /// The shared secret is enough, unless the request has a signature.
     Optional,
-    /// Only a signature opens.
+    /// A signature is required.
     Required,
-    /// Only a signature over a timestamp opens.
+    /// A signature that covers a timestamp is required.
     Timestamped,
 }
 
 /// Whether the secret may be in the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query {
-    /// From any sender.
+    /// Any sender may use the query.
     Any,
-    /// From senders that can put it nowhere else, as their source's schemes say.
+    /// Only senders that cannot set a header may use it, according to the schemes of their source.
     Listed,
-    /// From none.
+    /// No sender may use it.
     None,
 }
 
-/// What opens a source.
+/// The secrets of a source, and the requirements for its senders.
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
-    /// The secrets; none where only signatures of [`Scheme::Certified`] open.
+    /// The secrets. `None` if the source accepts only [`Scheme::Certified`] signatures.
     pub secrets: Option<&'a Rotation>,
-    /// What is asked of senders beyond knowing one.
+    /// The operator's further requirements.
     pub policy: Policy,
-    /// Whose messages open a source with [`Scheme::Certified`].
+    /// The names that [`Scheme::Certified`] accepts.
     pub listed: &'a [String],
 }
 
-/// Fetches a certificate from an address that [`verify`] has checked.
+/// Fetches a certificate from a URL that [`verify`] has checked.
 pub type Fetch<'a> = &'a mut dyn FnMut(&Url) -> Result<Vec<u8>, FetchError>;
 
-/// Why there is no certificate.
+/// Why a document could not be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchError {
-    /// There is none at that address.
+    /// The document does not exist at that URL.
     Absent,
-    /// It cannot be had now.
+    /// The document cannot be fetched now.
     Trouble,
 }
 
-/// A delivery whose sender is known. [`verify`] alone can make one, so nothing can be mapped without it.
+/// A delivery from an authenticated sender. Only [`verify`] creates one, so nothing can be mapped without
+/// authentication.
 #[derive(Clone)]
 pub struct Authenticated<'a> {
     request: &'a Request,
-    /// What is proven of the body, where that is not all of it.
+    /// The part of the body that the signature covers. `None` if that is the whole body.
     proven: Option<Vec<u8>>,
     by: AuthenticatedBy<'a>,
-    /// The ways to prove oneself here: the headers and parameters that they name hold credentials, whatever they are called.
+    /// The schemes of the source. The headers and parameters that they name hold credentials, whatever their names are.
     schemes: &'a [Scheme<'a>],
 }
 
-/// What is in the name of a header or a parameter that may hold a credential.
+/// A header or a parameter may hold a credential if its name contains one of these words.
 const CREDENTIALS: &[&str] = &["auth", "cookie", "key", "password", "secret", "signature", "token"];
 
 fn is_credential(name: &str) -> bool {
@@ -101,12 +102,12 @@ fn is_credential(name: &str) -> bool {
     CREDENTIALS.iter().any(|word| name.contains(word))
 }
 
-/// How the sender proved itself.
+/// How a sender authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthenticatedBy<'a> {
-    /// The scheme that held.
+    /// The scheme that succeeded.
     pub scheme: Scheme<'a>,
-    /// Whether it was with the secret before the one in use.
+    /// Whether it succeeded with the previous secret.
     pub previous: bool,
 }
 
@@ -122,31 +123,32 @@ impl fmt::Display for AuthenticatedBy<'_> {
 }
 
 impl Authenticated<'_> {
-    /// The bytes of the body, exactly as they came; of one that was let in by a signature over a part of it only that
-    /// part.
+    /// The raw bytes of the body. If the signature covers only part of it, that part.
     pub fn body(&self) -> &[u8] {
         self.proven.as_deref().unwrap_or(&self.request.body)
     }
 
-    /// The value of a header (its name in lower case) that came once. Headers whose names suggest a credential have none.
+    /// The value of a header (its name in lower case). Returns `None` if the header is absent, occurs more than once,
+    /// or may hold a credential.
     pub fn header(&self, name: &str) -> Option<&str> {
         let value = self.request.headers.once(name).filter(|_| !self.hides(name))?;
         str::from_utf8(value).ok().map(str::trim).filter(|value| !value.is_empty())
     }
 
-    /// The headers whose names begin with `prefix`, without it, under the same rule.
+    /// The headers whose names begin with `prefix`, by the rest of their names. [`Authenticated::header`] decides which
+    /// are visible.
     pub fn headers(&self, prefix: &str) -> Vec<(&str, &str)> {
         let names = self.request.headers.names().filter_map(|name| name.strip_prefix(prefix));
         names.filter_map(|name| Some((name, self.header(&format!("{prefix}{name}"))?))).collect()
     }
 
-    /// The parameters of the query, decoded, but for those whose names suggest a credential.
+    /// The decoded parameters of the query, except those that may hold a credential.
     pub fn query(&self) -> Vec<(String, String)> {
         let pairs = form::pairs(&self.request.query).into_iter();
         pairs.filter(|(name, _)| !self.hides(name)).collect()
     }
 
-    /// The names of the headers that [`Authenticated::header`] shows, in lower case.
+    /// The names of the headers that [`Authenticated::header`] returns, in lower case.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
         self.request.headers.names().filter(|name| !self.hides(name))
     }
@@ -161,8 +163,8 @@ impl Authenticated<'_> {
         is_credential(name) || self.schemes.iter().any(names)
     }
 
-    /// Asks something of what the same sender could have sent instead: another body, and one header fewer. It is for
-    /// explaining a mapping by its answers, and nothing of it is ever sent.
+    /// Calls `ask` with a delivery of the same sender that has another body and one header less. This explains a
+    /// mapping by re-running it. Nothing of it is ever sent.
     pub fn with_altered_body<T>(
         &self,
         body: Vec<u8>,
@@ -176,33 +178,33 @@ impl Authenticated<'_> {
         ask(&Authenticated { request: &request, proven: Some(body), by: self.by, schemes: self.schemes })
     }
 
-    /// The path that was asked for, still percent-encoded, without a slash at its end.
+    /// The path of the request, still percent-encoded, without a trailing slash.
     pub fn path(&self) -> &str {
         self.request.path.strip_suffix('/').unwrap_or(&self.request.path)
     }
 
-    /// How the sender proved itself.
+    /// How the sender authenticated.
     pub fn authenticated_by(&self) -> AuthenticatedBy<'_> {
         self.by
     }
 }
 
-/// Why a request is not let in.
+/// Why a request was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthError {
-    /// The certificate that a signature is to be checked with cannot be had now; what to do about it.
+    /// The certificate for a signature cannot be fetched now. The text says what to do about it.
     Certificate(&'static str),
-    /// The missing or invalid credentials. Which of the two is nobody's business.
+    /// The credentials are missing or invalid. The reply does not reveal which.
     Refused,
 }
 
-/// Lets a request in where one of `schemes` holds with the current secret or the one before it. `now` is the time since
-/// the Unix epoch.
+/// Authenticates a request by one of `schemes`, with the current or the previous secret. `now` is the time since the
+/// Unix epoch.
 ///
-/// The first signature scheme that the request makes use of decides alone, for or against.
+/// If the request has a signature, the first signature scheme that it uses decides alone.
 ///
 /// # Errors
-/// None holds, or it cannot be known now.
+/// Returns [`AuthError`] if no scheme succeeds, or if a certificate cannot be fetched.
 pub fn verify<'a>(
     request: &'a Request,
     schemes: &'a [Scheme<'a>],
@@ -235,14 +237,14 @@ pub fn verify<'a>(
     shown.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
 }
 
-/// A secret begins with `whsec_` or `whpk_`, and what follows is no key.
+/// A secret begins with `whsec_` or `whpk_`, but the rest is not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedKey;
 
-/// Whether a secret with a prefix that promises a key holds one.
+/// Checks that a secret with the prefix of a key contains a key.
 ///
 /// # Errors
-/// It does not.
+/// Returns [`MalformedKey`] if it does not.
 pub fn check_key(secret: &str) -> Result<(), MalformedKey> {
     standard_webhooks::check_key(secret)
 }

@@ -1,4 +1,4 @@
-//! The ways to prove oneself, as data, and what each finds in a request.
+//! Authentication schemes, as data, and how each finds its credential in a request.
 
 use base64ct::{Base64, Encoding};
 
@@ -8,35 +8,35 @@ use super::standard_webhooks;
 use crate::http::{Headers, Request};
 use crate::secret::Secret;
 
-/// The longest header that is looked at for a credential, in bytes.
+/// The longest header that can be a credential, in bytes.
 const CREDENTIAL_MAX_BYTES: usize = 4096;
 
-/// How far a signed timestamp may be from our clock, in seconds, either way. Standard Webhooks' reference libraries
-/// have it so, and vendors that name a number name this one.
+/// The tolerance for signed timestamps, in seconds before or after our clock. Standard Webhooks' reference libraries
+/// use this number, and so does every vendor that documents one.
 pub const TIMESTAMP_TOLERANCE_SECS: u64 = 300;
 
-/// A way for a sender to prove itself.
+/// One way for a sender to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme<'a> {
     /// `Authorization: Basic`, any user name, the secret as the password (RFC 7617).
     Basic,
     /// `Authorization: Bearer`, the secret as the token (RFC 6750).
     Bearer,
-    /// A signature whose key is in a certificate, about one of [`Access::listed`](super::Access::listed). Where none is
-    /// listed, no such signature is looked at.
+    /// A signature whose key is in a certificate, for one of [`Access::listed`](super::Access::listed). If nothing is
+    /// listed, such signatures are ignored.
     Certified(&'a Certified),
-    /// The secret itself in a header of this name, in lower case.
+    /// The shared secret in a header with this name, in lower case.
     Header(&'a str),
-    /// A signature by HMAC.
+    /// An HMAC signature.
     Hmac(&'a Hmac<'a>),
-    /// The secret itself as a query parameter of this name. It ends up in other people's logs, so it is for senders that
-    /// can set nothing else.
+    /// The shared secret as a query parameter with this name. Other servers may log it there, so it is only for senders
+    /// that cannot set a header.
     Query(&'a str),
     /// Standard Webhooks (<https://www.standardwebhooks.com>): `v1` with a `whsec_` secret, `v1a` with a `whpk_` key.
     StandardWebhooks,
 }
 
-/// The secret itself, in any of the places where a sender with a free choice of headers can put it.
+/// The shared secret, in each of the headers where a configurable sender can put it.
 pub const SHARED_SECRET: &[Scheme<'static>] = &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")];
 
 impl<'a> Scheme<'a> {
@@ -53,12 +53,12 @@ impl<'a> Scheme<'a> {
         }
     }
 
-    /// Whether it is a signature rather than the secret itself.
+    /// Whether the scheme is a signature. The others use the shared secret itself.
     pub fn is_signature(self) -> bool {
         matches!(self, Scheme::Certified(_) | Scheme::Hmac(_) | Scheme::StandardWebhooks)
     }
 
-    /// Whether a signature under this scheme is over a timestamp too, or can be.
+    /// Whether signatures of this scheme can cover a timestamp.
     pub fn signs_time(self) -> bool {
         match self {
             Scheme::Hmac(hmac) => {
@@ -69,7 +69,7 @@ impl<'a> Scheme<'a> {
         }
     }
 
-    /// Whether the request has a signature under this scheme, right or wrong.
+    /// Whether the request has a signature of this scheme, valid or not.
     pub(super) fn is_presented(self, headers: &Headers, listed: &[String]) -> bool {
         match self {
             Scheme::Hmac(hmac) => headers.has(hmac.header),
@@ -81,17 +81,17 @@ impl<'a> Scheme<'a> {
         }
     }
 
-    /// Whether the request proves under this scheme that its sender knows the secret.
+    /// Whether the request authenticates its sender under this scheme with this secret.
     pub(super) fn verify(self, request: &Request, secret: &Secret, clock: Clock) -> bool {
         let headers = &request.headers;
         match self {
-            // An empty key signs what anybody can sign.
+            // Anyone can sign with an empty key.
             _ if secret.expose().is_empty() => false,
             Scheme::StandardWebhooks => standard_webhooks::verify(headers, &request.body, secret, clock),
-            // A public key is no secret: whoever has it could sign with it, or show it.
+            // A public key is not secret, so it authenticates nobody here.
             _ if is_public_key(secret) => false,
             Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, clock),
-            // It is verified without a secret.
+            // This scheme is verified without a secret.
             Scheme::Certified(_) => false,
             Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => {
                 self.offered(request).is_some_and(|offered| secret.matches(&offered))
@@ -99,13 +99,13 @@ impl<'a> Scheme<'a> {
         }
     }
 
-    /// What the request offers as the secret itself.
+    /// The shared secret that the request presents.
     fn offered(self, request: &Request) -> Option<Vec<u8>> {
         let headers = &request.headers;
         match self {
             Scheme::Basic => {
                 let pair = Base64::decode_vec(authorization(headers, "basic")?).ok()?;
-                // Only the first colon separates: a password may hold more of them.
+                // The first colon is the separator: the password may contain more.
                 let colon = pair.iter().position(|&byte| byte == b':')?;
                 pair.get(colon + 1..).map(<[u8]>::to_vec)
             }
@@ -125,29 +125,30 @@ impl<'a> Scheme<'a> {
     }
 }
 
-/// Whether what is set as a secret is a public key, which only [`Scheme::StandardWebhooks`] can use.
+/// Whether a configured secret is a public key. Only [`Scheme::StandardWebhooks`] can use one.
 pub fn is_public_key(secret: &Secret) -> bool {
     secret.expose().starts_with(standard_webhooks::PUBLIC_KEY)
 }
 
-/// The one value of a header, where it can be a credential at all.
+/// The value of a header. Returns `None` if it cannot be a credential.
 pub(super) fn credential<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     let value = headers.once(name)?;
     let fits = !value.is_empty() && value.len() <= CREDENTIAL_MAX_BYTES;
-    // Visible ASCII and the space: what RFC 9110 section 5.5 leaves of a field value without obsolete text.
+    // Visible ASCII and the space. RFC 9110 section 5.5 allows no other bytes in a field value, except obsolete text.
     let plain = value.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    // A runtime that reads HTTP has taken the space around a value away.
+    // An HTTP runtime has already removed the space around a value.
     str::from_utf8(value).ok().filter(|value| fits && plain && value.trim() == *value)
 }
 
-/// The credentials of the `Authorization` header, where it names this scheme (in any case, RFC 9110 section 11.1).
+/// The credentials in the `Authorization` header. Returns `None` if it names another scheme (ignoring case, RFC 9110
+/// section 11.1).
 fn authorization<'a>(headers: &'a Headers, scheme: &str) -> Option<&'a str> {
     let (name, credentials) = credential(headers, "authorization")?.split_once(' ')?;
     let credentials = credentials.trim_start_matches(' ');
     (name.eq_ignore_ascii_case(scheme) && !credentials.is_empty()).then_some(credentials)
 }
 
-/// When a signed timestamp is looked at, and whether there has to be one.
+/// The current time, for checking signed timestamps, and whether a timestamp is required.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     pub(super) now: u64,
@@ -155,10 +156,10 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Whether a timestamp (Unix seconds in digits, no sign) is within the tolerance, before or after.
+    /// Whether a timestamp (Unix seconds in digits, without a sign) is within the tolerance.
     pub(super) fn is_near(self, timestamp: &str) -> bool {
         let digits = (1..=19).contains(&timestamp.len()) && timestamp.bytes().all(|byte| byte.is_ascii_digit());
-        // Nineteen digits are below 2^64.
+        // A number of nineteen digits is below 2^64.
         let time = timestamp.parse::<u64>().ok().filter(|_| digits);
         time.is_some_and(|time| time.abs_diff(self.now) <= TIMESTAMP_TOLERANCE_SECS)
     }

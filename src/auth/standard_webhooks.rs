@@ -1,7 +1,7 @@
-//! Standard Webhooks: an id, a timestamp and the body are signed, with a shared key or with a pair of keys.
+//! Standard Webhooks: the sender signs an id, a timestamp and the body, with a shared key or a key pair.
 //!
 //! Written from <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>. GitLab's
-//! signing token is the same.
+//! signing token follows it too.
 
 use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -19,19 +19,20 @@ const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
 pub(super) const SIGNATURE: &str = "webhook-signature";
 
-/// What a shared key begins with.
+/// The prefix of a shared key.
 const SHARED_KEY: &str = "whsec_";
 
-/// What a public key begins with.
+/// The prefix of a public key.
 pub(super) const PUBLIC_KEY: &str = "whpk_";
 
-/// How many signatures are tried with a public key. A sender that changes its keys sends two.
+/// How many signatures are verified with a public key. A sender that rotates its keys sends two.
 const PUBLIC_KEY_SIGNATURES_MAX: usize = 4;
 
-/// The shortest shared key, in bytes. The specification asks senders for 24 to 64; some are shorter in practice.
+/// The shortest shared key, in bytes. The specification asks senders for 24 to 64 bytes, but some keys are shorter in
+/// practice.
 const SHARED_KEY_MIN_BYTES: usize = 16;
 
-/// Whether one of the signatures is right and the timestamp near `clock`.
+/// Whether one of the signatures is valid and the timestamp is near `clock`.
 pub(super) fn verify(headers: &Headers, body: &[u8], secret: &Secret, clock: Clock) -> bool {
     let signed = || {
         let id = credential(headers, ID)?;
@@ -51,12 +52,12 @@ pub(super) fn verify(headers: &Headers, body: &[u8], secret: &Secret, clock: Clo
         };
         let right = Base64::encode_string(&mac.chain_update(&signed).finalize().into_bytes());
         let candidates = entries.filter(|(version, _)| *version == "v1");
-        // All of them are looked at, so that the time does not tell which one was right.
+        // Every signature is compared, so that the time does not reveal which one is valid.
         return candidates
             .fold(false, |found, (_, candidate)| found | bool::from(right.as_bytes().ct_eq(candidate.as_bytes())));
     }
     let Some(key) = secret.expose().strip_prefix(PUBLIC_KEY).and_then(public_key) else { return false };
-    // Each costs a hash of the whole body and more, before anything is known of the sender.
+    // Limited, because each verification hashes the whole body for a sender that is not authenticated yet.
     let mut candidates = entries.filter(|(version, _)| *version == "v1a").take(PUBLIC_KEY_SIGNATURES_MAX);
     candidates.any(|(_, candidate)| {
         let mut bytes = [0; 64];
@@ -71,7 +72,7 @@ fn public_key(key: &str) -> Option<VerifyingKey> {
     VerifyingKey::from_bytes(key.try_into().ok()?).ok()
 }
 
-/// Whether what follows a prefix that promises a key is one.
+/// Checks the key behind the prefix of a key.
 pub(super) fn check_key(secret: &str) -> Result<(), MalformedKey> {
     let good = match (secret.strip_prefix(SHARED_KEY), secret.strip_prefix(PUBLIC_KEY)) {
         (Some(key), _) => Base64::decode_vec(key).is_ok_and(|key| key.len() >= SHARED_KEY_MIN_BYTES),

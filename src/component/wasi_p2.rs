@@ -1,7 +1,8 @@
-//! WASI 0.2: a request in, [`Host`] by way of WASI, a reply out. The one file that names its bindings.
+//! WASI 0.2: takes a request, implements [`Host`] with WASI, and sends the reply. Only this file names the bindings.
 //!
-//! Every wait for a sender's body or for PagerDuty ends: both are read without blocking, and each poll has a clock in it.
-//! Only the log and a reply too large for the runtime's buffer are written as the runtime has it.
+//! Every wait for a sender's body or for PagerDuty has a timeout: both are read without blocking, and each poll
+//! includes a clock. Two writes have only the runtime's own timeout: the log, and a reply that is too large for the
+//! runtime's buffer.
 
 use std::time::Duration;
 
@@ -35,16 +36,16 @@ mod bindings {
     use super::Component;
 }
 
-/// The longest a connection may take to stand.
+/// Timeout for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The longest pause inside an answer.
+/// The longest pause inside a response.
 const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much is read or written at once, in bytes.
+/// How much is read or written in one call, in bytes.
 const CHUNK: u64 = 64 * 1024;
 
-/// The most that `blocking-write-and-flush` takes, in bytes; more is a trap.
+/// The most that `blocking-write-and-flush` accepts, in bytes. More causes a trap.
 const BLOCKING_WRITE_MAX: usize = 4096;
 
 struct Component;
@@ -55,21 +56,21 @@ impl Guest for Component {
         let request = read_request(&request, &host);
         let (reply, line) = pipeline::handle(&mut host, &request);
         answer(response_out, reply);
-        // After the reply: nobody is to wait for a log that does not flow.
+        // The log follows the reply, so that the sender never waits for a slow log.
         if let Some(line) = line {
             log(&line);
         }
     }
 }
 
-/// The runtime.
+/// The host of one request.
 struct Wasi {
     /// When the request arrived, by the monotonic clock.
     arrived: u64,
 }
 
 impl Wasi {
-    /// The instant that is `after` the arrival.
+    /// The instant `after` this duration from the arrival.
     fn at(&self, after: Duration) -> u64 {
         self.arrived.saturating_add(nanos(after))
     }
@@ -131,14 +132,14 @@ impl Wire for Wasi {
 fn log(line: &str) {
     let stderr = get_stderr();
     for piece in format!("{line}\n").as_bytes().chunks(BLOCKING_WRITE_MAX) {
-        // There is nowhere to say that the log cannot be written.
+        // A failure to write the log cannot be reported anywhere.
         if stderr.blocking_write_and_flush(piece).is_err() {
             return;
         }
     }
 }
 
-/// One outbound request under way. Fields drop in this order, children before their parents, as WASI wants it.
+/// One running outbound request. The fields drop in this order, children before their parents, as WASI requires.
 struct Exchange {
     upload: Option<Upload>,
     download: Option<Download>,
@@ -146,7 +147,7 @@ struct Exchange {
     read_max: usize,
 }
 
-/// A body on its way out.
+/// A request body that is being sent.
 struct Upload {
     stream: OutputStream,
     body: OutgoingBody,
@@ -154,7 +155,7 @@ struct Upload {
     sent: usize,
 }
 
-/// A body on its way in.
+/// A response body that is being read.
 struct Download {
     stream: InputStream,
     _body: IncomingBody,
@@ -166,7 +167,7 @@ struct Download {
 }
 
 impl Exchange {
-    /// Starts a request that may take `left` nanoseconds, which is not zero.
+    /// Starts a request with a timeout of `left` nanoseconds, which is never zero.
     fn start(outbound: HttpRequest, left: u64) -> Result<Exchange, SendError> {
         let malformed = |()| SendError::Protocol;
         let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
@@ -189,7 +190,7 @@ impl Exchange {
             Method::Get => WasiMethod::Get,
             Method::Post => WasiMethod::Post,
             Method::Put => WasiMethod::Put,
-            // Nothing sends these.
+            // No code sends these.
             Method::Head | Method::Options | Method::Other => return Err(SendError::Protocol),
         };
         request.set_method(&method).map_err(malformed)?;
@@ -199,19 +200,19 @@ impl Exchange {
         let body = request.body().map_err(malformed)?;
 
         let options = RequestOptions::new();
-        // A runtime that does not know one of these has its own; the deadline holds all the same.
+        // A runtime that does not support one of these uses its own. The deadline still applies.
         let _ = options.set_connect_timeout(Some(left.min(nanos(CONNECT_TIMEOUT))));
         let _ = options.set_first_byte_timeout(Some(left));
         let _ = options.set_between_bytes_timeout(Some(left.min(nanos(BETWEEN_BYTES_TIMEOUT))));
 
-        // The body is written after `handle`: before it, nobody would take more than the first piece.
+        // The body is written after `handle`: before that, the runtime accepts only the first piece.
         let response = outgoing_handler::handle(request, Some(options)).map_err(send_error)?;
         let stream = body.write().map_err(malformed)?;
         let upload = Upload { stream, body, bytes: outbound.body.unwrap_or_default(), sent: 0 };
         Ok(Exchange { upload: Some(upload), download: None, response, read_max: outbound.read_max })
     }
 
-    /// Adds what to wait for until the next step can do something.
+    /// Adds the pollables to wait for before the next step.
     fn subscribe(&self, pollables: &mut Vec<Pollable>) {
         if let Some(upload) = &self.upload {
             pollables.push(upload.stream.subscribe());
@@ -222,7 +223,7 @@ impl Exchange {
         });
     }
 
-    /// Goes as far as it can without waiting; the result, once there is one.
+    /// Advances as far as possible without waiting. Returns the result once it is complete.
     fn step(&mut self) -> Option<Result<HttpResponse, SendError>> {
         if let Some(upload) = self.upload.take() {
             self.upload = upload.step();
@@ -242,10 +243,10 @@ impl Exchange {
 }
 
 impl Upload {
-    /// Sends what fits now; nothing is left of the upload once all is sent.
+    /// Sends as much as possible without waiting. Returns `None` once everything is sent.
     ///
-    /// A server may answer before it has read the body and then close. So a failure to write says nothing: the answer
-    /// decides, and where none comes, its failure does.
+    /// A server may respond before it has read the body and then close the connection. So a failed write decides
+    /// nothing: the response decides, or its failure if none arrives.
     fn step(mut self) -> Option<Upload> {
         loop {
             let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) else {
@@ -294,8 +295,8 @@ impl Download {
     }
 }
 
-/// How long an answer asks to wait, in seconds. A date (RFC 9110 section 10.2.3 allows one) is not looked at, and
-/// `ratelimit-reset`, which may be in any answer, only where the rate was exceeded.
+/// How long a response asks to wait, in seconds. A date (allowed by RFC 9110 section 10.2.3) is ignored.
+/// `ratelimit-reset` can be in any response, so it counts only if the rate limit was exceeded.
 fn retry_after(response: &IncomingResponse) -> Option<u64> {
     let headers = response.headers().entries();
     let value = |wanted: &str| {
@@ -324,7 +325,7 @@ fn send_error(code: ErrorCode) -> SendError {
     }
 }
 
-/// Reads a request. One whose body could not be read is there as well, without it.
+/// Reads a request. If its body cannot be read, the request is returned without it.
 fn read_request(request: &IncomingRequest, host: &Wasi) -> Request {
     let method = match request.method() {
         WasiMethod::Get => Method::Get,
@@ -369,15 +370,15 @@ fn read_body(request: &IncomingRequest, end: u64) -> Result<Vec<u8>, ReadError> 
     }
 }
 
-/// Sends a reply: the body first, whole, and only then the head.
+/// Sends a reply: first the whole body, then the head.
 ///
-/// On Spin this is what saves 40 ms for each request, and what keeps a trap after the head from looking like a
-/// complete answer. A body that does not fit into the runtime's buffer has to go the other way round.
+/// On Spin this saves 40 ms per request, and a trap after the head cannot look like a complete reply. A body that does
+/// not fit into the runtime's buffer has to be sent after the head.
 fn answer(out: ResponseOutparam, reply: Reply) {
     let mut headers: Vec<(String, Vec<u8>)> =
         reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     headers.push(("content-length".to_owned(), reply.body.len().to_string().into_bytes()));
-    // Header names and values were checked when they were made, and the status is one that HTTP knows.
+    // Header names and values were checked when they were created, and the status is a valid one.
     let Ok(fields) = Fields::from_list(&headers) else { return };
     let response = OutgoingResponse::new(fields);
     if response.set_status_code(reply.status.as_u16()).is_err() {

@@ -1,4 +1,4 @@
-//! What opens a source: its secrets, and what is asked of senders beyond knowing one.
+//! The secrets of a source, and the operator's requirements for its senders.
 
 use super::names::{Control, QUERIES};
 use super::target::is_routing_key;
@@ -7,10 +7,10 @@ use crate::auth::{self, Policy, Query, Scheme, Signature};
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret};
 
-/// The shortest secret that opens a source, in bytes.
+/// The shortest accepted secret, in bytes.
 pub const SECRET_MIN_BYTES: usize = 16;
 
-/// Words that stand where somebody meant to put a secret later.
+/// Words that mark a placeholder for a secret.
 const PLACEHOLDERS: &[&str] = &[
     "changeme",
     "correcthorse",
@@ -23,24 +23,25 @@ const PLACEHOLDERS: &[&str] = &[
     "yoursecret",
 ];
 
-/// What opens a source.
+/// The secrets of a source, and the requirements for its senders.
 #[derive(Debug)]
 pub struct Config {
-    /// The secrets that open the source; none where only signatures with a certificate do.
+    /// The secrets of the source. `None` if it accepts only signatures with a certificate.
     pub secrets: Option<Rotation>,
-    /// What is asked of senders beyond knowing one.
+    /// The operator's further requirements.
     pub policy: Policy,
-    /// Whose messages open the source, where its senders sign with a certificate.
+    /// The accepted names, if the source's senders sign with a certificate.
     pub listed: Vec<String>,
-    /// The variable that holds the secret in use; the other's ends in `_previous`.
+    /// The variable that contains the current secret. The name of the previous secret's variable ends in `_previous`.
     pub variable: String,
 }
 
-/// Reads what opens `source`, whose senders have these schemes.
+/// Reads the secrets and requirements of `source`, whose senders have these schemes.
 ///
 /// # Errors
-/// The source is closed: it has no usable secret, or it is not clear what opens it. Everybody is told which variable to
-/// look at, because nobody can get in to be told.
+/// Returns [`ConfigError`] if the source has no usable secret or its settings are invalid. It then accepts nothing. The
+/// reply names the variable even to senders that are not authenticated, because nobody can authenticate until it is
+/// fixed.
 pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Config, ConfigError> {
     let certified = schemes.iter().find_map(|scheme| match scheme {
         Scheme::Certified(certified) => Some(*certified),
@@ -67,7 +68,7 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
             let previous = get(host, &previous_name)?.map(|value| check(&previous_name, value)).transpose()?;
             Some(Rotation { current, previous })
         }
-        // A signature about what is listed needs no secret.
+        // Signatures for the listed names need no secret.
         None if certified.is_some_and(|certified| certified.built_in) && !listed.is_empty() => None,
         None => return Err(error(&name, Problem::Unset)),
     };
@@ -75,7 +76,7 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
     Ok(Config { secrets, policy, listed, variable: name })
 }
 
-/// Reads what is asked of senders.
+/// Reads the requirements for senders.
 fn policy(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Policy, ConfigError> {
     let name = format!("require_signature_{source}");
     let signatures =
@@ -105,7 +106,7 @@ fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
     if value.len() < SECRET_MIN_BYTES {
         return Err(error(name, Problem::SecretShort));
     }
-    // Any key, not only this service's: another service's key would page somebody.
+    // This rejects any routing key, not only this service's: with another service's key, a sender could page somebody.
     if is_routing_key(&value) {
         return Err(error(name, Problem::SecretIsRoutingKey));
     }
@@ -115,7 +116,7 @@ fn check_secret(name: &str, value: String) -> Result<Secret, ConfigError> {
     Ok(Secret::new(value))
 }
 
-/// Whether a text is one short word over and over: `xxxx`, `secretsecretsecret`.
+/// Whether a text only repeats one short word: `xxxx`, `secretsecretsecret`.
 fn repeats(text: &[u8]) -> bool {
     let again = |length: usize| text.get(length..).is_some_and(|rest| !rest.is_empty() && text.starts_with(rest));
     (1..=8).filter(|length| 2 * length <= text.len()).any(again)

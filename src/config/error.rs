@@ -1,4 +1,4 @@
-//! What can be wrong with a variable.
+//! Errors in variables.
 
 use std::fmt;
 
@@ -6,54 +6,54 @@ use super::access::SECRET_MIN_BYTES;
 use super::pagerduty::ALERTS_END;
 use super::target::ROUTING_KEY_CHARS;
 
-/// The length of a REST API key, which is the usual thing to paste by mistake.
+/// The length of a REST API key. People often paste one here by mistake.
 pub(super) const REST_KEY_CHARS: usize = 20;
 
-/// A variable that cannot be used as it is.
+/// A missing or invalid variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The variable to look at.
+    /// The variable.
     pub variable: String,
-    /// What is wrong with it, never what its value is.
+    /// The problem with it. It never contains the value.
     pub problem: Problem,
 }
 
-/// What is wrong with a variable.
+/// The problem with a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// A base URL that is neither `https` nor on loopback.
+    /// A base URL that neither uses `https` nor points to localhost.
     ApiUrl,
-    /// A choice that is not one of these.
+    /// A setting that is not one of these words.
     Choice(&'static str),
-    /// A routing key of another shape.
+    /// Not in the shape of a routing key.
     KeyShape,
-    /// A REST API key where a routing key belongs.
+    /// A REST API key instead of a routing key.
     KeyIsRestKey,
-    /// A URL where a routing key belongs.
+    /// A URL instead of a routing key.
     KeyIsUrl,
-    /// A public key where senders sign with a shared secret, or show one.
+    /// A public key, although the senders use a shared secret.
     SecretIsPublicKey,
-    /// A secret whose prefix promises a key that does not follow.
+    /// A secret with the prefix of a key, but without a valid key.
     SecretMalformed,
-    /// A secret that stands for one to be chosen.
+    /// A placeholder instead of a secret.
     SecretPlaceholder,
     /// A secret in the shape of a routing key.
     SecretIsRoutingKey,
-    /// A secret that is too short to be one.
+    /// A secret that is too short.
     SecretShort,
-    /// A signature is asked for, and this source's senders cannot sign.
+    /// A signature is required, but this source's senders cannot sign.
     SignatureUnknown,
-    /// Another kind of token than a user's API key.
+    /// A token that is not a user's API key.
     TokenIsOauth,
-    /// A routing key where a user's API key belongs.
+    /// A routing key instead of a user's API key.
     TokenIsRoutingKey,
-    /// A token of another shape.
+    /// Not in the shape of a token.
     TokenShape,
-    /// The store failed: the variable may well have a value.
+    /// The store failed. The variable may still have a value.
     Store,
     /// Unset or blank.
     Unset,
-    /// A URL that is neither `https` nor on loopback, or does not end as PagerDuty's do.
+    /// A URL that neither uses `https` nor points to localhost, or whose path does not end like PagerDuty's.
     Url,
 }
 

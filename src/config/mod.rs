@@ -1,7 +1,7 @@
-//! Variables to configuration: the only reader of variables.
+//! Variables to configuration. Only this module reads variables.
 //!
-//! Closed is the default: a secret that is missing, weak or a placeholder opens nothing, and a routing key that cannot
-//! be one is not sent anywhere. Each variable is read once, because a read can be a call to a vault.
+//! The default is to reject: a source accepts nothing if its secret is missing, weak or a placeholder, and an invalid
+//! routing key is never sent. Each variable is read once, because a read can be a call to a vault.
 
 use crate::runtime::Host;
 
@@ -17,32 +17,32 @@ pub use self::names::{Control, SETTINGS, VARIABLES, Variable};
 pub use self::pagerduty::{api, elsewhere, events};
 pub use self::target::{Grouping, Target, Unmapped, key, target};
 
-/// Reads a variable that is a list with commas between its values.
+/// Reads a variable that contains a list of values, separated by commas.
 ///
 /// # Errors
-/// The store failed.
+/// Returns [`ConfigError`] if the store failed.
 pub fn list(host: &dyn Host, name: &str) -> Result<Vec<String>, ConfigError> {
     let list = get(host, name)?.unwrap_or_default();
     Ok(list.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect())
 }
 
-/// Reads the template of a mapping of the user's own, and the name of the variable that holds it. Everybody may ask: how
-/// senders prove themselves is said in it.
+/// Reads a user's template, and returns the name of its variable too. This happens before authentication, because the
+/// template itself says how its senders authenticate.
 ///
 /// # Errors
-/// There is none, or the store failed.
+/// Returns [`ConfigError`] if the variable is unset, or the store failed.
 #[cfg(feature = "templates")]
 pub fn template(host: &dyn Host, name: &str) -> Result<(String, String), ConfigError> {
     let variable = ["custom_", name].concat();
-    // Of a stranger's path nobody knows what is in it, so it is not repeated.
+    // The error does not repeat the name: an unauthenticated path can contain anything.
     let template = get(host, &variable)?.ok_or_else(|| error("custom_<name>", Problem::Unset))?;
     Ok((variable, template))
 }
 
-/// Reads one of [`SETTINGS`] as the word that it means.
+/// Reads one of [`SETTINGS`].
 ///
 /// # Errors
-/// It is none of them.
+/// Returns [`ConfigError`] if the value is not one of `choices`, or the store failed.
 pub fn setting(host: &dyn Host, name: &str, choices: &'static str) -> Result<&'static str, ConfigError> {
     let value = get(host, name)?;
     let mut words = choices.split(',').map(str::trim);
@@ -57,7 +57,7 @@ fn error(variable: &str, problem: Problem) -> ConfigError {
     ConfigError { variable: variable.to_owned(), problem }
 }
 
-/// A variable's value, trimmed: a key read from a file ends in a newline. Blank is unset.
+/// The trimmed value of a variable: a key that was read from a file ends in a newline. A blank value counts as unset.
 fn get(host: &dyn Host, name: &str) -> Result<Option<String>, ConfigError> {
     match host.variable(name) {
         Ok(value) => Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())),
@@ -69,7 +69,7 @@ fn required(host: &dyn Host, name: &str) -> Result<String, ConfigError> {
     get(host, name)?.ok_or_else(|| error(name, Problem::Unset))
 }
 
-/// What the word that is set means. The first choice is what an unset variable means.
+/// Looks up the meaning of a setting. An unset variable means the first choice.
 fn choice<T: Copy>(host: &dyn Host, name: &str, choices: &'static str, table: &[(&str, T)]) -> Result<T, ConfigError> {
     let word = setting(host, name, choices)?;
     let chosen = table.iter().find(|(choice, _)| *choice == word);

@@ -1,6 +1,6 @@
 //! The names of variables.
 
-/// A variable that every deployment has in its `spin.toml`.
+/// A variable that every deployment declares in its `spin.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
@@ -11,11 +11,11 @@ pub struct Variable {
     pub description: &'static str,
 }
 
-/// The variables that everyone needs, in the order of `spin.toml`.
+/// The variables that every deployment needs, in the order of `spin.toml`.
 ///
-/// Beside them, the sources' own variables, `secret_<source>` and `routing_key_<service>`, each with its `_previous`, and `require_signature_<source>`
-/// are read where a request's path asks for them, those of [`Control`] among them, and `events_url` and
-/// `api_url` for tests and the dev server.
+/// The relay also reads the sources' own variables, and, if a request's path names them, `secret_<source>` and
+/// `routing_key_<service>`, each with its `_previous`, and `require_signature_<source>`. [`Control`] endpoints have
+/// such variables too. Tests and the dev server set `events_url` and `api_url`.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "webhook_secret",
@@ -60,7 +60,7 @@ pub const VARIABLES: &[Variable] = &[
     },
 ];
 
-/// The settings that are one of some words, each with these; the first is what an unset one means.
+/// The settings that accept one of a few words, with those words. The first word is the default.
 pub const SETTINGS: &[(&str, &str)] =
     &[("region", REGIONS), ("grouping", GROUPINGS), ("query_token", QUERIES), ("unmapped", UNMAPPED)];
 
@@ -69,20 +69,20 @@ pub(super) const GROUPINGS: &str = "alert, group";
 pub(super) const QUERIES: &str = "auto, on, off";
 pub(super) const UNMAPPED: &str = "page, reject";
 
-/// What is done with the relay itself rather than with a delivery. Each has a secret of its own, `secret_<slug>`.
+/// The endpoints that operate the relay itself: act and check. Each has a secret of its own, `secret_<slug>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Changing an incident as a person.
+    /// `act` changes an incident on behalf of a person.
     Act,
-    /// Looking at the set-up.
+    /// `check` reports problems of the setup.
     Check,
 }
 
 impl Control {
-    /// All of them.
+    /// Every control endpoint.
     pub const ALL: [Control; 2] = [Control::Act, Control::Check];
 
-    /// The word in the path and in the variable's name.
+    /// The word in the path and in the name of the variable.
     pub fn slug(self) -> &'static str {
         match self {
             Control::Act => "act",
@@ -90,8 +90,8 @@ impl Control {
         }
     }
 
-    /// Whether the shared secret opens it where it has none of its own. Every vendor holds that one, and none may act as a
-    /// person.
+    /// Whether the shared secret is accepted if the endpoint has no secret of its own. Every vendor knows the shared
+    /// secret, and no vendor may act as a person.
     pub fn opens_to_shared_secret(self) -> bool {
         match self {
             Control::Act => false,

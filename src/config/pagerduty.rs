@@ -1,4 +1,4 @@
-//! Where PagerDuty is, and the token for its REST API.
+//! PagerDuty's URLs, and the token for its REST API.
 
 use super::error::REST_KEY_CHARS;
 use super::names::REGIONS;
@@ -10,22 +10,23 @@ use crate::pagerduty::rest_api::Api;
 use crate::runtime::Host;
 use crate::secret::Secret;
 
-/// The end of PagerDuty's hosts, by region: `events.pagerduty.com`, `events.eu.pagerduty.com`, and `api` the same.
+/// The end of PagerDuty's host names, by region: `events.pagerduty.com` and `events.eu.pagerduty.com`, and the same for
+/// `api`.
 /// <https://support.pagerduty.com/main/docs/service-regions>
 const DOMAIN_US: &str = ".pagerduty.com";
 const DOMAIN_EU: &str = ".eu.pagerduty.com";
 
-/// Where PagerDuty takes alert events.
+/// The path for alert events.
 const EVENTS_PATH: &str = "/v2/enqueue";
 
-/// The end of the path of alert events, and what stands there for change events.
+/// The end of the path for alert events, and its replacement for change events.
 pub(super) const ALERTS_END: &str = "/enqueue";
 pub(super) const CHANGES_END: &str = "/change/enqueue";
 
-/// Reads where PagerDuty takes alert events, and the variable that says so.
+/// Reads PagerDuty's URL for alert events. Also returns the variable that decides it.
 ///
 /// # Errors
-/// It says what it cannot.
+/// Returns [`ConfigError`] if a variable is invalid, or the store failed.
 pub fn events(host: &dyn Host) -> Result<(Url, &'static str), ConfigError> {
     let url = region_url(host, "events", EVENTS_PATH)?;
     Ok(match get(host, "events_url")? {
@@ -34,16 +35,16 @@ pub fn events(host: &dyn Host) -> Result<(Url, &'static str), ConfigError> {
     })
 }
 
-/// A path of PagerDuty's in the region that is set.
+/// The URL of a path of PagerDuty's in the configured region.
 fn region_url(host: &dyn Host, name: &str, path: &str) -> Result<Url, ConfigError> {
     let domain = choice(host, "region", REGIONS, &[("us", DOMAIN_US), ("eu", DOMAIN_EU)])?;
     Ok(Url { https: true, authority: [name, domain].concat(), path: path.to_owned() })
 }
 
-/// Reads where PagerDuty's REST API is, and the token for it.
+/// Reads the URL of PagerDuty's REST API, and the token for it.
 ///
 /// # Errors
-/// There is no usable token, or another variable holds what it cannot.
+/// Returns [`ConfigError`] if the token is unset, a variable is invalid, or the store failed.
 pub fn api(host: &dyn Host) -> Result<Api, ConfigError> {
     let token = check_token(required(host, "api_token")?)?;
     let base = region_url(host, "api", "")?;
@@ -57,7 +58,7 @@ pub fn api(host: &dyn Host) -> Result<Api, ConfigError> {
     Ok(Api { base, token })
 }
 
-/// The same place in PagerDuty's other region, and that region's word; nothing where it is in none.
+/// The same URL in PagerDuty's other region, and that region's word. Returns `None` if the URL is in neither region.
 pub fn elsewhere(url: &Url) -> Option<(&'static str, Url)> {
     let (region, authority) = match url.authority.strip_suffix(DOMAIN_EU) {
         Some(name) => ("us", [name, DOMAIN_US].concat()),
@@ -66,7 +67,7 @@ pub fn elsewhere(url: &Url) -> Option<(&'static str, Url)> {
     Some((region, Url { authority, ..url.clone() }))
 }
 
-/// A user's API key has 20 characters; what is none of these is sent nowhere.
+/// Checks the shape of a token: a user's API key has 20 characters. Other values are never sent.
 fn check_token(value: String) -> Result<Secret, ConfigError> {
     let problem = if is_routing_key(&value) {
         Problem::TokenIsRoutingKey
@@ -82,7 +83,7 @@ fn check_token(value: String) -> Result<Secret, ConfigError> {
     Err(error("api_token", problem))
 }
 
-/// A key must never cross a network in the clear, so plain `http` is for this machine alone.
+/// Checks a URL. A key must never cross a network unencrypted, so plain `http` is accepted for this machine only.
 fn check_url(name: &str, value: &str, end: &str, problem: Problem) -> Result<Url, ConfigError> {
     let host = url::absolute_url(value).and_then(url::url_host).unwrap_or_default();
     let Some((scheme, authority, path)) = url::split_url(value).filter(|_| !host.is_empty()) else {

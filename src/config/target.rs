@@ -1,4 +1,4 @@
-//! Where events go.
+//! The destination of events.
 
 use super::error::REST_KEY_CHARS;
 use super::names::{GROUPINGS, UNMAPPED};
@@ -11,50 +11,50 @@ use crate::secret::{Rotation, Secret};
 /// The length of a routing key (an integration key or an orchestration key), in characters.
 pub(super) const ROUTING_KEY_CHARS: usize = 32;
 
-/// Where events go, and how many.
+/// Where to send events, and how many to make.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The routing key, and the one before it.
+    /// The current and the previous routing key.
     pub routing_keys: Rotation,
-    /// The name of the variable that holds the first, for a person to look at; the other's ends in `_previous`.
+    /// The variable that contains the current key. The name of the previous key's variable ends in `_previous`.
     pub routing_key_variable: String,
-    /// Where PagerDuty takes alert events.
+    /// PagerDuty's URL for alert events.
     pub alerts_url: Url,
-    /// Where PagerDuty takes change events.
+    /// PagerDuty's URL for change events.
     pub changes_url: Url,
-    /// The variable that says where these are.
+    /// The variable that decides these URLs.
     pub address_variable: &'static str,
-    /// How a batch becomes events.
+    /// How a batch of alerts becomes events.
     pub grouping: Grouping,
-    /// What becomes of a delivery that cannot be mapped, or that PagerDuty refuses.
+    /// What to do with a delivery that cannot be mapped or that PagerDuty rejects as invalid.
     pub unmapped: Unmapped,
-    /// A variable that cannot be used and can be done without for now.
+    /// An invalid variable that is not needed now.
     pub warning: Option<ConfigError>,
 }
 
-/// What becomes of a delivery that cannot be mapped, or that PagerDuty refuses.
+/// What to do with a delivery that cannot be mapped or that PagerDuty rejects as invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmapped {
-    /// A page says so.
+    /// Send a fallback alert.
     Page,
-    /// The sender is told, and nobody else.
+    /// Only return an error to the sender.
     Reject,
 }
 
-/// How a batch becomes events.
+/// How a batch of alerts becomes events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grouping {
-    /// An event for each alert.
+    /// One event per alert.
     Alert,
-    /// An event for the whole batch, where the vendor batches.
+    /// One event for the whole batch, if the vendor sends batches.
     Group,
 }
 
-/// Reads where events go. This is for known senders only: it reads variables that the path names, which can mean a call
-/// to a vault for each.
+/// Reads the destination of events. Call it only for authenticated senders: it reads variables that the path names, and
+/// each read can be a call to a vault.
 ///
 /// # Errors
-/// There is no usable routing key, or another variable holds what it cannot.
+/// Returns [`ConfigError`] if the routing key is unset, a variable is invalid, or the store failed.
 pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigError> {
     let routing_key_variable = match service {
         Some(service) => format!("routing_key_{service}"),
@@ -63,7 +63,7 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
     let current = check_key(&routing_key_variable, &required(host, &routing_key_variable)?)?;
     let previous_name = format!("{routing_key_variable}_previous");
     let previous = get(host, &previous_name)?.filter(|value| !current.matches(value.as_bytes()));
-    // It is needed for old alerts only. What is wrong with it must not stop new ones.
+    // Only old alerts need the previous key, so a problem with it must not stop new alerts.
     let (previous, warning) = match previous.map(|value| check_key(&previous_name, &value)).transpose() {
         Ok(previous) => (previous, None),
         Err(error) => (None, Some(error)),
@@ -86,15 +86,15 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
     })
 }
 
-/// Reads a variable that holds a routing key, where it is set.
+/// Reads a variable that contains a routing key. Returns `None` if it is unset.
 ///
 /// # Errors
-/// It holds something else.
+/// Returns [`ConfigError`] if the value is not a routing key, or the store failed.
 pub fn key(host: &dyn Host, name: &str) -> Result<Option<Secret>, ConfigError> {
     get(host, name)?.map(|value| check_key(name, &value)).transpose()
 }
 
-/// A routing key is 32 letters and digits, in the case given; some hold letters beyond `f`.
+/// Checks the shape of a routing key: 32 letters and digits, in any case. Some keys contain letters beyond `f`.
 fn check_key(name: &str, value: &str) -> Result<Secret, ConfigError> {
     if value.contains("://") {
         return Err(error(name, Problem::KeyIsUrl));

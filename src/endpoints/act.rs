@@ -1,12 +1,12 @@
-//! `POST /act[/<service>]`: acknowledges, resolves or notes an incident as a person, where an event would say that
-//! "the integration" did.
+//! `POST /act[/<service>]`: acknowledges, resolves or annotates an incident on behalf of a person. With an event,
+//! PagerDuty would say that "the integration" did it.
 //!
-//! PagerDuty's REST API does it, with the token of variable `api_token`. With an account's key, header `from` says who
-//! acts; with a user's key PagerDuty takes the person from the key, and need not look at `from`.
+//! It uses PagerDuty's REST API with the token in variable `api_token`. With an account's key, header `from` says who
+//! acts. With a user's key, PagerDuty takes the person from the key and may ignore `from`.
 //!
-//! The dedup key is that of the event which opened the alert, and only incidents of the service behind the routing key
-//! are changed. An incident with several alerts changes as a whole. Only variable `secret_act` opens this: every vendor
-//! holds `webhook_secret`, and none may act as a person.
+//! The dedup key is that of the event that opened the alert. Only incidents of the service behind the routing key are
+//! changed. An incident with several alerts changes as a whole. Only variable `secret_act` authenticates requests here:
+//! every vendor knows `webhook_secret`, and no vendor may act as a person.
 
 use std::time::Duration;
 
@@ -23,40 +23,40 @@ use crate::pagerduty::event::DEDUP_KEY_MAX_CHARS;
 use crate::pagerduty::rest_api::{self, Problem, Rest, RestError};
 use crate::runtime::{Host, SendError};
 
-/// When the last answer has to be there, from the request's arrival on.
+/// The deadline of the last response, counted from the request's arrival.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The longest address, in characters.
+/// The longest email address, in characters.
 const FROM_MAX_CHARS: usize = 255;
 
-/// The longest note that PagerDuty takes, in characters.
+/// The longest note that PagerDuty accepts, in characters.
 const NOTE_MAX_CHARS: usize = 25_000;
 
-/// What is asked.
+/// The parsed request.
 struct ActRequest<'a> {
     action: &'static str,
-    /// The status that the incident is to have; nothing where it is only noted.
+    /// The new status of the incident. `None` for a note alone.
     status: Option<&'static str>,
     dedup_key: &'a str,
     from: &'a str,
     note: Option<&'a str>,
 }
 
-/// What came of it, whether it was done or not.
+/// The facts about a request, after success and failure.
 #[derive(Default)]
 pub struct Acted {
-    /// What is known of it, by name.
+    /// The facts, by name.
     pub more: Vec<(&'static str, Value)>,
-    /// What the person should look at.
+    /// Warnings for the person.
     pub warnings: Vec<String>,
     /// The stages that have ended, and when.
     pub stages: Vec<(&'static str, Duration)>,
 }
 
-/// Does what the body asks, and says in one sentence what was done.
+/// Executes the request in the body, and returns one sentence about the result.
 ///
 /// # Errors
-/// It cannot be done, or a part of it: `acted` says which.
+/// Returns [`Error`] if any part of the request failed. `acted` says which parts succeeded.
 pub fn act(
     host: &mut dyn Host,
     known: &Authenticated<'_>,
@@ -78,7 +78,7 @@ pub fn act(
     acted.stages.push(("find", host.elapsed()));
     acted.more.push(("incident", shown(incident, None)));
     let path = ["/incidents/", &incident.get("id").text().unwrap_or_default()].concat();
-    // First what would be there twice if it were asked for again.
+    // The note is first, because a retry would add it twice. A status change can be repeated safely.
     if let Some(note) = request.note {
         write_note(host, &rest, &path, (request.from, note), &mut acted.warnings)?;
     }
@@ -105,8 +105,8 @@ pub fn act(
     })
 }
 
-/// What a page of another site can make a browser send, without its asking here first, is not of JSON's type; and newer
-/// browsers say where a request comes from.
+/// Rejects cross-site requests. A page of another site can make a browser send a request without a CORS preflight, but
+/// not with the content type of JSON. Newer browsers also say where a request comes from.
 fn refuse_other_pages(known: &Authenticated<'_>) -> Result<(), Error> {
     let media = known.header("content-type").and_then(|media| media.split(';').next()).unwrap_or_default();
     if !media.trim().eq_ignore_ascii_case("application/json") {
@@ -118,7 +118,7 @@ fn refuse_other_pages(known: &Authenticated<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The one open incident with a dedup key that belongs to the service behind the routing key.
+/// Finds the one open incident with a dedup key that belongs to the service behind the routing key.
 fn find(host: &mut dyn Host, rest: &Rest, target: &Target, dedup_key: &str) -> Result<Value, Error> {
     let mut found = open(host, rest, dedup_key)?;
     if !found.is_empty() {
@@ -126,7 +126,7 @@ fn find(host: &mut dyn Host, rest: &Rest, target: &Target, dedup_key: &str) -> R
         let mut told = false;
         let listed = rest.list(host, rest_api::SERVICES, "services", &mut |service| {
             told |= rest_api::has_key(service, &target.routing_keys.current);
-            // Old alerts are the previous key's.
+            // Old alerts were opened with the previous key.
             if rest.hidden.iter().any(|key| rest_api::has_key(service, key)) {
                 behind.push(service.get("id").text().unwrap_or_default());
             }
@@ -135,7 +135,8 @@ fn find(host: &mut dyn Host, rest: &Rest, target: &Target, dedup_key: &str) -> R
             Err(error) if error.problem != Problem::NotPermitted => return Err(error.into()),
             _ if told => found
                 .retain(|incident| Node::root(incident).at("service.id").text().is_some_and(|id| behind.contains(&id))),
-            // Keys need not be shown, nor services to every token; it can be no other's where there is no other.
+            // PagerDuty may hide keys, or services from a token. If no other service is configured, the incident can
+            // only belong to this one.
             _ if found.len() == 1 && alone(host, &target.routing_key_variable, rest) => {}
             _ => return Err(Error::Untold(target.routing_key_variable.clone())),
         }
@@ -146,7 +147,7 @@ fn find(host: &mut dyn Host, rest: &Rest, target: &Target, dedup_key: &str) -> R
     }
 }
 
-/// Writes a note, as the person in `from`.
+/// Adds a note on behalf of the person in `from`.
 fn write_note(
     host: &mut dyn Host,
     rest: &Rest,
@@ -157,7 +158,7 @@ fn write_note(
     let body = json::object([("note", json::object([("content", note.into())]))]);
     let noted = rest.send(host, Method::Post, &[path, "/notes"].concat(), Some((from, &body)));
     let noted = noted.map_err(|error| match error.problem {
-        // Whether it was written, nobody knows.
+        // It is unknown whether the note was added.
         Problem::Server | Problem::Unreachable(SendError::Deadline | SendError::Protocol) => {
             warnings.push("the note may have been added; check the incident before you retry".to_owned());
             Error::Half(error)
@@ -170,7 +171,7 @@ fn write_note(
     }
 }
 
-/// Gives an incident a status, as the person in `from`.
+/// Changes the status of an incident on behalf of the person in `from`.
 fn change(host: &mut dyn Host, rest: &Rest, path: &str, (from, status): (&str, &str)) -> Result<(), RestError> {
     let change = json::object([("type", "incident_reference".into()), ("status", status.into())]);
     let changed = rest.send(host, Method::Put, path, Some((from, &json::object([("incident", change)]))))?;
@@ -180,7 +181,7 @@ fn change(host: &mut dyn Host, rest: &Rest, path: &str, (from, status): (&str, &
     }
 }
 
-/// The open incidents with a dedup key. Without `date_range` PagerDuty looks no further back than a month.
+/// The open incidents with a dedup key. Without `date_range`, PagerDuty searches only the last month.
 fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Value>, RestError> {
     const PATH: &str = "/incidents?date_range=all&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged&incident_key=";
     let mut found = Vec::new();
@@ -190,7 +191,7 @@ fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Value>,
         "incidents",
         &mut |incident| {
             let id = incident.get("id").text().unwrap_or_default();
-            // It becomes a part of a path.
+            // The id becomes part of a path.
             if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                 found.push(incident.value().cloned().unwrap_or_default());
             }
@@ -199,7 +200,7 @@ fn open(host: &mut dyn Host, rest: &Rest, dedup_key: &str) -> Result<Vec<Value>,
     Ok(found)
 }
 
-/// Whether no variable but this service's holds another routing key.
+/// Whether no other service's variable contains a different routing key.
 fn alone(host: &dyn Host, variable: &str, rest: &Rest) -> bool {
     let same = |name: &String| match config::key(host, name) {
         Ok(other) => other.is_none_or(|other| rest.hidden.iter().any(|key| other.equals(key))),
@@ -209,14 +210,14 @@ fn alone(host: &dyn Host, variable: &str, rest: &Rest) -> bool {
     host.variables().is_ok_and(|names| names.iter().filter(other).all(same))
 }
 
-/// What is told of an incident.
+/// The facts about an incident, for the reply.
 fn shown(incident: Node<'_>, status: Option<&str>) -> Value {
     let member = |name: &str| incident.get(name).value().cloned().unwrap_or_default();
     let status = status.map_or_else(|| member("status"), Value::from);
     json::object([("id", member("id")), ("number", member("incident_number")), ("status", status)])
 }
 
-/// Reads what is asked; nothing of it that is not fit to be sent gets further.
+/// Parses and checks the request. Invalid input is never sent to PagerDuty.
 fn parse(body: Node<'_>) -> Result<ActRequest<'_>, MapError> {
     let wrong = |path, problem| Err(MapError::Field { path, problem });
     let text = |name: &str| body.get(name).value().and_then(Value::as_str).unwrap_or_default();
@@ -232,7 +233,7 @@ fn parse(body: Node<'_>) -> Result<ActRequest<'_>, MapError> {
     }
     let from = text("from");
     let (name, domain) = from.split_once('@').unwrap_or_default();
-    // It becomes a header: visible ASCII and nothing else.
+    // The address becomes a header value, so only visible ASCII is allowed.
     if name.is_empty() || domain.is_empty() || domain.contains('@') || !from.bytes().all(|byte| byte.is_ascii_graphic())
     {
         return wrong("from", "must be the email address of a PagerDuty user");

@@ -1,4 +1,4 @@
-//! What is not a delivery.
+//! The endpoints that are not deliveries.
 
 pub mod act;
 pub mod check;

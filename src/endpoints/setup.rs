@@ -1,4 +1,4 @@
-//! What to enter at a vendor's: text pages, made from the tables that the code itself works by.
+//! Setup instructions for each vendor: text pages, generated from the tables that the code itself uses.
 
 use std::fmt::Write;
 
@@ -10,10 +10,10 @@ use crate::http::{Headers, Reply};
 use crate::json;
 use crate::sources::{SOURCES, Source};
 
-/// What stands for the relay's own host, which it does not know.
+/// The placeholder for the relay's host, which the relay does not know.
 const HOST: &str = "https://<relay>";
 
-/// A set-up page, or the list of them: Markdown that reads as plain text, or JSON for the page at `/`.
+/// One setup page or the list of them. The format is Markdown that reads as plain text, or JSON for the playground.
 pub fn reply(headers: &Headers, source: Option<&'static Source>) -> Reply {
     let accepted = headers.once("accept").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
     if accepted.contains("application/json") {
@@ -48,7 +48,7 @@ fn page_json(source: &'static Source) -> Value {
     page
 }
 
-/// A way to prove oneself, as a program follows it.
+/// A scheme, for programs.
 fn scheme_json(scheme: Scheme<'_>) -> Value {
     let mut members = Map::new();
     let mut set = |name: &str, value: &str| {
@@ -93,7 +93,7 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
 pub fn list() -> String {
     let mut page = String::from("# Sources\n\n");
     for source in SOURCES {
-        // Writing to a string does not fail, here and below.
+        // Writing to a string never fails, here and below.
         let _ = writeln!(page, "- /setup/{}: {}", source.slug, source.name);
     }
     page
@@ -126,7 +126,7 @@ pub fn page(source: &Source) -> String {
     page
 }
 
-/// A way to prove oneself, as a person enters it.
+/// A scheme, for people.
 fn way(scheme: Scheme<'_>) -> String {
     match scheme {
         Scheme::Basic => "Basic password".to_owned(),

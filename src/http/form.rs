@@ -1,8 +1,8 @@
-//! Forms, as some senders use them instead of JSON.
+//! Form bodies, which some senders use instead of JSON.
 
 use serde_json::{Map, Value};
 
-/// Names and values as an object of strings. Of a name that comes twice the first counts.
+/// Names and values as an object of strings. If a name occurs twice, the first value counts.
 pub fn object(pairs: Vec<(String, String)>) -> Map<String, Value> {
     let mut object = Map::new();
     for (name, value) in pairs {
@@ -13,12 +13,13 @@ pub fn object(pairs: Vec<(String, String)>) -> Map<String, Value> {
     object
 }
 
-/// Pairs of `name=value` with `&` between them (`application/x-www-form-urlencoded`), decoded.
+/// Parses `application/x-www-form-urlencoded` text: decoded `name=value` pairs, separated by `&`.
 pub fn pairs(text: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
 
-/// The named parts of a `multipart/form-data` body (RFC 7578) as an object of strings. The boundary is its first line.
+/// Parses the named parts of a `multipart/form-data` body (RFC 7578) as an object of strings. The first line of the
+/// body is the boundary.
 pub fn multipart(body: &[u8]) -> Map<String, Value> {
     let body = String::from_utf8_lossy(body);
     let boundary = body.lines().next().unwrap_or_default();

@@ -1,19 +1,20 @@
 //! The headers of a request.
 
-/// The headers of a request, in the order they came.
+/// The headers of a request, in the order of arrival.
 ///
-/// A plain list: the map of the `http` crate costs tens of kilobytes of component, and this is read a few times only.
+/// A plain list: the map of the `http` crate adds tens of kilobytes to the component, and this list is read only a few
+/// times.
 #[derive(Clone, Default)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {
-    /// Takes names, in any case, and values as they came.
+    /// Takes names, in any case, with their raw values.
     pub fn new(headers: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         let lower = |(name, value): (String, Vec<u8>)| (name.to_ascii_lowercase(), value);
         Headers(headers.into_iter().map(lower).collect())
     }
 
-    /// Whether a header (its name in lower case) came at all.
+    /// Whether the request has a header. The name is in lower case.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(given, _)| given == name)
     }
@@ -23,13 +24,13 @@ impl Headers {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The same headers but for those of this name, in lower case.
+    /// The same headers, except those with this name (in lower case).
     #[must_use]
     pub fn without(&self, name: &str) -> Headers {
         Headers(self.0.iter().filter(|(given, _)| given != name).cloned().collect())
     }
 
-    /// The value of a header (its name in lower case) that came exactly once.
+    /// The value of a header (its name in lower case). Returns `None` if the header is absent or occurs more than once.
     pub fn once(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.0.iter().filter(|(given, _)| given == name);
         let (_, value) = values.next()?;

@@ -1,6 +1,6 @@
-//! The methods of HTTP, as far as some path takes them.
+//! HTTP methods.
 
-/// The methods that some path takes.
+/// The HTTP methods that some path accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// `GET`.
@@ -9,7 +9,7 @@ pub enum Method {
     Head,
     /// `OPTIONS`.
     Options,
-    /// Any method that no path takes.
+    /// Any method that no path accepts.
     Other,
     /// `POST`.
     Post,

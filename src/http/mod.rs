@@ -1,4 +1,4 @@
-//! HTTP as plain data: what comes in, what goes back, and where requests go.
+//! HTTP as plain data: requests, replies and URLs.
 
 mod headers;
 mod method;

@@ -1,16 +1,16 @@
-//! What goes back.
+//! Our HTTP response.
 
 use serde_json::Value;
 
 use super::StatusCode;
 use crate::json;
 
-/// The answer to a request.
+/// The HTTP response to a request.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// The headers, but for `content-length`, which follows from the body.
+    /// The headers, except `content-length`, which follows from the body.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -24,13 +24,13 @@ impl Reply {
         Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
     }
 
-    /// A reply with a text.
+    /// A reply with a text body.
     pub fn text(status: StatusCode, media_type: &str, body: String) -> Self {
         let body = body.into_bytes();
         Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
     }
 
-    /// The same reply with another body, in JSON.
+    /// The same reply with a JSON body instead of its own.
     #[must_use]
     pub fn with_json(mut self, body: &Value) -> Self {
         let reply = Reply::json(self.status, "application/json", body);

@@ -1,15 +1,15 @@
-//! Addresses.
+//! URLs.
 
 use std::fmt;
 
-/// Where a request goes.
+/// The URL of an outbound request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    /// Whether it goes over TLS.
+    /// Whether the request uses TLS.
     pub https: bool,
-    /// Host and, where it is not the scheme's own, port.
+    /// The host, and the port if it is not the scheme's default.
     pub authority: String,
-    /// The path, from its slash on.
+    /// The path, with its leading slash.
     pub path: String,
 }
 
@@ -19,14 +19,15 @@ impl fmt::Display for Url {
     }
 }
 
-/// `text` where it is an absolute `http` or `https` URL with a host and nothing that would break a link.
+/// Returns the trimmed `text` if it is an absolute `http` or `https` URL with a host. Returns `None` if it contains
+/// white space or control characters, which would break a link.
 pub fn absolute_url(text: &str) -> Option<&str> {
     let text = text.trim();
     let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
     (clean && url_host(text).is_some()).then_some(text)
 }
 
-/// An absolute `http` or `https` URL as its scheme, its authority and the rest, which begins with the path.
+/// Splits an absolute `http` or `https` URL into scheme, authority and the rest, which begins with the path.
 pub fn split_url(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.trim().split_once(':')?;
     let rest = rest.strip_prefix("//")?;
@@ -37,7 +38,7 @@ pub fn split_url(url: &str) -> Option<(&str, &str, &str)> {
     Some((scheme, authority, path))
 }
 
-/// The host of an absolute `http` or `https` URL, without port or user information.
+/// The host of an absolute `http` or `https` URL, without port and user information.
 pub fn url_host(url: &str) -> Option<&str> {
     let (_, authority, _) = split_url(url)?;
     let host = authority.rsplit('@').next()?;

@@ -1,5 +1,5 @@
-//! Who takes a delivery in: a vendor's source, or a template of the user's own. From here on the pipeline sees no
-//! difference.
+//! The intake of a delivery: a vendor's source or a user's template. After this module, the pipeline sees no difference
+//! between them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,27 +16,27 @@ use crate::mapping::{MapError, Mapped};
 use crate::runtime::Host;
 use crate::sources::{SOURCES, Source};
 
-/// What is kept of a sender's patience for the way back: this much, or a quarter where it has little.
+/// The part of a sender's timeout that is reserved for the reply: this long, or a quarter of a short timeout.
 const MARGIN: Duration = Duration::from_millis(500);
 const MARGIN_SHARE: u32 = 4;
 
-/// The longest a request may take. The clouds that run Spin end a handler after 30 seconds.
+/// The longest time for a request. The clouds that run Spin stop a handler after 30 seconds.
 const TOTAL_MAX: Duration = Duration::from_secs(25);
 
-/// How long senders are taken to wait that nobody knows.
+/// Timeout assumed for custom senders.
 #[cfg(feature = "templates")]
 const CUSTOM_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What takes a delivery in.
+/// The source or template that handles a delivery.
 pub enum Intake {
-    /// A template of the user's own.
+    /// A user's template.
     #[cfg(feature = "templates")]
     Custom(Custom),
     /// A vendor's source.
     Source(&'static Source),
 }
 
-/// A template, as it stands in its variable.
+/// A template, with its variable.
 #[cfg(feature = "templates")]
 pub struct Custom {
     variable: String,
@@ -45,10 +45,10 @@ pub struct Custom {
 }
 
 impl Intake {
-    /// Finds what takes a delivery in.
+    /// Finds the intake for a delivery.
     ///
     /// # Errors
-    /// The template's variable is not set, or the store failed.
+    /// Returns [`ConfigError`] if the template's variable is not set, or the store failed.
     pub fn find(host: &dyn Host, by: By<'_>) -> Result<Intake, ConfigError> {
         match by {
             #[cfg(feature = "templates")]
@@ -59,7 +59,7 @@ impl Intake {
             }
             #[cfg(not(feature = "templates"))]
             By::Custom(_) => {
-                // No path leads here without cargo feature `templates`.
+                // The router never gets here without cargo feature `templates`.
                 let _ = host;
                 Err(ConfigError { variable: "custom_<name>".to_owned(), problem: Problem::Unset })
             }
@@ -85,7 +85,7 @@ impl Intake {
         }
     }
 
-    /// The signature by HMAC that a template asks for.
+    /// The HMAC signature that a template requires.
     pub fn hmac(&self) -> Option<Hmac<'_>> {
         match self {
             #[cfg(feature = "templates")]
@@ -94,7 +94,7 @@ impl Intake {
         }
     }
 
-    /// The ways its senders can prove themselves. `hmac` is [`Intake::hmac`].
+    /// The schemes of its senders. `hmac` is [`Intake::hmac`].
     pub fn schemes<'a>(&'a self, hmac: Option<&'a Hmac<'a>>) -> Cow<'a, [Scheme<'a>]> {
         match (self, hmac) {
             (Intake::Source(source), _) => Cow::Borrowed(source.schemes),
@@ -102,13 +102,13 @@ impl Intake {
             (Intake::Custom(Custom { template: Ok(template), .. }), Some(hmac)) => {
                 Cow::Owned(template.auth().schemes(hmac))
             }
-            // Of a template that cannot be read, whoever shows the shared secret is known all the same, and pages.
+            // With an invalid template, a sender with the shared secret still authenticates, so its delivery pages.
             #[cfg(feature = "templates")]
             _ => Cow::Borrowed(SHARED_SECRET),
         }
     }
 
-    /// When a delivery has to be answered, from its arrival on.
+    /// When the reply is due, counted from the delivery's arrival.
     pub fn deadline(&self) -> Duration {
         match self {
             #[cfg(feature = "templates")]
@@ -117,12 +117,12 @@ impl Intake {
         }
     }
 
-    /// The status that tells its senders that all is well.
+    /// The success status that its senders expect.
     pub fn success(&self) -> StatusCode {
         self.source().map_or(StatusCode::OK, |source| source.success)
     }
 
-    /// The source, where it is one.
+    /// The source. Returns `None` for a template.
     pub fn source(&self) -> Option<&'static Source> {
         match self {
             #[cfg(feature = "templates")]
@@ -131,7 +131,7 @@ impl Intake {
         }
     }
 
-    /// The words that decide what is done.
+    /// The words in a payload that decide the action or the severity.
     pub fn states(&self) -> Vec<&str> {
         match self {
             #[cfg(feature = "templates")]
@@ -140,7 +140,7 @@ impl Intake {
         }
     }
 
-    /// What maps its deliveries, for senders that are known: a template's expressions are parsed here.
+    /// The mapper for its deliveries. Call it only for authenticated senders: it parses the template's expressions.
     pub fn mapper(&self, grouping: Grouping) -> Mapper<'_> {
         match self {
             #[cfg(feature = "templates")]
@@ -152,8 +152,8 @@ impl Intake {
         }
     }
 
-    /// What a sender that was not let in is told where it may be the template's fault: it may prove itself in a way that the
-    /// template would have said. What is in it is not for strangers.
+    /// The error for a sender that could not be authenticated because the template is invalid: the template may define
+    /// another scheme. It does not show the template, because the sender is not authenticated.
     pub fn broken(&self) -> Option<MapError> {
         match self {
             #[cfg(feature = "templates")]
@@ -165,21 +165,21 @@ impl Intake {
     }
 }
 
-/// Payload to events, for one delivery.
+/// Maps the payload of one delivery to events.
 pub enum Mapper<'a> {
-    /// By a template.
+    /// With a template.
     #[cfg(feature = "templates")]
     Custom {
         /// Its variable.
         variable: &'a str,
-        /// What was made of it.
+        /// The parsed template.
         mapping: Result<Mapping<'a>, MapError>,
     },
-    /// By a source.
+    /// With a source.
     Source {
         /// The source.
         source: &'a Source,
-        /// Whether a batch is to be one event, where the vendor batches.
+        /// Whether to make one event per batch, if the vendor sends batches.
         grouped: bool,
     },
 }
@@ -201,7 +201,7 @@ impl Mapper<'_> {
     }
 }
 
-/// How long a body may take to arrive: no longer than its sender waits for an answer to it.
+/// The timeout for receiving a body. It is never longer than the sender's own timeout.
 pub fn body_timeout(method: Method, path: &str) -> Duration {
     match route::route(SOURCES, method, path) {
         Ok(Endpoint::Deliver(Delivery { by: By::Source(source), .. })) => deadline(source.patience).min(BODY_TIMEOUT),
@@ -209,7 +209,7 @@ pub fn body_timeout(method: Method, path: &str) -> Duration {
     }
 }
 
-/// When a delivery has to be answered whose sender waits for so long, from its arrival on.
+/// When the reply is due for a sender with this timeout, counted from the delivery's arrival.
 fn deadline(patience: Duration) -> Duration {
     patience.saturating_sub(MARGIN.min(patience / MARGIN_SHARE)).min(TOTAL_MAX)
 }

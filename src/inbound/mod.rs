@@ -1,4 +1,4 @@
-//! What a request is for, and who takes a delivery in.
+//! Finds the endpoint of a request and the intake of a delivery.
 
 pub mod intake;
 pub mod route;

@@ -1,4 +1,4 @@
-//! Method and path to endpoint.
+//! The router: method and path to endpoint.
 
 use std::fmt;
 
@@ -6,63 +6,63 @@ use crate::config::Control;
 use crate::http::Method;
 use crate::sources::{self, Source};
 
-/// The longest service word, in bytes: it becomes part of a variable's name.
+/// The longest service name, in bytes. It becomes part of a variable's name.
 const SERVICE_MAX_BYTES: usize = 64;
 
-/// Where the user's own mappings are.
+/// The path of the users' own mappings.
 const CUSTOM: &str = "custom";
 
-/// What paths take that are only read.
+/// The methods of read-only paths.
 const READ: &str = "GET, HEAD";
 
-/// What a request is for.
+/// The endpoint of a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Endpoint<'a> {
-    /// `POST /act[/<service>]`: an incident is acknowledged, resolved or noted as a person. `GET /check`: what is wrong with
-    /// the set-up.
+    /// `POST /act[/<service>]` acknowledges, resolves or annotates an incident on behalf of a person. `GET /check`
+    /// reports problems of the setup.
     Control {
-        /// Which of the two.
+        /// Act or check.
         control: Control,
-        /// The word of the user's own that names a routing key.
+        /// The service, which names a routing key.
         service: Option<&'a str>,
     },
     /// `POST /<source>[/<service>]`, `POST /custom/<name>[/<service>]`, and the same below `/preview`.
     Deliver(Delivery<'a>),
     /// `GET /health`.
     Health,
-    /// `OPTIONS` on a path that takes deliveries: who may send, and how often (CloudEvents' web hooks ask).
+    /// `OPTIONS` on a path for deliveries: who may send, and how often (for CloudEvents webhooks).
     Options,
-    /// `GET /`: a page to try payloads in.
+    /// `GET /`: the playground.
     Playground,
     /// `GET /setup` and `GET /setup/<source>`.
     Setup {
-        /// The vendor; nothing for the list of them.
+        /// The vendor. `None` for the list of vendors.
         source: Option<&'static Source>,
     },
 }
 
-/// Where a delivery goes.
+/// The parameters of a delivery's path.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
-    /// What maps it.
+    /// The source or template that maps it.
     pub by: By<'a>,
-    /// The word of the user's own that names a routing key.
+    /// The service, which names a routing key.
     pub service: Option<&'a str>,
-    /// Whether it is shown what would be sent, and nothing is.
+    /// Whether to return a preview instead of sending.
     pub preview: bool,
 }
 
-/// What maps a delivery.
+/// The source or template that maps a delivery.
 #[derive(Clone, Copy, Debug)]
 pub enum By<'a> {
-    /// The user's own mapping of this name.
+    /// The user's template with this name.
     Custom(&'a str),
     /// A vendor's source.
     Source(&'static Source),
 }
 
 impl By<'_> {
-    /// The source, where it is one.
+    /// The source. Returns `None` for a template.
     pub fn source(self) -> Option<&'static Source> {
         match self {
             By::Custom(_) => None,
@@ -71,16 +71,16 @@ impl By<'_> {
     }
 }
 
-/// Why a request is for nothing.
+/// Why no endpoint matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteError {
-    /// The path exists, for the methods in this `Allow` value.
+    /// The path exists, but only for the methods in this `Allow` value.
     Method(&'static str),
-    /// The word after `/custom` is not a mapping's name.
+    /// The word after `/custom` is not a valid name of a template.
     Name,
-    /// There is no such path.
+    /// The path is unknown.
     Path,
-    /// The second word of the path is not a service's name.
+    /// The word after the source is not a valid name of a service.
     Service,
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for RouteError {
     }
 }
 
-/// Finds the endpoint for a method and a path, which may end in one slash, among these sources.
+/// Finds the endpoint for a method and a path among these sources. The path may end in one slash.
 ///
 /// # Errors
 /// Returns [`RouteError`] if no endpoint matches.
@@ -126,7 +126,7 @@ pub fn route<'a>(sources: &[&'static Source], method: Method, path: &'a str) -> 
     }
 }
 
-/// What is only read.
+/// Allows only the methods of read-only paths.
 fn read(method: Method, endpoint: Endpoint<'_>) -> Result<Endpoint<'_>, RouteError> {
     match method {
         Method::Get | Method::Head => Ok(endpoint),
@@ -134,7 +134,7 @@ fn read(method: Method, endpoint: Endpoint<'_>) -> Result<Endpoint<'_>, RouteErr
     }
 }
 
-/// `act[/<service>]` or `check`.
+/// Routes `act[/<service>]` and `check`.
 fn administer(method: Method, control: Control, service: Option<&str>) -> Result<Endpoint<'_>, RouteError> {
     let endpoint = Endpoint::Control { control, service };
     match (control, service) {
@@ -150,7 +150,7 @@ fn find(sources: &[&'static Source], slug: &str) -> Result<&'static Source, Rout
     sources.iter().copied().find(|source| source.slug == slug).ok_or(RouteError::Path)
 }
 
-/// `<source>[/<service>][/<path>]`, where the source knows that path, or `custom/<name>[/<service>]`.
+/// Routes `<source>[/<service>][/<path>]`, if the source knows that path, and `custom/<name>[/<service>]`.
 fn deliver<'a>(
     sources: &[&'static Source],
     method: Method,
@@ -173,7 +173,7 @@ fn deliver<'a>(
         return Err(RouteError::Service);
     }
     match method {
-        // Grafana lets its users choose between the two.
+        // Grafana lets its users choose between these two methods.
         Method::Post | Method::Put => {}
         Method::Get if by_get => {}
         Method::Options => return Ok(Endpoint::Options),
@@ -183,7 +183,7 @@ fn deliver<'a>(
     Ok(Endpoint::Deliver(Delivery { by, service, preview }))
 }
 
-/// What stands before one of the paths that a source adds to its address: a service, or nothing.
+/// Removes a path that the vendor appends to its URL. Returns the rest, which is a service, or `None`.
 fn before_path<'a>(rest: &'a str, paths: &[&str]) -> Option<&'a str> {
     for path in paths {
         match rest.strip_suffix(path) {
@@ -195,13 +195,13 @@ fn before_path<'a>(rest: &'a str, paths: &[&str]) -> Option<&'a str> {
     Some(rest)
 }
 
-/// The first word of a path, and what comes after it.
+/// Splits a path into its first word and the rest.
 fn split(path: &str) -> (&str, Option<&str>) {
     path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)))
 }
 
-/// `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`: what Spin takes as part of a variable's name. Not `previous` at its end: the
-/// variable of such a service would be another's key before the one in use.
+/// Matches `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`, which Spin accepts as part of a variable's name. The name must not end
+/// in `previous`: the variable of such a service would be the previous key of another.
 pub fn is_service(word: &str) -> bool {
     word.len() <= SERVICE_MAX_BYTES
         && word.rsplit('_').next() != Some("previous")

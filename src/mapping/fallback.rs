@@ -1,19 +1,20 @@
-//! The page for a delivery that cannot be mapped: nobody should sleep through it.
+//! The fallback alert for a delivery that cannot be mapped, so that no alert is lost silently.
 
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
-/// How many reasons the page names.
+/// How many reasons the alert lists.
 const REASONS_MAX: usize = 20;
 
-/// How much of the body the page shows, in UTF-16 code units.
+/// How much of the body the alert shows, in UTF-16 code units.
 const EXCERPT_MAX_CHARS: usize = 1000;
 
-/// The end of the dedup key. It names no delivery, so a flood of such pages is one incident.
+/// The end of the dedup key. It does not identify a delivery, so many fallback alerts form one incident.
 const KEY: &str = "unmapped";
 
-/// A page that names the source, the reasons, and shows the beginning of the body. `body` holds no secret of ours any
-/// more, and what may be one of somebody else's is not shown. It does not close by itself: somebody has to look.
+/// Builds the fallback alert. It names the source and the reasons, and shows the beginning of the body. The caller has
+/// redacted our secrets from `body`, and words that may be other secrets are masked. It never resolves by itself:
+/// somebody has to investigate and close it. Returns `None` if there are no reasons.
 pub fn page(slug: &str, name: &str, reasons: &[String], body: &str) -> Option<Event> {
     let first = reasons.first()?;
     let more = match reasons.len() {

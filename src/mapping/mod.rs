@@ -1,4 +1,5 @@
-//! What a mapping gives: events, what needs none, what could not be mapped. Nothing here knows a vendor.
+//! The result of a mapping: events, items that need no event, and items that could not be mapped. This module knows no
+//! vendor.
 
 use std::fmt;
 
@@ -17,38 +18,38 @@ pub use self::payload::{json, parse, payload};
 /// Maps a delivery to events.
 pub type Map = fn(&Authenticated<'_>) -> Result<Mapped, MapError>;
 
-/// What a delivery comes to. Each of its items is in one of the three lists.
+/// The result of mapping a delivery. Each item of the delivery is in one of the three lists.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mapped {
-    /// What to send, in order.
+    /// The events to send, in order.
     pub events: Vec<Event>,
-    /// What needs no event, and why.
+    /// The items that need no event, and why.
     pub ignored: Vec<Ignored>,
-    /// What should have become an event and could not, beside others that did.
+    /// The items that should have become events and could not be mapped.
     pub rejected: Vec<MapError>,
-    /// The key of an alert that stands for the whole delivery, where something in it says which batch it is: for what
-    /// is too much to send one by one. The source closes it itself when the batch is over.
+    /// The dedup key for a digest of the delivery, if the payload identifies its batch. The source itself resolves that
+    /// alert when the batch is over.
     pub group: Option<DedupKey>,
-    /// What the sender asks for before it sends alerts.
+    /// The sender's request before it sends alerts, if this delivery is one.
     pub handshake: Option<Handshake>,
 }
 
-/// What a sender asks for before it sends alerts.
+/// A sender's request before it sends alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Handshake {
-    /// A text in the reply, by which it knows its receiver.
+    /// The sender expects a text in the reply, to recognise its receiver.
     Echo {
         /// The text's media type.
         media_type: &'static str,
         /// The text.
         body: String,
     },
-    /// A visit to an address of its own. It is made where the source's own rule allows it and the operator has listed
-    /// whose it is, and nowhere else.
+    /// The sender asks the relay to visit a URL. The relay does so only if the source's own rule allows it and the
+    /// operator has listed the subscription.
     Visit {
-        /// Whose it is, as it stands in the operator's list.
+        /// The subscription's name, as in the operator's list.
         whose: String,
-        /// The path with its query.
+        /// The path of the URL, with its query.
         path: String,
     },
 }
@@ -56,19 +57,19 @@ pub enum Handshake {
 /// An item of a delivery that needs no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {
-    /// The item's path in the payload; empty for the whole.
+    /// The item's path in the payload. Empty for the whole payload.
     pub item: String,
-    /// Why, in words that the source's docs name.
+    /// The reason, as the source's docs list it.
     pub reason: &'static str,
 }
 
 impl Mapped {
-    /// One event and nothing else.
+    /// A mapping to one event.
     pub fn one(event: Event) -> Mapped {
         Mapped { events: vec![event], ..Mapped::default() }
     }
 
-    /// Nothing to send, and why.
+    /// A mapping to no event, with the reason.
     pub fn nothing(reason: &'static str) -> Mapped {
         Mapped::default().ignore("", reason)
     }
@@ -81,38 +82,38 @@ impl Mapped {
     }
 }
 
-/// Why a delivery, or an item of it, cannot be mapped. Names places in the payload, never what stands there.
+/// Why a delivery, or an item of it, cannot be mapped. The error names paths in the payload and never contains values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MapError {
-    /// A field holds something that the source does not know what to do with.
+    /// A field has an unexpected value.
     Field {
         /// The field's path.
         path: &'static str,
-        /// What is wrong with it: "is not an array".
+        /// The problem with it: "is not an array".
         problem: &'static str,
     },
-    /// Nothing in the item says which alert it is about.
+    /// The item has no field that identifies its alert.
     NoIdentity {
-        /// The item's path; empty for the whole payload.
+        /// The item's path. Empty for the whole payload.
         item: String,
-        /// The fields that could have said it.
+        /// The fields that would identify it.
         fields: &'static str,
     },
     /// The body is not JSON.
     NotJson {
-        /// The line of the fault, from 1.
+        /// The line of the error, from 1.
         line: usize,
-        /// The column of the fault, in bytes from 1.
+        /// The column of the error, in bytes from 1.
         column: usize,
     },
-    /// The payload is none of the shapes that the source knows.
+    /// The payload has none of the shapes that the source knows.
     Shape {
-        /// What the source looked for.
+        /// The shape that the source expects.
         expected: &'static str,
     },
-    /// A mapping of the user's own does not work.
+    /// A user's template failed.
     Template {
-        /// Where and why: the variable, line, column, expression.
+        /// The position and the problem: variable, line, column, expression.
         problem: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The payload of a delivery, however it comes.
+//! The payload of a delivery, in any encoding.
 
 use serde_json::Value;
 
@@ -6,33 +6,33 @@ use super::MapError;
 use crate::auth::Authenticated;
 use crate::http::form;
 
-/// The body as JSON, whatever its content type says: senders are careless about that header.
+/// Parses the body as JSON. The content type does not matter, because many senders set it wrongly.
 ///
 /// # Errors
-/// The body is not JSON, or nests deeper than 127 levels.
+/// Returns [`MapError`] if the body is not JSON, or nests deeper than 127 levels.
 pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     parse(delivery.body())
 }
 
-/// Text as JSON.
+/// Parses text as JSON.
 ///
 /// # Errors
-/// As [`json`].
+/// Returns [`MapError`] like [`json`].
 pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     serde_json::from_slice(text).map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })
 }
 
-/// What the delivery says, as JSON, however it says it: a JSON body, a form, JSON in a form's field `payload` or `data`, or
-/// the parameters of the query where there is no body. Of a form all values are strings.
+/// Returns the payload as JSON, in any encoding: a JSON body, a form, JSON in a form's field `payload` or `data`, or
+/// the parameters of the query if there is no body. All values of a form are strings.
 ///
 /// # Errors
-/// As [`json`], where it is none of these.
+/// Returns [`MapError`] like [`json`] if the payload has none of these encodings.
 pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     let body = delivery.body().trim_ascii();
     let kind = delivery.header("content-type").unwrap_or_default().to_ascii_lowercase();
     let json = json(delivery);
-    // Some forget to say that it is a form.
+    // Some senders omit the content type of a form.
     let named = kind.starts_with("application/x-www-form-urlencoded") || body.contains(&b'=') && !body.contains(&b' ');
     let form = match &json {
         Ok(_) => return json,

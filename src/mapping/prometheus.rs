@@ -1,7 +1,7 @@
-//! Alerts as Prometheus and its relatives describe them: a status, labels, annotations, a fingerprint.
+//! Alerts in the shape of Prometheus and related programs: a status, labels, annotations, a fingerprint.
 //!
-//! Alertmanager, Grafana, Mimir and others send this one shape with fields of their own around it, so the reading of
-//! it stands here once. What is a vendor's own stays in the vendor's file.
+//! Alertmanager, Grafana, Mimir and others send this shape with fields of their own around it. This module reads the
+//! shared shape, and the vendors' files read their own fields.
 
 use serde_json::{Map, Value};
 
@@ -12,38 +12,38 @@ use crate::pagerduty::event::shrink;
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
-/// Labels that name where it happened, the most telling first.
+/// Labels that name the source, the most specific first.
 const SOURCE_LABELS: &[&str] = &["instance", "exported_instance", "host", "node", "pod", "service"];
 
 /// Labels that name the broken part.
 const COMPONENT_LABELS: &[&str] = &["service", "job", "app", "deployment"];
 
-/// Labels that name what the part belongs to.
+/// Labels that name the unit that the part belongs to.
 const GROUP_LABELS: &[&str] = &["cluster", "namespace", "env", "environment"];
 
-/// Annotations that tell a person what is wrong, the shortest first.
+/// Annotations that describe the problem to people, the shortest first.
 const SUMMARY_ANNOTATIONS: &[&str] = &["summary", "title", "message", "description"];
 
-/// The reason for [`Mapped::ignore`] where the sender left alerts out.
+/// The reason for [`Mapped::ignore`] if the sender omitted alerts.
 pub const TRUNCATED: &str = "alerts left out by the sender's own limit (max_alerts): they are not in this delivery";
 
-/// The reason for [`Mapped::ignore`] where a group cannot be trusted to be over.
+/// The reason for [`Mapped::ignore`] if a truncated group claims to be resolved.
 pub const TRUNCATED_RESOLVE: &str =
     "resolved group not closed: it was truncated (max_alerts) and may hide firing alerts";
 
-/// The reason for [`Mapped::ignore`] where there is nothing in the group.
+/// The reason for [`Mapped::ignore`] if the group is empty.
 pub const NO_ALERTS: &str = "no alerts in the group";
 
-/// What a vendor adds to the shared reading.
+/// A vendor's part of the mapping.
 #[derive(Clone, Copy, Debug)]
 pub struct Vendor {
     /// The source's slug, for dedup keys.
     pub slug: &'static str,
-    /// The name that stands in where nothing else is known.
+    /// The vendor's name, the default for missing texts.
     pub name: &'static str,
-    /// The labels that name an alert, the most telling first.
+    /// The labels that name an alert, the most specific first.
     pub names: &'static [&'static str],
-    /// What goes before the summary of an alert that stands for something else.
+    /// The prefix for the summary of a special alert, such as one that reports missing data.
     pub prefix: fn(&Alert<'_>) -> &'static str,
 }
 
@@ -56,16 +56,16 @@ pub struct Alert<'a> {
     pub labels: Node<'a>,
     /// Its annotations.
     pub annotations: Node<'a>,
-    /// The group it came in.
+    /// The group of the alert.
     payload: Node<'a>,
-    /// Its place in the group, for errors.
+    /// Its position in the group, for errors.
     index: usize,
 }
 
-/// The alerts of a group.
+/// Reads the alerts of a group.
 ///
 /// # Errors
-/// There is no list of them.
+/// Returns [`MapError`] if the payload has no list of alerts.
 pub fn alerts(payload: Node<'_>) -> Result<Vec<Alert<'_>>, MapError> {
     let items = payload.get("alerts").items();
     let items = items.ok_or(MapError::Field { path: "alerts", problem: "is missing or not an array" })?;
@@ -76,11 +76,12 @@ pub fn alerts(payload: Node<'_>) -> Result<Vec<Alert<'_>>, MapError> {
     Ok(items.iter().enumerate().map(alert).collect())
 }
 
-/// One event for each alert of a group, and a word on those that the sender left out. When all of a group is over, one
-/// more closes the digest that may stand for alerts of it.
+/// Maps each alert of a group to an event, and notes the alerts that the sender omitted. If the whole group is
+/// resolved, one more event resolves the digest that may cover its alerts.
 ///
 /// # Errors
-/// There is no list of alerts. An alert that cannot be mapped is among [`Mapped::rejected`] and holds up no other.
+/// Returns [`MapError`] if the payload has no list of alerts. An alert that cannot be mapped is added to
+/// [`Mapped::rejected`] and does not affect the others.
 pub fn each(
     payload: Node<'_>,
     vendor: Vendor,
@@ -97,8 +98,8 @@ pub fn each(
             Err(error) => mapped.rejected.push(error),
         }
     }
-    // A group that nothing names has no digest that could be found again. One that is over closes the digest of any other
-    // with the same key, and groups of two clusters that are configured alike share theirs, as in group mode.
+    // A group without a key has no digest that a later delivery could find. Two clusters with the same configuration
+    // share their group keys, so the resolve of one group also closes the digest of the other, as in group mode.
     mapped.group = group_key(payload, vendor.slug).ok();
     let over = mapped.rejected.is_empty() && truncated(payload) == 0;
     let worst = mapped.events.iter().map(Event::severity).max();
@@ -115,7 +116,7 @@ fn truncated(payload: Node<'_>) -> u64 {
     payload.get("truncatedAlerts").count().unwrap_or(0)
 }
 
-/// [`truncated`] as a detail: nothing where it is zero.
+/// [`truncated`] as a detail: `null` if it is zero.
 fn left_out(payload: Node<'_>) -> Value {
     match truncated(payload) {
         0 => Value::Null,
@@ -128,10 +129,10 @@ fn note_truncation(payload: Node<'_>, mapped: Mapped) -> Mapped {
 }
 
 impl Alert<'_> {
-    /// `resolved` resolves and everything else triggers: both vendors know only `firing` beside it, and of a word
-    /// that neither documents a page too many is the lesser evil. An alert without a status has its group's.
+    /// `resolved` resolves, and every other status triggers. Both vendors document only `firing` beside it, and for an
+    /// undocumented status an unnecessary page is the lesser evil. An alert without a status has that of its group.
     ///
-    /// The end time decides nothing: Go's zero time stands there for firing alerts and, at times, for resolved ones.
+    /// The end time does not count: it is Go's zero time for firing alerts and sometimes for resolved ones.
     pub fn action(&self) -> Action {
         let status = self.node.get("status").text().or_else(|| self.payload.get("status").text());
         match status.as_deref() {
@@ -140,11 +141,11 @@ impl Alert<'_> {
         }
     }
 
-    /// `<source>:<fingerprint>`; without a fingerprint (before Alertmanager 0.18) the SHA-256 of the labels, which is
-    /// what a fingerprint is made of.
+    /// `<source>:<fingerprint>`. Without a fingerprint (before Alertmanager 0.18) it uses the SHA-256 of the labels,
+    /// because a fingerprint is computed from the labels.
     ///
     /// # Errors
-    /// There is neither a fingerprint nor a label.
+    /// Returns [`MapError`] if the alert has neither a fingerprint nor labels.
     pub fn dedup_key(&self, source: &str) -> Result<DedupKey, MapError> {
         let labels = || {
             self.labels.members().filter(|labels| !labels.is_empty())?;
@@ -157,15 +158,16 @@ impl Alert<'_> {
         })
     }
 
-    /// The first word that [`Severity::from_word`] knows among label `severity`, label `priority` and annotation
-    /// `severity`; without one it is an error, as in Alertmanager's own PagerDuty receiver.
+    /// The first word that [`Severity::from_word`] knows in label `severity`, label `priority` and annotation
+    /// `severity`. The default is `error`, as in Alertmanager's own PagerDuty receiver.
     pub fn severity(&self) -> Severity {
         let words = [self.labels.get("severity"), self.labels.get("priority"), self.annotations.get("severity")];
         let known = |word: &Node<'_>| Severity::from_word(&word.text()?);
         words.iter().find_map(known).unwrap_or(Severity::Error)
     }
 
-    /// What a person wrote about it, else the alert's name and where, else the title of its group.
+    /// The summary from the annotations. The next choices are the alert's name with its source, and the title of its
+    /// group.
     pub fn summary(&self, vendor: Vendor) -> String {
         let summary = self.annotations.first_text(SUMMARY_ANNOTATIONS).or_else(|| {
             let name = self.labels.first_text(vendor.names)?;
@@ -179,10 +181,10 @@ impl Alert<'_> {
         format!("{}{summary}", (vendor.prefix)(self))
     }
 
-    /// An event with all that the labels tell.
+    /// An event with everything that the labels contain.
     ///
     /// # Errors
-    /// As [`Alert::dedup_key`].
+    /// Returns [`MapError`] like [`Alert::dedup_key`].
     pub fn event(&self, vendor: Vendor) -> Result<Event, MapError> {
         let action = self.action();
         let source_field = self.labels.first_text(SOURCE_LABELS).or_else(|| source_field(self.payload));
@@ -210,13 +212,13 @@ impl Alert<'_> {
     }
 }
 
-/// Where a group comes from: the host of the sender's own address, else its receiver.
+/// The default source of a group: the host of the sender's own URL, or its receiver.
 fn source_field(payload: Node<'_>) -> Option<String> {
     let url = payload.get("externalURL").text();
     url.as_deref().and_then(url::url_host).map(str::to_owned).or_else(|| payload.get("receiver").text())
 }
 
-/// A fact about the group in little room: each of its alerts repeats it.
+/// Shrinks a fact about the group, because the event of each alert repeats it.
 fn brief(value: Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(shrink::fit(&members, BRIEF_MAX_BYTES)),
@@ -225,10 +227,10 @@ fn brief(value: Value) -> Value {
     }
 }
 
-/// How much of a fact about the group each alert's event repeats, in bytes.
+/// How much of a fact about the group the event of each alert repeats, in bytes.
 const BRIEF_MAX_BYTES: usize = 512;
 
-/// Labels or annotations without the private ones (`__alert_rule_uid__`), which mean nothing to a person.
+/// Labels or annotations, without the private ones (`__alert_rule_uid__`), which mean nothing to people.
 fn shown(labels: Node<'_>) -> Value {
     let private = |name: &str| name.starts_with("__") && name.ends_with("__");
     let Some(members) = labels.members() else { return Value::Null };
@@ -239,13 +241,13 @@ fn shown(labels: Node<'_>) -> Value {
     Value::Object(shown)
 }
 
-/// One event for a whole group, as Alertmanager's and Grafana's own PagerDuty receivers send it.
+/// Maps a whole group to one event, like Alertmanager's and Grafana's own PagerDuty receivers.
 ///
-/// It resolves when every alert in it has, and never when the sender cut the group short: the status was worked out
-/// after the cut.
+/// It resolves if every alert in the group is resolved. A group that the sender truncated never resolves, because the
+/// sender computes the status after truncation.
 ///
 /// # Errors
-/// There is no list of alerts, or nothing names the group.
+/// Returns [`MapError`] if the payload has no list of alerts, or the group has no key.
 pub fn whole_group(
     payload: Node<'_>,
     vendor: Vendor,
@@ -291,7 +293,7 @@ pub fn whole_group(
     Ok(note_truncation(payload, Mapped::one(event)))
 }
 
-/// `<source>:<groupKey>`, without one (a proxied group may lack it) the receiver and the labels it is grouped by.
+/// `<source>:<groupKey>`. A proxied group may lack its key; then the receiver and the group's labels replace it.
 fn group_key(payload: Node<'_>, source: &str) -> Result<DedupKey, MapError> {
     let key = payload.get("groupKey").text().or_else(|| {
         let labels = payload.get("groupLabels");
@@ -303,8 +305,8 @@ fn group_key(payload: Node<'_>, source: &str) -> Result<DedupKey, MapError> {
         .ok_or(MapError::NoIdentity { item: String::new(), fields: "`groupKey` or `groupLabels`" })
 }
 
-/// `[FIRING:2] <what it is grouped by> (<what else its alerts share>)`; of a group that shares nothing, what its first
-/// alert says, and how many more there are.
+/// `[FIRING:2] <group labels> (<other common labels>)`. For a group without common labels, the summary of its first
+/// alert and the number of the others.
 fn group_title(payload: Node<'_>, firing: usize, first: &str, of: usize) -> String {
     let values = |labels: &Value, but: &Value| {
         let members = labels.as_object().into_iter().flatten().filter(|(name, _)| but.get(name).is_none());

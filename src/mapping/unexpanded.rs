@@ -1,4 +1,4 @@
-//! Variables of a template that nobody has filled in.
+//! Template variables that the sender has not expanded.
 
 use serde_json::{Map, Value};
 
@@ -6,14 +6,16 @@ use super::{MapError, Mapped};
 use crate::json::Node;
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 
-/// What to make of a payload with nothing in it to identify an alert by. Where a template's variables were not filled
-/// in, any alert may be behind it: an alert says so, the same for all of them. `slug` and `name` are the source's.
+/// Maps a payload that has no field to identify its alert. If it contains unexpanded template variables, any alert may
+/// be hidden behind them, so one alert reports that, with the same key for all such payloads. `slug` and `name` are the
+/// source's.
 ///
 /// # Errors
-/// There are no such variables. `fields` are those that could have identified an alert.
+/// Returns [`MapError`] if the payload contains no such variables. `fields` are the fields that would identify an
+/// alert.
 pub fn unidentified((slug, name): (&str, &str), payload: &Value, fields: &'static str) -> Result<Mapped, MapError> {
     let summary = format!("{} is sending unexpanded template variables; alerts may be hidden behind them", name);
-    // Not what is filled in: it may be a secret.
+    // Not the other values: they may be secret.
     let members = Node::root(payload).members().into_iter().flatten();
     let unfilled = members.filter(|(_, value)| value.as_str().is_some_and(is_unexpanded_variable));
     let unfilled: Vec<Value> = unfilled.map(|(_, value)| value.clone()).collect();
@@ -26,9 +28,9 @@ pub fn unidentified((slug, name): (&str, &str), payload: &Value, fields: &'stati
     }
 }
 
-/// Whether a text is a template's variable that nobody has filled in: `$NAME`, `${name}`, `{NAME}`, `{{name}}`, `*name*`,
-/// `[TWO_WORDS]`, `##NAME##`. Alerts that share one would share a dedup key. A name in braces that has a hyphen in it is a
-/// GUID, one word in brackets may be anybody's.
+/// Whether a text is an unexpanded template variable: `$NAME`, `${name}`, `{NAME}`, `{{name}}`, `*name*`,
+/// `[TWO_WORDS]`, `##NAME##`. Alerts that share one would share a dedup key. A name in braces with a hyphen in it is a
+/// GUID instead, and a single word in brackets can be ordinary text.
 pub fn is_unexpanded_variable(text: &str) -> bool {
     let text = text.trim();
     let within = |open: &str, close: &str| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
@@ -47,7 +49,7 @@ pub fn is_unexpanded_variable(text: &str) -> bool {
         || within("[", "]").is_some_and(upper)
 }
 
-/// A payload without its unfilled variables: they read as nothing.
+/// Removes the unexpanded variables from a payload: they become `null`.
 pub fn without_unexpanded(value: Value) -> Value {
     match value {
         Value::String(text) if is_unexpanded_variable(&text) => Value::Null,

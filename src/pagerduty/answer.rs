@@ -1,7 +1,7 @@
-//! PagerDuty's answers, read in one way for both of its APIs.
+//! Parses PagerDuty's responses, for both of its APIs.
 //!
-//! Their wording varies and holds typing errors, so only the status, and in the Events API the member `status`, decide
-//! anything. What an answer repeats of our secrets is taken out: its words go to the sender and into the log.
+//! Their wording varies and contains typing errors. So only the status decides anything, and in the Events API also the
+//! member `status`. Our secrets are redacted from a response, because its text is shown to the sender and logged.
 
 use serde_json::Value;
 
@@ -10,44 +10,44 @@ use crate::runtime::HttpResponse;
 use crate::secret::Secret;
 use crate::text;
 
-/// How much of PagerDuty's own words is repeated, in UTF-16 code units.
+/// How much of PagerDuty's message is repeated, in UTF-16 code units.
 const WORDS_MAX_CHARS: usize = 300;
 
-/// An answer.
+/// A parsed response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Whether the body says that it went well, as the Events API's does.
+    /// Whether the body confirms success, as the Events API's does.
     pub confirmed: bool,
-    /// PagerDuty's own words, bounded.
+    /// PagerDuty's message, truncated.
     pub words: String,
     /// The seconds that PagerDuty asks to wait.
     pub retry_after: Option<u64>,
 }
 
-/// What a status means, whichever API it comes from.
+/// The meaning of a status, for either API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// What answers is another server: PagerDuty has these paths and redirects nobody.
+    /// The server is not PagerDuty: PagerDuty has these paths and never redirects.
     Elsewhere,
-    /// The credential, or the account's plan, does not allow it.
+    /// The credential or the account's plan does not allow the request.
     Forbidden,
-    /// The request is not taken as it is.
+    /// The request is invalid.
     Invalid,
-    /// The same request may be taken later.
+    /// A retry of the same request may succeed.
     Later,
-    /// What the path names is not known.
+    /// The object in the path does not exist.
     NotFound,
-    /// It went well, if the body says so too.
+    /// Success, if the body confirms it.
     Success,
-    /// The rate was exceeded.
+    /// The rate limit was exceeded.
     Throttled,
-    /// The credential is not taken.
+    /// The credential is invalid.
     Unauthorized,
 }
 
-/// What a status means.
+/// Classifies a status.
 pub fn class(status: u16) -> Class {
     match status {
         200..=299 => Class::Success,
@@ -61,25 +61,25 @@ pub fn class(status: u16) -> Class {
     }
 }
 
-/// Reads an answer, and gives its body where that is JSON. `hidden` is taken out of its words.
+/// Parses a response. Also returns its body if that is JSON. The secrets in `hidden` are redacted from the message.
 pub fn read(inbound: &HttpResponse, hidden: &[&Secret]) -> (Answer, Option<Value>) {
     let body: Option<Value> = serde_json::from_slice(&inbound.body).ok();
     let confirmed = body.as_ref().is_some_and(|body| body.get("status").and_then(Value::as_str) == Some("success"));
     let said = body.as_ref().map(|body| said(Node::root(body)));
-    // Of an object of another kind, the text itself says the most.
+    // An object of an unknown shape says most as its own text.
     let whole = || str::from_utf8(&inbound.body).unwrap_or("a response that is not text").to_owned();
     let said = said.filter(|said| !said.is_empty() || confirmed).unwrap_or_else(whole);
     let words = clean(&said, hidden);
     (Answer { status: inbound.status, confirmed, words, retry_after: inbound.retry_after }, body)
 }
 
-/// Text of PagerDuty's for a person to read: one line, bounded, without what is to be hidden.
+/// PagerDuty's text for display: one line, truncated, with the secrets in `hidden` redacted.
 pub fn clean(text: &str, hidden: &[&Secret]) -> String {
     let shown = hidden.iter().fold(text.to_owned(), |shown, secret| secret.redact(&shown));
     text::truncate(&text::one_line(&shown), WORDS_MAX_CHARS).into_owned()
 }
 
-/// The words in a body: `{"message", "errors"}`, `{"error": {"message", "errors"}}`, `{"error": "text"}`, or a list.
+/// The message in a body: `{"message", "errors"}`, `{"error": {"message", "errors"}}`, `{"error": "text"}`, or a list.
 fn said(root: Node<'_>) -> String {
     let error = root.get("error");
     let mut said = String::new();

@@ -1,4 +1,4 @@
-//! All that knows PagerDuty: its events and their limits, the Events API that takes them, the REST API.
+//! Everything about PagerDuty: events and their limits, the Events API, the REST API.
 
 pub mod answer;
 pub mod event;

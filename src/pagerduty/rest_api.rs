@@ -1,8 +1,8 @@
-//! PagerDuty's REST API, by a user's key: what needs more than a routing key.
+//! PagerDuty's REST API, with a user's key, for operations that need more than a routing key.
 //!
-//! Written from <https://developer.pagerduty.com/docs/rest-api-overview> and its pages of authentication, errors, rate
-//! limits and pagination. The token goes to this API and nowhere else, and no redirect is followed with it. A request is
-//! made once more where the rate was exceeded and there is time; nothing else is worth a second try here.
+//! Written from <https://developer.pagerduty.com/docs/rest-api-overview> and its pages about authentication, errors,
+//! rate limits and pagination. The token is sent only to this API, and redirects are not followed. A request is retried
+//! once if the rate limit was exceeded and time allows. No other failure justifies a retry here.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,73 +15,73 @@ use crate::pagerduty::answer::{self, Class};
 use crate::runtime::{self, Host, HttpRequest, HttpResponse, SendError};
 use crate::secret::Secret;
 
-/// How much of an answer is read, in bytes: a page holds a hundred services with their integrations.
+/// How much of a response to read, in bytes. One page contains a hundred services with their integrations.
 const READ_MAX_BYTES: usize = 1024 * 1024;
 
-/// How many pages are read. Each is asked for a hundred items, the most that PagerDuty gives.
+/// How many pages to read. Each request asks for a hundred items, PagerDuty's maximum.
 const PAGES_MAX: usize = 20;
 
-/// A try that would have less time than this is not worth making.
+/// The shortest time that makes a retry worthwhile.
 const TRY_MIN: Duration = Duration::from_millis(100);
 
-/// PagerDuty's REST API, and what opens it.
+/// The address of PagerDuty's REST API, and the token for it.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// Where it is: what its paths are added to.
+    /// The base URL. Paths are appended to it.
     pub base: Url,
     /// A user's API key.
     pub token: Secret,
 }
 
-/// The API, for one request of ours.
+/// A client of the API, for one inbound request.
 pub struct Rest {
-    /// Where it is, and what opens it.
+    /// The address and the token.
     pub api: Api,
-    /// What is taken out of its answers beside the token.
+    /// Secrets to redact from responses, in addition to the token.
     pub hidden: Vec<Secret>,
-    /// When the last answer has to be there, from our request's arrival on.
+    /// The deadline of the last response, counted from the arrival of the inbound request.
     pub deadline: Duration,
 }
 
-/// Why PagerDuty's REST API has not done what was asked.
+/// Why a request to PagerDuty's REST API failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestError {
-    /// What is wrong.
+    /// The kind of failure.
     pub problem: Problem,
-    /// PagerDuty's own words, bounded, or the address that gives no answer.
+    /// PagerDuty's message, truncated, or the URL that does not respond.
     pub words: String,
 }
 
-/// What is wrong.
+/// The kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// The request is not taken as it is.
+    /// The request is invalid.
     Invalid,
-    /// What answers is another server.
+    /// The server is not PagerDuty's REST API.
     Misdirected,
-    /// What the path names is not known.
+    /// The object in the path does not exist.
     NotFound,
     /// The token's user, or the account's plan, may not do this.
     NotPermitted,
-    /// The token is not taken.
+    /// The token is invalid.
     Refused,
     /// The server failed.
     Server,
-    /// The rate was exceeded; the seconds to wait, where PagerDuty tells them.
+    /// The rate limit was exceeded. The value is the seconds to wait, if PagerDuty gives them.
     Throttled(Option<u64>),
-    /// The answer is larger than what is read of it.
+    /// The response is larger than the limit.
     TooLarge,
-    /// There is no answer.
+    /// No response arrived.
     Unreachable(SendError),
 }
 
 impl RestError {
-    /// An answer that lacks what PagerDuty's would have.
+    /// A response that lacks a part that PagerDuty's response would have.
     pub fn without(what: &str) -> RestError {
         RestError { problem: Problem::Misdirected, words: ["no ", what].concat() }
     }
 
-    /// Whether it may go well later.
+    /// Whether a retry may succeed.
     pub fn may_pass(&self) -> bool {
         match self.problem {
             Problem::Server | Problem::Throttled(_) => true,
@@ -126,18 +126,18 @@ impl fmt::Display for RestError {
 }
 
 impl Rest {
-    /// What stands at a path.
+    /// Gets the object at a path.
     ///
     /// # Errors
-    /// It could not be had.
+    /// Returns [`RestError`] if the request failed.
     pub fn get(&self, host: &mut dyn Host, path: &str) -> Result<Value, RestError> {
         self.send(host, Method::Get, path, None)
     }
 
-    /// Makes a request, a change with who makes it and with what.
+    /// Sends a request. A change has a `From` address and a body.
     ///
     /// # Errors
-    /// It was not done, or nobody knows whether it was.
+    /// Returns [`RestError`] if the request failed. After some failures it is unknown whether the change was made.
     pub fn send(
         &self,
         host: &mut dyn Host,
@@ -165,10 +165,11 @@ impl Rest {
         self.read(answer)
     }
 
-    /// Gives each item of a list to `each`, page after page; whether these were all. `path` has a query.
+    /// Passes each item of a list to `each`, page after page. Returns whether the list was complete; it is not if the
+    /// pages or the time ran out. `path` must have a query.
     ///
     /// # Errors
-    /// A page could not be had. Where it is for want of time, the list is incomplete.
+    /// Returns [`RestError`] if a page could not be read.
     pub fn list(
         &self,
         host: &mut dyn Host,
@@ -200,7 +201,7 @@ impl Rest {
         Ok(false)
     }
 
-    /// Text of PagerDuty's for a person to read, without what must not be seen.
+    /// PagerDuty's text for display, with secrets redacted.
     pub fn clean(&self, text: &str) -> String {
         answer::clean(text, &self.hidden())
     }
@@ -234,12 +235,12 @@ impl Rest {
     }
 }
 
-/// Whether a service, listed with its integrations, is the one that a routing key pages.
+/// Whether a service, listed with its integrations, belongs to a routing key.
 pub fn has_key(service: Node<'_>, key: &Secret) -> bool {
     let mut integrations = service.get("integrations").items().into_iter().flatten();
     integrations.any(|integration| {
         let held = integration.get("integration_key").and_then(Value::as_str).unwrap_or_default();
-        // Most are told apart by their end, without a hash of each.
+        // The last characters rule out most keys without hashing them.
         held.ends_with(key.tail()) && key.matches(held.as_bytes())
     })
 }

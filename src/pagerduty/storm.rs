@@ -1,8 +1,8 @@
-//! Storms: a delivery with more events than PagerDuty takes.
+//! Alert storms: deliveries with more events than PagerDuty accepts.
 //!
-//! PagerDuty takes about 120 events in a minute with one routing key. Of a larger delivery the most severe alerts go
-//! out one by one, and all others are named, with their keys, in one digest alert. Which are which follows from the
-//! delivery alone, so that its repetition does the same, and so does the resolve of the whole: no state is kept.
+//! PagerDuty accepts about 120 events per minute with one routing key. From a larger delivery, the most severe alerts
+//! are sent individually, and one digest alert lists all others with their keys. The split depends on the delivery
+//! alone, so a repeated delivery and the resolve of the group split the same way. No state is stored.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -13,42 +13,43 @@ use crate::json;
 use crate::pagerduty::event::{self, Action, DedupKey, Event, Severity};
 use crate::text;
 
-/// The most events of a delivery that go out one by one. It leaves some of PagerDuty's minute to other senders.
+/// The most events of a delivery that are sent individually. It leaves part of PagerDuty's limit per minute to other
+/// senders.
 pub const EVENTS_MAX: usize = 100;
 
-/// The most severe triggers that go out one by one even where resolves alone would use all of [`EVENTS_MAX`].
+/// The most severe triggers that are sent individually even if the resolves alone would use all of [`EVENTS_MAX`].
 const TRIGGERS_MIN: usize = 20;
 
-/// For how long after they happened all resolves of a large delivery are sent one by one, however many there are.
+/// For this long after they happened, all resolves of a large delivery are sent individually, however many there are.
 ///
-/// PagerDuty turns away those that are too many, so the sender has to come again, and each time others are taken: some
-/// hundred in a minute. A sender that has not been done with it after this long would only use up the rate that new
-/// pages need.
+/// PagerDuty rejects those over the rate limit, so the sender has to retry. Each retry gets different resolves
+/// accepted, some hundred per minute. A sender that has not finished after this long would only use up the rate that
+/// new pages need.
 const SETTLING: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How many bytes of names one digest event holds. A digest with more is several events of the same alert.
+/// How many bytes of names one digest event contains. A larger digest consists of several events of the same alert.
 const NAMES_MAX_BYTES: usize = 256_000;
 
-/// The class of a digest, and the end of its key where nothing names the delivery.
+/// The class of a digest, and the end of its dedup key if the delivery has no group key.
 const KEY: &str = "digest";
 
 /// How much of a summary a digest repeats, in UTF-16 code units.
 const SUMMARY_MAX_CHARS: usize = 120;
 
-/// What to send of a delivery.
+/// The events to send for a delivery.
 pub struct Plan {
-    /// The events: digests, the most severe of what opens, all that closes, the rest of what opens, changes.
+    /// The events in order: digests, the most severe triggers, all resolves, the other triggers, changes.
     pub events: Vec<Event>,
-    /// How many of the delivery's events are only named in the digest.
+    /// How many of the delivery's events only the digest lists.
     pub digested: usize,
 }
 
-/// Decides what of `events` goes out one by one. `slug` and `name` are the source's; `group` is the key of an alert for the whole delivery, which stands for
-/// those that do not; a source without one has a digest that somebody has to close. `now` is the time since the Unix
-/// epoch.
+/// Decides which of `events` to send individually. `slug` and `name` are the source's. `group` is the dedup key of a
+/// digest that covers the events not sent individually; without one, the digest must be closed by hand. `now` is the
+/// time since the Unix epoch.
 ///
-/// Resolves are never left out in favour of triggers, changes are not left out at all, and events with the same key
-/// stay together and keep their order.
+/// Triggers never displace resolves, changes are always sent, and events with the same key stay together in their
+/// order.
 pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &str), now: Duration) -> Plan {
     if events.len() <= EVENTS_MAX {
         return Plan { events, digested: 0 };
@@ -72,9 +73,10 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &
 
     let mut left = opening.split_off(opening.len().min(EVENTS_MAX.saturating_sub(closing.len()).max(TRIGGERS_MIN)));
     if closing.len() > EVENTS_MAX {
-        // Only what closes the whole can stand for what closes: the digest's own resolve.
+        // Only the resolve of the digest can replace individual resolves.
         if whole.is_empty() || closing.iter().any(|unit| unit.is_recent(now)) {
-            // Where PagerDuty does not take all, the next try begins elsewhere, in whatever rhythm the sender comes.
+            // Each minute starts at a different resolve. If PagerDuty does not accept all of them, the sender's retry
+            // gets others through, whatever its interval is.
             let minute = text::sha256_hex(&(now.as_secs() / 60).to_le_bytes());
             let dice = minute.get(..8).and_then(|hex| usize::from_str_radix(hex, 16).ok()).unwrap_or_default();
             let mut later = closing.split_off(dice % closing.len());
@@ -106,14 +108,14 @@ impl DigestUnit {
         self.0.iter().map(Event::severity).max()
     }
 
-    /// Whether the alert is open after them.
+    /// Whether the alert is open after these events.
     fn opens(&self) -> bool {
         self.0.last().is_some_and(|event| event.action() == Action::Trigger)
     }
 
     fn is_recent(&self, now: Duration) -> bool {
         let since = |event: &Event| event.time().and_then(text::unix_seconds);
-        // Of what does not say when it was, nothing can be held against it.
+        // An event without a time counts as recent.
         self.0.iter().map(since).any(|then| then.is_none_or(|then| then + SETTLING.as_secs() >= now.as_secs()))
     }
 }
@@ -131,16 +133,17 @@ fn units(events: &[Event]) -> Vec<DigestUnit> {
     units
 }
 
-/// The most severe first, then by key: that says nothing, but it is the same for a trigger and its resolve.
+/// Sorts by severity, the most severe first, then by key. The key has no meaning, but it sorts a trigger and its
+/// resolve alike.
 fn ranked(mut units: Vec<DigestUnit>) -> Vec<DigestUnit> {
     let key = |unit: &DigestUnit| unit.key().map(|key| key.as_str().to_owned());
     units.sort_by_cached_key(|unit| (Reverse(unit.severity().unwrap_or(Severity::Info)), key(unit)));
     units
 }
 
-/// One alert that names all of `left`: as many events as it takes to hold them.
+/// One alert that lists all of `left`, in as many events as needed.
 ///
-/// It opens where something among them does, and closes where all of them are over.
+/// It triggers if any of them triggers, and resolves if all of them do.
 fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> Vec<Event> {
     let opens = left.iter().any(|event| event.action() == Action::Trigger);
     let action = if opens { Action::Trigger } else { Action::Resolve };
@@ -161,13 +164,13 @@ fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> V
         let key = event.dedup_key().map(DedupKey::as_str).unwrap_or_default();
         let line = format!("{} {}: {}", event.action().as_str(), event.severity().as_str(), event.summary());
         let line = text::truncate(&line, SUMMARY_MAX_CHARS).into_owned();
-        // A character takes up to six bytes of JSON where it has to be escaped.
+        // JSON escaping can expand a character to six bytes.
         size += json::encode(&Value::from(line.as_str())).len() + json::encode(&Value::from(key)).len() + 2;
         names.insert(key.to_owned(), line.into());
         if size >= NAMES_MAX_BYTES || rest.peek().is_none() {
             let event = Event::new(action, digest_key.clone(), severity, &summary, name);
             let names = Value::Object(std::mem::take(&mut names));
-            // Without the names it would say nothing, so it has no lesser form.
+            // Without the list, the digest would say nothing, so it has no minimal form.
             events.push(event.class(Some(KEY.to_owned())).detail("alerts", names).requires_details());
             size = 0;
         }

@@ -1,21 +1,21 @@
-//! Variables that are read once.
+//! A cache of variables.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
 use super::{Host, Step, VariableError};
 
-/// A host that asks for each variable once: a read can be a call to a vault.
+/// A host that reads each variable once: a read can be a call to a vault.
 pub struct CachedVariables<'a> {
     host: &'a mut dyn Host,
     read: RefCell<Vec<(String, Value)>>,
 }
 
-/// What the store said of a variable.
+/// The store's response for a variable.
 type Value = Result<Option<String>, VariableError>;
 
 impl<'a> CachedVariables<'a> {
-    /// The same host, with a memory.
+    /// Wraps a host with an empty cache.
     pub fn new(host: &'a mut dyn Host) -> Self {
         CachedVariables { host, read: RefCell::default() }
     }

@@ -1,37 +1,37 @@
-//! The scheduler of outbound requests: which lane sends when.
+//! The scheduler of outbound requests: it decides when each lane sends.
 //!
-//! It knows neither WASI nor PagerDuty. What carries a request is a [`Wire`]: the component's is WASI, the tests' a script
-//! with a clock of its own.
+//! It knows neither WASI nor PagerDuty. A [`Wire`] carries the requests: the component's wire is WASI, and the tests
+//! use a script with its own clock.
 
 use std::time::Duration;
 
 use super::{HttpRequest, HttpResponse, Next, SendError, Step};
 
-/// How many requests are under way at the same time.
+/// The largest number of concurrent requests.
 pub const IN_FLIGHT_MAX: usize = 64;
 
-/// What carries requests, and a clock.
+/// The transport of requests, and a clock.
 pub trait Wire {
-    /// A request under way.
+    /// A running request.
     type Exchange;
 
     /// The time since our own request arrived.
     fn elapsed(&self) -> Duration;
 
-    /// Starts a request that may take as long as `left`, which is not zero.
+    /// Starts a request with a timeout of `left`, which is never zero.
     ///
     /// # Errors
-    /// Returns [`SendError`] if the request cannot be started; that is then its answer.
+    /// Returns [`SendError`] if the request cannot be started. The lane gets it as its answer.
     fn start(&mut self, outbound: HttpRequest, left: Duration) -> Result<Self::Exchange, SendError>;
 
-    /// Takes a request as far as it goes without waiting; its answer, once that is there.
+    /// Advances a request as far as possible without waiting. Returns its answer once it is complete.
     fn advance(&mut self, exchange: &mut Self::Exchange) -> Option<Result<HttpResponse, SendError>>;
 
-    /// Waits until one of `running` can go on, or until the clock shows `until`.
+    /// Waits until one of `running` can advance, or until the clock reaches `until`.
     fn wait(&mut self, running: &[&Self::Exchange], until: Duration);
 }
 
-/// Runs rows of requests as [`Host::exchange`](super::Host::exchange) says.
+/// Runs lanes of requests as [`Host::exchange`](super::Host::exchange) documents.
 pub fn exchange<W: Wire>(wire: &mut W, lanes: usize, deadline: Duration, step: Step<'_>) {
     let mut scheduler = Scheduler { waiting: 0..lanes, running: Vec::new(), paused: Vec::new(), answers: Vec::new() };
     loop {
@@ -54,21 +54,21 @@ pub fn exchange<W: Wire>(wire: &mut W, lanes: usize, deadline: Duration, step: S
     scheduler.end(deadline, step);
 }
 
-/// An answer for a lane; none for its first request.
+/// The last answer of a lane, or `None` before its first request.
 type Answer = Option<Result<HttpResponse, SendError>>;
 
 struct Scheduler<E> {
-    /// The lanes that have not begun.
+    /// The lanes that have not started.
     waiting: std::ops::Range<usize>,
     running: Vec<(usize, E)>,
-    /// The lanes whose next request is known and not yet started, in their order.
+    /// The lanes whose next request is known and not yet started, in order.
     paused: Vec<(usize, Next)>,
-    /// What the lanes have not been told yet.
+    /// The answers that `step` has not seen yet.
     answers: Vec<(usize, Answer)>,
 }
 
 impl<E> Scheduler<E> {
-    /// Tells the lanes their answers, and asks what follows.
+    /// Passes the answers to `step` and collects the next requests.
     fn ask(&mut self, elapsed: Duration, step: Step<'_>) {
         while self.running.len() + self.answers.len() < IN_FLIGHT_MAX {
             let Some(lane) = self.waiting.next() else { break };
@@ -81,7 +81,7 @@ impl<E> Scheduler<E> {
         }
     }
 
-    /// Starts what is due, in the order of the lanes: the most severe are first.
+    /// Starts the requests that are due, in the order of the lanes: the most severe events are first.
     fn start(&mut self, wire: &mut impl Wire<Exchange = E>, elapsed: Duration, deadline: Duration) {
         let mut later = Vec::new();
         for (lane, next) in std::mem::take(&mut self.paused) {
@@ -112,18 +112,18 @@ impl<E> Scheduler<E> {
         self.running.len() < IN_FLIGHT_MAX
     }
 
-    /// Whether a lane is to be asked at once.
+    /// Whether `step` can be called for some lane at once.
     fn has_more_to_ask(&self) -> bool {
         !self.answers.is_empty() || self.has_room() && !self.waiting.is_empty()
     }
 
-    /// When the next pause ends. Without room for it, a lane whose pause is over waits for another to end, not for its
-    /// time.
+    /// When the next pause ends. If the limit of concurrent requests is reached, a paused lane waits for another
+    /// request to end, so its pause does not count.
     fn next_start(&self) -> Option<Duration> {
         self.paused.iter().filter(|_| self.has_room()).map(|(_, next)| next.not_before).min()
     }
 
-    /// The deadline has come: what is still running is dropped with its answer not known, and nothing follows.
+    /// Ends the exchange at the deadline: drops the running requests, whose results stay unknown, and starts no others.
     fn end(self, deadline: Duration, step: Step<'_>) {
         let late = self.running.into_iter().map(|(lane, _)| (lane, Some(Err(SendError::Deadline))));
         for (lane, answer) in self.answers.into_iter().chain(late) {

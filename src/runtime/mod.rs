@@ -1,6 +1,6 @@
-//! The world as the pipeline sees it: all that it may ask of the runtime.
+//! The interface between the pipeline and the runtime.
 //!
-//! The component answers with WASI, tests answer with plain data.
+//! The component implements it with WASI, the tests with plain data.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,43 +12,46 @@ pub mod lanes;
 
 pub use self::cached_variables::CachedVariables;
 
-/// What the pipeline may ask of the runtime, and nothing else.
+/// Everything that the pipeline may ask of the runtime.
 pub trait Host {
     /// The wall clock, as the time since the Unix epoch.
     fn now(&self) -> Duration;
 
-    /// The time since this request arrived, by a clock that never steps back.
+    /// The time since this request arrived, by a monotonic clock.
     fn elapsed(&self) -> Duration;
 
-    /// The value of a variable; nothing where it is not declared.
+    /// The value of a variable. Returns `None` if it is not declared.
     ///
     /// # Errors
-    /// The store could not be asked (its provider is down, say): the variable may well have a value.
+    /// Returns [`VariableError`] if the store failed, for example because its provider is down. The variable may still
+    /// have a value.
     fn variable(&self, name: &str) -> Result<Option<String>, VariableError>;
 
-    /// The names of all variables that there are, in any order.
+    /// The names of all variables, in any order.
     ///
     /// # Errors
-    /// The store could not be asked. It resolves every value to list them, so one that it cannot resolve is enough.
+    /// Returns [`VariableError`] if the store failed. The store resolves every value to list them, so one value that it
+    /// cannot resolve is enough.
     fn variables(&self) -> Result<Vec<String>, VariableError>;
 
-    /// Runs `lanes` rows of requests at the same time, the requests of one lane one after the other.
+    /// Runs `lanes` sequences of requests concurrently. The requests of one lane run one after the other.
     ///
-    /// `step` is asked for a lane's first request with no answer, and with each answer for the one that follows it; a
-    /// lane for which it gives none has ended. Returns when all lanes have, or when [`Host::elapsed`] reaches
-    /// `deadline`: what is under way then is answered with [`SendError::Deadline`], and nothing follows. Lanes start in
-    /// order where the runtime does not take all at once. Redirects are not followed.
+    /// For each lane, `step` is called without an answer to get the first request, and then with each answer to get the
+    /// next request. A lane ends if `step` returns `None`. The function returns when all lanes have ended or when
+    /// [`Host::elapsed`] reaches `deadline`. Requests that are running at the deadline are answered with
+    /// [`SendError::Deadline`], and no others start. If the runtime cannot run all lanes at once, they start in order.
+    /// Redirects are not followed.
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>);
 }
 
-/// What follows in a lane: called with the lane's number, the time since this request arrived, and the answer to the
-/// lane's last request, where there was one.
+/// Returns the next request of a lane. The arguments are the lane's number, the time since this request arrived, and
+/// the answer to the lane's last request, if there was one.
 pub type Step<'a> = &'a mut dyn FnMut(usize, Duration, Option<Result<HttpResponse, SendError>>) -> Option<Next>;
 
-/// Makes one request, no sooner than `not_before`, and waits for its answer until `deadline` at the latest.
+/// Makes one request, no sooner than `not_before`, and waits for its response until `deadline` at the latest.
 ///
 /// # Errors
-/// There is none.
+/// Returns [`SendError`] if no response arrives.
 pub fn request_once(
     host: &mut dyn Host,
     outbound: HttpRequest,
@@ -76,18 +79,18 @@ pub struct Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VariableError;
 
-/// A request with a JSON body or none. It can hold a routing key or a token, so it has no `Debug`.
+/// An outbound request, with a JSON body or without one. It can contain a routing key or a token, so it has no `Debug`.
 #[derive(Clone)]
 pub struct HttpRequest {
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: Url,
-    /// Headers beside those that say what the body is.
+    /// Headers, except those that describe the body.
     pub headers: Vec<(&'static str, String)>,
     /// The body, sent with its length.
     pub body: Option<Vec<u8>>,
-    /// How much of the answer is read, in bytes.
+    /// How much of the response to read, in bytes.
     pub read_max: usize,
 }
 
@@ -103,32 +106,32 @@ impl HttpRequest {
     }
 }
 
-/// An answer, read to its end or to [`HttpRequest::read_max`].
+/// The response to an outbound request, read to its end or to [`HttpRequest::read_max`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
-    /// The seconds to wait before another try, where header `retry-after` or `ratelimit-reset` tells them.
+    /// The seconds to wait before a retry, from header `retry-after` or `ratelimit-reset`.
     pub retry_after: Option<u64>,
-    /// The body, cut at [`HttpRequest::read_max`].
+    /// The body, truncated at [`HttpRequest::read_max`].
     pub body: Vec<u8>,
 }
 
-/// How much of an answer is read where nothing else is said, in bytes. Those to events are below 1 KB.
+/// The default of [`HttpRequest::read_max`], in bytes. Responses to events are smaller than 1 KB.
 pub const RESPONSE_MAX_BYTES: usize = 64 * 1024;
 
-/// Why there is no answer.
+/// Why an outbound request has no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The connection was refused, or nothing answers there.
+    /// The connection was refused, or no server is listening.
     Connect,
-    /// No answer in the time that was left.
+    /// No response arrived before the deadline.
     Deadline,
-    /// The runtime's egress rules do not allow this host.
+    /// The runtime's egress rules block this host.
     Denied,
     /// The host's name could not be resolved.
     Dns,
-    /// The answer broke off or was not HTTP.
+    /// The response ended early or was not HTTP.
     Protocol,
     /// TLS failed.
     Tls,

@@ -2,52 +2,54 @@
 //!
 //! # Wire format
 //!
-//! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>, read 2026-11. One delivery is one
-//! group: `{version, groupKey, truncatedAlerts, status, receiver, groupLabels, commonLabels, commonAnnotations,
-//! externalURL, alerts: [{status, labels, annotations, startsAt, endsAt, generatorURL, fingerprint}]}`. Version 3
-//! (numeric `groupKey`, no fingerprints) is read the same way, and any field but `alerts` may be missing or null. A
-//! `payload` of the user's own (Alertmanager 0.31 and later) is another shape and is not understood here. Alertmanager
-//! retries a 5xx with growing pauses until the group's interval is over, and sends what was not accepted again at each
-//! interval after.
+//! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>, read 2026-11. One delivery is one group:
+//! `{version, groupKey, truncatedAlerts, status, receiver, groupLabels, commonLabels, commonAnnotations, externalURL,
+//! alerts: [{status, labels, annotations, startsAt, endsAt, generatorURL, fingerprint}]}`. Version 3 (numeric
+//! `groupKey`, no fingerprints) is parsed in the same way. Any field except `alerts` may be missing or null. A custom
+//! `payload` (Alertmanager 0.31 and later) has another shape, which this source does not support. Alertmanager retries
+//! a 5xx with growing pauses until the group's interval ends. After that, it sends everything that was not accepted
+//! again at each interval.
 //!
 //! # Mapping
 //!
-//! One event for each alert, or one for the group where variable `grouping` is `group`. When all alerts of a group are
-//! over, one more resolves the digest that a storm of them may have opened; PagerDuty drops it where there is none.
+//! One event per alert, or one per group if variable `grouping` is `group`. When all alerts of a group are resolved,
+//! one more event resolves the digest that an alert storm may have opened. PagerDuty ignores it if no such alert is
+//! open.
 //!
 //! | event | alert by alert | whole group |
 //! |---|---|---|
-//! | action | the alert's `status`: `resolved` resolves, anything else triggers | resolve when all alerts are resolved |
+//! | action | the alert's `status`: `resolved` resolves, any other value triggers | resolve when all alerts are resolved |
 //! | severity | label `severity`, label `priority`, annotation `severity` by [`Severity::from_word`], else error | the worst of the firing alerts |
 //! | summary | annotation `summary`, `title`, `message`, `description`, else `alertname` on instance | `[FIRING:n]`, group labels, other common labels |
 //! | source | label `instance`, `exported_instance`, `host`, `node`, `pod`, `service`, else the host of `externalURL`, else the receiver | the same of the common labels |
 //! | component | label `service`, `job`, `app`, `deployment` | the same of the common labels |
 //! | group | label `cluster`, `namespace`, `env`, `environment` | the same of the common labels |
 //! | class | label `alertname` | the same of the common labels |
-//! | timestamp | `startsAt`; of a resolve `endsAt`, unless that is Go's zero time | the earliest `startsAt` of a firing alert |
-//! | links | `generatorURL`, annotations `runbook_url` and `dashboard_url`, `externalURL`, where absolute | the same |
+//! | timestamp | `startsAt`; `endsAt` for a resolve, unless that is Go's zero time | the earliest `startsAt` of a firing alert |
+//! | links | `generatorURL`, annotations `runbook_url` and `dashboard_url`, `externalURL`, if absolute | the same |
 //! | client, client URL | Alertmanager, its page of the receiver's alerts | the same |
 //! | details | labels, annotations, group labels, receiver, reason | counts, firing and resolved alerts |
 //!
-//! A group that the sender cut short (`max_alerts`) is reported: `truncatedAlerts` is in the details, the reply and
-//! the log. Leave `max_alerts` at 0, and group so that a group stays below 1 MiB (some thousand alerts): a larger body is
-//! refused with `413`.
+//! If the sender truncates a group (`max_alerts`), `truncatedAlerts` is in the details, the reply and the log. Leave
+//! `max_alerts` at 0, and configure grouping so that a group stays below 1 MiB (some thousand alerts): the relay
+//! rejects a larger body with `413`.
 //!
 //! # Dedup key
 //!
-//! `alertmanager:<fingerprint>`, a hash of the alert's labels, which do not change while it lives; without one the
-//! SHA-256 of the labels. Highly available peers send the same one, so their duplicates merge, and so do equal alerts
-//! of two clusters that share a routing key: give each its `external_labels`. For a group `alertmanager:<groupKey>`, which
-//! two clusters share where they are configured alike: put the cluster's label into `group_by`, or give each a service.
+//! `alertmanager:<fingerprint>`. The fingerprint is a hash of the alert's labels, which do not change while the alert
+//! exists. Without one, the key contains the SHA-256 of the labels. Highly available peers send the same fingerprint,
+//! so their duplicates merge. Equal alerts of two clusters that share a routing key merge too: give each cluster its
+//! own `external_labels`. The key of a group is `alertmanager:<groupKey>`, and two clusters with the same configuration
+//! share it: put the cluster's label into `group_by`, or give each cluster a service.
 //!
 //! # Not mapped
 //!
 //! * A group without alerts: "no alerts in the group".
-//! * What `truncatedAlerts` counts: "alerts left out by the sender's own limit (max_alerts)".
-//! * In group mode, a resolved group with `truncatedAlerts` above 0: "resolved group not closed", because
-//!   Alertmanager works the status out after the cut.
-//! * An alert with neither fingerprint nor labels is refused: nothing says which alert it is.
-//! * An always firing alert (`severity: none`, Watchdog) pages with severity info: route it elsewhere.
+//! * The alerts that `truncatedAlerts` counts: "alerts left out by the sender's own limit (max_alerts)".
+//! * In group mode, a resolved group with `truncatedAlerts` above 0: "resolved group not closed", because Alertmanager
+//!   computes the status after truncation.
+//! * An alert with neither fingerprint nor labels is rejected, because it has no identity.
+//! * An always firing alert (`severity: none`, Watchdog) pages with severity info. Route it elsewhere.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -76,11 +78,12 @@ pub const SOURCE: Source = Source {
                 Leave `max_alerts` at 0, and route to that receiver.",
         template: None,
     },
-    // It waits for as long as a group's interval lasts, and that is at least ten seconds.
+    // Alertmanager's timeout is the group's interval, which is at least ten seconds.
     patience: Duration::from_secs(10),
     map,
     map_group: Some(map_group),
-    // A 5xx within the group's interval, with growing pauses; whatever was not accepted, at each interval after it.
+    // It retries a 5xx within the group's interval, with growing pauses, and anything that was not accepted at each
+    // later interval.
     retries: true,
     states: &["resolved", "firing", "critical", "warning"],
     ..Source::DEFAULT
@@ -108,11 +111,11 @@ fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
         .client("Alertmanager", home.and_then(|home| receiver_page(&home, payload)))
 }
 
-/// The longest receiver's name that makes a link, in bytes.
+/// The longest name of a receiver in a link, in bytes.
 const RECEIVER_MAX_BYTES: usize = 512;
 
-/// Alertmanager's own page of a receiver's alerts. The receiver's name comes quoted as a regular expression, and that
-/// is how the page wants it.
+/// The page of a receiver's alerts in Alertmanager. The payload quotes the receiver's name as a regular expression, and
+/// the page expects that form.
 fn receiver_page(home: &str, payload: Node<'_>) -> Option<String> {
     let home = url::absolute_url(home)?.trim_end_matches('/');
     let receiver = payload.get("receiver").text().filter(|receiver| receiver.len() <= RECEIVER_MAX_BYTES)?;

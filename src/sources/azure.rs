@@ -3,51 +3,52 @@
 //! # Wire format
 //!
 //! <https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-common-schema>, read 2026-11, with its page of
-//! sample payloads: `{schemaId, data: {essentials, alertContext, customProperties}}`. `essentials` is the same for all,
-//! `alertContext` depends on `monitoringService`: conditions of metric, availability and log alerts (version 1 of log
-//! alerts has names of its own), an event of the activity log (administrative, policy, autoscale, security, Service
-//! Health, Resource Health), a budget, Prometheus, smart detection. An activity log alert of a webhook without the
-//! common schema is the same event at `data.context.activityLog`. Azure can set no header: the secret is in the URL, as
-//! a parameter or as the password before the host. Azure tries up to five times, some seconds apart, where
-//! the answer is 408, 429, 503 or 504, and then sends nothing to that address for 15 minutes.
+//! sample payloads: `{schemaId, data: {essentials, alertContext, customProperties}}`. `essentials` is the same for all
+//! alerts. `alertContext` depends on `monitoringService`: conditions of metric, availability and log alerts (version 1
+//! of log alerts has its own names), an event of the activity log (administrative, policy, autoscale, security, Service
+//! Health, Resource Health), a budget, Prometheus, smart detection. A webhook without the common schema sends an
+//! activity log alert as the same event at `data.context.activityLog`. Azure cannot set a header, so the secret is in
+//! the URL, as a parameter or as the password before the host. Azure makes up to five attempts, some seconds apart, if
+//! the response is 408, 429, 503 or 504, and then sends nothing to that URL for 15 minutes.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `monitorCondition` `Resolved` resolves. So do `properties.stage`, else `properties.currentHealthStatus`, of an event: `Available`, `Canceled`, `Complete`, `Completed`, `RCA`, `Resolved`; without either its `status` `Resolved`. Anything else triggers |
-//! | severity | `Sev0` critical, `Sev1` error, `Sev2` warning, `Sev3` and `Sev4` info; cost alerts have none and are a warning; anything else error |
-//! | severity of an event | that, which is always `Sev4`, or what the event itself says where that is worse: the first that the table knows of `properties.cause`, `incidentType`, `currentHealthStatus`, `severity`, and `level` |
-//! | summary | rule on resource: metric, operator, threshold, now value; of other kinds their title, summary or description, now value or state; of Service Health the kind of incident and its region in place of rule and resource |
+//! | action | `monitorCondition` `Resolved` resolves. So does an event's `properties.stage`, else `properties.currentHealthStatus`, with `Available`, `Canceled`, `Complete`, `Completed`, `RCA`, `Resolved`; without either, its `status` `Resolved`. Any other value triggers |
+//! | severity | `Sev0` critical, `Sev1` error, `Sev2` warning, `Sev3` and `Sev4` info; cost alerts have no severity and are a warning; any other value error |
+//! | severity of an event | the worse of the alert's severity, which is always `Sev4`, and the event's own: the first known word of `properties.cause`, `incidentType`, `currentHealthStatus`, `severity`, and `level` |
+//! | summary | rule on resource: metric, operator, threshold, current value; for other kinds their title, summary or description, current value or state; for Service Health the kind of incident and its region instead of rule and resource |
 //! | source | the budget, the `compromisedEntity` of a security event, else the last segment of `configurationItems` or `alertTargetIDs`, else the subscription |
 //! | component | the service of Service Health, else the resource's type |
-//! | group | the resource group, of Service Health the region |
+//! | group | the resource group; for Service Health the region |
 //! | class | the metric, the operation, the detector, else `AlertCategory`, `conditionType`, `AlertType`, `signalType` |
 //! | timestamp | `resolvedDateTime`, else `firedDateTime`; without the common schema `eventTimestamp` |
 //! | links | the alert in the portal, query results, runbook or recommendation |
 //! | client, client URL | Azure Monitor, the alert in the portal |
-//! | details | essentials, custom properties, conditions, impacted services, and of the rest what the lists in the code name |
+//! | details | essentials, custom properties, conditions, impacted services, and the other members that the lists in the code name |
 //!
 //! # Dedup key
 //!
-//! `azure:<alertId>`, else `originAlertId`: of one instance of an alert, the same when it fires and when it is over.
-//! That id does not serve everywhere, so:
+//! `azure:<alertId>`, else `originAlertId`. Both identify one instance of an alert, so the trigger and the resolve
+//! share them. That id does not work everywhere, so:
 //!
 //! * Service Health: `azure:<trackingId>`. Each update of an incident is an alert of its own.
-//! * Resource Health: `azure:<resource id>` in lower case, as Azure varies the case. A resource has one health, so what
-//!   says that it is well again closes what said that it is not.
-//! * Other events of the activity log: `azure:<rule>:<correlationId>`, else `eventDataId`. There `alertId` can be the
-//!   rule's own. The steps of one operation (started, failed) are one alert. Most of them never close.
-//! * Budgets: `azure:<budget>:<kind of threshold>:<threshold>`. There `alertId` is the same for all; they never close.
+//! * Resource Health: `azure:<resource id>` in lower case, because Azure varies the case. A resource has one health, so
+//!   the event that reports recovery resolves the alert of the earlier problem.
+//! * Other events of the activity log: `azure:<rule>:<correlationId>`, else `eventDataId`. For these, `alertId` can be
+//!   the rule's own. The steps of one operation (started, failed) are one alert. Most of these alerts never resolve.
+//! * Budgets: `azure:<budget>:<kind of threshold>:<threshold>`. All of them have the same `alertId`, and they never
+//!   resolve.
 //!
 //! # Not mapped
 //!
-//! * `claims`, `caller`, `httpRequest`, `BudgetCreator` and what else an operation says of itself (`statusMessage`), as
-//!   it names people; `SearchResults`, `event` and `impactedServicesTableRows`, as they are tables.
-//! * Without the common schema, alerts of other kinds are refused: the action has to enable it.
-//! * What the test button of an action group sends looks like an alert, and pages.
-//! * Uncertain: whether the events of one health event share a `correlationId`, so it is not relied upon. An `Updated`
-//!   event of Resource Health without `currentHealthStatus` triggers, although it may come late.
+//! * `claims`, `caller`, `httpRequest`, `BudgetCreator` and an operation's other text about itself (`statusMessage`),
+//!   because they name people. `SearchResults`, `event` and `impactedServicesTableRows`, because they are tables.
+//! * Without the common schema, alerts of other kinds are rejected: enable the common schema in the action.
+//! * The test button of an action group sends a payload that looks like an alert, and it pages.
+//! * Uncertain: whether the events of one health event share a `correlationId`, so the mapping does not rely on it. An
+//!   `Updated` event of Resource Health without `currentHealthStatus` triggers, although it may arrive late.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -74,13 +75,14 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    // 408, 429, 503 and 504, up to five tries within some 75 seconds; then nothing is sent for 15 minutes.
+    // It makes up to five attempts within some 75 seconds after 408, 429, 503 and 504, and then sends nothing for 15
+    // minutes.
     retries: true,
     states: &["Resolved", "Fired", "Activated", "Sev0", "Sev1", "Sev2", "Sev3", "Available", "Complete", "Canceled"],
     ..Source::DEFAULT
 };
 
-/// Words that say that it is over.
+/// Words that mean that the problem is over.
 const ENDS: &[(&str, Action)] = &[
     ("Available", Action::Resolve),
     ("Canceled", Action::Resolve),
@@ -98,27 +100,27 @@ const SEVERITIES: &[(&str, Severity)] = &[
     ("Sev3", Severity::Info),
     ("Sev4", Severity::Info),
     ("CostAlerts", Severity::Warning),
-    // Of Service Health.
+    // Service Health.
     ("ActionRequired", Severity::Warning),
     ("Incident", Severity::Error),
     ("Informational", Severity::Info),
     ("Maintenance", Severity::Info),
     ("Security", Severity::Error),
-    // Of Resource Health: somebody stopped it, or it broke.
+    // Resource Health: a user stopped the resource, or it broke.
     ("UserInitiated", Severity::Info),
     ("Degraded", Severity::Warning),
     ("Unavailable", Severity::Error),
-    // Of security events.
+    // Security events.
     ("High", Severity::Error),
     ("Medium", Severity::Warning),
     ("Low", Severity::Info),
-    // Levels of the activity log; the fourth is above.
+    // Levels of the activity log. The fourth level is already in the list.
     ("Critical", Severity::Critical),
     ("Error", Severity::Error),
     ("Warning", Severity::Warning),
 ];
 
-/// Where an event says how bad it is.
+/// The members that contain an event's severity.
 const EVENT_SEVERITIES: &[&str] =
     &["properties.cause", "properties.incidentType", "properties.currentHealthStatus", "properties.severity", "level"];
 
@@ -164,12 +166,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(event))
 }
 
-/// What a delivery says of an alert of any kind, and what it says of one of this kind.
+/// The general part of an alert, and the part for its kind.
 #[derive(Clone, Copy)]
 struct Alert<'a> {
     essentials: Node<'a>,
     context: Node<'a>,
-    /// Whether `context` is an event of the activity log. Elsewhere its `properties` are the user's own.
+    /// Whether `context` is an event of the activity log. In other kinds, `properties` contains the user's own data.
     is_event: bool,
 }
 
@@ -185,14 +187,14 @@ impl<'a> Alert<'a> {
         Ok(Alert { essentials, context, is_event })
     }
 
-    /// The first text at one of the paths of an event.
+    /// The text at the first of the paths of an event that has one.
     fn event(self, paths: &[&str]) -> Option<String> {
         if self.is_event { self.context.pick(paths) } else { None }
     }
 
     fn action(self) -> Action {
         let stage = self.event(&["properties.stage", "properties.currentHealthStatus"]);
-        // Of an operation that was canceled, say, `status` does not say that an alert is over.
+        // The `status` of an operation is not the state of an alert: an operation can be canceled, for example.
         let resolved = || self.event(&["status"]).filter(|status| status.eq_ignore_ascii_case("Resolved"));
         let over = |word: Option<String>| word.and_then(|word| text::lookup(ENDS, &word));
         let condition = self.essentials.get("monitorCondition").text();
@@ -229,12 +231,12 @@ impl<'a> Alert<'a> {
         self.essentials.get("alertRule").text().unwrap_or_default()
     }
 
-    /// The id of the first resource that is hit.
+    /// The id of the first affected resource.
     fn target(self) -> String {
         self.essentials.at("alertTargetIDs.0").text().or_else(|| self.event(&["resourceId"])).unwrap_or_default()
     }
 
-    /// The name of what is hit.
+    /// The name of the affected resource.
     fn dimension_name(self) -> Option<String> {
         let named = self.context.at("AlertData.BudgetName").text();
         let named = named.or_else(|| self.event(&["properties.compromisedEntity"]));
@@ -270,14 +272,14 @@ impl<'a> Alert<'a> {
     }
 }
 
-/// The page of an alert, before its id.
+/// The URL of an alert's page, before its id.
 const PORTAL: &str =
     "https://portal.azure.com/#view/Microsoft_Azure_Monitoring_Alerts/AlertDetails.ReactView/alertId~/";
 
-/// What is wrong, in the words of log alerts before version 2, of Prometheus, of smart detection.
+/// The members that describe the problem in log alerts before version 2, Prometheus and smart detection.
 const TITLES: &[&str] = &["AlertType", "annotations.summary", "annotations.description", "DetectionSummary"];
 
-/// And in those of an event.
+/// The members that describe the problem in an event.
 const EVENT_TITLES: &[&str] =
     &["properties.title", "properties.description", "Activity Log Event Description", "description", "operationName"];
 
@@ -286,13 +288,13 @@ const CLASSES: &[&str] =
 
 const RESULTS: &[&str] = &["linkToFilteredSearchResultsUI", "linkToSearchResultsUI"];
 
-/// What is shown of every alert.
+/// Details of every alert.
 const ESSENTIALS: &[&[&str]] = &[
     &["alertId", "alertRule", "severity", "signalType", "monitorCondition", "monitoringService", "description"],
     &["alertTargetIDs", "configurationItems"],
 ];
 
-/// What is shown of metric and log alerts, of Prometheus, of smart detection.
+/// Details of metric and log alerts, Prometheus and smart detection.
 const CONTEXT: &[&[&str]] = &[
     &["conditionType", "condition.windowSize", "customProperties=properties"],
     &["AlertType", "SearchQuery", "ResultCount", "Operator", "Threshold", "Dimensions", "AffectedConfigurationItems"],
@@ -301,26 +303,26 @@ const CONTEXT: &[&[&str]] = &[
     &["SmartDetectorName", "DetectionSummary", "DetectedValue", "NormalValue"],
 ];
 
-/// What is shown of a budget.
+/// Details of a budget.
 const BUDGET: &[&[&str]] = &[
     &["BudgetName", "BudgetType", "BudgetThreshold", "ThresholdType", "NotificationThresholdAmount"],
     &["SpentAmount", "ForecastedTotalForPeriod", "Unit", "Scope"],
 ];
 
-/// What is shown of an event of the activity log.
+/// Details of an event of the activity log.
 const EVENT: &[&[&str]] = &[
     &["eventSource", "operationName", "status", "subStatus", "level", "correlationId", "authorization.scope"],
     &["eventDescription=Activity Log Event Description", "eventDescription=description"],
 ];
 
-/// What is shown of its properties: of Service Health, of Resource Health, of the others.
+/// Details from the properties of Service Health, Resource Health and other events.
 const PROPERTIES: &[&[&str]] = &[
     &["title", "incidentType", "trackingId", "stage", "service", "region", "impactStartTime", "impactMitigationTime"],
     &["communication", "currentHealthStatus", "previousHealthStatus", "cause", "details"],
     &["eventSeverity=severity", "compromisedEntity", "actionTaken", "recommendationName"],
 ];
 
-/// What is shown of a condition: not its links, nor the rows that a log alert found.
+/// Details of a condition, without its links and the rows of a log alert.
 const CONDITION: &[&[&str]] = &[
     &["metricName", "metricNamespace", "metricMeasureColumn", "metricValue", "operator", "threshold"],
     &["timeAggregation", "dimensions", "failingPeriods", "alertSensitivity", "searchQuery", "webTestName"],
@@ -340,7 +342,7 @@ fn conditions(context: Node<'_>) -> Value {
     Value::Array(conditions)
 }
 
-/// The segments of a resource id after the one with this name, which Azure writes in any case.
+/// The segments of a resource id after the one with this name, ignoring case, because Azure varies it.
 fn after(id: &str, name: &str, count: usize) -> Option<String> {
     let rest = id.split('/').skip_while(|segment| !segment.eq_ignore_ascii_case(name)).skip(1);
     let segments: Vec<&str> = rest.take(count).collect();

@@ -1,13 +1,14 @@
-//! CloudEvents: an envelope around anything, and Falco's events in it or by themselves.
+//! CloudEvents: an envelope around any data. Falco's events are accepted inside it and without it.
 //!
 //! # Wire format
 //!
-//! <https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/http-protocol-binding.md>, read 2026-11, with the
-//! JSON format, the web hook page and the extension for severities beside it. Structured: the event is the body. Batched:
-//! a list of them, which may be empty. Binary: attributes in `ce-` headers, quoted or percent-encoded, data in the body.
-//! `data_base64` and text are read as JSON where they hold it. Falco's `{output, priority, rule, time, output_fields,
-//! source, hostname}`, as falcosidekick's plain webhook sends it, is understood without an envelope too. Whether a
-//! sender retries is its own affair, so it is taken not to; falcosidekick never does.
+//! <https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/http-protocol-binding.md>, read 2026-11, with
+//! the JSON format, the page about web hooks and the extension for severities. Structured mode: the body is the event.
+//! Batched mode: the body is a list of events, which may be empty. Binary mode: the attributes are in `ce-` headers,
+//! quoted or percent-encoded, and the data is the body. `data_base64` and text are parsed as JSON if they contain it.
+//! Falco's `{output, priority, rule, time, output_fields, source, hostname}`, as falcosidekick's plain webhook sends
+//! it, is accepted without an envelope too. Each sender decides whether it retries, so the relay assumes that it does
+//! not; falcosidekick never retries.
 //!
 //! # Mapping
 //!
@@ -24,32 +25,34 @@
 //! | client, client URL | `source` | `Falco` |
 //! | details | data, attributes | output, priority, tags, fields |
 //!
-//! What decides on an event of any type, the first that applies:
+//! The first of these rules that applies decides about an event of any type:
 //!
 //! 1. A state: `data.state` or `data.status`, else the last word of `type` before its version. `resolved`, `recovered`,
 //!    `cleared`, `closed`, `healthy`, `inactive`, `normal`, `ok`, `succeeded`, `successful`, `up` resolve; `ack` and
 //!    `acknowledged` acknowledge; `alarm`, `alert`, `alerting`, `critical`, `degraded`, `down`, `error`, `exceeded`,
-//!    `failed`, `failing`, `fired`, `firing`, `triggered`, `unhealthy`, `warning` trigger. A type that is not one of case
-//!    3 does not resolve against a severity of warning or more: `connection.closed` may be the fault itself.
-//! 2. A severity of warning or more triggers; so does one that is not known, in `severitytext`, `severity` or
-//!    `data.severity`.
-//! 3. A type with `alert`, `alarm`, `incident` or `outage` in it triggers.
-//! 4. All others are ignored: most events are about business, not faults.
+//!    `failed`, `failing`, `fired`, `firing`, `triggered`, `unhealthy`, `warning` trigger. If the severity is warning
+//!    or more, the word in a type resolves only for a type of case 3: in `connection.closed`, the closing may be the
+//!    problem itself.
+//! 2. A severity of warning or more triggers. An unknown word in `severitytext`, `severity` or `data.severity` triggers
+//!    too.
+//! 3. A type that contains `alert`, `alarm`, `incident` or `outage` triggers.
+//! 4. All others are ignored, because most events describe business and not problems.
 //!
 //! # Dedup key
 //!
-//! `cloudevents:<source>:<subject>`: `id` is new with each event, and `type` often says what happened to the alert. So
-//! `subject` has to name what is broken, not only where: two alerts with one subject are one incident. Without a subject
-//! `cloudevents:<source>::<type>`, the type without its version and state. Falco's events have no subject:
-//! `cloudevents:falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`. Falco never says that it is over;
-//! give its service an auto-resolve time in PagerDuty.
+//! `cloudevents:<source>:<subject>`. `id` is new for each event, and `type` often contains the state of the alert.
+//! `subject` must therefore identify the problem and not only the place: two alerts with one subject are one incident.
+//! Without a subject, the key is `cloudevents:<source>::<type>`, where the type has lost its version and state. Falco's
+//! events have no subject:
+//! `cloudevents:falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`. Falco never reports the end of a
+//! problem, so give its service an auto-resolve time in PagerDuty.
 //!
 //! # Not mapped
 //!
 //! * Case 4: "no state, severity or alert in it".
 //! * A batch without events: "an empty batch".
 //! * `data_base64` that is not JSON; attributes with `auth`, `secret` or `token` in their names.
-//! * An event without `type`, or without source and subject, is refused, and so is a header that decodes to anything but
+//! * An event without `type`, or without source and subject, is rejected. So is a header whose decoded value is not
 //!   UTF-8. Other formats (Avro, Protobuf) are not JSON.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
@@ -89,7 +92,7 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
-/// States that say by themselves what became of an alert.
+/// States that decide the action by themselves.
 const STATES: &[(Action, &str)] = &[
     (Action::Acknowledge, "ack acknowledged"),
     (
@@ -102,13 +105,13 @@ const STATES: &[(Action, &str)] = &[
     ),
 ];
 
-/// What the type of an alert has in it.
+/// Words that mark the type of an alert.
 const ALERTS: &[&str] = &["alarm", "alert", "incident", "outage"];
 
-/// Attributes with these in their names stay here: they are about people and keys, or say nothing.
+/// Attributes with these words in their names are not sent: they describe people and keys, or say nothing.
 const HIDDEN: &[&str] = &["auth", "data_base64", "datacontenttype", "secret", "specversion", "token"];
 
-/// What the extension for severities recommends, where it is not what people say.
+/// Recommended words of the extension for severities that are not in the general table.
 const LEVELS: &[(&str, Severity)] = &[("trace", Severity::Info)];
 
 /// Falco's priorities.
@@ -142,20 +145,20 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(mapped)
 }
 
-/// The event of a delivery in binary mode, as it would be in structured mode.
+/// Converts a delivery in binary mode to the event in structured mode.
 fn binary(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     let mut event = Map::new();
     for (name, value) in delivery.headers("ce-") {
         event.insert(name.to_owned(), attribute(value)?.into());
     }
-    // Whether it is JSON is seen later, as with text in an event that is all in the body.
+    // A later step parses the text as JSON if possible, as for text in a structured event.
     if let Ok(text) = str::from_utf8(delivery.body()) {
         event.insert("data".into(), text.into());
     }
     Ok(Value::Object(event))
 }
 
-/// A header's value without its quotes and their escapes, then percent-decoded, once.
+/// Decodes a header's value: removes its quotes and their escapes, then percent-decodes it once.
 fn attribute(value: &str) -> Result<String, MapError> {
     let mut plain = String::new();
     let mut escaped = false;
@@ -170,7 +173,7 @@ fn attribute(value: &str) -> Result<String, MapError> {
     String::from_utf8(decoded).map_err(|_| MapError::Field { path: "ce-*", problem: "is not utf-8 once decoded" })
 }
 
-/// Maps one event, which is at `item` of the delivery.
+/// Maps one event, whose path in the delivery is `item`.
 fn one(event: &Value, item: &str, mapped: &mut Mapped) -> Result<(), MapError> {
     let event = Node::root(event);
     let kind = event.get("type").text();
@@ -195,7 +198,7 @@ fn one(event: &Value, item: &str, mapped: &mut Mapped) -> Result<(), MapError> {
     Ok(())
 }
 
-/// An event's data. What is sent as text or in base64 may be JSON.
+/// An event's data. Data in text or base64 may be JSON.
 fn data(event: Node<'_>) -> Value {
     let bytes = event.get("data_base64").text().and_then(|text| Base64::decode_vec(&text).ok());
     let bytes = bytes.or_else(|| event.get("data").text().map(String::into_bytes));
@@ -203,7 +206,7 @@ fn data(event: Node<'_>) -> Value {
     parsed.or_else(|| event.get("data").value().cloned()).unwrap_or_default()
 }
 
-/// Maps one of Falco's events.
+/// Maps an event of Falco.
 fn rule(event: Node<'_>, data: Node<'_>, item: &str) -> Result<Event, MapError> {
     // Falcosidekick repeats some of the data in attributes.
     let text = |name: &str| data.get(name).text().or_else(|| event.get(name).text()).unwrap_or_default();
@@ -234,7 +237,7 @@ fn rule(event: Node<'_>, data: Node<'_>, item: &str) -> Result<Event, MapError> 
         .client("Falco", None))
 }
 
-/// Maps an event of any other type, or to nothing.
+/// Maps an event of any other type. Returns `None` if it needs no event.
 fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Option<Event>, MapError> {
     let (stem, word) = last_word(kind);
     let severity = severity(event, data);
@@ -243,7 +246,7 @@ fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Option
     let alert = ALERTS.iter().any(|name| lower.contains(name));
     let mut states = ["state", "status"].into_iter().filter_map(|name| data.get(name).text());
     let by_data = states.find_map(|word| Some((action_of(&word)?, word)));
-    // What was closed may be a connection, and that it was, the fault.
+    // The word may refer to something else, such as a connection whose closing is the problem.
     let by_type = || action_of(word).filter(|action| *action != Action::Resolve || alert || !bad);
     let (action, word) = match by_data.or_else(|| Some((by_type()?, word.to_owned()))) {
         Some(state) => state,
@@ -278,7 +281,7 @@ fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Option
     Ok(Some(built.detail("data", shown(data))))
 }
 
-/// Data without what its names say is secret, at any depth.
+/// The data, at any depth, without members whose names suggest a secret.
 fn shown(data: Node<'_>) -> Value {
     let secret = |name: &str| ["password", "secret", "token"].contains(&name.to_ascii_lowercase().as_str());
     match data.value() {
@@ -294,13 +297,13 @@ fn shown(data: Node<'_>) -> Value {
     }
 }
 
-/// What a state says, where it says anything.
+/// The action for a state. Returns `None` if the state decides nothing.
 fn action_of(state: &str) -> Option<Action> {
     let is = |words: &str| words.split(' ').any(|word| word.eq_ignore_ascii_case(state));
     STATES.iter().find(|(_, words)| is(words)).map(|(action, _)| *action)
 }
 
-/// The last word of a type without its version, where that is a state, and the rest.
+/// Splits a type without its version into the rest and its last word, which may be a state.
 fn last_word(kind: &str) -> (&str, &str) {
     let version = |part: &str| part.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
     let mut stem = kind;
@@ -315,8 +318,8 @@ fn last_word(kind: &str) -> (&str, &str) {
     }
 }
 
-/// How bad an event is, where it says so. Of a word that is not known nobody knows that it is harmless; but priorities
-/// and levels are not always about faults.
+/// The severity of an event, if it has one. An unknown word in a severity may be serious, so it counts as an error. An
+/// unknown priority or level is ignored, because these are not always about problems.
 fn severity(event: Node<'_>, data: Node<'_>) -> Option<Severity> {
     let known = |word: String| text::lookup(LEVELS, &word).or_else(|| Severity::from_word(&word));
     if let Some(number) = event.get("severitynumber").count() {

@@ -4,53 +4,53 @@
 //!
 //! <https://developers.cloudflare.com/notifications/reference/webhook-payload-schema/>, read 2026-11: `{name, text,
 //! data, ts, account_id, policy_id, policy_name, alert_type, alert_correlation_id, alert_event}`. One delivery is one
-//! notification, and what `data` holds depends on `alert_type`; the page shows seven of some sixty. Older ones have
-//! `name`, `text`, `data` and `ts` alone. The correlation id is a UUID or a number with 19 digits. The secret comes as
-//! it is in `cf-webhook-auth`. "Save and Test" sends a `text` and nothing else, and wants a 2xx. The page does not say
-//! whether Cloudflare retries, so it is taken not to.
+//! notification. The contents of `data` depend on `alert_type`; the page shows seven of some sixty types. Older
+//! notifications have only `name`, `text`, `data` and `ts`. The correlation id is a UUID or a number with 19 digits.
+//! The plain secret is in `cf-webhook-auth`. "Save and Test" sends only a `text`, and expects a 2xx. The page does not
+//! say whether Cloudflare retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
-//! One event, or for `real_origin_monitoring` one for each of `data.unreachable_zones`. Names without a path are
+//! One event, or for `real_origin_monitoring` one per entry of `data.unreachable_zones`. Names without a path are
 //! members of `data`. The status is `new_health_status`, `new_status`, `new_health` or `status`, without
 //! `TUNNEL_STATUS_TYPE_`.
 //!
 //! | event | from |
 //! |---|---|
-//! | action | status `healthy`, `normal`: resolve; `critical`, `degraded`, `down`, `unhealthy`: trigger; else `alert_event` `…_END`: resolve; anything else triggers |
-//! | severity | status `down`, `critical`: critical; `degraded`: warning; `unhealthy`: error; else by what is in `alert_type`: attacks, hijacks and unreachable origins critical; certificates, expiry, anomalies, latency, Logpush, Pages, switched pools, scripts unless malicious, brands and warnings warning; billing, maintenance, overviews and other reports info; else error |
-//! | summary | of a health check, tunnel, pool, origin of a pool or Workers alert with a status: what it is, its name, its status, `reason` or `episode.summary`; else the place, the first line of `text`, and of a certificate what happened to it; without a text the policy and `alert_type` |
-//! | source | the place: `host` or `zone_name` of the unreachable zone, `target_hostname`, `target_ip`, `zone_name`, `data.hosts`, `hostnames`, the name of the check, tunnel, pool or Workers alert, of the account, else `Cloudflare` |
+//! | action | status `healthy`, `normal`: resolve; `critical`, `degraded`, `down`, `unhealthy`: trigger; else `alert_event` `…_END`: resolve; any other value triggers |
+//! | severity | status `down`, `critical`: critical; `degraded`: warning; `unhealthy`: error; else by words in `alert_type`: attacks, hijacks and unreachable origins critical; certificates, expiry, anomalies, latency, Logpush, Pages, switched pools, scripts unless malicious, brands and warnings warning; billing, maintenance, overviews and other reports info; else error |
+//! | summary | for a health check, tunnel, pool, origin of a pool or Workers alert with a status: its kind, its name, its status, `reason` or `episode.summary`; else the source, the first line of `text`, and for a certificate its change; without a text the policy and `alert_type` |
+//! | source | `host` or `zone_name` of the unreachable zone, `target_hostname`, `target_ip`, `zone_name`, `data.hosts`, `hostnames`, the name of the check, tunnel, pool or Workers alert, of the account, else `Cloudflare` |
 //! | component | the name of the check, tunnel, pool or Workers alert |
 //! | group | the name of the account |
 //! | class | `alert_type` |
 //! | timestamp | `ts`, else `status_change_time`, `timestamp`, `start_time`, `alert_start_time` |
-//! | links | `dashboard_link`, which may come without a scheme, and `rule_link` |
+//! | links | `dashboard_link`, which may lack its scheme, and `rule_link` |
 //! | client, client URL | Cloudflare, its page of notifications |
 //! | details | type, event, correlation id, policy, the whole text, and the known members of `data` |
 //!
-//! The status goes before `alert_event`: all examples have `…_START`, those of checks that may be healthy too, and
-//! which types send `…_END` is not documented. The words of statuses are known from what notifications can be filtered
-//! by; `normal` and Workers alerts are uncertain. `severity` in the data of a degraded tunnel was `INFO` and decides
-//! nothing.
+//! The status takes precedence over `alert_event`: all examples have `…_START`, even those of checks that may be
+//! healthy, and it is not documented which types send `…_END`. The words of statuses come from the filters of
+//! notifications; `normal` and Workers alerts are uncertain. `severity` in the data of a degraded tunnel was `INFO`, so
+//! it decides nothing.
 //!
 //! # Dedup key
 //!
-//! What is broken, where the data name it: `cloudflare:<alert_type>:<id>:<part>`, the id that of the health check,
-//! tunnel, pool or Workers alert (`config.id`), or the unreachable zone, the part `origin_name` or the zone's `host`.
-//! This goes before the correlation id: down and healthy again may be notifications that nothing else ties together.
-//! Else `cloudflare:<alert_correlation_id>`, which groups a start and its end. Else, for types that never end,
-//! `cloudflare:<policy>:<alert_type>:<certificate, attack, target or zone>`.
+//! The broken part, if the data name it: `cloudflare:<alert_type>:<id>:<part>`. The id is that of the health check,
+//! tunnel, pool or Workers alert (`config.id`), or the unreachable zone. The part is `origin_name` or the zone's
+//! `host`. This takes precedence over the correlation id, because the notifications for down and healthy may have
+//! nothing else in common. Else `cloudflare:<alert_correlation_id>`, which groups a start and its end. Else, for types
+//! that never end, `cloudflare:<policy>:<alert_type>:<certificate, attack, target or zone>`.
 //!
 //! # Not mapped
 //!
 //! * A `text` about a test message, without name and type: "test message of Save and Test".
-//! * A body in which nothing names a policy, a type or an alert is refused.
-//! * Other members of `data` stay out of the details: a Logpush destination holds credentials. `text`
-//!   says the same in words.
-//! * The test of a notification looks like one and opens an alert. So do reports of success about certificates, pools
-//!   and Pages: their words are not documented.
-//! * Cloudflare's own PagerDuty integration does not say what key or severity it sends, so neither is copied.
+//! * A body without a policy, a type and an alert is rejected.
+//! * Other members of `data` are not in the details, because a Logpush destination contains credentials. `text` has the
+//!   same information as prose.
+//! * The test of a notification looks like a real one and triggers an alert. So do reports of success about
+//!   certificates, pools and Pages: their words are not documented.
+//! * Cloudflare does not document the key and severity of its own PagerDuty integration, so neither is copied.
 
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
-/// What a status says. It may be one of tunnels, health checks, pools and Workers alerts.
+/// The action and severity of a status of tunnels, health checks, pools and Workers alerts.
 const STATUSES: &[(&str, (Action, Severity))] = &[
     ("critical", (Action::Trigger, Severity::Critical)),
     ("degraded", (Action::Trigger, Severity::Warning)),
@@ -96,13 +96,14 @@ const STATUSES: &[(&str, (Action, Severity))] = &[
     ("healthy", (Action::Resolve, Severity::Error)),
     ("normal", (Action::Resolve, Severity::Error)),
     ("ok", (Action::Resolve, Severity::Error)),
-    // Of Workers: it may still pass by itself.
+    // Workers: the alert may still end by itself.
     ("pending", (Action::Trigger, Severity::Info)),
     ("resolved", (Action::Resolve, Severity::Error)),
     ("unhealthy", (Action::Trigger, Severity::Error)),
 ];
 
-/// How bad an alert is by what is in its type: there are some sixty, and families share words. The first one counts.
+/// The severity by words in the alert type: there are some sixty types, and families share words. The first match
+/// counts.
 const SEVERITIES: &[(Severity, &[&str])] = &[
     (Severity::Critical, &["_attack", "bgp_hijack", "real_origin"]),
     (Severity::Error, &["malicious"]),
@@ -112,7 +113,7 @@ const SEVERITIES: &[(Severity, &[&str])] = &[
     (Severity::Info, &["tunnel_update", "web_analytics", "workers_alert"]),
 ];
 
-/// What has a state of its own: what it is, its id, its name.
+/// Objects with a state: the kind, the member with the id, the member with the name.
 const ENTITIES: &[(&str, &str, &str)] = &[
     ("Health check", "health_check_id", "health_check_name"),
     ("Tunnel", "tunnel_id", "tunnel_name"),
@@ -120,17 +121,17 @@ const ENTITIES: &[(&str, &str, &str)] = &[
     ("Workers alert", "config.id", "config.name"),
 ];
 
-/// What an alert without a state is about, the narrowest first.
+/// The subject of an alert without a state, the most specific first.
 const IDS: &[&str] = &["certificate_id", "data.id", "attack_id", "target_id", "zone_tag", "zone_name"];
 
-/// Where it is, for what names more than an account.
+/// The source, for alerts that name more than an account.
 const PLACES: &[&str] = &["target_hostname", "target_ip", "zone_name", "data.hosts.0", "hostnames"];
 
 const TIMES: &[&str] = &["ts", "data.status_change_time", "data.timestamp", "data.start_time", "data.alert_start_time"];
 
 const DETAILS: &[&str] = &["alert_type", "alert_event", "alert_correlation_id", "policy_id", "text"];
 
-/// Of `data`: what most alerts have, then what states, attacks and certificates have.
+/// Members of `data`: first those of most alerts, then those of states, attacks and certificates.
 const DATA: &[&[&str]] = &[
     &["zone_name", "start_time", "alert_start_time", "actions", "events_count", "severity", "status", "episode"],
     &["new_health", "new_health_status", "new_status", "old_status", "status_reason", "reason", "failing_regions"],
@@ -159,7 +160,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(mapped)
 }
 
-/// The event about the whole, or about one of its unreachable zones.
+/// The event about the whole notification, or about one of its unreachable zones.
 fn event(payload: Node<'_>, zone: Node<'_>) -> Result<Event, MapError> {
     let alert = Alert::read(payload, zone);
     let data = alert.data;
@@ -189,22 +190,22 @@ fn event(payload: Node<'_>, zone: Node<'_>) -> Result<Event, MapError> {
     Ok(event.grouped_details(data, DATA))
 }
 
-/// What a notification is called, by the user.
+/// The user's name for a notification.
 const POLICIES: &[&str] = &["name", "policy_name"];
 
-/// What a notification says of one alert.
+/// One alert of a notification.
 struct Alert<'a> {
     payload: Node<'a>,
     data: Node<'a>,
-    /// The unreachable zone that it is about, where it is about one.
+    /// The unreachable zone, if the alert has one.
     zone: Node<'a>,
     /// `alert_type`.
     kind: Option<String>,
-    /// What has a state of its own: what it is, its id, its name.
+    /// The object with the state: its kind, its id, its name.
     entity: Option<(&'static str, String, String)>,
-    /// What of it is broken: the host of a zone, the origin of a pool.
+    /// The broken part of it: the host of a zone, the origin of a pool.
     part: String,
-    /// What a status says, without the prefix of tunnels.
+    /// The status, without the prefix of tunnels.
     status: Option<String>,
 }
 
@@ -238,7 +239,7 @@ impl<'a> Alert<'a> {
         }
     }
 
-    /// What to do and how bad it is: by the status, else by what the notification's event and type are called.
+    /// The action and severity: from the status, else from the notification's event and type.
     fn state(&self) -> (Action, Severity) {
         let ended = self.payload.get("alert_event").text().is_some_and(|event| event.ends_with("_END"));
         let by_type = SEVERITIES.iter().find(|(_, parts)| parts.iter().any(|part| self.class().contains(part)));

@@ -3,19 +3,19 @@
 //! # Wire format
 //!
 //! <https://docs.datadoghq.com/integrations/webhooks/>, read 2026-11. The user writes the body, with `$VARIABLES` in
-//! it, or leaves the default: `{id, title, body, event_type, date, last_updated, org: {id, name}}`. A form with the
-//! same names is the other encoding. People name the members after the variables, so case, `_` and nesting do not count
-//! here: `ALERT_SCOPE`, `alertScope` and `alert: {scope}` are `alert_scope`. What was not filled in, and `null` or
-//! `(Null)` for a variable that does not apply, reads as absent. Datadog retries a 5xx,
-//! the page does not say how often, and tries a missed connection five times more.
+//! it, or keeps the default: `{id, title, body, event_type, date, last_updated, org: {id, name}}`. A form with the same
+//! names is the other encoding. People name the members after the variables, so case, `_` and nesting do not count
+//! here: `ALERT_SCOPE`, `alertScope` and `alert: {scope}` all mean `alert_scope`. Unexpanded variables count as absent.
+//! So do `null` and `(Null)`, Datadog's values for a variable that does not apply. Datadog retries a 5xx; the page does
+//! not say how often. It retries a failed connection five times.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `alert_transition`, `transition`, else the state in the title: `Recovered` resolves, `Triggered`, `Re-Triggered`, `Warn`, `Re-Warn`, `No Data`, `Re-No Data`, `Renotify` trigger. Without one of these words, `alert_type` `success` resolves and all else triggers |
+//! | action | `alert_transition`, `transition`, else the state in the title: `Recovered` resolves, `Triggered`, `Re-Triggered`, `Warn`, `Re-Warn`, `No Data`, `Re-No Data`, `Renotify` trigger. Without one of these words, `alert_type` `success` resolves and any other value triggers |
 //! | severity | `alert_priority`, `priority`, else the priority in the title: `P1` critical, `P2` error, `P3` warning, `P4` and `P5` info. Without one, `alert_type`: `error` error, `warning` warning, `success` and `info` info, else error. For `Warn` and `No Data` at most warning |
-//! | summary | `event_title`, `alert_title`, `title` without priority and state, else `alert_status` or the message; the scope in brackets; "No data: " before it where that is the state |
+//! | summary | `event_title`, `alert_title`, `title` without priority and state, else `alert_status` or the message; the scope in brackets; prefix "No data: " if that is the state |
 //! | source | `hostname`, else tag `host`, the scope, `Datadog` |
 //! | component | tag `service` |
 //! | group | tag `env`, else `team` |
@@ -26,27 +26,27 @@
 //! | details | message without mentions of e-mail addresses, monitor, query, status, scope, tags, priority, type, transition, event type, organisation |
 //!
 //! A title is `[P2] [Triggered on {host:db-1}] Disk almost full`: priority, state, scope, the monitor's name. The scope
-//! is `alert_scope`, else that of the title; tags are those of the scope and `tags`.
+//! is `alert_scope`, else that of the title. Tags are those of the scope and `tags`.
 //!
 //! # Dedup key
 //!
-//! `datadog:<alert_cycle_key>`, one from the trigger of a group to its recovery; else `datadog:<aggreg_key>`, one for
-//! each group of a monitor; else `datadog::<alert_id>:<scope>`. `alert_id` is the monitor's and alone would be that of
-//! all its groups; `id` is the event's and never the same twice. Renotifications keep all three.
+//! `datadog:<alert_cycle_key>`, which identifies a group from its trigger to its recovery; else `datadog:<aggreg_key>`,
+//! which identifies a group of a monitor; else `datadog::<alert_id>:<scope>`. `alert_id` alone would be the same for
+//! all groups of a monitor. `id` is the event's, and a new one each time. Renotifications keep all three.
 //!
-//! The default payload has none of them: `datadog:::<org.id>:<scope>:<name>` from the title is the best there is. Two
-//! monitors of one name share it, so do the groups of a monitor that leaves its tags out of titles, and a name with a
-//! measured value in it never closes. Paste the template.
+//! The default payload has none of them. The best key there is `datadog:::<org.id>:<scope>:<name>` from the title. Two
+//! monitors with one name share it. So do the groups of a monitor that omits its tags from titles. An alert with a
+//! measured value in its name never resolves. Paste the template.
 //!
 //! # Not mapped
 //!
-//! * A title that is `$EVENT_TITLE` or `$ALERT_TITLE` and nothing else to identify an alert by:
-//!   "test with unfilled variables". Every event has a title, so no alert is lost by it.
-//! * Any other body with nothing to identify an alert by is refused; one whose variables were not filled in opens an
-//!   alert that says so, the same for all such bodies.
-//! * Incidents and security signals are read like events of monitors, as far as they have these variables.
-//! * A monitor's test notification looks like an alert and opens one.
-//! * Datadog's own PagerDuty integration does not say what its keys and severities are; these are ours.
+//! * A title that is `$EVENT_TITLE` or `$ALERT_TITLE`, without another identity: "test with unfilled variables". Every
+//!   event has a title, so this loses no alert.
+//! * Any other body without an identity is rejected. A body with unexpanded variables triggers an alert that reports
+//!   them, the same alert for all such bodies.
+//! * Incidents and security signals are mapped like events of monitors, as far as they have these variables.
+//! * A monitor's test notification looks like an alert and triggers one.
+//! * Datadog does not document the keys and severities of its own PagerDuty integration; these are ours.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ pub const SOURCE: Source = Source {
     },
     patience: Duration::from_secs(15),
     map,
-    // A 5xx; the page does not say how often.
+    // It retries a 5xx. The page does not say how often.
     retries: true,
     states: &[
         "Recovered",
@@ -98,7 +98,7 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
-/// What a state does, what it puts before the summary, and the worst it can be.
+/// The action of a state, its prefix for the summary, and its highest severity.
 type State = (Action, &'static str, Severity);
 
 const FIRING: State = (Action::Trigger, "", Severity::Critical);
@@ -155,7 +155,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         .ok_or(MapError::Shape { expected: "an object with `alert_cycle_key` or `title`" })?;
     let fields = Value::Object(fields);
     let title = Node::root(&fields).first_text(TITLES).unwrap_or_default();
-    // A variable that Datadog fills in for every event.
+    // Datadog expands this variable for every real event.
     let is_test = matches!(title.as_str(), "$EVENT_TITLE" | "$ALERT_TITLE");
     let fields = unexpanded::without_unexpanded(fields);
     let fields = Node::root(&fields);
@@ -189,11 +189,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(event))
 }
 
-/// What a delivery says of an alert: in fields of its own, and in its title.
+/// An alert, from the delivery's fields and its title.
 struct Alert<'a> {
     fields: Node<'a>,
     title: Title<'a>,
-    /// What of a monitor it is about; empty for the whole.
+    /// The affected group of the monitor. Empty for the whole monitor.
     scope: String,
 }
 
@@ -206,7 +206,7 @@ impl<'a> Alert<'a> {
         Alert { fields, title, scope }
     }
 
-    /// The first of these that has text, else an empty text.
+    /// The text of the first of these fields that has one. Returns an empty text if none has.
     fn field(&self, names: &[&str]) -> String {
         self.fields.first_text(names).unwrap_or_default()
     }
@@ -235,7 +235,8 @@ impl<'a> Alert<'a> {
         priority.or(text::lookup(TYPES, &self.field(TYPE))).unwrap_or(Severity::Error)
     }
 
-    /// The message without Datadog's marks for Markdown, and people's addresses, which are mentions of `@name@host`.
+    /// The message without Datadog's marks for Markdown, and without people's addresses, which are mentions of
+    /// `@name@host`.
     fn message(&self) -> String {
         let noise = |word: &str| word.trim() == "%%%" || word.strip_prefix('@').is_some_and(|rest| rest.contains('@'));
         let message = self.field(&["textonlymsg", "text", "message", "eventmsg", "body"]);
@@ -251,7 +252,8 @@ impl<'a> Alert<'a> {
     }
 }
 
-/// Every text by its name, that of a nested object also with the object's name before it. What is outside counts more.
+/// Collects every text by name, and the texts of a nested object also with the object's name as a prefix. Outer values
+/// take precedence.
 fn gather(outer: &str, object: Node<'_>, fields: &mut Map<String, Value>) -> Option<()> {
     for (name, _) in object.members()? {
         let value = object.get(name);
@@ -272,13 +274,13 @@ fn gather(outer: &str, object: Node<'_>, fields: &mut Map<String, Value>) -> Opt
     Some(())
 }
 
-/// The value of a tag in a list of `name:value` with commas between.
+/// The value of a tag in a comma-separated list of `name:value`.
 fn tag(tags: &str, name: &str) -> Option<String> {
     let value = |tag: &str| tag.trim().strip_prefix(name)?.strip_prefix(':').map(str::to_owned);
     tags.split(',').find_map(value)
 }
 
-/// What a title says.
+/// The parts of a title.
 struct Title<'a> {
     priority: &'a str,
     state: &'a str,
@@ -287,7 +289,7 @@ struct Title<'a> {
 }
 
 impl<'a> Title<'a> {
-    /// Words in brackets before the state are no part of the name, those after it are.
+    /// Parses a title. Words in brackets before the state are not part of the name; those after the state are.
     fn read(title: &'a str) -> Title<'a> {
         let mut read = Title { priority: "", state: "", scope: "", name: title };
         let mut rest = title;
@@ -303,7 +305,7 @@ impl<'a> Title<'a> {
     }
 }
 
-/// `[word]` or `[word on {scope}]`, and what follows.
+/// Parses `[word]` or `[word on {scope}]`, and returns the rest too.
 fn bracket(text: &str) -> Option<(&str, &str, &str)> {
     let inside = text.strip_prefix('[')?;
     let (word, rest) = inside.split_at_checked(inside.find(['{', ']'])?)?;

@@ -1,44 +1,45 @@
-//! PagerDuty Events API v2 itself, for programs that can already page PagerDuty: the relay adds the routing key.
+//! PagerDuty Events API v2 itself, for programs that can already page PagerDuty. The relay adds the routing key.
 //!
 //! # Wire format
 //!
 //! <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, read 2026-11: `{event_action, dedup_key,
 //! payload: {summary, source, severity, timestamp, component, group, class, custom_details}, links, images, client,
-//! client_url}`. One delivery is one event. A `routing_key` in the body is not looked at: the relay's own goes out,
-//! and programs that insist on a key can be given any word. Whether a program retries is its own affair, so it is taken
-//! not to.
+//! client_url}`. One delivery is one event. The relay ignores a `routing_key` in the body and sends its own. If a
+//! program insists on a key, configure any text. Each program decides whether it retries, so the relay assumes that it
+//! does not.
 //!
 //! The reply to an accepted event is PagerDuty's own (`202`, `status`, `message`, `dedup_key`) with the relay's facts
-//! beside it, because the client libraries look for these.
+//! beside it, because the client libraries expect these members.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `event_action`, in any case; any other word is refused |
+//! | action | `event_action`, ignoring case; any other word is rejected |
 //! | severity | `payload.severity` by [`Severity::from_word`]; unknown or missing is error, and the details say so |
-//! | summary | `payload.summary`; a trigger without one is refused |
-//! | no payload | an acknowledge or a resolve without one goes out without one |
+//! | summary | `payload.summary`; a trigger without one is rejected |
+//! | no payload | an acknowledge or a resolve without a payload is sent without one |
 //! | source | `payload.source`, else `client`, else `events` |
-//! | component, group, class, timestamp | as they are; a timestamp that is not RFC 3339 is left out |
-//! | details | `payload.custom_details` but for empty members; what is not an object becomes the member `details` |
+//! | component, group, class, timestamp | as they are; a timestamp that is not RFC 3339 is omitted |
+//! | details | `payload.custom_details` without its empty members; a value that is not an object becomes the member `details` |
 //! | links, images | the first 16 and 8 that are absolute (images: `https`); also from inside `payload`, where some clients put them |
 //! | client, client URL | as they are |
 //!
-//! What PagerDuty would refuse for its length is shortened instead, and what it would refuse for its case or its
-//! absence is mended where the meaning is clear.
+//! The relay truncates values that PagerDuty would reject for their length. It corrects values that PagerDuty would
+//! reject for their case, and adds missing ones, if the meaning is clear.
 //!
 //! # Dedup key
 //!
-//! The sender's own `dedup_key`, unchanged, so that a program moved behind the relay still closes what it opened
-//! before. A trigger without one gets `events:` and the SHA-256 of the whole event, where PagerDuty would make up a key:
-//! so a repeated delivery does not page twice. The reply tells the key. A sender can name any alert of the same
-//! service this way: give senders who should not reach each other's alerts a service each.
+//! The sender's own `dedup_key`, unchanged, so that a program that moves behind the relay still closes the alerts that
+//! it opened before. A trigger without one gets `events:` and the SHA-256 of the whole event. PagerDuty would generate
+//! a random key instead; with the hash, a repeated delivery does not page twice. The reply contains the key. A sender
+//! can name any alert of the same service in this way: give senders that must not affect each other's alerts separate
+//! services.
 //!
 //! # Not mapped
 //!
-//! * An acknowledge or a resolve without `dedup_key` is refused: it is about no alert.
-//! * Unknown members are left out, as PagerDuty would.
+//! * An acknowledge or a resolve without `dedup_key` is rejected, because it has no alert.
+//! * Unknown members are omitted, as PagerDuty would do.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -82,7 +83,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
 fn key(body: Node<'_>, action: Action) -> Result<DedupKey, MapError> {
     let given = body.get("dedup_key");
-    // A string as it is, white space included: it may have opened an alert before the relay was there.
+    // A string stays unchanged, with its white space: the key may have opened an alert before the relay was in use.
     let own = given.value().and_then(Value::as_str).map(str::to_owned).or_else(|| given.text());
     if let Some(key) = own.as_deref().and_then(DedupKey::verbatim) {
         return Ok(key);

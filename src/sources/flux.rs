@@ -1,21 +1,21 @@
-//! Flux: providers `generic-hmac` and `generic` of its notification-controller.
+//! Flux: the providers `generic-hmac` and `generic` of its notification-controller.
 //!
 //! # Wire format
 //!
 //! <https://fluxcd.io/flux/components/notification/providers/#generic-webhook-with-hmac>, read 2026-11. One delivery is
 //! one event: `{involvedObject, relatedObject, severity, reason, action, message, metadata, reportingController,
-//! timestamp}`. `severity` is `error`, `info` or `trace`. `metadata` holds the revision, as `revision` or
-//! `<group>/revision`, and what the Alert adds: its `summary`, and anything in `eventMetadata`. Flux retries 429 and
-//! 5xx four times, 2 to 30 seconds apart, or as `Retry-After` says.
+//! timestamp}`. `severity` is `error`, `info` or `trace`. `metadata` contains the revision, as `revision` or
+//! `<group>/revision`, and the additions of the Alert: its `summary`, and anything in `eventMetadata`. Flux retries 429
+//! and 5xx four times, 2 to 30 seconds apart, or as `Retry-After` says.
 //!
 //! # Mapping
 //!
-//! As Flux's own PagerDuty provider does it, but for what is said below.
+//! The mapping follows Flux's own PagerDuty provider, with these exceptions.
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `severity`: `info` and `trace` resolve; `error`, and what Flux does not document, triggers |
-//! | change event | besides the resolve, where `severity` is `info` and `metadata` has a revision, unless `commit_status` is `update` |
+//! | action | `severity`: `info` and `trace` resolve; `error` and undocumented words trigger |
+//! | change event | in addition to the resolve, if `severity` is `info` and `metadata` has a revision, unless `commit_status` is `update` |
 //! | severity | `severity`: info for `info` and `trace`, error for all others |
 //! | summary | kind and `namespace/name` of the object, `reason`, the first line of `message` |
 //! | source | `Flux`, `reportingController` |
@@ -24,22 +24,22 @@
 //! | links | absolute URLs in `metadata` |
 //! | details | message, severity, metadata, both objects, action, reporting instance |
 //!
-//! Flux's own sends a change event for every `info`. Through a generic provider it also repeats each reconciliation
-//! that changed nothing, marked with `commit_status`, so those are none here.
+//! Flux's own provider sends a change event for every `info`. A generic provider also repeats each reconciliation that
+//! changed nothing, marked with `commit_status`, so these make no change event here.
 //!
 //! # Dedup key
 //!
-//! `flux:<uid>`: the object's, which all its events carry. Of an object without one, `flux::<kind>:<namespace>:<name>`.
+//! `flux:<uid>`. All events of an object have its uid. An object without one gets `flux::<kind>:<namespace>:<name>`.
 //!
 //! # Not mapped
 //!
 //! * Reasons `Progressing` and `ProgressingWithRetry`: "the reconciliation is under way". Controllers that report a
-//!   recovery under these reasons, or not at all, leave the alert open; Flux's own provider has the same gap.
-//! * Reason `DependencyNotReady`, unless with severity `error`: "waiting for a dependency". Flux's own resolves here,
-//!   though nothing has got better.
-//! * `RollbackSucceeded` and `UninstallSucceeded` resolve what the failed upgrade opened, as with Flux's own.
-//! * The header `Gotk-Component` says what `reportingController` says.
-//! * An object with neither `uid` nor `name` is refused.
+//!   recovery under these reasons, or not at all, leave the alert open. Flux's own provider has the same gap.
+//! * Reason `DependencyNotReady`, unless with severity `error`: "waiting for a dependency". Flux's own provider
+//!   resolves here, although nothing has improved.
+//! * `RollbackSucceeded` and `UninstallSucceeded` resolve the alert of the failed upgrade, as in Flux's own provider.
+//! * The header `Gotk-Component` repeats `reportingController`.
+//! * An object with neither `uid` nor `name` is rejected.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
@@ -63,7 +63,7 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    // 429 and 5xx four times, 2 to 30 seconds apart, or as `Retry-After` says.
+    // It retries 429 and 5xx four times, 2 to 30 seconds apart, or as `Retry-After` says.
     retries: true,
     states: &["info", "error", "trace", "Progressing", "ProgressingWithRetry", "DependencyNotReady"],
     ..Source::DEFAULT
@@ -121,7 +121,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(mapped)
 }
 
-/// What an event and a change event have in common.
+/// Adds the fields that an alert event and a change event share.
 fn finish(event: Event, payload: Node<'_>) -> Event {
     const DETAILS: &[&str] =
         &["message", "severity", "metadata", "involvedObject", "relatedObject", "action", "reportingInstance"];
@@ -132,7 +132,7 @@ fn finish(event: Event, payload: Node<'_>) -> Event {
     event
 }
 
-/// A member of `metadata` by its name, which older versions put the object's API group before.
+/// A member of `metadata` by name. Older versions put the object's API group before the name.
 fn metadata(payload: Node<'_>, name: &str) -> Option<String> {
     let mut members = payload.get("metadata").members()?.iter();
     let (_, value) = members.find(|(member, _)| member.rsplit('/').next() == Some(name))?;

@@ -1,19 +1,20 @@
-//! A small fixed shape, for tools whose users write the body themselves: Icinga, Checkmk, Argo CD, Gatus, Home Assistant …
+//! A small fixed shape, for tools whose users write the body themselves: Icinga, Checkmk, Argo CD, Gatus, Home
+//! Assistant …
 //!
 //! # Wire format
 //!
-//! <https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/>, read 2026-11, which knows it as
+//! <https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/>, read 2026-11, which calls it
 //! the formatted webhook: `{alert_uid, title, state, message, link_to_upstream_details, image_url}`, all of them text.
-//! `severity` is our own addition. A form with these names is read the same way. Which tools the variables come from is
-//! not known here, so what looks like one that was not filled in reads as absent. Some tools retry
-//! and others do not, so it is taken that they do not.
+//! `severity` is our own addition. A form with these names is parsed in the same way. The tool behind the variables is
+//! unknown, so any text that looks like an unexpanded variable counts as absent. Some tools retry and others do not, so
+//! the relay assumes that they do not.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `state` in any case: `ok`, `resolved`, `recovered`, `closed`, `up` resolve; `acknowledged` and `ack` acknowledge; anything else triggers |
-//! | severity | `severity` by [`Severity::from_word`], else error; a word that is not known is in the details |
+//! | action | `state`, ignoring case: `ok`, `resolved`, `recovered`, `closed`, `up` resolve; `acknowledged` and `ack` acknowledge; any other value triggers |
+//! | severity | `severity` by [`Severity::from_word`], else error; an unknown word is in the details |
 //! | summary | `title`, else the first line of `message` |
 //! | source | the host of `link_to_upstream_details`, else `formatted` |
 //! | links, images | `link_to_upstream_details`, `image_url` |
@@ -25,8 +26,8 @@
 //!
 //! # Not mapped
 //!
-//! * A body without `alert_uid` is refused. One whose variables were not filled in opens an alert that says so, the same
-//!   for all such bodies.
+//! * A body without `alert_uid` is rejected. A body with unexpanded variables triggers an alert that reports them, the
+//!   same alert for all such bodies.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -59,7 +60,7 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
-/// States that people write when it is over or somebody is on it.
+/// Words that people use for the end of a problem and for an acknowledgement.
 const STATES: &[(&str, Action)] = &[
     ("ack", Action::Acknowledge),
     ("acknowledged", Action::Acknowledge),

@@ -2,38 +2,39 @@
 //!
 //! # Wire format
 //!
-//! <https://cloud.google.com/monitoring/support/notification-options#webhooks>, read 2026-11: `{incident, version}`,
-//! with version "1.2" for channels of today and "1.1", which has far fewer fields, for old ones. Times are in seconds,
-//! values are text, and `observed_value` can be a sentence. `documentation` is an object, in test notifications a text.
-//! The page does not say whether Google retries, so it is taken not to.
+//! <https://cloud.google.com/monitoring/support/notification-options#webhooks>, read 2026-11: `{incident, version}`.
+//! Version is "1.2" for current channels, and "1.1", with far fewer fields, for old ones. Times are in seconds, values
+//! are text, and `observed_value` can be a sentence. `documentation` is an object, and a text in test notifications.
+//! The page does not say whether Google retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
 //! | event | from `incident` |
 //! |---|---|
-//! | action | `state` in any case: `closed` resolves, `acknowledged` acknowledges, `open` and unknown states trigger |
-//! | severity | `severity`: `Critical`, `Error`, `Warning`; where the policy has none, its user label `severity` by [`Severity::from_word`]; else error |
+//! | action | `state`, ignoring case: `closed` resolves, `acknowledged` acknowledges, `open` and unknown states trigger |
+//! | severity | `severity`: `Critical`, `Error`, `Warning`; if the policy has none, its user label `severity` by [`Severity::from_word`]; else error |
 //! | summary | `policy_name`, then `summary`, else the subject of the documentation, else `condition_name` |
 //! | source | `resource_display_name`, `resource_name`, label `instance_id`, `resource_id`, the project |
 //! | component | `resource.type`, else `resource_type_display_name` |
 //! | group | `scoping_project_id` |
 //! | class | `metric.type`, else `condition_name` |
-//! | timestamp | `started_at`, of a resolve `ended_at`; 0 is no time |
+//! | timestamp | `started_at`; `ended_at` for a resolve; 0 means no time |
 //! | links | the incident, the links of the documentation |
 //! | client, client URL | Google Cloud Monitoring, `url` |
 //! | details | the documentation, the condition, values, labels, names |
 //!
-//! `acknowledged` is a state of incidents that the page does not show in a notification.
+//! Incidents can have state `acknowledged`, but the page does not show it in a notification.
 //!
 //! # Dedup key
 //!
-//! `gcp:<scoping_project_id>:<incident_id>`, the same when an incident opens and when it closes; the project is absent
-//! in version "1.1". PagerDuty's own integration resolves by the incident too; its keys are not known.
+//! `gcp:<scoping_project_id>:<incident_id>`. It is the same when an incident opens and when it closes. Version "1.1"
+//! has no project. PagerDuty's own integration resolves by the incident too; its keys are unknown.
 //!
 //! # Not mapped
 //!
 //! * Version "test": "a test notification". Its state is `OPEN`, and it never closes.
-//! * An incident without `incident_id` is refused, whatever its project: all of a project would be one alert.
+//! * An incident without `incident_id` is rejected, even if it has a project: otherwise all incidents of a project
+//!   would be one alert.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -68,7 +69,7 @@ const STATES: &[(&str, Action)] = &[("acknowledged", Action::Acknowledge), ("clo
 const SEVERITIES: &[(&str, Severity)] =
     &[("Critical", Severity::Critical), ("Error", Severity::Error), ("Warning", Severity::Warning)];
 
-/// What is shown of an incident.
+/// Details of an incident.
 const DETAILS: &[&str] = &[
     "condition",
     "condition_name",
@@ -135,6 +136,6 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(event))
 }
 
-/// Where it happened.
+/// The source of the problem.
 const PLACES: &[&str] =
     &["resource_display_name", "resource_name", "resource.labels.instance_id", "resource_id", "scoping_project_id"];

@@ -1,43 +1,44 @@
-//! GitHub webhooks: of a repository, an organisation or an app, on github.com or GitHub Enterprise.
+//! GitHub webhooks, of a repository, an organisation or an app, on github.com or GitHub Enterprise.
 //!
 //! # Wire format
 //!
 //! <https://docs.github.com/en/webhooks/webhook-events-and-payloads>, read 2026-11. One delivery is one event, as JSON
-//! or as a form with JSON in field `payload`. Header `X-GitHub-Event` is its kind; where that is missing, a member that
-//! only one kind has tells. What it is about, "the object" below, is a member (`workflow_run`, `deployment_status`,
-//! `alert` …), of a `status` the body itself; beside it are `action`, `repository` and `sender`. GitHub waits ten
-//! seconds and never retries; a person can have a delivery sent again. The signature has no time in it.
+//! or as a form with JSON in field `payload`. Header `X-GitHub-Event` is its kind. If the header is missing, a member
+//! that only one kind has decides. Below, "the object" is the subject of the event: a member (`workflow_run`,
+//! `deployment_status`, `alert` …), or the body itself for a `status`. Beside it are `action`, `repository` and
+//! `sender`. GitHub's timeout is ten seconds, and it never retries; a person can redeliver a delivery. The signature
+//! covers no timestamp.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action of runs, jobs, checks | where `action` is `completed` the object's `conclusion`: `success` resolves, `failure`, `timed_out`, `startup_failure` and unknown words trigger |
+//! | action of runs, jobs, checks | if `action` is `completed`, the object's `conclusion`: `success` resolves, `failure`, `timed_out`, `startup_failure` and unknown words trigger |
 //! | action of deployments, statuses | the object's `state`: `success` resolves, `failure`, `error` and unknown words trigger; a deployment's `success` is a change event too, whether or not an alert is open |
-//! | action of security alerts | `action`: `fixed`, `dismissed`, `auto_dismissed`, `closed_by_user`, `resolved`, `revoked` resolve, `created`, `reopened`, `reintroduced`, `publicly_leaked` and unknown words trigger; of the old `repository_vulnerability_alert` `resolve` and `dismiss`, `create` and `reopen` |
+//! | action of security alerts | `action`: `fixed`, `dismissed`, `auto_dismissed`, `closed_by_user`, `resolved`, `revoked` resolve, `created`, `reopened`, `reintroduced`, `publicly_leaked` and unknown words trigger; for the old `repository_vulnerability_alert`, `resolve` and `dismiss` resolve, `create` and `reopen` trigger |
 //! | severity of runs, jobs, checks, statuses | error; warning on a branch that is not the repository's default |
-//! | severity of deployments | critical where `production_environment` is true or the environment is `production`, warning where `transient_environment` is true, else error |
+//! | severity of deployments | critical if `production_environment` is true or the environment is `production`, warning if `transient_environment` is true, else error |
 //! | severity of security alerts | the vulnerability's, else the rule's `security_severity_level`, else the rule's: `critical`; `high`, `error`; `medium`, `moderate`, `warning`; `low`, `note`, `none` are critical; error; warning; info. Other words error. A leaked secret is critical |
-//! | summary | what failed or was found, GitHub's word for how bad it is, branch, repository, then the check's, run's, advisory's or rule's title, the description, or the step that failed |
+//! | summary | the kind of failure or finding, GitHub's word for its severity, branch, repository, then the check's, run's, advisory's or rule's title, the description, or the step that failed |
 //! | source | the repository with its owner, else `GitHub` |
 //! | component | the vulnerable package, else the repository |
 //! | group | the repository's owner |
 //! | class | the rule of code scanning, else the event's kind |
 //! | timestamp | when the object was completed, updated, fixed, dismissed or resolved |
-//! | links | the object's page, details, target, log, environment, commit, advisory, where absolute |
+//! | links | the object's page, details, target, log, environment, commit, advisory, if absolute |
 //! | client, client URL | GitHub, the repository's page |
 //! | details | chosen members of the object, branch or tag (`ref`), action, who sent it |
 //!
 //! # Dedup key
 //!
-//! `github:<repository id>:<event>:` and what stays the same when it is mended, never the id of a run or a commit:
-//! `workflow_run:<workflow_id>:<branch>`, `workflow_job:<name>:<workflow_name>:<branch>`,
-//! `check_run:<name>:<app id>:<branch>`, `check_suite:<app id>:<branch>`, `status:<context>:<branch>`,
-//! `deployment_status:<environment>`, of security alerts their `number` (of the old one its `id`); in place of the
-//! first of these, where it is missing, the object's name. So a later green run closes what a red one opened. The branch
-//! of a `status` is the default branch where its list has that, else the first of the list. An app is known by its id,
-//! because its slug may be missing. A fork's branch is absent from checks; in jobs it looks like one of the
-//! repository's.
+//! `github:<repository id>:<event>:`, followed by values that stay the same when the problem is fixed. The id of a run
+//! or a commit changes, so it is never used: `workflow_run:<workflow_id>:<branch>`,
+//! `workflow_job:<name>:<workflow_name>:<branch>`, `check_run:<name>:<app id>:<branch>`, `check_suite:<app
+//! id>:<branch>`, `status:<context>:<branch>`, `deployment_status:<environment>`. Security alerts use their `number`
+//! (the old kind its `id`). If the first of these values is missing, the object's name replaces it. So a later green
+//! run resolves the alert of a red one. The branch of a `status` is the default branch if its list contains that, else
+//! the first of the list. An app is identified by its id, because its slug may be missing. Checks do not contain the
+//! branch of a fork. In jobs, such a branch looks like one of the repository's.
 //!
 //! # Not mapped
 //!
@@ -46,16 +47,17 @@
 //! * `neutral`, `skipped`, `cancelled`, `stale`, `action_required`: "no verdict".
 //! * A deployment that became `inactive`: "superseded".
 //! * An alert that was `assigned`, `unassigned`, `validated`: "nothing opened or closed".
-//! * A `workflow_run` for a pull request, whatever runs in a merge queue: "run of a pull request". A fork's branch may
+//! * A `workflow_run` for a pull request, and every run in a merge queue: "run of a pull request". A fork's branch may
 //!   be called `main` too, and its run must not close an alert.
-//! * A green `check_suite` of GitHub Actions: "one suite of many". Each workflow has one and none tells which, so it
-//!   would close the alert of another workflow. A red one triggers, and a person has to close it.
+//! * A green `check_suite` of GitHub Actions: "one suite of many". Each workflow has a suite and no suite names its
+//!   workflow, so it would close the alert of another workflow. A red suite triggers, and somebody has to close its
+//!   alert by hand.
 //! * `ping`: "the hook works".
 //! * All other kinds (`push`, `deployment`, `installation` …): "not about an alert".
 //! * `alert.secret`, `deployment.payload` and all but the first line of commit messages are never copied.
-//! * A body that is no event of GitHub's, has no object of its kind, or names no repository is refused.
-//! * Uncertain: whether a job that ran into its time limit is `timed_out` or `cancelled`. Code scanning says `fixed`
-//!   for one branch, and may still see the fault on another.
+//! * A body that is not an event of GitHub, lacks the object of its kind, or names no repository is rejected.
+//! * Uncertain: whether a job that reaches its time limit is `timed_out` or `cancelled`. Code scanning says `fixed` for
+//!   one branch, although the problem may remain on another.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
@@ -93,19 +95,20 @@ const SIGNATURE: Hmac<'static> = Hmac {
 
 /// A kind of event that can open an alert.
 struct Kind {
-    /// The value of `X-GitHub-Event`, and a part of the key.
+    /// The value of `X-GitHub-Event`, and a part of the dedup key.
     event: &'static str,
-    /// A member of the body that only this kind has, in the object.
+    /// A path that only the bodies of this kind have. Its first member contains the object.
     mark: &'static str,
     noun: &'static str,
-    /// What the key is made of: members of the object, the first of which the name can stand in for, and [`BRANCH`].
+    /// The members of the object that form the dedup key, and [`BRANCH`]. If the first is missing, the name replaces
+    /// it.
     ids: &'static [&'static str],
 }
 
-/// Stands for the branch, which each kind has elsewhere.
+/// Represents the branch, which each kind has in another member.
 const BRANCH: &str = "branch";
 
-/// In the order to look for marks in: beside a deployment's status there are a run and a check.
+/// In the order in which marks are searched: a delivery with a deployment's status also contains a run and a check.
 const KINDS: &[Kind] = &[
     Kind { event: "deployment_status", mark: "deployment_status", noun: "Deployment to", ids: &["environment"] },
     Kind { event: "workflow_job", mark: "workflow_job", noun: "Job", ids: &["name", "workflow_name", BRANCH] },
@@ -119,12 +122,12 @@ const KINDS: &[Kind] = &[
     Kind { event: "status", mark: "context", noun: "Status", ids: &["context", BRANCH] },
 ];
 
-/// What Dependabot's alerts were before 2022. GitHub Enterprise may still send it.
+/// The name of Dependabot's alerts before 2022. GitHub Enterprise may still send it.
 const OLD_ALERT: &str = "repository_vulnerability_alert";
 
 const UNFINISHED: &str = "not finished: it has no outcome yet";
 
-/// What a word does and how the summary puts it, or why it needs no event.
+/// The action of a word and its phrase in the summary, or the reason why it needs no event.
 type Outcome = Result<(Action, &'static str), &'static str>;
 
 const OUTCOMES: &[(&[&str], Outcome)] = &[
@@ -146,7 +149,7 @@ const OUTCOMES: &[(&[&str], Outcome)] = &[
 
 const UNCHANGED: &str = "nothing opened or closed: the alert was assigned or checked";
 
-/// GitHub's words for how bad a security alert is.
+/// GitHub's words for the severity of a security alert.
 const SEVERITIES: &[(&str, Severity)] = &[
     ("critical", Severity::Critical),
     ("error", Severity::Error),
@@ -159,17 +162,18 @@ const SEVERITIES: &[(&str, Severity)] = &[
     ("warning", Severity::Warning),
 ];
 
-/// Where an object has GitHub's word for how bad it is.
+/// The members that contain GitHub's word for the severity.
 const GRADES: &[&str] =
     &["security_vulnerability.severity", "rule.security_severity_level", "rule.severity", "severity"];
 
-/// What an object is called. A status is called by its context: its `name` is the repository's.
+/// The members that contain the name of an object. The name of a status is its context, because its `name` is the
+/// repository's.
 const NAMES: [&[&str]; 2] = [
     &["dependency.package.name", "affected_package_name", "rule.id", "secret_type_display_name", "secret_type"],
     &["environment", "context", "name", "path", "app.name"],
 ];
 
-/// What an object says went wrong.
+/// The members that describe the problem.
 const REASONS: [&[&str]; 2] = [
     &["output.title", "display_title", "security_advisory.summary"],
     &["rule.description", "external_identifier", "description"],
@@ -187,8 +191,8 @@ const LINKS: &[(&str, &str)] = &[
     ("Advisory", "external_reference"),
 ];
 
-/// Members worth reading, by kind. Of a leaked secret only what it is; of a commit no message, because people's
-/// addresses stand in those.
+/// Useful members, by kind. A leaked secret contributes only its type. Commit messages are excluded, because they
+/// contain people's addresses.
 const DETAILS: &[&[&str]] = &[
     &["conclusion", "state", "description", "number", "environment", "context", "sha", "creator=creator.login"],
     &["workflow_name", "path", "event", "display_title", "run_number", "run_attempt", "actor=actor.login"],
@@ -235,15 +239,15 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
 const FIELDS: &str = "`repository.id` and `workflow_id`, `name`, `app.id`, `context`, `environment`, `number` or `id`";
 
-/// What a delivery is about, and where it says so.
+/// The subject of a delivery.
 struct Alert<'a> {
     kind: &'static Kind,
     payload: Node<'a>,
-    /// The member of the payload that the object is in.
+    /// The member of the payload that contains the object.
     source_field: &'static str,
     object: Node<'a>,
     repository: Node<'a>,
-    /// What the object is called.
+    /// The name of the object.
     name: Option<String>,
     branch: Option<String>,
     /// The repository's default branch.
@@ -263,7 +267,7 @@ impl<'a> Alert<'a> {
         Ok(Alert { kind, payload, source_field, object, repository, name, branch, default })
     }
 
-    /// What came of it and how the summary puts that, or why it needs no event.
+    /// The action and its phrase in the summary, or the reason why it needs no event.
     fn outcome(&self) -> Result<(Action, String), &'static str> {
         let Alert { kind, object, .. } = self;
         let action = self.payload.get("action").text();
@@ -276,7 +280,7 @@ impl<'a> Alert<'a> {
         if queued || object.get("event").text().is_some_and(|cause| cause.starts_with("pull_request")) {
             return Err("run of a pull request: its author sees it on GitHub");
         }
-        // A word that GitHub does not document triggers: a page too many is the lesser evil.
+        // An undocumented word triggers: an unnecessary page is the lesser evil.
         let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
         let (action, phrase) = known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome)?;
         let of_actions = || object.at("app.slug").text().as_deref() == Some("github-actions");
@@ -290,7 +294,7 @@ impl<'a> Alert<'a> {
         let mut parts = vec![self.repository.first_text(&["id", "full_name"])?, self.kind.event.to_owned()];
         for &id in self.kind.ids {
             let part = if id == BRANCH { self.branch.clone() } else { self.object.at(id).text() };
-            // The first is what sets one alert apart from the next; the others may be missing.
+            // The first value distinguishes alerts, so it is required. The others may be missing.
             let first = parts.len() == 2;
             parts.push(if first { part.or_else(|| self.name.clone())? } else { part.unwrap_or_default() });
         }
@@ -312,7 +316,7 @@ impl<'a> Alert<'a> {
         }
     }
 
-    /// The branch, or what was deployed.
+    /// The branch, or the ref that was deployed.
     fn commit(&self) -> Option<String> {
         self.branch.clone().or_else(|| self.payload.at("deployment.ref").text())
     }
@@ -334,7 +338,7 @@ impl<'a> Alert<'a> {
         ])
     }
 
-    /// Adds what an alert's event and a change event have in common.
+    /// Adds the fields that an alert event and a change event share.
     fn dress(&self, event: Event) -> Event {
         let Alert { object, repository, .. } = self;
         let package = object.pick(&["dependency.package.name", "affected_package_name"]);
@@ -351,7 +355,7 @@ impl<'a> Alert<'a> {
     }
 }
 
-/// The branch that a run is of. The commit of a status may be at the head of several.
+/// The branch of a run. The commit of a status may be the head of several branches.
 fn branch(object: Node<'_>, default: Option<&str>) -> Option<String> {
     let mut branch = object.pick(&["head_branch", "check_suite.head_branch"]);
     for item in object.get("branches").items().unwrap_or_default() {

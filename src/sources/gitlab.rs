@@ -1,39 +1,39 @@
-//! GitLab webhooks: of a project or a group, on gitlab.com or self-managed.
+//! GitLab webhooks, of a project or a group, on gitlab.com or self-managed.
 //!
 //! # Wire format
 //!
 //! <https://docs.gitlab.com/user/project/integrations/webhook_events/>, read 2026-11. One delivery is one event as
-//! JSON, and `object_kind` is its kind. What it is about, "the object" below, is `object_attributes` of pipelines and
-//! issues, and of jobs (`build`, with members `build_status` …) and deployments the body itself. An incident is an
-//! issue, or a work item, with `type` `Incident`. Times are RFC 3339 or like `2026-03-04 02:15:00 UTC`. GitLab waits
-//! ten seconds. It retries connections that fail, and never an answer. It disables a hook for good after four answers
-//! of 4xx in a row, so what needs no event is answered like the rest.
+//! JSON, and `object_kind` is its kind. Below, "the object" is the subject of the event: `object_attributes` of
+//! pipelines and issues, and the body itself for jobs (`build`, with members `build_status` …) and deployments. An
+//! incident is an issue, or a work item, with `type` `Incident`. Times are RFC 3339 or like `2026-03-04 02:15:00 UTC`.
+//! GitLab's timeout is ten seconds. It retries connections that fail, and never retries after a response. After four
+//! 4xx responses in a row it disables a hook permanently, so the relay answers events that need no alert like the rest.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `build_status`, `status`; of incidents `action`, else `state`: `success`, `close` resolve, `failed`, `open`, `reopen` and unknown words trigger; a deployment's `success` is a change event too, whether or not an alert is open |
-//! | action of an incident's `update` | where `escalation_status` changed: `acknowledged` acknowledges, `resolved` resolves, `triggered` triggers; where `severity` changed and the incident is not closed: triggers |
+//! | action | `build_status`, `status`; for incidents `action`, else `state`: `success`, `close` resolve, `failed`, `open`, `reopen` and unknown words trigger; a deployment's `success` is a change event too, whether or not an alert is open |
+//! | action of an incident's `update` | if `escalation_status` changed: `acknowledged` acknowledges, `resolved` resolves, `triggered` triggers; if `severity` changed and the incident is not closed: triggers |
 //! | severity of pipelines, jobs | error; warning on a branch that is not the project's default, and for a merge request |
 //! | severity of deployments | `environment_tier`: `production` critical, `testing` and `development` warning, others error; without a tier critical to `production`, else error |
 //! | severity of incidents | `severity`: `critical`, `high`, `medium`, `low` are critical, error, warning, info; `unknown` (nobody has set it) and other words error |
-//! | summary | what failed, an incident's severity, branch or tag, project, then the jobs that failed and why, the job's reason, the commit's or the incident's title |
-//! | source | the project with its groups, of jobs the names if there is no path, else `GitLab` |
+//! | summary | the kind of failure, an incident's severity, branch or tag, project, then the failed jobs with their reasons, the job's reason, the commit's or the incident's title |
+//! | source | the project with its groups, for jobs the names if there is no path, else `GitLab` |
 //! | component | the job, the environment, the pipeline's name, else the project |
 //! | group | the project's namespace |
 //! | class | `pipeline`, `job`, `deployment`, `incident` |
 //! | timestamp | when the object finished, changed its status, was closed or updated |
-//! | links | the object's page, commit, environment, merge request, where absolute |
+//! | links | the object's page, commit, environment, merge request, if absolute |
 //! | client, client URL | GitLab, the project's page |
-//! | details | chosen members of the object, the jobs that failed, the commit's and merge request's titles, the user's name |
+//! | details | chosen members of the object, the failed jobs, the commit's and merge request's titles, the user's name |
 //!
 //! # Dedup key
 //!
-//! `gitlab:<project id>:`, without an id the project's path, and what stays the same when it is mended, never the id of
-//! a pipeline or a job: `pipeline:<ref>`, `job:<ref>:<build_name>`, `deployment:<environment>`, `incident:<iid>`. So a
-//! later green pipeline closes what a red one opened. It need not be of the same sort: a push closes what a schedule
-//! opened on that branch.
+//! `gitlab:<project id>:` (or the project's path if it has no id), followed by values that stay the same when the
+//! problem is fixed. The id of a pipeline or a job changes, so it is never used: `pipeline:<ref>`,
+//! `job:<ref>:<build_name>`, `deployment:<environment>`, `incident:<iid>`. So a later green pipeline resolves the alert
+//! of a red one. It can be of another sort: a push resolves the alert of a scheduled pipeline on that branch.
 //!
 //! # Not mapped
 //!
@@ -42,12 +42,13 @@
 //! * `canceled`, `canceling`, `skipped`: "no verdict".
 //! * A failed job with `build_allow_failure`: "allowed to fail". A pipeline's summary does not name such jobs either.
 //! * Another `update` of an incident, `escalation_status` `ignored`: "an edit".
-//! * Other issues and work items, and all of GitLab before 17.2, which does not tell their `type`: "not an incident".
+//! * Other issues and work items, and all issues before GitLab 17.2, which does not send their `type`: "not an
+//!   incident".
 //! * All other kinds (`push`, `note`, `vulnerability` …) and system hooks: "not about an alert".
 //! * A pipeline's `variables`, e-mail addresses, descriptions and all but the first line of commit messages are never
 //!   copied.
-//! * A body without `object_kind`, as a custom template may make it, and one that names no project are refused.
-//! * Uncertain: no incident was seen as GitLab sends it; its members are from GitLab's pages and source.
+//! * A body without `object_kind`, which a custom template can send, and a body without a project are rejected.
+//! * Uncertain: we have not seen an incident from a real GitLab; its members come from GitLab's pages and source.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
@@ -91,12 +92,12 @@ pub const SOURCE: Source = Source {
 
 /// A kind of event that can open an alert.
 struct Kind {
-    /// A part of the key, and the class.
+    /// A part of the dedup key, and the class.
     class: &'static str,
     noun: &'static str,
-    /// Members of the object that the key is made of. The last has to be there.
+    /// The members of the object that form the dedup key. The last one is required.
     ids: &'static [&'static str],
-    /// How the address of its page goes on after the project's, and the member of the object that ends it.
+    /// The end of its page's URL: the path after the project's URL, and the object's member that completes it.
     page: (&'static str, &'static str),
 }
 
@@ -106,7 +107,7 @@ const DEPLOYMENT: Kind =
     Kind { class: "deployment", noun: "Deployment to", ids: &["environment"], page: ("/-/jobs/", "deployable_id") };
 const INCIDENT: Kind = Kind { class: "incident", noun: "Incident", ids: &["iid"], page: ("/-/issues/", "iid") };
 
-/// By `object_kind`.
+/// The kinds, by `object_kind`.
 const KINDS: &[(&str, &Kind)] = &[
     ("build", &JOB),
     ("deployment", &DEPLOYMENT),
@@ -118,7 +119,7 @@ const KINDS: &[(&str, &Kind)] = &[
 
 const UNFINISHED: &str = "not finished: it has no outcome yet";
 
-/// What a word does and how the summary puts it, or why it needs no event.
+/// The action of a word and its phrase in the summary, or the reason why it needs no event.
 type Outcome = Result<(Action, &'static str), &'static str>;
 
 const OUTCOMES: &[(&[&str], Outcome)] = &[
@@ -136,7 +137,7 @@ const OUTCOMES: &[(&[&str], Outcome)] = &[
     (&["ignored", "update"], Err("an edit: the incident is as open as before")),
 ];
 
-/// What an environment's tier and an incident's severity stand for.
+/// The severity of an environment's tier and of an incident's severity.
 const SEVERITIES: &[(&str, Severity)] = &[
     ("critical", Severity::Critical),
     ("development", Severity::Warning),
@@ -149,7 +150,7 @@ const SEVERITIES: &[(&str, Severity)] = &[
 
 const TIMES: &[&str] = &["finished_at", "build_finished_at", "status_changed_at", "closed_at", "updated_at"];
 
-/// Members of the object worth reading. No variables, authors and free texts.
+/// Useful members of the object, without variables, authors and free texts.
 const DETAILS: &[&[&str]] = &[
     &["id", "iid", "status", "detailed_status", "source", "ref", "tag", "sha", "duration", "short_sha"],
     &["build_status", "build_stage", "build_duration", "retries_count", "pipeline_id"],
@@ -185,12 +186,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
 const FIELDS: &str = "`project.id` or `project_id`, and `ref`, `build_name`, `environment` or `iid`";
 
-/// What a delivery is about, and where it says so.
+/// The subject of a delivery.
 struct Alert<'a> {
     kind: &'static Kind,
     payload: Node<'a>,
     object: Node<'a>,
-    /// The jobs for which a pipeline failed.
+    /// The failed jobs of a pipeline.
     failed: Vec<String>,
 }
 
@@ -205,16 +206,16 @@ impl<'a> Alert<'a> {
         self.object.get(member).text().is_some_and(|text| text.eq_ignore_ascii_case(word))
     }
 
-    /// What came of it and how the summary puts that, or why it needs no event.
+    /// The action and its phrase in the summary, or the reason why it needs no event.
     fn outcome(&self) -> Result<(Action, String), &'static str> {
         let mut word = self.object.first_text(&["build_status", "action", "status", "state"]).unwrap_or_default();
         if word == "update" {
-            // Whom GitLab itself would page by is apart from open and closed. `regraded` is a word of ours.
+            // GitLab's own paging depends on these fields and not on open and closed. `regraded` is our own word.
             let regraded = self.payload.at("changes.severity").value().is_some() && !self.is("state", "closed");
             let status = self.payload.at("changes.escalation_status.current").text();
             word = status.unwrap_or(if regraded { "regraded".to_owned() } else { word });
         }
-        // A word that GitLab does not document triggers: a page too many is the lesser evil.
+        // An undocumented word triggers: an unnecessary page is the lesser evil.
         let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
         let (action, phrase) = known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome)?;
         if action == Action::Trigger && self.is("build_allow_failure", "true") {
@@ -226,7 +227,8 @@ impl<'a> Alert<'a> {
     fn key(&self) -> Option<DedupKey> {
         let mut parts = vec![self.payload.pick(&["project.id", "project_id", "project.path_with_namespace"])?];
         parts.push(self.kind.class.to_owned());
-        // The branch of a merge request may be a fork's of the same name, and a child says nothing of its parent.
+        // The branch of a merge request may belong to a fork with a branch of the same name. A child pipeline does not
+        // decide about its parent.
         match self.object.get("source").text().as_deref() {
             Some("merge_request_event") => {
                 let request = self.payload.at("merge_request.iid").text().unwrap_or_default();
@@ -242,7 +244,7 @@ impl<'a> Alert<'a> {
             parts.push(self.object.get(id).text().unwrap_or_default());
         }
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        // The last is what sets one alert apart from the next.
+        // The last value distinguishes alerts, so it is required.
         if parts.last() == Some(&"") { None } else { DedupKey::new(SOURCE.slug, &parts) }
     }
 
@@ -257,7 +259,7 @@ impl<'a> Alert<'a> {
         }
     }
 
-    /// The job, the environment, or what a pipeline is called.
+    /// The job, the environment, or the name of a pipeline.
     fn name(&self) -> Option<String> {
         self.object.first_text(&["build_name", "environment", "name"])
     }
@@ -279,7 +281,7 @@ impl<'a> Alert<'a> {
         ])
     }
 
-    /// Adds what an alert's event and a change event have in common.
+    /// Adds the fields that an alert event and a change event share.
     fn dress(&self, event: Event) -> Event {
         let Alert { payload, object, .. } = *self;
         let home = payload.pick(&["project.web_url", "repository.homepage"]);
@@ -306,7 +308,7 @@ fn listed(names: &[String]) -> String {
     text::join_nonempty(&names, ", ")
 }
 
-/// The jobs for which a pipeline failed, and why they did.
+/// The failed jobs of a pipeline, with the reasons.
 fn failed_jobs(payload: Node<'_>) -> Vec<String> {
     let mut failed = Vec::new();
     for job in payload.get("builds").items().unwrap_or_default() {

@@ -3,51 +3,52 @@
 //! # Wire format
 //!
 //! <https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/>,
-//! read 2026-11. Unified: one delivery is one group, Alertmanager's shape with `version` "1", `title`, `message`,
+//! read 2026-11. Unified: one delivery is one group, in Alertmanager's shape with `version` "1", `title`, `message`,
 //! `orgId`, and on each alert `silenceURL`, `dashboardURL`, `panelURL`, `imageURL`, `values`, `valueString`, `ruleUID`.
-//! Rules that go through an outside Alertmanager arrive in that program's own shape (version "4") and are read alike.
-//! Legacy: one delivery is one alert, `{ruleId, ruleName, ruleUrl, state, title, message, evalMatches, tags,
-//! imageUrl}`. A custom payload (Grafana 12 and later) is another shape and is not understood here. Grafana sends what
-//! was not accepted again an interval later, with its whole group; of legacy alerts that is not known.
+//! Rules that use an external Alertmanager arrive in that program's own shape (version "4") and are mapped in the same
+//! way. Legacy: one delivery is one alert, `{ruleId, ruleName, ruleUrl, state, title, message, evalMatches, tags,
+//! imageUrl}`. A custom payload (Grafana 12 and later) has another shape, which this source does not support. If a
+//! delivery was not accepted, Grafana sends it again an interval later, with its whole group. For legacy alerts this is
+//! unknown.
 //!
 //! # Mapping
 //!
-//! Unified: one event for each alert, or one for the group where variable `grouping` is `group`. When all alerts of a
-//! group are over, one more resolves the digest that a storm of them may have opened; PagerDuty drops it where there is
-//! none.
+//! Unified: one event per alert, or one per group if variable `grouping` is `group`. When all alerts of a group are
+//! resolved, one more event resolves the digest that an alert storm may have opened. PagerDuty ignores it if no such
+//! alert is open.
 //!
 //! | event | unified alert | whole group | legacy |
 //! |---|---|---|---|
-//! | action | the alert's `status`: `resolved` resolves, anything else triggers | resolve when all alerts are resolved | `ok` resolves, `alerting`, `no_data` and unknown states trigger |
+//! | action | the alert's `status`: `resolved` resolves, any other value triggers | resolve when all alerts are resolved | `ok` resolves, `alerting`, `no_data` and unknown states trigger |
 //! | severity | label `severity`, label `priority`, annotation `severity` by [`Severity::from_word`], else error | the worst of the firing alerts | tag `severity`, else error, for `no_data` warning |
-//! | summary | annotation `summary`, `title`, `message`, `description`, else `rulename` or `alertname` on instance, else the title; before it "No data: " or "Query error: " where that is what fires | `[FIRING:n]`, group labels, other common labels | `ruleName: message` |
+//! | summary | annotation `summary`, `title`, `message`, `description`, else `rulename` or `alertname` on instance, else the title; prefix "No data: " or "Query error: " if that is firing | `[FIRING:n]`, group labels, other common labels | `ruleName: message` |
 //! | source | label `instance`, `exported_instance`, `host`, `node`, `pod`, `service`, else the host of `externalURL`, the receiver, `Grafana` | the same of the common labels | host of `ruleUrl`, else `Grafana` |
 //! | component | label `service`, `job`, `app`, `deployment` | the same of the common labels | tag `service` |
 //! | group | `grafana_folder`, else label `cluster`, `namespace`, `env`, `environment` | the same of the common labels | tag `group` |
 //! | class | label `alertname` | the same of the common labels | - |
-//! | timestamp | `startsAt`; of a resolve `endsAt` | the earliest `startsAt` of a firing alert | - |
-//! | links | rule, dashboard, panel, silence, runbook, where absolute | the same | rule |
+//! | timestamp | `startsAt`; `endsAt` for a resolve | the earliest `startsAt` of a firing alert | - |
+//! | links | rule, dashboard, panel, silence, runbook, if absolute | the same | rule |
 //! | images | `imageURL` | the same | `imageUrl` |
 //! | client, client URL | Grafana, `externalURL` | the same | Grafana, `ruleUrl` |
 //! | details | labels, annotations, values, value string, organisation, rule | counts, firing and resolved alerts | matches, tags, state |
 //!
-//! An alert about missing data or a broken query is named `DatasourceNoData` or `DatasourceError`; the rule's own name
-//! is its label `rulename` and goes into the summary, after words that say what fires.
+//! An alert about missing data or a failing query is named `DatasourceNoData` or `DatasourceError`. The rule's own name
+//! is its label `rulename`. It is in the summary, after a prefix that says what is firing.
 //!
 //! # Dedup key
 //!
-//! `grafana:<fingerprint>`, a hash of the labels, the same while the alert lives. `DatasourceNoData` has its own and
-//! opens and closes by itself. For a group `grafana:<groupKey>`; the test button of a contact point puts the time into
-//! that key, so each press is an incident of its own. Legacy: `grafana:<orgId>:<ruleId>`, without an organisation
-//! `grafana::<ruleId>`.
+//! `grafana:<fingerprint>`. The fingerprint is a hash of the labels, which do not change while the alert exists.
+//! `DatasourceNoData` has its own fingerprint and opens and closes by itself. The key of a group is
+//! `grafana:<groupKey>`. The test button of a contact point puts the time into that key, so each press makes its own
+//! incident. Legacy: `grafana:<orgId>:<ruleId>`, or `grafana::<ruleId>` without an organisation.
 //!
 //! # Not mapped
 //!
 //! * A group without alerts: "no alerts in the group".
-//! * What `truncatedAlerts` counts: "alerts left out by the sender's own limit (max_alerts)".
+//! * The alerts that `truncatedAlerts` counts: "alerts left out by the sender's own limit (max_alerts)".
 //! * In group mode, a resolved group with `truncatedAlerts` above 0: "resolved group not closed".
 //! * Legacy states `paused` and `pending`: "the rule is paused or pending".
-//! * `state` of the unified shape (`alerting`, `ok`): it can disagree with `status`, which decides.
+//! * `state` of the unified shape (`alerting`, `ok`): it can differ from `status`, which decides.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -78,7 +79,8 @@ pub const SOURCE: Source = Source {
     patience: Duration::from_secs(30),
     map,
     map_group: Some(map_group),
-    // Nothing at once. What was not accepted comes again with its group, an interval later, until it is.
+    // It does not retry immediately. An interval later, it sends the delivery again with its group, until it is
+    // accepted.
     retries: true,
     states: &["resolved", "firing", "ok", "alerting", "no_data"],
     ..Source::DEFAULT
@@ -86,7 +88,7 @@ pub const SOURCE: Source = Source {
 
 const VENDOR: Vendor = Vendor { slug: "grafana", name: "Grafana", names: &["rulename", "alertname"], prefix };
 
-/// What fires where it is not the rule itself.
+/// Says what is firing if it is not the rule itself.
 fn prefix(alert: &Alert<'_>) -> &'static str {
     match alert.labels.get("alertname").text().as_deref() {
         Some("DatasourceError") => "Query error: ",
@@ -95,8 +97,8 @@ fn prefix(alert: &Alert<'_>) -> &'static str {
     }
 }
 
-/// Grafana 12 and later. The name of the signature's header is Grafana's own suggestion; the timestamp's has none, and
-/// this is what to enter there.
+/// Grafana 12 and later. The name of the signature's header is Grafana's own default. The timestamp's header has no
+/// default, so users have to enter this name.
 const SIGNATURE: Hmac<'static> = Hmac {
     header: "x-grafana-alerting-signature",
     hash: Hash::Sha256,
@@ -158,7 +160,7 @@ fn is_legacy(payload: Node<'_>) -> Result<bool, MapError> {
 fn legacy(payload: Node<'_>) -> Result<Mapped, MapError> {
     let tags = payload.get("tags");
     let state = payload.get("state").text().unwrap_or_default();
-    // A state that Grafana does not document triggers: a page too many is the lesser evil.
+    // An undocumented state triggers: an unnecessary page is the lesser evil.
     let (action, otherwise) = match state.as_str() {
         "ok" => (Action::Resolve, Severity::Error),
         "no_data" => (Action::Trigger, Severity::Warning),

@@ -1,44 +1,45 @@
-//! Healthchecks, hosted or not: the integration Webhook.
+//! Healthchecks, hosted or self-hosted: the integration Webhook.
 //!
 //! # Wire format
 //!
 //! <https://github.com/healthchecks/healthchecks/blob/master/templates/integrations/webhook_form.html>, read 2026-11.
-//! The user writes method, URL, headers and body, once for going down and once for going up, with placeholders; nothing
-//! else is sent. Read are the template, with `code` or `uuid` for `check` too; `$JSON`, which is the whole check as the
-//! Management API has it; and `$JSON` as member `check` of the template, as the form suggests. `$NAME_JSON` brings its
-//! own quotes, so a name with a quote in it does no harm. A placeholder that an older installation does not know stays
-//! as it is and reads as absent. Healthchecks tries three times, without a pause, until the answer is 200, 201, 202 or
-//! 204.
+//! The user writes method, URL, headers and body with placeholders, separately for down and for up. Healthchecks sends
+//! only these. This source accepts the template, also with `code` or `uuid` instead of `check`; `$JSON`, which is the
+//! whole check in the format of the Management API; and `$JSON` as member `check` of the template, as the form
+//! suggests. `$NAME_JSON` includes its own quotes, so a name with a quote in it is safe. An older installation does not
+//! expand a newer placeholder, and it then counts as absent. Healthchecks makes three attempts, without a pause, until
+//! the response is 200, 201, 202 or 204.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `status`: `up` and `grace` (up, and late with the next ping) resolve, `down` and anything else triggers |
-//! | severity | the first tag that is a word of [`Severity::from_word`], else error |
+//! | action | `status`: `up` and `grace` (up, but the next ping is late) resolve, `down` and any other value triggers |
+//! | severity | the first tag that [`Severity::from_word`] knows, else error |
 //! | summary | the name, else the slug, the tags, up or down, the exit status or the time of the last ping |
 //! | source, component | the name, else the slug, else `Healthchecks` |
 //! | timestamp | `now` |
 //! | client, client URL | Healthchecks, the site of `update_url` |
-//! | details | name, status, tags, exit status, description, schedule and pings, and `body` where the user has put `$BODY_JSON` there |
+//! | details | name, status, tags, exit status, description, schedule and pings, and `body` if the user has put `$BODY_JSON` there |
 //!
-//! Whoever knows a check's UUID can ping it, which makes it a secret: neither it nor an address with it is passed on.
+//! Anyone with a check's UUID can ping the check, so the UUID is a secret. Neither the UUID nor a URL that contains it
+//! is sent on.
 //!
 //! # Dedup key
 //!
-//! `healthchecks:` and the SHA-256 of the check's UUID, else of its `unique_key`; where a `$JSON` from before version 3
-//! has neither, the UUID at the end of `ping_url`. Healthchecks' own PagerDuty integration has a hash of the UUID as
-//! well (`unique_key`) and no severity.
+//! `healthchecks:` and the SHA-256 of the check's UUID, else of its `unique_key`. A `$JSON` from before version 3 has
+//! neither, so the UUID at the end of `ping_url` is used. Healthchecks' own PagerDuty integration also uses a hash of
+//! the UUID (`unique_key`), and no severity.
 //!
 //! # Not mapped
 //!
-//! * `new` and `paused`, which only a `$JSON` can say: "the check is new or paused".
-//! * `started` in a `$JSON` of older versions hides whether the check went up or down, and triggers. `$STATUS` is always
-//!   the change itself.
-//! * The test button sends a check TEST with an id of its own each time: it triggers and is not closed.
-//! * A body without a check is refused. One whose variables were not filled in opens an alert that says so, the same
-//!   for all such bodies.
-//! * Tags are not escaped: one with a quote in it makes a body that is no JSON, which is refused.
+//! * `new` and `paused`, which only a `$JSON` can contain: "the check is new or paused".
+//! * `started` in a `$JSON` of older versions hides whether the check went up or down, and triggers. `$STATUS` is
+//!   always the change itself.
+//! * The test button sends a check TEST with a new id each time: it triggers, and the alert never resolves.
+//! * A body without a check is rejected. A body with unexpanded variables triggers an alert that reports them, the same
+//!   alert for all such bodies.
+//! * Tags are not escaped. A tag with a quote in it makes the body invalid JSON, which is rejected.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -69,17 +70,17 @@ pub const SOURCE: Source = Source {
             r#"{"check": "$CODE", "status": "$STATUS", "name": $NAME_JSON, "tags": "$TAGS", "now": "$NOW", "exitstatus": "$EXITSTATUS"}"#,
         ),
     },
-    // The form says so; newer versions wait longer.
+    // The form states this timeout. Newer versions have a longer one.
     patience: Duration::from_secs(10),
     by_get: true,
     map,
-    // Three tries at once, on anything but 200, 201, 202 and 204.
+    // It makes three attempts without a pause, on any response except 200, 201, 202 and 204.
     retries: true,
     states: &["up", "down", "grace", "critical", "error"],
     ..Source::DEFAULT
 };
 
-/// What is passed on: no UUID, and no address, which would hold it.
+/// Details that are safe to send: without the UUID and any URL that contains it.
 const DETAILS: &[&str] = &[
     "body",
     "desc",
@@ -104,7 +105,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `check` and `status`" })?;
-    // A whole check within the template.
+    // A whole check inside the template.
     let check = if payload.get("check").members().is_some() { payload.get("check") } else { payload };
     let text = |name: &str| payload.get(name).text().or_else(|| check.get(name).text());
 
@@ -129,7 +130,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         summary = [&summary, " (", &tags, ")"].concat();
     }
     summary = [&summary, " ", state].concat();
-    // 0 is success, -1 none.
+    // 0 means success, -1 means no exit status.
     let failed = text("exitstatus").filter(|code| !matches!(code.as_str(), "0" | "-1"));
     let why = failed.map(|code| [", last exit status ", &code].concat());
     let why = why.or_else(|| Some([", last ping ", &text("last_ping")?].concat()));

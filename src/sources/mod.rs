@@ -1,4 +1,4 @@
-//! What a source is, and the list of them. Nothing here knows a vendor.
+//! The type of a source, and the list of them. This module knows no vendor.
 
 use std::time::Duration;
 
@@ -52,48 +52,48 @@ pub const SOURCES: &[&Source] = &[
     &zabbix::SOURCE,
 ];
 
-/// A vendor whose webhooks the relay understands. One is written as `Source { …, ..Source::DEFAULT }`, so a field that
-/// few need costs the others nothing.
+/// A vendor whose webhooks the relay understands. Write one as `Source { …, ..Source::DEFAULT }`, so that it names only
+/// the fields it needs.
 #[derive(Debug)]
 pub struct Source {
-    /// The word in the path, the file, the fixture folder and the variables' names.
+    /// The name in the path, the file, the fixture folder and the variables' names.
     pub slug: &'static str,
-    /// The vendor or product, as it writes itself.
+    /// The vendor or product, in its own spelling.
     pub name: &'static str,
-    /// The page that the wire format was written from.
+    /// The page that documents the wire format.
     pub docs: &'static str,
-    /// The ways this sender can prove itself, strongest first.
+    /// The schemes that this sender can use, strongest first.
     pub schemes: &'static [Scheme<'static>],
-    /// What to enter at the vendor's.
+    /// Setup instructions for the vendor.
     pub setup: Setup,
-    /// Payload to events: a pure function of the delivery's bytes.
+    /// Maps the payload to events. It is a pure function of the delivery's bytes.
     pub map: Map,
-    /// The same with one event for a whole batch, where `grouping = group` asks for it and the vendor batches.
+    /// Maps a whole batch to one event, for `grouping = group`, if the vendor sends batches.
     pub map_group: Option<Map>,
-    /// How long this sender waits for an answer.
+    /// This sender's timeout.
     pub patience: Duration,
-    /// Whether this sender sends again what was not accepted. Where nobody knows, it does not.
+    /// Whether this sender retries a delivery that was not accepted. False if it is unknown.
     pub retries: bool,
-    /// Whether this sender may use `GET`, with everything in the query.
+    /// Whether this sender may use `GET`, with the payload in the query.
     pub by_get: bool,
-    /// The status that tells this sender that all is well.
+    /// The success status that this sender expects.
     pub success: StatusCode,
-    /// The shape of the reply's body, where this sender reads it; else it is PagerDuty's with our facts beside it.
+    /// Builds the reply's body, if this sender reads it. The default is PagerDuty's shape with our facts beside it.
     pub reply: Option<ReplyShape>,
-    /// Paths that this sender adds to its address: `v2/enqueue` takes `/<slug>/v2/enqueue` and
-    /// `/<slug>/<service>/v2/enqueue` as well. Which it was, [`Authenticated::path`](crate::auth::Authenticated::path) tells.
+    /// Paths that this sender appends to its URL: with `v2/enqueue`, the source also accepts `/<slug>/v2/enqueue` and
+    /// `/<slug>/<service>/v2/enqueue`. [`Authenticated::path`](crate::auth::Authenticated::path) returns the actual
+    /// path.
     pub paths: &'static [&'static str],
-    /// Which address this sender may ask to have visited, where it confirms subscriptions.
+    /// The rule for URLs that this sender may ask the relay to visit, if it confirms subscriptions.
     pub visit: Option<Visit>,
-    /// Variables of its own.
+    /// The source's own variables.
     pub variables: &'static [OwnVariable],
-    /// The words in its payloads that decide what is done: states, severities, kinds of events.
+    /// The words in its payloads that decide the action or the severity: states, severities, kinds of events.
     pub states: &'static [&'static str],
 }
 
 impl Source {
-    /// What holds for most: ten seconds of patience, `200`, `POST`, no batch, nothing of its own. Who does not say that
-    /// its sender retries is taken not to.
+    /// The defaults for most senders: a timeout of ten seconds, `200`, `POST`, no batches, no retries.
     pub const DEFAULT: Source = Source {
         slug: "",
         name: "",
@@ -113,67 +113,67 @@ impl Source {
         states: &[],
     };
 
-    /// The mapping for a way of grouping.
+    /// The mapping for a grouping.
     pub fn map_for(&self, grouped: bool) -> Map {
         self.map_group.filter(|_| grouped).unwrap_or(self.map)
     }
 }
 
-/// What a sender is told, for a source that has a shape of its own for it.
+/// The facts for a source with its own reply body.
 pub struct Told<'a> {
     /// The status.
     pub status: StatusCode,
-    /// What became of the delivery.
+    /// The result of the delivery.
     pub message: &'a str,
-    /// The dedup key, where the delivery made one event.
+    /// The dedup key, if the delivery made exactly one event.
     pub dedup_key: Option<&'a str>,
 }
 
-/// Makes the body of a reply.
+/// Builds the body of a reply.
 pub type ReplyShape = fn(&Told<'_>) -> Value;
 
-/// Which addresses a source's senders may have visited ([`Handshake::Visit`](crate::mapping::Handshake::Visit)), and
-/// what is said where one is not.
+/// Which URLs a source's senders may ask the relay to visit ([`Handshake::Visit`](crate::mapping::Handshake::Visit)),
+/// and the messages for the failures.
 #[derive(Debug)]
 pub struct Visit {
-    /// The host to visit for one of them.
+    /// The host to visit for a subscription.
     pub authority: fn(&str) -> Option<String>,
-    /// It is not listed.
+    /// The message if the subscription is not listed.
     pub unlisted: &'static str,
-    /// The host did not take it.
+    /// The message if the host rejects the confirmation.
     pub refused: &'static str,
-    /// The host could not be reached.
+    /// The message if the host cannot be reached.
     pub unreachable: &'static str,
 }
 
-/// A variable that one source alone reads.
+/// A variable that only one source reads.
 #[derive(Debug)]
 pub struct OwnVariable {
     /// Its name.
     pub name: &'static str,
     /// Whether its value is a secret.
     pub secret: bool,
-    /// What it is for, in Markdown.
+    /// Its purpose, in Markdown.
     pub description: &'static str,
-    /// What is wrong with one of the values in it, which are separated by commas.
+    /// Returns the problem with one of its values, if it has one. Commas separate the values.
     pub problem: fn(&str) -> Option<&'static str>,
 }
 
-/// What a person needs to know who sets a vendor up. [`crate::endpoints::setup`] makes a page of it, and the row in the table of sources is held
-/// against it.
+/// Setup instructions for a vendor. [`crate::endpoints::setup`] makes a page from them, and a test compares them with
+/// the table of sources.
 #[derive(Debug)]
 pub struct Setup {
-    /// The states or events that open an alert.
+    /// The states or events that trigger an alert.
     pub triggers: &'static str,
-    /// The states or events that close it.
+    /// The states or events that resolve it.
     pub resolves: &'static str,
-    /// What to enter where, a step a line. `{url}` stands for the address, and the secret is called "the secret".
+    /// The steps, one per line. `{url}` is replaced by the URL, and the secret is called "the secret".
     pub steps: &'static str,
-    /// The body to paste, where the user writes it.
+    /// The body to paste, if the user writes the body.
     pub template: Option<&'static str>,
 }
 
-/// The variables that every deployment has in its `spin.toml`: those that all need, and the sources' own.
+/// The variables that every deployment declares in its `spin.toml`: the general ones and the sources' own.
 pub fn variables() -> Vec<Variable> {
     let own = SOURCES.iter().flat_map(|source| source.variables);
     let own = own.map(|&OwnVariable { name, secret, description, .. }| Variable { name, secret, description });

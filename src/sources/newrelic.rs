@@ -3,23 +3,23 @@
 //! # Wire format
 //!
 //! <https://docs.newrelic.com/docs/alerts/get-notified/notification-integrations/>, read 2026-11. One delivery is one
-//! issue, by the default template of a webhook in a workflow: `{id, issueUrl, title, priority, impactedEntities[],
+//! issue, in the default template of a webhook in a workflow: `{id, issueUrl, title, priority, impactedEntities[],
 //! totalIncidents, state, trigger, isCorrelated, createdAt, updatedAt, sources[], alertPolicyNames[],
-//! alertConditionNames[], workflowName}`, times in milliseconds. Users may write another; texts come as lists of one
-//! there, and members after the variables' names: `issueId`, `issuePageUrl`, `issueTitle`.
+//! alertConditionNames[], workflowName}`, with times in milliseconds. Users may write their own template. There, texts
+//! arrive as lists of one text, and members have the names of the variables: `issueId`, `issuePageUrl`, `issueTitle`.
 //!
-//! The channels of before workflows sent one incident, as JSON or a form: `{incident_id, current_state, event_type,
-//! severity, condition_name, policy_name, details, targets[], timestamp, incident_url, …}`. They are gone, and
-//! templates that make this shape of an issue are still about, New Relic's own among them. The page does not say
-//! whether New Relic retries, so it is taken not to.
+//! The channels from before workflows sent one incident, as JSON or a form: `{incident_id, current_state, event_type,
+//! severity, condition_name, policy_name, details, targets[], timestamp, incident_url, …}`. These channels no longer
+//! exist, but some templates still give an issue this shape, including New Relic's own. The page does not say whether
+//! New Relic retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
 //! | event | issue | incident |
 //! |---|---|---|
-//! | action | `state`: `CLOSED` resolves, `ACKNOWLEDGED` and `INVESTIGATING` acknowledge, `ACTIVATED` with `trigger` `USER_ACTION` acknowledges, `CREATED`, `ACTIVATED` and anything else trigger | `current_state`: `closed` resolves, `acknowledged` acknowledges, `open` and anything else trigger; without one `event_type`: `INCIDENT_RESOLVED`, `INCIDENT_ACKNOWLEDGED`, `INCIDENT_OPEN` |
+//! | action | `state`: `CLOSED` resolves, `ACKNOWLEDGED` and `INVESTIGATING` acknowledge, `ACTIVATED` with `trigger` `USER_ACTION` acknowledges, `CREATED`, `ACTIVATED` and any other value trigger | `current_state`: `closed` resolves, `acknowledged` acknowledges, `open` and any other value trigger; without it `event_type`: `INCIDENT_RESOLVED`, `INCIDENT_ACKNOWLEDGED`, `INCIDENT_OPEN` |
 //! | severity | `priority`: `CRITICAL` critical, `HIGH` error, `MEDIUM` warning, `LOW` info, else error | `severity`: `CRITICAL` critical, `WARNING` warning, `INFO` info, else error |
-//! | summary | `title`, `issueTitle`, else the first condition; the entity before it unless it is in there | `condition_name: details`, the target before it unless it is in there |
+//! | summary | `title`, `issueTitle`, else the first condition; with the entity as a prefix unless the title contains it | `condition_name: details`, with the target as a prefix unless the text contains it |
 //! | source | first of `impactedEntities`, else `New Relic` | name of the first of `targets`, unless it is `N/A`, else `New Relic` |
 //! | group, class | first of `alertPolicyNames`, first of `alertConditionNames` | `policy_name`, `condition_name` |
 //! | timestamp | `createdAt` of a trigger, else `updatedAt` | `timestamp` |
@@ -28,22 +28,23 @@
 //! | client, client URL | New Relic, `issueUrl` | New Relic, `incident_url` |
 //! | details | priority, state, trigger, counts, entities, conditions, policies, sources, workflow, muting, tags | severity, state, condition, policy, account, duration, counts, targets |
 //!
-//! `current_state` goes before `state` where a template has both. `state` decides and not `trigger`: `INCIDENT_CLOSED`
-//! comes while other incidents of the issue are open. `HIGH` is what New Relic makes of a warning threshold, and its
-//! templates for other tools call it a warning; here it is an error, so that it is as urgent as it reads.
+//! `current_state` takes precedence over `state` if a template has both. `state` decides and not `trigger`:
+//! `INCIDENT_CLOSED` arrives while other incidents of the issue are open. New Relic turns a warning threshold into
+//! `HIGH`, and its templates for other tools call that a warning. Here it is an error, so that its urgency matches its
+//! name.
 //!
 //! # Dedup key
 //!
-//! `newrelic:<id>`, the issue's, which is the same from `CREATED` to `CLOSED`; else `newrelic:<incident_id>`. The old
-//! test notification has incident 0 and opens an alert that nobody closes.
+//! `newrelic:<id>`, with the issue's id, which is the same from `CREATED` to `CLOSED`; else `newrelic:<incident_id>`.
+//! The old test notification has incident 0 and triggers an alert that never resolves.
 //!
 //! # Not mapped
 //!
-//! * A body without an id is refused. One whose variables were not filled in, as those of the old channels
-//!   (`$INCIDENT_ID`) never are in a workflow, opens an alert that says so, the same for all such bodies.
-//! * A workflow's test notification is made of an issue that exists and is read like it.
-//! * That somebody takes an acknowledgement back: that is `USER_ACTION` too, and acknowledges again.
-//! * `DEACTIVATED`, a state that the API knows and that is not said to be sent: it triggers.
+//! * A body without an id is rejected. A body with unexpanded variables triggers an alert that reports them, the same
+//!   alert for all such bodies. A workflow never expands the variables of the old channels (`$INCIDENT_ID`).
+//! * A workflow's test notification is built from an existing issue and mapped like it.
+//! * The withdrawal of an acknowledgement: that is `USER_ACTION` too, and acknowledges again.
+//! * `DEACTIVATED`, a state in the API that is not documented for webhooks: it triggers.
 //! * `owner`, a person.
 
 use std::time::Duration;
@@ -84,7 +85,7 @@ const STATES: &[(&str, Action)] = &[
     ("INVESTIGATING", Action::Acknowledge),
 ];
 
-/// Of both shapes.
+/// The severities of both shapes.
 const SEVERITIES: &[(&str, Severity)] = &[
     ("CRITICAL", Severity::Critical),
     ("HIGH", Severity::Error),
@@ -150,7 +151,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let title = payload.pick(&["title", "title.0", "issueTitle", "details"]);
     let class = payload.pick(&["alertConditionNames.0", "alertConditionNames"]).or(condition.clone());
     let entity = payload.pick(&["impactedEntities.0", "impactedEntities", "targets.0.name"]);
-    // New Relic's own templates of this shape write so where there is none.
+    // New Relic's own templates of this shape contain these words if there is no entity.
     let entity = entity.filter(|name| !matches!(name.as_str(), "N/A" | "NA"));
     let mut summary = title.or(class.clone()).unwrap_or_default();
     for part in [condition, entity.clone()].into_iter().flatten() {

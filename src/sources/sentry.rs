@@ -1,25 +1,25 @@
-//! Sentry: webhooks of an internal integration, and of the older WebHooks plugin.
+//! Sentry: webhooks of an internal integration, and those of the older WebHooks plugin.
 //!
 //! # Wire format
 //!
 //! <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>, read 2026-11. One delivery is one
-//! event: `{action, data, actor, installation}`, its kind in the header `Sentry-Hook-Resource` and, as the name of a
-//! member, in `data`, which is asked where the header is missing. The plugin's shape has no `data`: `{id, project,
-//! project_slug, level, culprit, message, url, triggering_rules, event}`, and no signature. Sentry never retries what
-//! is for an internal integration.
+//! event: `{action, data, actor, installation}`. Its kind is in the header `Sentry-Hook-Resource`, and as the name of a
+//! member in `data`, which counts if the header is missing. The plugin's shape has no `data`: `{id, project,
+//! project_slug, level, culprit, message, url, triggering_rules, event}`, and no signature. Sentry never retries a
+//! delivery of an internal integration.
 //!
 //! # Mapping
 //!
 //! | event | `metric_alert` | `event_alert` | `issue` | plugin |
 //! |---|---|---|---|---|
 //! | action | `resolved` resolves, all others trigger | as `issue`: `triggered` triggers | `resolved`, `archived`, `ignored` resolve, all others trigger | trigger |
-//! | severity | `action`: `critical`, `warning`, info for `resolved`, else error | `level`: `fatal` critical, `error` and `warning` as they are, `info`, `debug`, `sample` info, else error | the same, at least error where `priority` is `high` | as `event_alert` |
+//! | severity | `action`: `critical`, `warning`, info for `resolved`, else error | `level`: `fatal` critical, `error` and `warning` as they are, `info`, `debug`, `sample` info, else error | the same, at least error if `priority` is `high` | as `event_alert` |
 //! | summary | the project, `description_title`, else the rule's name, then the first line of `description_text` | the project, `title`, else `message`, else `culprit` | the same | the same, `title` of `event` |
 //! | source | the first project | `culprit`, `transaction`, else the project | the same | the same |
 //! | component | the first project | the project in `url` | `project.slug` | `project_slug`, `project` |
 //! | group | the rule's `environment` | `environment`, else the tag of that name | - | of `event`, as `event_alert` |
 //! | class | the rule's `aggregate` | `metadata.type` | `metadata.type`, else `issueType` | of `event`, as `event_alert` |
-//! | timestamp | `date_detected`, `date_started`; of a resolve `date_closed` | `datetime`, `timestamp` | `lastSeen`; of a resolve none | of `event`, as `event_alert` |
+//! | timestamp | `date_detected`, `date_started`; `date_closed` for a resolve | `datetime`, `timestamp` | `lastSeen`; none for a resolve | of `event`, as `event_alert` |
 //! | link, client URL | `web_url` | `web_url` | `web_url`, `permalink` | `url` |
 //! | details | action, rule, description, all projects | action, level, alert rule, culprit, place, release | action, level, priority, states, counts, first and last seen | level, alert rules, culprit, message |
 //!
@@ -27,20 +27,21 @@
 //!
 //! # Dedup key
 //!
-//! `sentry:issue:<id>` for all that is about an issue, so that an issue that is resolved or archived in Sentry closes
-//! what an alert rule about it has opened. Sentry's own integration never resolves these, and keys them by a short id
-//! that alerts do not carry here. `sentry:<organization_id>:incident:<identifier>` for metric alerts, the same ids as in
-//! Sentry's own; `id` where there is no `identifier`.
+//! `sentry:issue:<id>` for everything about an issue, so that resolving or archiving it in Sentry closes the alert that
+//! an alert rule about it has opened. Sentry's own integration never resolves these, and its keys use a short id that
+//! alerts do not contain here. `sentry:<organization_id>:incident:<identifier>` for metric alerts, with the same ids as
+//! Sentry's own integration; `id` if there is no `identifier`.
 //!
 //! # Not mapped
 //!
-//! * `installation`, `comment`, `error`, `seer`, `activity_alert`, `preprod_artifact`: "not an alert". An `error` comes
-//!   for each event of each issue, and an `activity_alert` tells what Sentry's own analysis does.
-//! * An issue's `assigned`: "the issue was assigned". Ownership rules assign as soon as an issue is created, so it does
-//!   not mean that somebody is awake.
+//! * `installation`, `comment`, `error`, `seer`, `activity_alert`, `preprod_artifact`: "not an alert". An `error` is
+//!   sent for each event of each issue, and an `activity_alert` reports actions of Sentry's own analysis.
+//! * An issue's `assigned`: "the issue was assigned". Ownership rules assign an issue as soon as it is created, so it
+//!   does not mean that somebody is awake.
 //! * People: `actor`, `assignedTo`, `user`, request, tags.
-//! * Which kinds arrive is chosen in Sentry. `issue` is what closes alerts, and it also brings every new issue.
-//! * `Sentry-Hook-Timestamp` is not signed and not looked at.
+//! * Users choose in Sentry which kinds are sent. `issue` is required to resolve alerts, and it also sends every new
+//!   issue.
+//! * `Sentry-Hook-Timestamp` is not signed, so it is ignored.
 
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ const SIGNATURE: Hmac<'static> = Hmac {
     stamp: SignedTimestamp::None,
 };
 
-/// A resource, and the member of `data` that is there for it and for none before it.
+/// A resource, and a member of `data` that it has and that none of the resources before it has.
 const RESOURCES: &[(&str, &str)] = &[
     ("activity_alert", "activity"),
     ("comment", "comment"),
@@ -121,7 +122,7 @@ const SEVERITIES: &[(&str, Severity)] = &[
     ("warning", Severity::Warning),
 ];
 
-/// Of a metric alert, an event, an issue or the plugin's payload. They share no name for different things.
+/// Details of a metric alert, an event, an issue or the plugin's payload. They use no name for different things.
 const DETAILS: &[&str] = &[
     "level",
     "priority",
@@ -148,7 +149,7 @@ const DETAILS: &[&str] = &[
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let resource = delivery.header("sentry-hook-resource");
-    // Before the body is read: that of an installation may be empty.
+    // The header is checked before the body, because the body of an installation may be empty.
     let by_header = resource.and_then(|resource| text::lookup(RESOURCES, resource));
     if by_header.is_some_and(|member| !matches!(member, "event" | "issue" | "metric_alert")) {
         return Ok(Mapped::nothing("not an alert"));
@@ -158,11 +159,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let data = payload.get("data");
     let by_body = || RESOURCES.iter().map(|(_, member)| *member).find(|member| data.get(member).value().is_some());
     let kind = by_header.or_else(by_body).unwrap_or_default();
-    // The plugin puts what it says of the event a level below what it says of the issue.
+    // The plugin puts the event one level below the issue.
     let (subject, event) = match kind {
         "event" | "issue" | "metric_alert" => (data.get(kind), data.get(kind)),
         "" if payload.get("event").members().is_some() => (payload, payload.get("event")),
-        // Of a resource that is not known, there is nothing known to look for.
+        // The members of an unknown resource are unknown too.
         "" if resource.is_some() => return Ok(Mapped::nothing("not an alert")),
         "" => return Err(MapError::Shape { expected: "`data` with an issue or an alert, or the plugin's `event`" }),
         _ => return Ok(Mapped::nothing("not an alert")),
@@ -174,15 +175,15 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(Alert { kind, word, payload, subject, event }.event()?))
 }
 
-/// What a delivery says of an issue or an alert.
+/// An issue or an alert in a delivery.
 struct Alert<'a> {
-    /// The member of `data` that it is in; empty for the plugin's.
+    /// The member of `data` that contains it. Empty for the plugin.
     kind: &'a str,
-    /// What happened to it.
+    /// The word for its change of state.
     word: String,
     payload: Node<'a>,
     subject: Node<'a>,
-    /// What it says of the event: the subject itself, but for the plugin's.
+    /// The event. For the plugin, it is one level below the subject; otherwise it is the subject itself.
     event: Node<'a>,
 }
 
@@ -243,7 +244,7 @@ impl Alert<'_> {
     fn summary(&self, project: Option<&str>) -> String {
         let data = self.payload.get("data");
         let description = data.get("description_text").text().unwrap_or_default();
-        // Sentry may write the end of a line as two characters.
+        // Sentry may send a line break as two characters.
         let description = description.split(['\n', '\\']).next().unwrap_or_default();
         let title = data.get("description_title").text();
         let title = title.or_else(|| self.event.pick(&["alert_rule.name", "title"]));
@@ -253,7 +254,7 @@ impl Alert<'_> {
     }
 }
 
-/// The project's slug in an event's API address: `…/projects/<organization>/<project>/events/…`.
+/// The project's slug in the API URL of an event: `…/projects/<organization>/<project>/events/…`.
 fn project_in(url: &str) -> Option<String> {
     url.split('/').skip_while(|part| *part != "projects").nth(2).map(str::to_owned)
 }

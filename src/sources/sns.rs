@@ -2,24 +2,25 @@
 //!
 //! # Wire format
 //!
-//! <https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html>, read 2026-11. An envelope
-//! `{Type, MessageId, TopicArn, Subject, Message, Timestamp, SignatureVersion, Signature, SigningCertURL, …}`, sent as
-//! `text/plain`; with raw delivery `Message` alone. `Message` is text, and often JSON: a CloudWatch alarm (`AlarmName`,
-//! `NewStateValue`; metric, metric math, anomaly and composite alike), an event of EventBridge (`detail-type`, `detail`),
-//! a notice of Auto Scaling (`AutoScalingGroupName`, `Event`). SNS retries a 5xx three times, 20 seconds apart, unless
-//! the subscription's policy says otherwise; what is answered with 4xx it takes for delivered.
+//! <https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html>, read 2026-11. An envelope `{Type,
+//! MessageId, TopicArn, Subject, Message, Timestamp, SignatureVersion, Signature, SigningCertURL, …}`, sent as
+//! `text/plain`. With raw delivery, the body is only the `Message`. `Message` is text, and often JSON: a CloudWatch
+//! alarm (`AlarmName`, `NewStateValue`; metric, metric math, anomaly and composite alarms have the same shape), an
+//! event of EventBridge (`detail-type`, `detail`), a notice of Auto Scaling (`AutoScalingGroupName`, `Event`). SNS
+//! retries a 5xx three times, 20 seconds apart, unless the subscription's policy says otherwise. It treats a 4xx as
+//! delivered.
 //!
-//! Where the signature let a delivery in, only the signed members of the envelope are looked at. Fetching its
-//! certificate, and confirming a subscription, goes to `sns.<region>.amazonaws.com`, which the runtime has to allow.
+//! If the sender was authenticated by signature, only the signed members of the envelope are used. The relay fetches
+//! the certificate and confirms a subscription at `sns.<region>.amazonaws.com`, which the runtime has to allow.
 //!
 //! # Mapping
 //!
 //! | event | CloudWatch alarm | EventBridge | Auto Scaling | text |
 //! |---|---|---|---|---|
-//! | action | `NewStateValue`: `OK` resolves, `ALARM` and unknown states trigger; `Subject` is not trusted | resolve where Health's `statusCode` is `closed`, else trigger; alarms as alarms; of the others a state `COMPLETED` or `SUCCEEDED` resolves | `…_ERROR` triggers, the others resolve | Backup's `completed` resolves, anything else triggers |
+//! | action | `NewStateValue`: `OK` resolves, `ALARM` and unknown states trigger; `Subject` is ignored | Health resolves if `statusCode` is `closed`, else triggers; alarms like alarms; for others, a state `COMPLETED` or `SUCCEEDED` resolves | `…_ERROR` triggers, the others resolve | Backup's `completed` resolves, any other value triggers |
 //! | severity | `[sev:word]` in name or description by [`Severity::from_word`], else error | GuardDuty's number: 9 critical, 7 error, 4 warning, else info; Health: `issue` error, else info; others warning | error | Backup error, others warning |
 //! | summary | name: reason | title, else service and type | group: description | `Subject`, else the first line |
-//! | source | a dimension that names a thing, else the alarm | `resources`, else account | the group | the topic |
+//! | source | a dimension that names an object, else the alarm | `resources`, else account | the group | the topic |
 //! | component, class | namespace, metric | `source`, `detail-type` | - | - |
 //! | group | account and region | the same | - | - |
 //! | timestamp | `StateChangeTime` | `time` | `Time` | the envelope's |
@@ -27,22 +28,28 @@
 //!
 //! # Dedup key
 //!
-//! `sns:` and the alarm's ARN (without one, as in old messages, the one it must have: region of the topic, account,
-//! name), which trigger and resolve share; GuardDuty's finding, Health's event, else EventBridge's source, type, account,
-//! region, first resource and what `detail` names (without any, a hash of it); the Auto Scaling group and what failed; the
-//! kind and resource of a backup job; of other texts the topic and `Subject` or,
-//! without one, the text. What a text opens does not close by itself, but for backups.
+//! `sns:` and the identity of the problem:
+//!
+//! * CloudWatch: the alarm's ARN, which trigger and resolve share. Old messages have no ARN, so it is built from the
+//!   topic's region, the account and the name.
+//! * GuardDuty and Health: the finding or the event.
+//! * Other events of EventBridge: source, type, account, region, first resource and the names in `detail`, or a hash of
+//!   `detail` without names.
+//! * Auto Scaling: the group and the kind of failure.
+//! * Backup jobs: kind and resource.
+//! * Other texts: the topic and `Subject`, or the text if there is no `Subject`. An alert from a text never resolves by
+//!   itself, except for backups.
 //!
 //! # Not mapped
 //!
-//! * `INSUFFICIENT_DATA`: "neither firing nor over". The alarm stays as it was until it says more.
+//! * `INSUFFICIENT_DATA`: "neither firing nor over". The alert stays as it is until the alarm changes again.
 //! * A composite alarm that fires while its actions are suppressed: "its actions are suppressed".
 //! * Jobs, builds and instances that have started or run: "under way".
 //! * Changes of an alarm's configuration: "an alarm was configured".
 //! * `autoscaling:TEST_NOTIFICATION`: "a test notification".
-//! * `SubscriptionConfirmation`: "subscription confirmed", where `sns_topics` lists the topic; it is refused otherwise.
-//! * `UnsubscribeConfirmation`: "unsubscribed". Nothing is visited, as that would subscribe again.
-//! * Suppression is read as in the notes of EventBridge's users; AWS shows no message of SNS with it.
+//! * `SubscriptionConfirmation`: "subscription confirmed", if `sns_topics` lists the topic. Otherwise it is rejected.
+//! * `UnsubscribeConfirmation`: "unsubscribed". The relay visits no URL, because that would subscribe again.
+//! * Suppression is based on notes of EventBridge's users; AWS documents no SNS message with it.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -77,7 +84,7 @@ pub const SOURCE: Source = Source {
     },
     patience: std::time::Duration::from_secs(15),
     map,
-    // A 5xx three times, 20 seconds apart, unless the subscription's policy says otherwise; an hour at most.
+    // It retries a 5xx three times, 20 seconds apart, unless the subscription's policy says otherwise; an hour at most.
     retries: true,
     states: &["OK", "ALARM", "closed", "issue", "COMPLETED", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"],
     visit: Some(Visit {
@@ -102,7 +109,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             let text = node.get("Message").text().ok_or(MapError::Field { path: "Message", problem: "is missing" })?;
             message(&text, node)
         }
-        // A message as it was published: raw delivery says so in a header, and EventBridge's API destinations do not.
+        // A message without an envelope. Raw delivery says so in a header, and EventBridge's API destinations do not.
         _ if raw || whole.is_ok() => {
             let topic = delivery.header("x-amz-sns-topic-arn").unwrap_or_default();
             let envelope = json::object([("TopicArn", topic.into())]);
@@ -112,7 +119,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     }
 }
 
-/// A subscription to confirm. Its address has to be SNS's own, for this very topic: the token is spent by whoever asks.
+/// A subscription to confirm. Its URL must be SNS's own and for this very topic, because any visit consumes the token.
 fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
     let refuse = |path, problem| MapError::Field { path, problem };
     let topic = envelope.get("TopicArn").text().unwrap_or_default();
@@ -125,7 +132,7 @@ fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped { handshake: Some(Handshake::Visit { whose: topic, path }), ..Mapped::nothing("subscription confirmed") })
 }
 
-/// What was published, whatever it is.
+/// Maps the published message, of any kind.
 fn message(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let json = parse(text.as_bytes()).ok().filter(Value::is_object);
     let node = json.as_ref().map(Node::root);
@@ -140,7 +147,7 @@ fn message(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     }
 }
 
-/// An alarm, as CloudWatch publishes it or in an event of EventBridge.
+/// Maps an alarm, as CloudWatch publishes it or inside an event of EventBridge.
 fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let suppressed = alarm.at("detail.state.actionsSuppressedBy").value().is_some();
     let text = |paths: &[&str]| alarm.pick(paths).unwrap_or_default();
@@ -148,7 +155,7 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
         "OK" => Action::Resolve,
         "INSUFFICIENT_DATA" => return Ok(Mapped::nothing("neither firing nor over")),
         _ if suppressed => return Ok(Mapped::nothing("its actions are suppressed")),
-        // A state that AWS does not document triggers: a page too many is the lesser evil.
+        // An undocumented state triggers: an unnecessary page is the lesser evil.
         _ => Action::Trigger,
     };
     let topic = envelope.get("TopicArn").text().unwrap_or_default();
@@ -161,7 +168,7 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     }
     let description = text(&["AlarmDescription", "detail.configuration.description"]);
     let reason = text(&["NewStateReason", "detail.state.reason", "NewStateValue"]);
-    // Of metric math, the first metric that goes into it.
+    // For metric math, the first metric of the expression.
     let lists = ["Trigger.Metrics", "detail.configuration.metrics"].map(|path| alarm.at(path).items());
     let mut metrics = lists.into_iter().flatten().flatten().map(Node::root);
     let inside = metrics.find_map(|metric| {
@@ -182,20 +189,20 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(event.grouped_details(alarm, DETAILS)))
 }
 
-/// What is shown of an alarm.
+/// Details of an alarm.
 const DETAILS: &[&[&str]] = &[
     &["AlarmName", "AlarmDescription", "AWSAccountId", "Region", "AlarmRule", "TriggeringChildren", "Trigger"],
     &["detail", "NewStateValue", "NewStateReason", "OldStateValue"],
 ];
 
-/// The severity that people write into an alarm's name or description, where CloudWatch has no field for it: `[sev:low]`.
+/// The severity in an alarm's name or description, such as `[sev:low]`, because CloudWatch has no field for it.
 fn wanted(text: &str) -> Option<Severity> {
     let (_, rest) = text.split_once("[sev:")?;
     Severity::from_word(rest.split(']').next()?)
 }
 
-/// The dimension that names a thing (`InstanceId`, `BucketName`), not a kind of thing (`StorageType`). SNS has a list of
-/// them, EventBridge an object.
+/// The dimension that names an object (`InstanceId`, `BucketName`) and not a kind of object (`StorageType`). SNS sends
+/// the dimensions as a list, EventBridge as an object.
 fn dimension_name(metric: Node<'_>) -> Option<String> {
     let list = metric.get("Dimensions");
     let dimensions = if list.value().is_some() { list } else { metric.get("dimensions") };
@@ -209,7 +216,7 @@ fn dimension_name(metric: Node<'_>) -> Option<String> {
     Node::root(items.iter().find(named).or(items.first())?).get("value").text()
 }
 
-/// The alarm in the console of its region.
+/// The URL of the alarm in the console of its region.
 fn console(arn: &str, name: &str) -> Option<String> {
     let region = arn.strip_prefix("arn:aws:cloudwatch:")?.split(':').next().filter(|region| !region.is_empty())?;
     let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
@@ -221,7 +228,7 @@ fn key(parts: &[&str]) -> Result<DedupKey, MapError> {
     DedupKey::new(SOURCE.slug, parts).ok_or(MapError::NoIdentity { item: "Message".to_owned(), fields: "`AlarmArn`" })
 }
 
-/// An event of EventBridge.
+/// Maps an event of EventBridge.
 fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
     let detail = event.get("detail");
     let kind = event.get("detail-type").text().unwrap_or_default();
@@ -274,11 +281,12 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(mapped))
 }
 
-/// How bad a finding of GuardDuty is.
+/// The severity of a finding of GuardDuty.
 fn graded(detail: Node<'_>) -> Severity {
-    // Text, too, where a user has made the event over. The standard library's own reading of them is 18 KB.
+    // It can also be text, if a user has transformed the event. The JSON parser reads it, because the standard
+    // library's own parser adds 18 KB.
     let number = detail.get("severity").text().and_then(|text| parse(text.as_bytes()).ok()?.as_f64());
-    // Of one that cannot be read nobody knows that it is harmless.
+    // An unreadable number may be serious, so it counts as an error.
     match number.unwrap_or(7.0) {
         9.0.. => Severity::Critical,
         7.0.. => Severity::Error,
@@ -287,7 +295,7 @@ fn graded(detail: Node<'_>) -> Severity {
     }
 }
 
-/// A notice of Auto Scaling: what failed is over when the next one of its kind goes well.
+/// Maps a notice of Auto Scaling. A success resolves the alert of the last failure of the same kind.
 fn scaling(notice: Node<'_>) -> Result<Mapped, MapError> {
     let kind = notice.get("Event").text().unwrap_or_default();
     if kind == "autoscaling:TEST_NOTIFICATION" {
@@ -304,11 +312,11 @@ fn scaling(notice: Node<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(event.timestamp(notice.get("Time").text()).details(notice, shown)))
 }
 
-/// Text, or JSON that is nothing known.
+/// Maps text, or JSON of an unknown shape.
 fn plain(text: &str, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let [subject, topic] = ["Subject", "TopicArn"].map(|name| envelope.get(name).text().unwrap_or_default());
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    // A job on a resource succeeds where one of its kind on it has failed, so kind and resource are what both share.
+    // A failed job and the next successful job of the same kind share their kind and resource.
     let job = first.split_once("Resource ARN : ").filter(|(before, _)| before.contains("AWS Backup"));
     let said = job.map(|(before, _)| before).unwrap_or_default();
     let backup = job.and_then(|(_, rest)| rest.split_whitespace().next()).map(|arn| arn.trim_end_matches('.'));

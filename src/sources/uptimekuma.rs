@@ -3,40 +3,41 @@
 //! # Wire format
 //!
 //! <https://github.com/louislam/uptime-kuma/blob/master/server/notification-providers/webhook.js>, read 2026-11:
-//! `{heartbeat, monitor, msg}` as JSON, as JSON in field `data` of a form, or by `GET` as parameters of which the first
-//! two are JSON. The test button and notices of certificates and domains that expire have no heartbeat: nothing but
-//! `msg` is sure to be there. A custom body that keeps these names is read alike, and so are `msg`, `name` and `status`
-//! side by side, which are the names of its variables. It never retries.
+//! `{heartbeat, monitor, msg}` as JSON, as JSON in field `data` of a form, or by `GET` as parameters, of which the
+//! first two are JSON. The test button and notices about expiring certificates and domains have no heartbeat; only
+//! `msg` is certain. A custom body with these names is mapped in the same way. So is one with `msg`, `name` and
+//! `status` at its top level, which are the names of its variables. Uptime Kuma never retries.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `heartbeat.status` (`status`): 0 or `🔴 Down` triggers, 1 or `✅ Up` resolves; where it is none of these or absent, `[✅ Up]` in `msg` resolves and anything else triggers |
-//! | severity | the value of the monitor's tag `severity` by [`Severity::from_word`], else critical; of a notice of expiry or a test warning |
-//! | summary | the monitor's name, up or down, the place, `heartbeat.msg`; without a heartbeat `msg` |
-//! | source | `monitor.hostname` (with the port where the type is `port`), else the host of `monitor.url`, `Uptime Kuma` |
+//! | action | `heartbeat.status` (`status`): 0 or `🔴 Down` triggers, 1 or `✅ Up` resolves; if it is absent or unknown, `[✅ Up]` in `msg` resolves and any other value triggers |
+//! | severity | the value of the monitor's tag `severity` by [`Severity::from_word`], else critical; warning for a notice of expiry or a test |
+//! | summary | the monitor's name, up or down, the source, `heartbeat.msg`; without a heartbeat `msg` |
+//! | source | `monitor.hostname` (with the port if the type is `port`), else the host of `monitor.url`, `Uptime Kuma` |
 //! | component, group, class | the monitor's name, the groups above it in `monitor.pathName`, `monitor.type` |
 //! | timestamp | `heartbeat.time`, which is UTC and has no zone |
-//! | links | `monitor.url`, but not with user information or a query: they may hold a secret |
+//! | links | `monitor.url`, except with user information or a query, which may contain a secret |
 //! | client | Uptime Kuma; its address is not in the payload |
 //! | details | status, message, ping, duration and retries of the heartbeat; path, description, keyword and tags of the monitor |
 //!
-//! The monitor has members for request headers, bodies, passwords and connection strings; none of them is passed on. A
-//! notice about a certificate has the monitor's address in its text, which is not taken apart.
+//! The monitor has members for request headers, bodies, passwords and connection strings. None of them is sent on. The
+//! text of a notice about a certificate contains the monitor's URL, and the mapping does not parse it.
 //!
 //! # Dedup key
 //!
-//! `uptimekuma:<monitor.id>`, or `heartbeat.monitorID`, which is the same number: the identity of Uptime Kuma's own
-//! PagerDuty provider, whose severity is a setting (default warning); a service that is down is critical here. Without
-//! an id `uptimekuma::` and the monitor's name as it is in `msg`. A notice is known by its text up to ` will `, so that
-//! 14 days and 7 days are one alert; a test by its whole text. Neither is ever closed by the sender.
+//! `uptimekuma:<monitor.id>`, or `heartbeat.monitorID`, which is the same number. Uptime Kuma's own PagerDuty provider
+//! uses the same identity. Its severity is a setting (default warning); a service that is down is critical here.
+//! Without an id, the key is `uptimekuma::` and the monitor's name from `msg`. The key of a notice is its text up to `
+//! will `, so that 14 days and 7 days are one alert; that of a test is its whole text. The sender resolves neither of
+//! them.
 //!
 //! # Not mapped
 //!
 //! * Status 2 and 3: "the monitor is pending or in maintenance".
-//! * A monitor that is paused or deleted while it is down: nothing is sent, the alert stays open.
-//! * Two Uptime Kumas number their monitors alike: give each a service of its own.
+//! * A monitor that is paused or deleted while it is down: Uptime Kuma sends nothing, so the alert stays open.
+//! * Two Uptime Kumas use the same numbers for their monitors: give each one a service of its own.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -70,7 +71,7 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
-/// Statuses, as numbers in a heartbeat and as words in a custom body.
+/// Statuses: numbers in a heartbeat, words in a custom body.
 const STATES: &[(&str, (Action, &str))] = &[
     ("0", (Action::Trigger, "is down")),
     ("1", (Action::Resolve, "is up")),
@@ -78,14 +79,14 @@ const STATES: &[(&str, (Action, &str))] = &[
     ("🔴 Down", (Action::Trigger, "is down")),
 ];
 
-/// What ends the part of `msg` that says what it is about: `[name] [✅ Up] …`, `… will expire in 7 days`.
+/// The text that follows the subject in `msg`: `[name] [✅ Up] …`, `… will expire in 7 days`.
 const MARKS: &[(&str, Action, Severity)] = &[
     ("] [✅ Up]", Action::Resolve, Severity::Critical),
     ("] [🔴 Down]", Action::Trigger, Severity::Critical),
     (" will ", Action::Trigger, Severity::Warning),
 ];
 
-/// What is passed on. A monitor has passwords beside it.
+/// Details that are safe to send. A monitor contains passwords too.
 const DETAILS: &[&str] = &[
     "status",
     "heartbeat.status",
@@ -119,7 +120,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if let Some(status) = status {
         (action, state) = text::lookup(STATES, &status).unwrap_or((action, "is in an unknown state"));
         severity = tagged(payload).unwrap_or(Severity::Critical);
-        // A notice that expiry is near has the monitor too, and must not be closed by its next heartbeat.
+        // A notice about expiry contains the monitor too, and the monitor's next heartbeat must not resolve it.
         id = payload.pick(&["monitor.id", "heartbeat.monitorID"]);
         about = name.as_deref().unwrap_or(about);
     }
@@ -153,7 +154,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(event))
 }
 
-/// The payload with heartbeat and monitor as JSON. By `GET` they are text.
+/// The payload with heartbeat and monitor as JSON. By `GET`, they arrive as text.
 fn unpacked(mut payload: Value) -> Value {
     for name in ["heartbeat", "monitor"] {
         let json = payload.get(name).and_then(Value::as_str).map(|text| parse(text.as_bytes()).unwrap_or_default());
@@ -164,7 +165,7 @@ fn unpacked(mut payload: Value) -> Value {
     payload
 }
 
-/// The host that is monitored, with its port where that is what is monitored.
+/// The monitored host, with its port if the port is monitored.
 fn source_field(payload: Node<'_>) -> Option<String> {
     let monitor = payload.get("monitor");
     let host = || Some(url::url_host(&monitor.get("url").text()?)?.to_owned());
@@ -177,7 +178,7 @@ fn source_field(payload: Node<'_>) -> Option<String> {
     }
 }
 
-/// What the monitor's tag `severity` says.
+/// The severity from the monitor's tag `severity`.
 fn tagged(payload: Node<'_>) -> Option<Severity> {
     let mut tags = payload.at("monitor.tags").items()?.iter().map(Node::root);
     let tag = tags.find(|tag| tag.get("name").text().is_some_and(|name| name.eq_ignore_ascii_case("severity")))?;

@@ -3,45 +3,45 @@
 //! # Wire format
 //!
 //! <https://help.uptimerobot.com/en/articles/14498593-webhook-integration>, read 2026-11. One delivery is one alert of
-//! one monitor: variables in the query of a `GET` or a `POST`, in a form or in JSON, as the user chooses, or a JSON
-//! body that the user writes with `*variable*` in it. All values are texts. The variables are `monitorID`,
+//! one monitor. The user chooses how the variables are sent: in the query of a `GET` or a `POST`, in a form or in JSON,
+//! or in a JSON body that the user writes with `*variable*` in it. All values are texts. The variables are `monitorID`,
 //! `monitorURL`, `monitorFriendlyName`, `alertType` (1 down, 2 up, 3 a certificate or a domain expires),
 //! `alertTypeFriendlyName`, `alertDetails`, `alertDuration`, `alertFriendlyDuration`, `alertDateTime`, `alertID`,
-//! `monitorAlertContacts`, `sslExpiryDate`, `sslExpiryDaysLeft`. They are read under these names and in snake case,
-//! `monitor_id` and so on; what was not filled in reads as absent. The page does not say whether UptimeRobot retries,
-//! so it is taken not to.
+//! `monitorAlertContacts`, `sslExpiryDate`, `sslExpiryDaysLeft`. This source accepts these names and their snake case,
+//! `monitor_id` and so on. Unexpanded variables count as absent. The page does not say whether UptimeRobot retries, so
+//! the relay assumes that it does not.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `alertType`, else `alertTypeFriendlyName`: `1`, `down` trigger; `2`, `up` resolve; `3`, or no known type and `sslExpiryDaysLeft`, triggers; anything else triggers |
-//! | severity | down critical; expiry warning, error where 3 days or less are left; else error |
-//! | summary | `monitorFriendlyName`, else `monitorURL`, else the id; what happened to it; `alertDetails`, else the days left or the name of an unknown type |
+//! | action | `alertType`, else `alertTypeFriendlyName`: `1`, `down` trigger; `2`, `up` resolve; `3`, or no known type and `sslExpiryDaysLeft`, triggers; any other value triggers |
+//! | severity | down critical; expiry warning, error if 3 days or less are left; else error |
+//! | summary | `monitorFriendlyName`, else `monitorURL`, else the id; the change; `alertDetails`, else the days left or the name of an unknown type |
 //! | source | the host of `monitorURL`, else the whole of it, else `monitorFriendlyName`, else `UptimeRobot` |
 //! | component | `monitorFriendlyName` |
 //! | class | `alertTypeFriendlyName` |
 //! | timestamp | `alertDateTime` |
-//! | links | `monitorURL` where it is absolute |
+//! | links | `monitorURL` if it is absolute |
 //! | client, client URL | UptimeRobot, the monitor's page there |
-//! | details | the variables, but for the contacts, the name and the time |
+//! | details | the variables, except the contacts, the name and the time |
 //!
 //! # Dedup key
 //!
-//! `uptimerobot:<monitorID>`, without an id the URL, without both the name: down and up are about the same monitor.
-//! `alertID` is another one each time. Expiry has `uptimerobot:<monitorID>:ssl`, or `:domain` where the type's name
-//! says so, and is not closed by an up; nothing closes it, UptimeRobot sends no word about a renewal. An alert of an
-//! unknown type has the monitor's own key, and the next up closes it. UptimeRobot's own PagerDuty integration has one
-//! alert for each monitor too, under a key that it does not document.
+//! `uptimerobot:<monitorID>`, or the URL without an id, or the name without both: down and up are about the same
+//! monitor. `alertID` is new each time. Expiry has `uptimerobot:<monitorID>:ssl`, or `:domain` if the type's name says
+//! so. It never resolves: an up does not resolve it, and UptimeRobot does not report a renewal. An alert of an unknown
+//! type has the monitor's own key, and the next up resolves it. UptimeRobot's own PagerDuty integration has one alert
+//! per monitor too, with an undocumented key.
 //!
 //! # Not mapped
 //!
-//! * An alert without id, URL and name of a monitor is refused. One whose variables were not filled in opens an alert
-//!   that says so, the same for all such bodies.
-//! * `monitorAlertContacts`: it names the receiver's URL with its secret, and people's addresses.
-//! * The URL of a heartbeat monitor: whoever has it can fake the heartbeat.
-//! * How a type 3 that is about a domain is named is not documented; neither is the test's body.
-//! * Newer variables (region, tags, group, status code): their names are not in the copy of the page that was read.
+//! * An alert without id, URL and name of a monitor is rejected. A body with unexpanded variables triggers an alert
+//!   that reports them, the same alert for all such bodies.
+//! * `monitorAlertContacts`: it contains the receiver's URL with its secret, and people's addresses.
+//! * The URL of a heartbeat monitor: anyone who has it can fake the heartbeat.
+//! * The name of a type 3 about a domain is not documented; neither is the test's body.
+//! * Newer variables (region, tags, group, status code): their names are not in the copy of the page that we read.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
@@ -74,7 +74,7 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
-/// What happened to a monitor: what to do, how bad it is, and how to say it after the monitor's name.
+/// The action, the severity and the phrase after the monitor's name.
 type Kind = (Action, Severity, &'static str);
 
 const DOWN: Kind = (Action::Trigger, Severity::Critical, " is DOWN");
@@ -82,13 +82,13 @@ const UP: Kind = (Action::Resolve, Severity::Critical, " is UP");
 const EXPIRY: Kind = (Action::Trigger, Severity::Warning, " expires soon");
 const UNKNOWN: Kind = (Action::Trigger, Severity::Error, " has an alert");
 
-/// `alertType` and `alertTypeFriendlyName`.
+/// The kinds, by `alertType` and `alertTypeFriendlyName`.
 const KINDS: &[(&str, Kind)] = &[("1", DOWN), ("2", UP), ("3", EXPIRY), ("down", DOWN), ("up", UP)];
 
-/// From so many days left on, an expiry is an error.
+/// An expiry is an error if at most this many days are left.
 const DAYS_LEFT_ERROR: i64 = 3;
 
-/// Where heartbeats go. The path is the monitor's secret.
+/// The host of heartbeats. The path of such a URL is the monitor's secret.
 const HEARTBEATS: &str = "heartbeat.uptimerobot.com";
 
 const DETAILS: &[&str] = &[
@@ -119,7 +119,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let id = payload.first_text(&["monitorID", "monitor_id"]);
     let url = payload.first_text(&["monitorURL", "monitor_url"]);
     let url = url.filter(|url| url::url_host(url) != Some(HEARTBEATS));
-    // An address may have a password or a key in it: only its host is shown then.
+    // A URL may contain a password or a key. Then only its host is shown.
     let secret = |url: &String| url.contains(['@', '?']);
     let shown = url.clone().filter(|url| !secret(url));
     let known_by = url.as_ref().map(|url| if secret(url) { text::sha256_hex(url.as_bytes()) } else { url.clone() });

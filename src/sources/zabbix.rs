@@ -2,43 +2,44 @@
 //!
 //! # Wire format
 //!
-//! <https://www.zabbix.com/documentation/current/en/manual/config/notifications/media/webhook>, read 2026-11.
-//! There is no default body: a script of the user's posts its parameters, whose values are macros. The template has the
-//! parameters of the media type PagerDuty that Zabbix ships, without its key. Read too are those of the other shipped
-//! media types (`event_id`, `event_value`, `event_nseverity`, …), short ones of guides (`status`, `trigger`, `link`) and
-//! what PagerDuty's older agent made of them (`incident_key`, `event_type`, `details`). Everything is text. A macro that
-//! has no value stays as it is (`{EVENT.ID}`, `{$ZABBIX.URL}`) or becomes `*UNKNOWN*`; both read as absent. Where the
-//! script throws, Zabbix tries three times, ten seconds apart, unless the media type's options say otherwise.
+//! <https://www.zabbix.com/documentation/current/en/manual/config/notifications/media/webhook>, read 2026-11. There is
+//! no default body: the user's script posts its parameters, whose values are macros. The template has the parameters of
+//! the media type PagerDuty that Zabbix ships, without its key. This source also accepts those of the other shipped
+//! media types (`event_id`, `event_value`, `event_nseverity`, …), short ones from guides (`status`, `trigger`, `link`)
+//! and those of PagerDuty's older agent (`incident_key`, `event_type`, `details`). All values are text. A macro without
+//! a value stays unexpanded (`{EVENT.ID}`, `{$ZABBIX.URL}`) or becomes `*UNKNOWN*`; both count as absent. If the script
+//! throws, Zabbix makes three attempts, ten seconds apart, unless the media type's options say otherwise.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `eventvalue`, `status` or `event_type`: 0, `OK`, `RESOLVED` resolve, else an update (`eventupdate` 1, or `update_action`) with `eventack` `Yes` acknowledges, anything else triggers; "NOTE: Escalation cancelled" in `alert_message` resolves, as no recovery follows it; discovery and autoregistration (`event_source` 1, 2) always trigger |
+//! | action | `eventvalue`, `status` or `event_type`: 0, `OK`, `RESOLVED` resolve, else an update (`eventupdate` 1, or `update_action`) with `eventack` `Yes` acknowledges, any other value triggers; "NOTE: Escalation cancelled" in `alert_message` resolves, because no recovery follows; discovery and autoregistration (`event_source` 1, 2) always trigger |
 //! | severity | `severity`, `event_nseverity`: 0 and 1 info, 2 and 3 warning, 4 error, 5 critical, and Zabbix's names for them; else error, but info for discovery, autoregistration and internal events |
 //! | summary | `eventname` (`alert_subject`, `trigger`), on the host, the operational data |
 //! | source | `hostname`, else `hostip`, else `Zabbix` |
 //! | component, class | the event's tags `component` and `scope` |
 //! | links | the event in Zabbix, made of `url` and the two ids; `link` |
 //! | client, client URL | Zabbix, `url` |
-//! | details | the parameters that say more, severity and value as they came; none that could hold a key or a password |
+//! | details | further parameters, with severity and value unchanged; none that could contain a key or a password |
 //!
-//! `eventdate` and `eventtime` are in the server's own time zone, which nothing names: they are in the details only.
+//! `eventdate` and `eventtime` are in the server's own time zone, which the payload does not name, so they are only in
+//! the details.
 //!
 //! # Dedup key
 //!
-//! `zabbix:<eventid>`: `{EVENT.ID}` is the problem's in recoveries and updates too. This is the key of Zabbix's own
-//! PagerDuty media type, without its prefix; the severities are its own, but for unknown ones, which are info there.
-//! Without it `zabbix::<triggerid>:<hostname>`, where the trigger's id may be in `link`: that is all that problem and
-//! recovery share before Zabbix 3.2. An `incident_key` is the same two.
+//! `zabbix:<eventid>`. In recoveries and updates, `{EVENT.ID}` is also the problem's id. Zabbix's own PagerDuty media
+//! type uses the same key without the prefix. The severities are the same too, except for unknown ones, which are info
+//! there. Without an id, the key is `zabbix::<triggerid>:<hostname>`, where the trigger's id may be in `link`. Before
+//! Zabbix 3.2, problem and recovery share only these. An `incident_key` consists of the same two.
 //!
 //! # Not mapped
 //!
-//! * An update that is no acknowledgement (a comment, another severity): "update without an acknowledgement". Zabbix's
-//!   own media type does not send it either.
-//! * A body with neither id is refused: names of problems change with their values. One whose macros were not filled
-//!   in opens an alert that says so, the same for all such bodies.
-//! * Two Zabbix servers number their events alike: give each a service of its own.
+//! * An update that is not an acknowledgement (a comment, another severity): "update without an acknowledgement".
+//!   Zabbix's own media type does not send it either.
+//! * A body with neither id is rejected, because the names of problems change with their values. A body with unexpanded
+//!   macros triggers an alert that reports them, the same alert for all such bodies.
+//! * Two Zabbix servers use the same numbers for their events: give each one a service of its own.
 
 use std::time::Duration;
 
@@ -66,10 +67,10 @@ pub const SOURCE: Source = Source {
                 Give the trigger action recovery and update operations to that user, or nothing closes.",
         template: Some(TEMPLATE),
     },
-    // How long a script may run.
+    // The time limit of a script.
     patience: Duration::from_secs(30),
     map,
-    // Three attempts, ten seconds apart, unless the media type says otherwise.
+    // It makes three attempts, ten seconds apart, unless the media type says otherwise.
     retries: true,
     states: &[
         "0",
@@ -114,7 +115,7 @@ const TEMPLATE: &str = r#"{
   "url": "{$ZABBIX.URL}"
 }"#;
 
-/// Values of an event, their names, and types of PagerDuty's older events. What is not here is a problem.
+/// Values of an event, their names, and types of PagerDuty's older events. Any other value is a problem.
 const STATES: &[(&str, Action)] = &[
     ("0", Action::Resolve),
     ("acknowledge", Action::Acknowledge),
@@ -139,7 +140,7 @@ const SEVERITIES: &[(&str, Severity)] = &[
     ("Warning", Severity::Warning),
 ];
 
-/// What is passed on. Media types have keys and proxies with passwords among their parameters.
+/// Details that are safe to send. Parameters of media types can contain keys, and those of proxies passwords.
 const DETAILS: &[&str] = &[
     "alert_message",
     "description",
@@ -206,12 +207,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 #[derive(Clone, Copy)]
 struct Parameters<'a> {
     payload: Node<'a>,
-    /// Where PagerDuty's older agent put most of them.
+    /// The member in which PagerDuty's older agent put most of them.
     older: Node<'a>,
 }
 
 impl Parameters<'_> {
-    /// The first of these that has a value, else an empty text.
+    /// The value of the first of these parameters that has one. Returns an empty text if none has.
     fn first(self, names: &[&str]) -> String {
         self.payload.first_text(names).or_else(|| self.older.first_text(names)).unwrap_or_default()
     }
@@ -226,7 +227,7 @@ impl Parameters<'_> {
         }
     }
 
-    /// What to do, or why nothing.
+    /// The action, or the reason why the delivery needs no event.
     fn action(self) -> Result<Action, &'static str> {
         let is_notice = matches!(self.first(&["event_source"]).as_str(), "1" | "2");
         let is_cancelled = self.first(&["alert_message", "message"]).starts_with("NOTE: Escalation cancel");
@@ -245,7 +246,7 @@ impl Parameters<'_> {
 
     fn severity(self) -> Severity {
         let given = text::lookup(SEVERITIES, &self.first(&["severity", "event_nseverity", "event_severity"]));
-        // Only events of triggers (0) and services (4) have a severity of their own.
+        // Only events of triggers (0) and services (4) have their own severity.
         let without = matches!(self.first(&["event_source"]).as_str(), "1" | "2" | "3");
         given.unwrap_or(if without { Severity::Info } else { Severity::Error })
     }
@@ -265,7 +266,7 @@ impl Parameters<'_> {
         summary
     }
 
-    /// The value of one of the event's tags, which are `name:value` with commas between.
+    /// The value of one of the event's tags, in a comma-separated list of `name:value`.
     fn tag(self, name: &str) -> Option<String> {
         let tags = self.first(&["eventtags", "event_tags", "tags"]);
         tags.split(',').find_map(|tag| tag.trim().strip_prefix(name)).map(str::to_owned)

@@ -1,7 +1,8 @@
-//! Who may use whom. `cargo test --test native import_graph -- --nocapture` prints who does.
+//! Which module may use which. `cargo test --test native import_graph -- --nocapture` prints the actual graph.
 //!
-//! What is looked at are the folders and root modules of `src`. Each may use those that stand before it in [`ROWS`], and of
-//! these the ones in its row. So there is no circle, and each part can be read knowing what stands before it alone.
+//! The test examines the folders and root modules of `src`. Each may use only modules before it in [`ROWS`], and of
+//! these only the ones in its row. So there is no cycle, and readers can understand each part with only the parts
+//! before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -72,29 +73,29 @@ const ROWS: &[(&str, &[&str])] = &[
     ("guide", &[]),
 ];
 
-/// Rows whose part need not be there yet.
+/// Rows whose part may be missing for now.
 const PLANNED: [&str; 2] = ["outbox", "rules"];
 
-/// Where a secret may be written out.
+/// The files that may expose a secret.
 const EXPOSES: [&str; 3] = ["auth/", "pagerduty/", "secret.rs"];
 
 /// A file of `src`.
 struct File {
     /// `sources/grafana.rs`.
     path: String,
-    /// `["sources", "grafana"]`; a folder's `mod.rs` is the folder.
+    /// `["sources", "grafana"]`. A folder's `mod.rs` counts as the folder.
     module: Vec<String>,
-    /// Its text, without the lines that are comments.
+    /// Its text, without lines that are comments.
     code: String,
 }
 
 impl File {
-    /// The folder or root module that it belongs to.
+    /// The folder or root module of the file.
     fn part(&self) -> &str {
         &self.module[0]
     }
 
-    /// The paths that it names from the crate's root: `["pagerduty", "event", "Event"]`.
+    /// The paths in the file, from the crate's root: `["pagerduty", "event", "Event"]`.
     fn uses(&self) -> BTreeSet<Vec<String>> {
         let mut uses = BTreeSet::new();
         for (start, ups) in starts(&self.code) {
@@ -107,8 +108,7 @@ impl File {
     }
 }
 
-/// Where the paths begin that start at the crate's root, or at a module above: behind `crate::` or `super::super::`, and how
-/// many modules it goes up.
+/// The positions after `crate::` and `super::super::`, where paths begin, and how many modules each one goes up.
 fn starts(code: &str) -> Vec<(usize, usize)> {
     let word_before = |at: usize| code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':'));
     let mut starts = Vec::new();
@@ -122,7 +122,7 @@ fn starts(code: &str) -> Vec<(usize, usize)> {
     starts
 }
 
-/// Reads a path, or the paths of a group in braces, and says how much of the text that was.
+/// Reads a path, or the paths of a group in braces. Returns how much of the text it used.
 fn tree(code: &str, mut path: Vec<String>, paths: &mut Vec<Vec<String>>) -> usize {
     let mut at = 0;
     loop {
@@ -137,7 +137,7 @@ fn tree(code: &str, mut path: Vec<String>, paths: &mut Vec<Vec<String>>) -> usiz
                     return at + 1;
                 }
                 let read = tree(&code[at..], path.clone(), paths);
-                // Up to the next of the group: past ` as Name`, and past what is no path.
+                // Skips to the next path of the group, past ` as Name` and anything that is not a path.
                 at += read;
                 at += code[at..].find([',', '}']).unwrap_or(code[at..].len());
             }
@@ -157,7 +157,7 @@ fn tree(code: &str, mut path: Vec<String>, paths: &mut Vec<Vec<String>>) -> usiz
     }
 }
 
-/// Every file of `src`, however deep.
+/// Every file of `src`, at any depth.
 fn files() -> Vec<File> {
     fn walk(folder: &Path, above: &[String], files: &mut Vec<File>) {
         let mut entries: Vec<_> =
@@ -170,7 +170,8 @@ fn files() -> Vec<File> {
                 module.push(name);
                 walk(&path, &module, files);
             } else if let Some(stem) = name.strip_suffix(".rs") {
-                // The one is the crate's root, the other is no module of it, and the third is what cargo-component writes.
+                // The first is the crate's root, the second belongs to the build script, and cargo-component writes the
+                // third.
                 let root = above.is_empty() && ["lib", "bindings"].contains(&stem);
                 if root || (above == ["endpoints", "playground"] && stem == "build") {
                     continue;
@@ -241,7 +242,7 @@ fn import_graph() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 
-    // No circle: parts that use none of those left are taken away until none is left.
+    // No cycle: parts without remaining uses are removed until none remains.
     let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (part, used) in &graph {
         left.insert(part, used.keys().map(String::as_str).collect());
@@ -273,7 +274,7 @@ fn no_vendor_reaches_into_its_sibling() {
                 .uses()
                 .iter()
                 .any(|path| matches!(path.as_slice(), [part, name, ..] if part == "sources" && name == other));
-            // `use super::other;` is a path too; what follows it in the code is not.
+            // `use super::other;` is a path too; later mentions of the name in the code are not.
             let by_name = file
                 .code
                 .match_indices(&format!("{other}::"))

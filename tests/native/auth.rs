@@ -1,5 +1,5 @@
-//! Who gets in: the vectors, and one flipped bit. What senders show and operators set goes through the component, in
-//! `tests/e2e`.
+//! Authentication: the vectors, and requests with one flipped bit. `tests/e2e` tests the senders' headers and the
+//! operators' settings through the component.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const OTHER: &str = "another-secret-of-some-length";
 
-/// The vectors of what this build can verify.
+/// The vectors that this build can verify.
 fn vectors() -> Vec<Value> {
     let all = pagerelay_support::vectors::all().into_iter();
     all.filter(|case| cfg!(feature = "sns") || case["scheme"]["type"] != "sns").collect()
@@ -48,7 +48,7 @@ fn the_secret_before_this_one_holds_for_every_scheme() {
         assert_eq!(accepts(&case, &request, &rotation(secret, Some(other))), Some(false), "{}", case["name"]);
         assert_eq!(accepts(&case, &request, &rotation(other, Some(secret))), Some(true), "{}", case["name"]);
         assert_eq!(accepts(&case, &request, &rotation(other, None)), None, "{}", case["name"]);
-        // Where both are the same, it is the one in use.
+        // If both secrets are the same, it counts as the current one.
         assert_eq!(accepts(&case, &request, &rotation(secret, Some(secret))), Some(false), "{}", case["name"]);
     }
 }
@@ -74,7 +74,7 @@ fn what_the_vendors_own_libraries_sign_opens_here() {
     assert!(judged > 0);
 }
 
-/// The header that holds a vector's signature, where it holds exactly one.
+/// The header with a vector's signature, if it has exactly one.
 fn lone_signature(case: &Value) -> Option<String> {
     let (header, single): (String, fn(&str) -> bool) = match case["scheme"]["type"].as_str()? {
         "standard-webhooks" => ("webhook-signature".to_owned(), |value| !value.contains(' ')),
@@ -90,7 +90,7 @@ fn lone_signature(case: &Value) -> Option<String> {
     matches!(values.as_slice(), [value] if single(value)).then_some(header)
 }
 
-/// Where one bit is flipped.
+/// The position of the flipped bit.
 #[derive(Clone, Copy, Debug)]
 struct Flip {
     part: usize,
@@ -99,12 +99,12 @@ struct Flip {
     member: usize,
 }
 
-/// A vector and its secret with one bit flipped: of the body, of the signature, or of the secret.
+/// A vector and its secret with one bit flipped: in the body, in the signature, or in the secret.
 fn flipped(case: &Value, flip: Flip) -> (Value, String) {
     let mut changed = case.clone();
     let mut body = Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64");
     let mut secret = case["secret"].as_str().expect("text").to_owned();
-    // In text the top bit stays, so that it stays text.
+    // In text the top bit is not flipped, so that the result is still text.
     let in_text = |text: &str| {
         let mut bytes = text.as_bytes().to_vec();
         let ascii: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at].is_ascii()).collect();
@@ -124,14 +124,15 @@ fn flipped(case: &Value, flip: Flip) -> (Value, String) {
                 }
             }
         }
-        // The names of unsigned members, white space and the certificate's address may change; the signed text may not.
+        // The names of unsigned members, white space and the certificate's URL may change; the signed text may not.
         _ if case["scheme"]["type"] == "sns" => {
             let mut message: Value = serde_json::from_slice(&body).expect("json");
             let name = ["Message", "MessageId", "Timestamp", "TopicArn", "Type", "Signature"][flip.member];
             message[name] = in_text(message[name].as_str().expect("text")).into();
             changed["body_base64"] = Base64::encode_string(message.to_string().as_bytes()).into();
         }
-        // Where the secret itself is sent, a wrong one sent and a wrong one set are the same.
+        // If the secret itself is sent, a wrong secret in the request and a wrong one in the configuration are the same
+        // case.
         _ => secret = in_text(&secret),
     }
     (changed, secret)
@@ -168,7 +169,7 @@ proptest! {
     }
 }
 
-/// A line that the test runner shows even where the test passes.
+/// Prints a line that the test runner shows even if the test passes.
 fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }

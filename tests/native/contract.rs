@@ -1,4 +1,4 @@
-//! Every expected event is one that PagerDuty takes, and the payloads of the corpus give no others.
+//! PagerDuty accepts every expected event, and every event from the payloads of the corpus.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -11,7 +11,7 @@ use pagerelay_support::schema::Schema;
 use pagerelay_support::{ROUTING_KEY, contract};
 use serde_json::{Value, json};
 
-/// Which folder of the corpus goes to which source. Folders of vendors that have no source yet are not listed.
+/// Folders of the corpus and their sources. Vendors without a source are not listed.
 const CORPUS: &[(&str, &str)] = &[
     ("alertmanager", "alertmanager"),
     ("aws-eventbridge", "sns"),
@@ -34,7 +34,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("zabbix", "zabbix"),
 ];
 
-/// Payloads of the corpus that open an alert, and those that close it again.
+/// Payloads of the corpus that open an alert, and those that close it.
 const PAIRS: &[(&str, &str, &str)] = &[
     ("aws-sns", "03-cloudwatch-alarm-rds-pretty-crlf-no-subject", "04-cloudwatch-ok-rds-pretty-crlf-no-subject"),
     ("cloudflare", "07-waf-spike-start-numeric-correlation-id", "08-waf-spike-end-derived"),
@@ -82,7 +82,7 @@ fn the_first_two_fixtures_of_a_source_are_a_trigger_and_its_resolve() {
             let keys = |number: &str, action: &str| -> BTreeSet<String> {
                 let fixture = fixtures::of(source).into_iter().find(|fixture| fixture.number() == number);
                 let events = fixture.map(|fixture| fixture.expected_events(group)).unwrap_or_default();
-                // A resolve may also close what stands for the whole batch.
+                // A resolve may also close the digest of the whole batch.
                 let events: Vec<Value> = events.into_iter().filter(|e| e["payload"]["class"] != "digest").collect();
                 assert!(events.iter().all(|event| event["event_action"] == action), "{} {number}", source.slug);
                 events.iter().map(|event| event["dedup_key"].to_string()).collect()
@@ -239,7 +239,7 @@ fn corpus() {
     assert!(payloads > 0, "the corpus at {} is empty", folder.display());
 }
 
-/// A request without a body is kept as `{method, query, body}`.
+/// The corpus stores a request without a body as `{method, query, body}`.
 fn unwrapped(mut fixture: Fixture) -> Fixture {
     let wrapper: Value = serde_json::from_slice(&fixture.body).unwrap_or_default();
     let names: Vec<&String> = wrapper.as_object().into_iter().flat_map(|members| members.keys()).collect();
@@ -261,7 +261,7 @@ fn payloads_in(folder: &Path) -> Vec<PathBuf> {
     files.filter(payload).collect()
 }
 
-/// The docs of a source, and of the shared reading of labels.
+/// The docs of a source, and those of the shared mapping of labels.
 fn docs_of(slug: &str) -> String {
     let root = pagerelay_support::root();
     let text = std::fs::read_to_string(root.join(format!("src/sources/{slug}.rs"))).expect("a source has a file");
@@ -273,7 +273,7 @@ fn assert_contract(event: &Value, what: &str) {
     assert_eq!(contract::wrong_with(&contract::with_key(event, ROUTING_KEY)), Vec::<String>::new(), "{what}");
 }
 
-/// A line that the test runner shows even where the test passes.
+/// Prints a line that the test runner shows even if the test passes.
 fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }

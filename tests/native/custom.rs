@@ -1,5 +1,5 @@
-//! Mappings of the user's own, natively: what the example templates of `tests/fixtures/custom` map to, and any template of
-//! any text. `UPDATE_EXPECT=1` writes what the examples map to.
+//! The user's own templates, natively: the events of the example templates in `tests/fixtures/custom`, and random
+//! templates with random expressions. `UPDATE_EXPECT=1` writes the events of the examples.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -23,7 +23,7 @@ fn every_example_maps_to_what_stands_beside_it() {
     let update = golden::update_wanted();
     let mut wrong = Vec::new();
     for example in examples::all() {
-        // The component sends the events of one delivery together, and they arrive in any order.
+        // The component sends the events of one delivery concurrently, so they arrive in any order.
         let mut actual = Expected::of(mapped(&example), |mut events| {
             events.sort_by_key(Value::to_string);
             events
@@ -41,7 +41,7 @@ fn every_example_maps_to_what_stands_beside_it() {
     );
 }
 
-/// What an example's template makes of its payload, past the proof that the template names.
+/// Maps an example's payload with its template, after the authentication that the template defines.
 fn mapped(example: &Example) -> Result<Mapped, MapError> {
     let template = Template::read(&example.variable(), &example.template).expect("a template");
     let hmac = template.auth().hmac();
@@ -139,7 +139,7 @@ proptest::proptest! {
         let examples = examples::all();
         let example = pick.get(&examples);
         let text = std::fs::read_to_string(&example.payload).expect("readable");
-        // The value behind any colon becomes another.
+        // Replaces the value after a random colon.
         let colons: Vec<usize> = text.match_indices(": ").map(|(at, _)| at + 2).collect();
         let start = *at.get(&colons);
         let mut rest = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
@@ -155,7 +155,7 @@ proptest::proptest! {
     }
 }
 
-/// The folder of the corpus, the example, and how many of its payloads are of a shape that the template is not for.
+/// The folder of the corpus, the example, and how many of its payloads have a shape that the template does not support.
 const CORPUS: [(&str, &str, usize); 10] = [
     ("auth0", "auth0", 0),
     ("betterstack", "betterstack", 1),
@@ -206,7 +206,7 @@ fn corpus() {
     say(&format!("corpus of the examples: {payloads} payloads, {events} events, {ignored} ignored"));
 }
 
-/// Maps a payload natively, past an authentication with the shared secret.
+/// Maps a payload natively, after authentication with the shared secret.
 fn map(template: &Template, body: &[u8]) -> Result<Mapped, MapError> {
     let headers = [("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())];
     let request = Request {

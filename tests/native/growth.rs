@@ -1,4 +1,4 @@
-//! The room that a source has beside its mapping, shown with sources that no vendor has.
+//! Optional features of a source, tested with invented sources.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const SECRET: &str = "the-growth-opens-with-this-7f3a";
 
-/// A host whose PagerDuty takes everything.
+/// A host whose PagerDuty accepts everything.
 struct Quiet {
     variables: BTreeMap<&'static str, &'static str>,
     sent: Vec<Value>,
@@ -73,7 +73,7 @@ impl Host for Quiet {
     }
 }
 
-/// Asks for a text to be echoed before it sends alerts.
+/// Expects an echo before it sends alerts.
 static ECHOING: Source = Source { slug: "echoing", name: "Echoing", map: echo, ..Source::DEFAULT };
 
 fn echo(_: &Authenticated<'_>) -> Result<Mapped, MapError> {
@@ -81,7 +81,7 @@ fn echo(_: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped { handshake: Some(handshake), ..Mapped::nothing("a challenge") })
 }
 
-/// Adds paths to its address, and reads its reply.
+/// Appends paths to its URL, and reads the reply.
 static SHAPED: Source = Source {
     slug: "shaped",
     name: "Shaped",

@@ -1,4 +1,4 @@
-//! The scheduler of outbound requests, with a clock that only waiting moves.
+//! The scheduler of outbound requests, with a clock that advances only while it waits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use pagerelay::http::Url;
 use pagerelay::runtime::lanes::{self, IN_FLIGHT_MAX, Wire};
 use pagerelay::runtime::{HttpRequest, HttpResponse, Next, SendError};
 
-/// A wire on which each request takes as long as the script says for its path, else ten milliseconds.
+/// A wire with scripted durations per path. The default is ten milliseconds.
 #[derive(Default)]
 struct Script {
     now: Duration,
     takes: BTreeMap<String, Duration>,
-    /// The paths whose requests cannot even be started.
+    /// The paths whose requests cannot be started.
     fails: Vec<&'static str>,
-    /// What was started, in order, and when.
+    /// The started requests, in order, with their times.
     started: Vec<(String, Duration)>,
     in_flight: usize,
     most_in_flight: usize,
@@ -131,7 +131,7 @@ fn a_lane_whose_pause_is_over_waits_for_room_without_spinning() {
     for lane in 0..IN_FLIGHT_MAX {
         script.takes.insert(lane.to_string(), millis(1000));
     }
-    // The first has an answer that asks to wait, and by then all places are taken again.
+    // The first answer asks to wait, and by then the maximum number of requests is running again.
     script.takes.insert("0".to_owned(), millis(1));
     let mut told = 0;
     lanes::exchange(&mut script, IN_FLIGHT_MAX + 1, DEADLINE, &mut |lane, elapsed, answer| match (lane, answer) {
@@ -156,7 +156,7 @@ fn what_is_under_way_at_the_deadline_is_answered_so_and_nothing_follows() {
         None => get(if lane == 0 { "slow" } else { "quick" }, Duration::ZERO),
         Some(answer) => {
             told.push((lane, elapsed, answer.map(|answer| answer.status)));
-            // Asked for in vain where the time is up.
+            // Requested in vain after the deadline.
             if lane == 0 { get("more", Duration::ZERO) } else { None }
         }
     });

@@ -1,17 +1,17 @@
-//! What the component is made of: under which licences, from where, and each crate once.
+//! The crates of the component: their licences, their registry, and that each occurs once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use pagerelay_support::root;
 
-/// Licences that go with the component's own.
+/// Licences that are compatible with the component's own.
 const LICENCES: [&str; 3] = ["Apache-2.0", "BSD-3-Clause", "MIT"];
 
 /// Crates that the component may have in more than one version, with the reason beside each.
 const TWICE: [&str; 0] = [];
 
-/// The crates of the component: name, version and what `cargo tree` adds to it, and the licence.
+/// The crates of the component: name, version with the additions of `cargo tree`, and licence.
 fn crates(edges: &str) -> BTreeSet<(String, String, String)> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()).args(["tree", "--locked", "--package", "pagerelay", "--features", "wasmtime"]);
@@ -46,9 +46,9 @@ fn every_crate_has_a_licence_that_goes_with_ours() {
 
 #[test]
 fn every_crate_comes_from_crates_io() {
-    // What runs while the component is built is looked at as well.
+    // This also examines the crates that run during the build.
     for (name, version, _) in crates("normal,build") {
-        // Of another registry, a repository or a folder the address stands behind the version.
+        // For another registry, a repository or a folder, the version is followed by its URL.
         let plain = version.strip_suffix(" (proc-macro)").unwrap_or(&version);
         assert!(!plain.contains(' '), "{name} {version}");
     }

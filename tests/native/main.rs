@@ -1,12 +1,14 @@
-//! What needs no component: mappings, their goldens, the contract, authentication, and what must agree in the tree.
+//! Tests without the component: mappings, their goldens, the contract, authentication, and the consistency of the
+//! repository.
 //!
-//! `cargo test --test native` runs it without building wasmtime; `cargo test --test native sources` runs one module.
+//! `cargo test --test native` runs them without building wasmtime; `cargo test --test native sources` runs one module.
 
 mod architecture;
 mod auth;
 mod contract;
 #[cfg(feature = "templates")]
 mod custom;
+mod english;
 mod growth;
 mod lanes;
 mod licences;

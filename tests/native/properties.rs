@@ -1,4 +1,4 @@
-//! Fixtures, damaged at random: nothing panics, no event breaks the contract, no key wanders.
+//! Randomly damaged fixtures: nothing panics, no event breaks the contract, and no dedup key changes.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use pagerelay_support::{ROUTING_KEY, contract};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// What happens to one node of a payload.
+/// Damage to one node of a payload.
 #[derive(Clone, Debug)]
 enum Damage {
     Delete,
@@ -36,7 +36,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Every node of a payload, by pointer.
+/// Every node of a payload, by JSON pointer.
 fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
     match value {
         Value::Array(items) => {
@@ -172,7 +172,7 @@ proptest! {
 fn permuting_a_batch_permutes_its_events() {
     let mut batches = 0;
     for (fixture, payload) in payloads() {
-        // Where the batches of our sources are: the payload itself, or one of these.
+        // The position of our sources' batches: the payload itself, or one of these.
         let batch = ["", "/alerts", "/data/unreachable_zones"]
             .into_iter()
             .find(|pointer| payload.pointer(pointer).and_then(Value::as_array).is_some_and(|items| items.len() > 1));
@@ -185,7 +185,7 @@ fn permuting_a_batch_permutes_its_events() {
         let map = |payload: &Value| {
             let mapped = fixtures::map(fixture.source, payload.to_string().as_bytes(), &fixture.headers, false);
             let Ok(mapped) = mapped else { return Vec::new() };
-            // What is said of the whole stands at the end, whatever the order of the rest.
+            // The event about the whole batch is at the end, in any order of the others.
             let whole = mapped.group;
             mapped.events.into_iter().filter(|event| event.dedup_key() != whole.as_ref()).collect()
         };
@@ -204,13 +204,13 @@ fn severity_summary_and_time_have_no_part_in_a_dedup_key() {
         pointers(payload, "", &mut all);
         for pointer in all {
             let name = pointer.rsplit('/').next().unwrap_or_default();
-            // Labels are an identity where there is no fingerprint, so only what is beside them may change.
+            // Labels are the identity if there is no fingerprint, so only members outside of them may change.
             let free = !pointer.contains("/labels/") && !pointer.contains("/groupLabels/");
             let moving = ["severity", "summary", "startsAt", "endsAt", "description", "message", "timestamp", "title"];
-            // A trigger without a key of its own is known by what it says.
+            // The identity of a trigger without its own key is its content.
             let keyless = match fixture.source.slug {
                 "events" => payload.get("dedup_key").is_none(),
-                // Of the default payload the title is all that there is.
+                // The default payload has only the title.
                 "datadog" => payload.get("title").is_some(),
                 _ => false,
             };

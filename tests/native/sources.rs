@@ -1,6 +1,6 @@
-//! Every fixture maps to what stands beside it.
+//! Every fixture maps to the files beside it.
 //!
-//! `UPDATE_EXPECT=1 cargo test --test native` writes what the mapping gives; read the difference before committing it.
+//! `UPDATE_EXPECT=1 cargo test --test native` writes the actual results; review the difference before you commit it.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ fn mapping_a_delivery_twice_gives_the_same_events() {
     }
 }
 
-/// Every fixture, and once more for sources that can send one event for a batch.
+/// Every fixture, and a second time for sources that support one event per batch.
 fn cases() -> Vec<(Fixture, bool)> {
     let mut cases = Vec::new();
     for fixture in fixtures::all() {

@@ -1,5 +1,5 @@
-//! What must agree, agrees: registry, files, fixtures, samples, and `spin.toml`. Who may use whom is in `architecture.rs`,
-//! and what the README says in `readme.rs`.
+//! Consistency of registry, files, fixtures, samples, and `spin.toml`. `architecture.rs` tests which module uses which,
+//! and `readme.rs` the contents of the README.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -11,25 +11,25 @@ use pagerelay::sources::SOURCES;
 use pagerelay::sources::variables;
 use pagerelay_support::root;
 
-/// The most lines of code in a source.
+/// The largest number of lines of code in a source.
 const SOURCE_MAX_LINES: usize = 250;
 
-/// How large the page at `/` may be without its samples, compressed, in bytes.
+/// The largest size of the playground page without its samples, compressed, in bytes.
 const PAGE_MAX_BYTES: usize = 16_384;
 
-/// How large a sample of the page may be, in bytes.
+/// The largest size of a sample in the page, in bytes.
 const SAMPLE_MAX_BYTES: usize = 4096;
 
 /// The headings of a source's docs, in order.
 const HEADINGS: [&str; 4] = ["# Wire format", "# Mapping", "# Dedup key", "# Not mapped"];
 
-/// A file of the tree.
+/// Reads a file of the repository.
 pub(crate) fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What is in a folder of the tree, but for what a golden that differs has left.
+/// The names in a folder of the repository, without the leftovers of failed goldens.
 fn names_in(folder: &str) -> BTreeSet<String> {
     let entries = root().join(folder).read_dir().expect("the folder is there");
     let names = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned());
@@ -43,7 +43,7 @@ fn vendors() -> BTreeMap<String, String> {
     files.map(|name| (name.trim_end_matches(".rs").to_owned(), read(format!("src/sources/{name}")))).collect()
 }
 
-/// Lines that are neither blank nor comment.
+/// The number of lines that are neither blank nor comments.
 fn code_lines(text: &str) -> usize {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
 }
@@ -85,7 +85,7 @@ fn every_source_has_a_pair_of_samples_in_the_page_and_each_is_small() {
 fn the_page_without_its_samples_is_small() {
     let page = read("src/endpoints/playground/page.html");
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    // As `build.rs` has it: comments are for who reads the file.
+    // Without comments, as in `build.rs`.
     for line in page.lines().filter(|line| !line.trim_start().starts_with("//")) {
         writeln!(gzip, "{line}").expect("memory");
     }
@@ -121,7 +121,7 @@ fn a_template_to_paste_has_a_fixture_of_exactly_its_shape() {
     };
     for source in SOURCES {
         let Some(template) = source.setup.template else { continue };
-        // Healthchecks fills in text with its quotes.
+        // Healthchecks inserts text with its quotes.
         let wanted = shape(&template.replace("$NAME_JSON", "\"\""), source.slug);
         let folder = format!("tests/fixtures/{}", source.slug);
         let made: Vec<String> = names_in(&folder)

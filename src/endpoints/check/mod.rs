@@ -1,10 +1,10 @@
-//! `GET /check`: what is wrong with the set-up, found without paging anybody.
+//! `GET /check`: reports problems of the setup, without paging anybody.
 //!
-//! Every variable is read as a delivery would read it, and what cannot be used is named with what to change. PagerDuty is
-//! asked whether it can be reached; with `?deep=1` also whether it takes each routing key, by a resolve of a dedup key
-//! that nobody has used, which PagerDuty drops; and where `api_token` is set, which services are behind the keys. A
-//! routing key goes to the Events API only, the token to the REST API only, and neither is shown: of a routing key the last
-//! four characters are.
+//! It reads every variable as a delivery would, and names each invalid one with its fix. It checks that PagerDuty is
+//! reachable. With `?deep=1` it also checks that PagerDuty accepts each routing key, by a resolve with an unused dedup
+//! key, which PagerDuty ignores. If `api_token` is set, it finds the services behind the keys. A routing key is sent
+//! only to the Events API, and the token only to the REST API. Neither is shown, except the last four characters of a
+//! routing key.
 
 use serde_json::{Map, Value};
 
@@ -26,7 +26,7 @@ use crate::text;
 mod names;
 mod pagerduty;
 
-/// How bad a finding is, the least first.
+/// The level of a finding, in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Ok,
@@ -34,39 +34,40 @@ enum Level {
     Note,
     /// Somebody should look.
     Warning,
-    /// It stops a page.
+    /// Prevents pages.
     Error,
 }
 
-/// A usable routing key.
+/// A valid routing key.
 struct FoundKey {
     variable: String,
     key: Secret,
     previous: bool,
 }
 
-/// What is found, by whom it is asked of.
+/// Runs the checks and collects their findings.
 struct Checker<'a> {
     host: &'a mut dyn Host,
-    /// What the findings are about for now.
+    /// The current subject of the findings.
     check: &'static str,
     findings: Vec<Value>,
-    /// How many there are of each level.
+    /// The number of findings of each level.
     counts: [usize; 4],
-    /// The sentences that somebody should read, for the log.
+    /// The findings that somebody should read, for the log.
     warnings: Vec<String>,
 }
 
-/// What was found.
+/// The result of the checks.
 pub struct Checked {
     /// The reply, with all findings.
     pub reply: Reply,
-    /// Those that somebody should read, for the log.
+    /// The findings that somebody should read, for the log.
     pub warnings: Vec<String>,
 }
 
-/// Looks at everything: `503` where something would stop a page. `?deep=1` asks PagerDuty about each routing key, and
-/// `?service=a,b` and `?mapping=a,b` name services and mappings where the variable store does not list its variables.
+/// Runs all checks. The reply is `503` if a problem would prevent pages. `?deep=1` checks each routing key with
+/// PagerDuty. `?service=a,b` and `?mapping=a,b` name services and templates, for a variable store that does not list
+/// its variables.
 pub fn check(host: &mut dyn Host, known: &Authenticated<'_>) -> Checked {
     let query = known.query();
     let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
@@ -130,7 +131,7 @@ fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
     Reply::json(status, "application/json", &Value::Object(body))
 }
 
-/// What opens a source, in words.
+/// Describes how senders authenticate to a source.
 fn opened_by(source: &Source, config: &Config) -> String {
     let how = match config.policy.signature {
         Signature::Timestamped => "requests with a signed timestamp",
@@ -165,7 +166,7 @@ impl Level {
 }
 
 impl Checker<'_> {
-    /// Adds a finding: a sentence with a part for each `{}`.
+    /// Adds a finding: a sentence in which each `{}` is replaced by a part.
     fn say(&mut self, level: Level, what: &str, parts: &[&str]) {
         let what = text::interpolate(what, parts);
         if let Some(count) = self.counts.get_mut(level as usize) {
@@ -179,7 +180,8 @@ impl Checker<'_> {
         }
     }
 
-    /// What opens each source, or why it is closed: one finding for all that are alike. `open` is whether a mapping is.
+    /// Checks the authentication of each source. Sources with the same result share a finding. `open` says whether a
+    /// template accepts deliveries.
     fn sources(&mut self, open: bool) {
         let mut alike: Vec<(String, Level, String)> = Vec::new();
         let mut unset = if open { Level::Note } else { Level::Error };
@@ -190,7 +192,7 @@ impl Checker<'_> {
                     (opened_by(source, &config), Level::Ok)
                 }
                 Err(error) => {
-                    // How bad that is, the others say.
+                    // An unset secret is an error only if no source accepts deliveries.
                     let level = if error.problem == Problem::Unset { Level::Note } else { Level::Error };
                     (text::interpolate("{}; closed: ", &[&error.to_string()]), level)
                 }
@@ -208,8 +210,8 @@ impl Checker<'_> {
         }
     }
 
-    /// What is wrong with the user's own mappings, and whether one is open. `more` are those of which the store does not
-    /// tell.
+    /// Checks the user's own templates, and returns whether one accepts deliveries. `more` are templates that the store
+    /// did not list.
     #[cfg(feature = "templates")]
     fn mappings(&mut self, names: &[String], more: &[&str]) -> bool {
         let mut open = false;
@@ -222,7 +224,7 @@ impl Checker<'_> {
             }
             let (variable, text) = match config::template(self.host, name) {
                 Ok(read) => read,
-                // Declared and forgotten.
+                // The variable is declared and was forgotten.
                 Err(ConfigError { problem: Problem::Unset, .. }) => {
                     self.say(Level::Warning, "variable `custom_{}` is not set; closed: /custom/{}", &[name, name]);
                     continue;
@@ -247,14 +249,14 @@ impl Checker<'_> {
                     let what = "variable `{}` authenticates requests to /custom/{}; its template is valid";
                     self.say(Level::Ok, what, &[&config.variable, name]);
                 }
-                // It is not a sentence with parts: it may hold braces.
+                // The error is not a format string: it may contain braces.
                 Err(error) => self.say(Level::Error, "{}", &[&error]),
             }
         }
         open
     }
 
-    /// What the other variables say.
+    /// Checks the other variables.
     fn settings(&mut self) {
         for (name, choices) in config::SETTINGS {
             match config::setting(self.host, name, choices) {
@@ -263,7 +265,7 @@ impl Checker<'_> {
             }
         }
         for variable in SOURCES.iter().flat_map(|source| source.variables) {
-            // A failure of the store is told where it closes the source.
+            // The check of the sources already reports a failure of the store.
             let values = config::list(self.host, variable.name).unwrap_or_default();
             if let Some(problem) = values.iter().find_map(|value| (variable.problem)(value)) {
                 self.say(Level::Warning, "variable `{}` {}", &[variable.name, problem]);
@@ -274,12 +276,12 @@ impl Checker<'_> {
                 self.say(Level::Note, "variable `events_url` is set; it is for tests only, unset it", &[]);
             }
             Err(error) if error.variable == "events_url" => self.say(Level::Error, &error.to_string(), &[]),
-            // And what is wrong with `region` is told above.
+            // The loop above already reports an invalid `region`.
             _ => {}
         }
     }
 
-    /// The variables that may hold a routing key. `more` are services of which the store does not tell.
+    /// The variables that may contain a routing key. `more` are services that the store did not list.
     fn key_variables(&mut self, names: &[String], more: &[&str]) -> Vec<String> {
         let mut variables = vec!["routing_key".to_owned(), "routing_key_previous".to_owned()];
         let mut unspeakable = Vec::new();
@@ -306,7 +308,7 @@ impl Checker<'_> {
         variables
     }
 
-    /// The usable routing keys. `more` are services of which the store does not tell.
+    /// The valid routing keys. `more` are services that the store did not list.
     fn keys(&mut self, names: &[String], more: &[&str]) -> Vec<FoundKey> {
         let variables = self.key_variables(names, more);
         let to = config::events(self.host).map(|(url, _)| url.authority).unwrap_or_default();
@@ -322,7 +324,7 @@ impl Checker<'_> {
                     continue;
                 }
                 Err(error) => {
-                    // New pages do not need the key before the one in use.
+                    // New alerts do not need the previous key.
                     let level = if previous { Level::Warning } else { Level::Error };
                     self.say(level, &error.to_string(), &[]);
                     continue;
@@ -342,7 +344,7 @@ impl Checker<'_> {
         let level = if keys.iter().any(|key| !key.previous) { Level::Note } else { Level::Error };
         for variable in unset {
             let (slash, word) = variable.strip_prefix("routing_key_").map_or(("", ""), |word| ("/", word));
-            // Whoever has declared a service's means to use it.
+            // An operator who declares the variable of a service intends to use it.
             let forgotten = level == Level::Note && !word.is_empty() && names.contains(&variable);
             let level = if forgotten { Level::Warning } else { level };
             self.say(level, "variable `{}` is not set; /<source>{}{} cannot page anyone", &[&variable, slash, word]);
@@ -351,6 +353,6 @@ impl Checker<'_> {
     }
 }
 
-// The longer sentences.
+// The longer messages.
 const UNSPEAKABLE: &str =
     "unknown variable `{}`: service and template names are lower-case words joined by single underscores";

@@ -1,4 +1,4 @@
-//! The names of variables: which there are, and which are not spelt as they are read.
+//! Checks the names of variables for typing errors.
 
 use strsim::levenshtein;
 
@@ -8,14 +8,14 @@ use crate::inbound::route;
 use crate::sources::{self, SOURCES};
 use crate::text;
 
-/// How many letters a misspelt source, or another variable, is away from one at least where it is none.
+/// The smallest edit distance at which a name no longer counts as misspelt.
 const MISSPELT_MAX: usize = 3;
 
-/// How many services, and how many mappings, may be named in the query.
+/// The most services, and the most templates, that the query may name.
 const NAMED_MAX: usize = 50;
 
 impl Checker<'_> {
-    /// The names of all variables; those that nothing reads are told.
+    /// Returns the names of all variables, and reports those that the relay never reads.
     pub(super) fn names(&mut self) -> Vec<String> {
         let Ok(names) = self.host.variables() else {
             self.say(Level::Note, UNLISTED, &[]);
@@ -58,7 +58,8 @@ impl Checker<'_> {
         names
     }
 
-    /// The services or mappings that the query names. What else is in it may be a secret in the wrong place.
+    /// The services or templates that the query names. Other values are not repeated, because they may be misplaced
+    /// secrets.
     pub(super) fn named<'a>(&mut self, list: &'a str) -> Vec<&'a str> {
         let mut named = Vec::new();
         let mut strange = false;
@@ -75,7 +76,7 @@ impl Checker<'_> {
     }
 }
 
-// The longer sentences.
+// The longer messages.
 const MISSPELT: &str = "unknown variable `{}`; did you mean `{}`?";
 const NAMELESS: &str = "?service= or ?mapping= contains an invalid name or more than 50 names";
 const NO_SOURCE: &str = "unknown variable `{}`: no such source; did you mean `{}{}`?";
@@ -83,7 +84,7 @@ const STRANGE: &str = "unknown variable `{}`: no such source; GET /setup lists a
 const UNMAPPED: &str = "variable `{}` has no effect: `{}` is not set";
 const UNLISTED: &str = "the variable store did not list its variables (one may have no value); name services and templates with ?service= and ?mapping=";
 
-/// What a variable that nothing reads may have been meant as.
+/// The closest known name for an unknown variable.
 fn nearest(name: &str) -> Option<String> {
     const PREFIXES: [&str; 4] = ["custom_", "require_signature_", "routing_key_", "secret_"];
     if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
@@ -101,7 +102,7 @@ fn nearest(name: &str) -> Option<String> {
     for (at, _) in name.match_indices(['_', '-']) {
         let (head, rest) = name.split_at(at + 1);
         for prefix in PREFIXES.iter().filter(|_| !rest.is_empty()) {
-            // Short words are near to each other: `customer_id` is not `custom_id`.
+            // Short words are always close to each other: `customer_id` is not meant as `custom_id`.
             near(levenshtein(head, prefix) + usize::from(prefix.len() < 8), prefix, rest);
         }
     }

@@ -1,4 +1,4 @@
-//! What PagerDuty says: whether it is there, whether it takes the keys, and what the token shows.
+//! Checks with PagerDuty: whether it is reachable, whether it accepts the keys, and which services the token shows.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::pagerduty::rest_api::{self, Rest, RestError};
 use crate::runtime::{self, HttpRequest, SendError};
 use crate::text;
 
-/// When each stage has ended, from the request's arrival on.
+/// The deadlines of the stages, counted from the request's arrival.
 const EGRESS_MAX: Duration = Duration::from_secs(4);
 const PROBE_MAX: Duration = Duration::from_secs(9);
 const TOTAL_MAX: Duration = Duration::from_secs(15);
 
-/// The cheapest thing that any token may read.
+/// The cheapest request that every token may make.
 const ABILITIES: &str = "/abilities";
 
 impl Checker<'_> {
-    /// Whether PagerDuty's Events API can be reached: any answer will do.
+    /// Checks that PagerDuty's Events API is reachable. Any response counts.
     pub(super) fn egress(&mut self, url: &Url, variable: &str) -> bool {
         let mut root = Url { path: "/".to_owned(), ..url.clone() };
         let reached = runtime::request_once(self.host, HttpRequest::get(root.clone()), Duration::ZERO, EGRESS_MAX);
@@ -38,7 +38,7 @@ impl Checker<'_> {
         reached.is_ok()
     }
 
-    /// Whether PagerDuty takes the routing keys, asked in a way that does nothing.
+    /// Checks that PagerDuty accepts the routing keys, with events that have no effect.
     pub(super) fn probe(&mut self, keys: &[FoundKey], url: &Url, variable: &str) {
         let mut probes: Vec<Probe<'_>> = Vec::new();
         for FoundKey { variable, key, .. } in keys {
@@ -71,14 +71,14 @@ impl Checker<'_> {
         }
     }
 
-    /// What the token is good for, and what it shows of the services behind the routing keys. No page needs it.
+    /// Checks the token, and the services that it shows behind the routing keys. Alerting never needs the token.
     pub(super) fn token(&mut self, keys: &[FoundKey], deep: bool) {
         let api = match config::api(self.host) {
             Ok(api) => api,
             Err(ConfigError { problem: Problem::Unset, .. }) => {
                 return self.say(Level::Ok, "variable `api_token` is not set; only /act needs it", &[]);
             }
-            // It is told among the settings.
+            // The settings already report it.
             Err(error) if error.variable == "region" => return,
             Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
         };
@@ -104,10 +104,10 @@ impl Checker<'_> {
         self.services(&rest, keys);
     }
 
-    /// Whose token it is.
+    /// Reports the owner of the token.
     fn person(&mut self, rest: &Rest) -> Result<(), RestError> {
         let user = match rest.get(self.host, "/users/me") {
-            // An account's key belongs to nobody.
+            // An account-level key has no owner.
             Err(error) if error.problem == rest_api::Problem::Invalid => {
                 rest.get(self.host, ABILITIES)?;
                 self.say(Level::Warning, ACCOUNT, &[]);
@@ -125,7 +125,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// What is behind each routing key, where the token shows it.
+    /// Reports the service behind each routing key, if the token shows it.
     fn services(&mut self, rest: &Rest, keys: &[FoundKey]) {
         let mut found = Map::new();
         let listed = rest.list(self.host, rest_api::SERVICES, "services", &mut |service| {
@@ -169,7 +169,7 @@ impl Checker<'_> {
     }
 }
 
-// The longer sentences.
+// The longer messages.
 const ACCOUNT: &str =
     "variable `api_token` holds an account-level API key: whoever holds `secret_act` can act as any user";
 const DENIED: &str = "outbound requests to {} are blocked: add \"{}\" to allowed_outbound_hosts. On Spin, also check that \

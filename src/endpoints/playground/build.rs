@@ -1,6 +1,8 @@
-//! Packs the page: puts every source's samples into it, works out its content security policy, and compresses it.
+//! Builds the playground page: inserts the samples of every source, computes the content security policy, and
+//! compresses the page.
 //!
-//! Browsers take it as it is. As text the page and the samples would be more than a tenth of the component.
+//! Browsers accept the compressed page. As plain text, the page and the samples would make up more than a tenth of the
+//! component.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,10 +16,10 @@ use sha2::{Digest, Sha256};
 /// The page.
 const PAGE: &str = "src/endpoints/playground/page.html";
 
-/// Which fixtures are its samples.
+/// The list of the fixtures that are samples.
 const LIST: &str = "src/endpoints/playground/samples.txt";
 
-/// Where the samples go.
+/// The position of the samples in the page.
 const MARK: &str = "{/* samples */}";
 
 fn main() {
@@ -26,10 +28,10 @@ fn main() {
     let page = std::fs::read_to_string(root.join(PAGE)).expect("the page is there");
     assert_eq!(page.matches(MARK).count(), 1, "the page has one place for the samples");
     let samples = Value::Object(samples(&root)).to_string();
-    // Comments are for who reads the file.
+    // Comments are for readers of the source file.
     let page: String =
         page.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|l| [l, "\n"]).collect();
-    // Inside a script, only this ends it.
+    // Only this sequence would end the script.
     let page = page.replace(MARK, &samples.replace("</", "<\\/"));
 
     let hash = |tag: &str| {
@@ -52,12 +54,12 @@ fn main() {
     }
 }
 
-/// Has cargo build the page anew when this file changes, and for no other fixture.
+/// Makes cargo rebuild the page when this file changes. Without this, any changed fixture would cause a rebuild.
 fn rerun_for(file: &Path) {
     println!("cargo::rerun-if-changed={}", file.display());
 }
 
-/// The samples of every source in the list: what opens an alert, and what closes it.
+/// The samples of every source in the list: a trigger and a resolve.
 fn samples(root: &Path) -> Map<String, Value> {
     let list = std::fs::read_to_string(root.join(LIST)).expect("the list of samples is there");
     let mut samples = Map::new();
@@ -73,7 +75,7 @@ fn samples(root: &Path) -> Map<String, Value> {
     samples
 }
 
-/// A fixture: its body, and its headers where it has some of its own.
+/// A fixture: its body, and its headers if it has any.
 fn sample(root: &Path, path: &Path) -> Value {
     let read = |path: &Path| std::fs::read_to_string(root.join(path));
     let body = read(path).unwrap_or_else(|error| panic!("{LIST} names {}: {error}", path.display()));

@@ -1,20 +1,21 @@
-//! The page at `/`, to try payloads in. It is packed when the crate is built (`build.rs`), holds no secret, and
-//! asks nobody but the relay that it came from.
+//! The playground: the page at `/` for trying payloads. `build.rs` builds it together with the crate. It contains no
+//! secret and contacts no host except its own relay.
 
 use http::StatusCode;
 
 use crate::http::{Headers, Reply};
 
-/// The page with every source's samples, as gzip.
+/// The page with the samples of every source, compressed with gzip.
 const PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));
 
-/// What the page may do: run its one script and show its one style sheet, known by their hashes.
+/// The content security policy: the page may run its one script and use its one style sheet, identified by their
+/// hashes.
 const POLICY: &str = include_str!(concat!(env!("OUT_DIR"), "/page.csp"));
 
-/// How large the page is as it stands in the component, in bytes.
+/// The size of the page in the component, in bytes.
 pub const SIZE: usize = PAGE.len();
 
-/// The page, or a word on how to get it for a client that takes no gzip.
+/// The page. A client that does not accept gzip gets instructions instead.
 pub fn reply(headers: &Headers) -> Reply {
     let accepted = headers.once("accept-encoding").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
     if !accepted.contains("gzip") {

@@ -1,5 +1,5 @@
-//! What would be sent, for whoever asks before anything is: bodies to the last byte but for the routing key, their
-//! hashes, and where each field comes from.
+//! Previews: the exact bodies that would be sent, without the routing key, with their hashes and the origin of each
+//! field.
 
 use serde_json::{Map, Value};
 
@@ -15,14 +15,14 @@ use self::explain::{Explanation, Origin};
 /// The most events whose fields are explained.
 const EXPLAINED_MAX: usize = 100;
 
-/// A preview. `mapped` are the events that the mapping made, which `explanation` explains; a storm's plan puts them in
-/// another order, and adds some of its own.
+/// Builds a preview. `mapped` are the mapping's own events, which `explanation` explains. Planning for a storm reorders
+/// them and adds digests.
 pub fn preview(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: Explanation) -> Preview {
     let events = events(drafts, planned, mapped, &explanation);
     Preview { events, unused: explanation.unused, incomplete: explanation.incomplete }
 }
 
-/// The events as a preview's reply lists them.
+/// The events as they appear in the reply.
 fn events(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: &Explanation) -> Vec<Value> {
     let one = |(draft, event): (&Draft, &Event)| {
         let mut members = Map::new();
@@ -65,7 +65,7 @@ fn origin(origin: &Origin) -> Value {
     Value::Object(members)
 }
 
-/// What had to be cut of an event.
+/// Notes on the truncated and omitted parts of an event.
 fn cuts(event: &Event, body: &Value) -> Vec<Value> {
     let mut cuts: Vec<Value> = event.cuts().iter().map(|cut| Value::from(*cut)).collect();
     if event.dedup_key().is_some_and(|key| key.is_shortened()) {

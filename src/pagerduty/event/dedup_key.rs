@@ -1,4 +1,4 @@
-//! What an alert is known by.
+//! The identity of an alert.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,19 @@ use crate::text;
 /// The longest `dedup_key`, in UTF-16 code units.
 pub const DEDUP_KEY_MAX_CHARS: usize = 255;
 
-/// The longest key that we make ourselves, in bytes of UTF-8, which is the strictest reading of "255 characters".
+/// The longest key that we make ourselves, in bytes of UTF-8. This is the strictest reading of "255 characters".
 pub const DEDUP_KEY_MAX_BYTES: usize = 255;
 
-/// What PagerDuty matches a trigger and its resolve by, together with the routing key.
+/// A dedup key. PagerDuty matches a trigger and its resolve by this key and the routing key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DedupKey(String);
 
 impl DedupKey {
-    /// `<source>:<part>:<part>…` from ids that a trigger and its resolve share; nothing where every part is blank.
+    /// Builds `<source>:<part>:<part>…` from ids that a trigger and its resolve share. Returns `None` if every part is
+    /// blank.
     ///
-    /// Never build one from severity, value, time or status. Over [`DEDUP_KEY_MAX_BYTES`] the tail becomes the
-    /// SHA-256 of the whole, so that long keys that differ anywhere stay different.
+    /// Never build a key from severity, value, time or status. If the key is longer than [`DEDUP_KEY_MAX_BYTES`], its
+    /// end becomes the SHA-256 of the whole key, so that long keys that differ anywhere stay different.
     pub fn new(source: &str, parts: &[&str]) -> Option<DedupKey> {
         if parts.iter().all(|part| part.trim().is_empty()) {
             return None;
@@ -32,7 +33,7 @@ impl DedupKey {
         Some(DedupKey::bounded(key))
     }
 
-    /// A key that the sender chose itself, unchanged where PagerDuty would have taken it; nothing where it is blank.
+    /// Takes a key that the sender chose, unchanged if PagerDuty would accept it. Returns `None` if it is blank.
     pub fn verbatim(key: &str) -> Option<DedupKey> {
         if key.encode_utf16().count() <= DEDUP_KEY_MAX_CHARS {
             return (!key.trim().is_empty()).then(|| DedupKey(key.to_owned()));
@@ -50,9 +51,9 @@ impl DedupKey {
         DedupKey(format!("{}~{hash}", key.get(..cut).unwrap_or_default()))
     }
 
-    /// Whether its end had to become a hash.
+    /// Whether the end of the key was replaced by a hash.
     pub fn is_shortened(&self) -> bool {
-        // 64 digits of SHA-256 after a tilde.
+        // A tilde and 64 digits of SHA-256.
         self.0.len() == DEDUP_KEY_MAX_BYTES && self.0.as_bytes().iter().rev().nth(64) == Some(&b'~')
     }
 
@@ -62,8 +63,8 @@ impl DedupKey {
     }
 }
 
-/// The indices of events by the alert that they are about: those of an alert in order, the alerts in the order of their
-/// first event. A change is about none and stands alone.
+/// Groups the indices of events by alert. The events of an alert keep their order, and the alerts are in the order of
+/// their first event. A change event belongs to no alert and forms its own group.
 pub fn by_alert(events: &[Event]) -> Vec<Vec<usize>> {
     let mut alerts: Vec<Vec<usize>> = Vec::new();
     // Not a hash map: its seed is the same in every component, and the keys are the sender's.

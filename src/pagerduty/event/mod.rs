@@ -1,7 +1,7 @@
-//! A PagerDuty Events API v2 event. Every limit that PagerDuty documents holds by construction.
+//! A PagerDuty Events API v2 event, which satisfies every limit that PagerDuty documents by construction.
 //!
-//! Written from <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, its page of change events and the
-//! schema beside them. An [`Event`] has no routing key: [`Event::encode`] adds it on the way out.
+//! Written from <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, its page about change events and
+//! the schema beside them. An [`Event`] has no routing key: [`Event::encode`] adds it when the event is sent.
 
 use serde_json::{Map, Value};
 
@@ -18,35 +18,37 @@ pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, by
 /// The longest `payload.summary`, in UTF-16 code units.
 pub const SUMMARY_MAX_CHARS: usize = 1024;
 
-/// The largest event, in bytes of encoded JSON. PagerDuty says 512 KB; Alertmanager and Grafana read it as this.
+/// The largest event, in bytes of encoded JSON. PagerDuty documents 512 KB; Alertmanager and Grafana interpret that as
+/// this number.
 pub const EVENT_MAX_BYTES: usize = 512_000;
 
-/// What is added when an event is put together: the routing key (32 characters), three members' names, punctuation.
+/// Room for the parts that encoding adds: the routing key (32 characters), the names of three members, punctuation.
 const REST_BYTES: usize = 128;
 
-/// Our own bound on texts for which PagerDuty documents none, in UTF-16 code units.
+/// Our own limit for texts without a documented limit, in UTF-16 code units.
 const FIELD_MAX_CHARS: usize = 1024;
 
-/// Our own bounds on links and images, which PagerDuty does not limit, so that they cannot fill an event.
+/// Our own limits for links and images, so that they cannot fill an event. PagerDuty documents none.
 const URL_MAX_BYTES: usize = 4096;
 const LINKS_MAX: usize = 16;
 const IMAGES_MAX: usize = 8;
 
-/// What the event does to the alert with its dedup key.
+/// The effect of an event on the alert with its dedup key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Somebody is working on it: stops notifying.
+    /// Somebody is working on the alert. PagerDuty stops notifying.
     Acknowledge,
-    /// None: something was changed (deployed, say), and whoever looks at an alert later may want to know.
+    /// No effect on an alert. Something was changed, for example deployed, and a person who investigates an alert later
+    /// may want to know.
     Change,
-    /// It is over. PagerDuty drops it where no alert is open.
+    /// The problem is over. PagerDuty ignores the event if no alert is open.
     Resolve,
     /// Opens an alert, or adds to the open one.
     Trigger,
 }
 
 impl Action {
-    /// The value of `event_action`, or `change`, which goes to an address of its own.
+    /// The value of `event_action`, or `change`. Change events have a URL of their own.
     pub fn as_str(self) -> &'static str {
         match self {
             Action::Acknowledge => "acknowledge",
@@ -56,13 +58,13 @@ impl Action {
         }
     }
 
-    /// Whether it is about an alert that has to be open already.
+    /// Whether the action needs an alert that is already open.
     pub fn closes(self) -> bool {
         matches!(self, Action::Acknowledge | Action::Resolve)
     }
 }
 
-/// How bad it is, the least first. PagerDuty takes these four words, in lower case, and no other.
+/// The severity, in ascending order. PagerDuty accepts only these four words, in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Nobody needs to get up.
@@ -71,7 +73,7 @@ pub enum Severity {
     Warning,
     /// Something is broken.
     Error,
-    /// Users are hurt.
+    /// Users are affected.
     Critical,
 }
 
@@ -86,9 +88,10 @@ impl Severity {
         }
     }
 
-    /// The severity that a word stands for where people choose the words themselves (labels, tags), in any case.
+    /// Maps a word that people choose freely (labels, tags) to a severity, ignoring case.
     ///
-    /// A word that is not in the table is nothing: the caller decides and keeps the word in the details.
+    /// Returns `None` if the word is not in the table. The caller then picks a severity and keeps the word in the
+    /// details.
     pub fn from_word(word: &str) -> Option<Severity> {
         Some(match word.trim().to_ascii_lowercase().as_str() {
             "critical" | "crit" | "disaster" | "emergency" | "fatal" | "p1" | "page" => Severity::Critical,
@@ -102,19 +105,19 @@ impl Severity {
     }
 }
 
-/// One event: an action on the alert with a dedup key, and what a person needs to know about it; or a change.
+/// One event: either an action on the alert with a dedup key, with its description for people, or a change.
 ///
-/// A resolve carries the whole payload too: orchestration rules route by it, and PagerDuty refuses half a payload.
+/// A resolve has the whole payload too: orchestration rules route by it, and PagerDuty rejects an incomplete payload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event(Box<Parts>);
 
-/// Boxed, because an event is handed from setter to setter and moving it costs code at each.
+/// Boxed, because each setter moves the event, and moving a large value adds code at every call.
 #[derive(Clone, Debug, PartialEq)]
 struct Parts {
     action: Action,
-    /// Changes have none.
+    /// `None` for a change event.
     dedup_key: Option<DedupKey>,
-    /// `payload`, but for `custom_details`; empty for a bare event.
+    /// `payload` without `custom_details`. Empty for a bare event.
     payload: Map<String, Value>,
     details: Map<String, Value>,
     links: Vec<Value>,
@@ -122,12 +125,12 @@ struct Parts {
     client: Map<String, Value>,
     severity: Severity,
     requires_details: bool,
-    /// What had to be cut or left out, for whoever asks.
+    /// Notes on truncated and omitted parts.
     cuts: Vec<&'static str>,
 }
 
 impl Event {
-    /// An event with all that PagerDuty requires. A blank `summary` or `source` is replaced, never sent.
+    /// An event with every field that PagerDuty requires. A blank `summary` or `source` is replaced by a placeholder.
     pub fn new(action: Action, dedup_key: DedupKey, severity: Severity, summary: &str, source: &str) -> Event {
         let mut event = Event::build(action, severity, summary, source);
         event.0.dedup_key = Some(dedup_key);
@@ -137,7 +140,7 @@ impl Event {
 
     /// A change event: something was deployed or configured. It notifies nobody.
     ///
-    /// Of the rest it takes a timestamp, details and links.
+    /// Of the optional fields, it accepts a timestamp, details and links.
     pub fn change(summary: &str, source: &str) -> Event {
         Event::build(Action::Change, Severity::Info, summary, source)
     }
@@ -152,7 +155,7 @@ impl Event {
         payload.insert("source".into(), text::truncate(source, FIELD_MAX_CHARS).into());
         let mut details = Map::new();
         let mut cuts = Vec::new();
-        // What the summary had to leave out is still for the person on call to read.
+        // The person on call can still read the full summary there.
         if summary.encode_utf16().count() > SUMMARY_MAX_CHARS {
             details.insert("full_summary".into(), summary.into());
             cuts.push("payload.summary: truncated to 1024 characters; the full text is in custom_details.full_summary");
@@ -174,15 +177,17 @@ impl Event {
         }))
     }
 
-    /// An acknowledge or a resolve and nothing else, for a sender that says no more: half a payload would be refused.
+    /// An acknowledge or a resolve without a payload, for a sender that gives none: PagerDuty would reject an
+    /// incomplete payload.
     pub fn bare(action: Action, dedup_key: DedupKey) -> Event {
         let mut event = Event::new(action, dedup_key, Severity::Error, "", "");
         event.0.payload = Map::new();
         event
     }
 
-    /// The least that says the same, for where PagerDuty refuses the whole: action, key, summary, source, severity, and
-    /// `why` the rest is missing. A bare event has no less, and neither has one that is [`Event::requires_details`].
+    /// The minimal form of the event, for when PagerDuty rejects the full event: action, key, summary, source,
+    /// severity, and `why` the rest is missing. Returns `None` for a bare event and for one with
+    /// [`Event::requires_details`].
     pub fn minimal(&self, why: &str) -> Option<Event> {
         if self.0.requires_details {
             return None;
@@ -196,20 +201,20 @@ impl Event {
         Some(least.detail("refused_by_pagerduty", why.into()))
     }
 
-    /// The same event, whose details are what it is about.
+    /// Marks the event as useless without its details, so that it has no minimal form.
     #[must_use]
     pub fn requires_details(mut self) -> Event {
         self.0.requires_details = true;
         self
     }
 
-    /// Sets `payload.component`: the part that is broken. Blank and nothing are left out, here and below.
+    /// Sets `payload.component`: the broken part. Like the setters below, it ignores `None` and blank text.
     #[must_use]
     pub fn component(self, component: Option<String>) -> Event {
         self.field("component", component)
     }
 
-    /// Sets `payload.group`: what the component belongs to.
+    /// Sets `payload.group`: the unit that the component belongs to.
     #[must_use]
     pub fn group(self, group: Option<String>) -> Event {
         self.field("group", group)
@@ -235,7 +240,7 @@ impl Event {
         self
     }
 
-    /// Sets `payload.timestamp` where `time` is an RFC 3339 timestamp; anything else is left out.
+    /// Sets `payload.timestamp` if `time` is an RFC 3339 timestamp. Other values are omitted.
     #[must_use]
     pub fn timestamp(mut self, time: Option<String>) -> Event {
         let given = time.is_some();
@@ -249,7 +254,7 @@ impl Event {
         self
     }
 
-    /// Adds a member to `payload.custom_details`. `null`, blank and empty values are left out.
+    /// Adds a member to `payload.custom_details`. `null`, blank and empty values are omitted.
     #[must_use]
     pub fn detail(mut self, name: &str, value: Value) -> Event {
         let empty = match &value {
@@ -265,8 +270,8 @@ impl Event {
         self
     }
 
-    /// Adds what stands at these paths of a payload as members of `payload.custom_details`, each under the last name of
-    /// its path, or under another: `name=path.to.it`.
+    /// Adds the values at these paths of a payload as members of `payload.custom_details`. The name of a member is the
+    /// last name of its path, or an explicit one: `name=path.to.it`.
     #[must_use]
     pub fn details(self, payload: json::Node<'_>, paths: &[&str]) -> Event {
         paths.iter().fold(self, |event, path| {
@@ -276,7 +281,7 @@ impl Event {
         })
     }
 
-    /// The same with paths in groups, as long tables are easier to read.
+    /// Like [`Event::details`], with the paths in groups, because long tables are easier to read that way.
     #[must_use]
     pub fn grouped_details(mut self, payload: json::Node<'_>, groups: &[&[&str]]) -> Event {
         for paths in groups {
@@ -291,7 +296,7 @@ impl Event {
         object.members().into_iter().flatten().fold(self, |event, (name, value)| event.detail(name, value.clone()))
     }
 
-    /// Adds a link where `href` is an absolute `http` or `https` URL that is not there yet.
+    /// Adds a link if `href` is an absolute `http` or `https` URL that the event does not have yet.
     #[must_use]
     pub fn link(mut self, text: &str, href: Option<String>) -> Event {
         let fits = self.0.links.len() < LINKS_MAX;
@@ -311,7 +316,7 @@ impl Event {
         self
     }
 
-    /// Adds an image where `src` is an absolute `https` URL; PagerDuty shows no other.
+    /// Adds an image if `src` is an absolute `https` URL. PagerDuty shows no other images.
     #[must_use]
     pub fn image(mut self, src: Option<String>, href: Option<String>, alt: &str) -> Event {
         let fits = self.0.images.len() < IMAGES_MAX;
@@ -335,7 +340,7 @@ impl Event {
         self
     }
 
-    /// Sets `client` and, where it is an absolute URL, `client_url`: the program that saw the fault.
+    /// Sets `client`, the program that detected the problem, and `client_url` if that is an absolute URL.
     #[must_use]
     pub fn client(mut self, name: &str, url: Option<String>) -> Event {
         let name = text::one_line(name);
@@ -348,40 +353,40 @@ impl Event {
         self
     }
 
-    /// What had to be cut or left out, in words for a person; details that were shortened say so themselves.
+    /// Notes on truncated and omitted parts, for people. Truncated details name themselves inside the event instead.
     pub fn cuts(&self) -> &[&'static str] {
         &self.0.cuts
     }
 
-    /// What the event does.
+    /// The action.
     pub fn action(&self) -> Action {
         self.0.action
     }
 
-    /// The alert that it does it to; nothing for a change.
+    /// The dedup key of the alert. Returns `None` for a change event.
     pub fn dedup_key(&self) -> Option<&DedupKey> {
         self.0.dedup_key.as_ref()
     }
 
-    /// What a person reads first; empty for a bare event.
+    /// The summary, which people read first. Empty for a bare event.
     pub fn summary(&self) -> &str {
         self.0.payload.get("summary").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// When it happened, as an RFC 3339 timestamp in UTC, where the sender said so.
+    /// When it happened, as an RFC 3339 timestamp in UTC. Returns `None` if the sender gave no time.
     pub fn time(&self) -> Option<&str> {
         self.0.payload.get("timestamp").and_then(Value::as_str)
     }
 
-    /// How bad it is.
+    /// The severity.
     pub fn severity(&self) -> Severity {
         self.0.severity
     }
 
-    /// The event as PagerDuty takes it, but for the routing key, at most [`EVENT_MAX_BYTES`] once that is added.
+    /// The event as PagerDuty expects it, without the routing key. With the key it has at most [`EVENT_MAX_BYTES`].
     ///
-    /// An event over the limit sheds `custom_details` step by step and says what it shed in their member
-    /// `shortened_to_fit`.
+    /// If the event is over the limit, `custom_details` are truncated step by step. Their member `shortened_to_fit`
+    /// names the truncated members.
     pub fn to_json(&self) -> Value {
         let mut event = Map::new();
         if let Some(dedup_key) = &self.0.dedup_key {
@@ -390,7 +395,7 @@ impl Event {
             event.insert("dedup_key".into(), dedup_key.as_str().into());
         }
         for (name, list) in [("links", &self.0.links), ("images", &self.0.images)] {
-            // PagerDuty's guide to change events knows links and no images.
+            // PagerDuty's guide to change events has links and no images.
             if !list.is_empty() && (name == "links" || self.0.action != Action::Change) {
                 event.insert(name.into(), Value::Array(list.clone()));
             }

@@ -1,23 +1,24 @@
-//! An event that somebody else wrote as JSON, made to hold to the limits.
+//! Parses events that somebody else wrote as JSON, and applies the limits to them.
 
 use serde_json::Value;
 
 use super::{Action, DedupKey, Event, Severity};
 use crate::json::Node;
 
-/// Why what was written is no event.
+/// Why the JSON is not a valid event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The member to look at.
+    /// The invalid member.
     pub path: &'static str,
-    /// What is wrong with it.
+    /// The problem with it.
     pub problem: &'static str,
 }
 
-/// What `event_action` says, in any case. `change` is not PagerDuty's word: its change events have an address instead.
+/// Parses `event_action`, ignoring case. `change` is our own extension: PagerDuty has a separate URL for change events
+/// instead.
 ///
 /// # Errors
-/// It is missing, or none of the words.
+/// Returns [`Unreadable`] if the member is missing or has an unknown value.
 pub fn action(event: Node<'_>, with_changes: bool) -> Result<Action, Unreadable> {
     let refuse = |problem| Err(Unreadable { path: "event_action", problem });
     match event.get("event_action").text().map(|word| word.to_ascii_lowercase()).as_deref() {
@@ -30,10 +31,11 @@ pub fn action(event: Node<'_>, with_changes: bool) -> Result<Action, Unreadable>
     }
 }
 
-/// The event with this action and key; without a key it is a change. `place` stands in where no source is named.
+/// Builds the event with this action and key. Without a key it is a change. `source_field` is the default for a missing
+/// `payload.source`.
 ///
 /// # Errors
-/// A trigger has no summary.
+/// Returns [`Unreadable`] if a trigger or a change has no summary.
 pub fn parse(event: Node<'_>, action: Action, key: Option<DedupKey>, source_field: &str) -> Result<Event, Unreadable> {
     let payload = event.get("payload");
     let summary = payload.get("summary").text();
@@ -45,7 +47,8 @@ pub fn parse(event: Node<'_>, action: Action, key: Option<DedupKey>, source_fiel
     }
     let word = payload.get("severity").text();
     let severity = word.as_deref().and_then(Severity::from_word);
-    // Its case and its spelling may be mended without a word; a severity that is made up is said to be.
+    // The parser corrects the case and the spelling of a severity silently. If it has to choose a severity itself, the
+    // details say so.
     let made_up = severity.is_none() && action != Action::Change;
     let sender = event.get("client").text();
     let source_field =

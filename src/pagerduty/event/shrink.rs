@@ -1,31 +1,33 @@
-//! Cuts a JSON object down to a number of bytes, a little at a time, and says what it cut.
+//! Shrinks a JSON object to a number of bytes, step by step, and names the members that it truncated.
 //!
-//! What is left stays whole JSON with whole characters, and one long string never costs the others their place.
+//! The result is always valid JSON with whole characters, and one long string never costs the other members their
+//! place.
 
 use serde_json::{Map, Value};
 
 use crate::text;
 
-/// The member that names what was cut.
+/// The member that names the truncated members.
 const NOTE: &str = "shortened_to_fit";
 
-/// How many cut members are named, and how much of each name is kept: names are the sender's and can be many.
+/// How many truncated members are named, and how much of each name is kept. The sender chooses the names, and there can
+/// be many.
 const NOTE_NAMES_MAX: usize = 20;
 const NOTE_NAME_MAX_CHARS: usize = 64;
 
-/// The longest member name that survives the last steps, in bytes.
+/// The longest member name that the last steps keep, in bytes.
 const NAME_MAX_BYTES: usize = 256;
 
-/// The longest string and the longest list or object that one step leaves.
+/// The longest string and the longest list or object that one step keeps.
 #[derive(Clone, Copy)]
 struct Truncation {
     string: usize,
     list: usize,
 }
 
-/// `members` in at most `room` bytes of JSON: the longest strings go first, by halves, then the longest lists.
+/// Shrinks `members` to at most `room` bytes of JSON: first the longest strings, by halves, then the longest lists.
 ///
-/// The last step leaves no more than a chain of single members, so there is always one that suffices.
+/// The last step keeps only a chain of single members, so some step is always enough.
 pub fn fit(members: &Map<String, Value>, room: usize) -> Map<String, Value> {
     let strings = (6..=18).rev().map(|bits| Truncation { string: 1 << bits, list: usize::MAX });
     let lists = (0..=12).rev().map(|bits| Truncation { string: 64, list: 1 << bits });
@@ -55,7 +57,7 @@ pub fn size(members: &Map<String, Value>) -> usize {
 }
 
 impl Truncation {
-    /// A copy of a value with the step applied to it and to all below; `changed` is set where that took something away.
+    /// Copies a value and applies the step to it and to everything below it. Sets `changed` if this removed something.
     fn apply(self, value: &Value, changed: &mut bool) -> Value {
         match value {
             Value::String(long) if long.len() > self.string => {
@@ -82,7 +84,7 @@ impl Truncation {
         }
     }
 
-    /// Whether an object keeps its member at this place with this name.
+    /// Whether an object keeps its member at this position with this name.
     fn keeps(self, index: usize, name: &str) -> bool {
         index < self.list && (self.list == usize::MAX || name.len() <= NAME_MAX_BYTES)
     }

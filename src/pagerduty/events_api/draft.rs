@@ -1,4 +1,4 @@
-//! What would be sent, for whoever asks before it is.
+//! Drafts of requests, for previews.
 
 use serde_json::Value;
 
@@ -7,24 +7,24 @@ use crate::pagerduty::event::{Action, Event};
 use crate::secret::Secret;
 use crate::text;
 
-/// What would be sent for one event, without its routing key.
+/// The request that one event would make, without its routing key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
-    /// The body, with the name of the variable where the routing key goes.
+    /// The body, with the name of the variable in place of the routing key.
     pub body: Value,
-    /// The SHA-256 of the body with the routing key, in hex: that of the first request for the event.
+    /// The SHA-256 of the body with the routing key, in hex. It is that of the first request for the event.
     pub sha256: String,
-    /// The same with the routing key before the one in use, where the event goes out with that too.
+    /// The same for the previous routing key, if the event would be sent with that key too.
     pub previous_sha256: Option<String>,
-    /// The variable that holds the routing key.
+    /// The variable that contains the routing key.
     pub variable: String,
-    /// Where it would go.
+    /// The URL.
     pub url: String,
-    /// Why it would not be sent, where it would not.
+    /// Why the event would not be sent, if it would not.
     pub not_sent: Option<&'static str>,
 }
 
-/// What [`super::deliver`] would send, and nothing is sent. `variable` holds the routing key.
+/// Drafts the requests that [`super::deliver`] would make, without sending them. `variable` contains the routing key.
 pub fn draft(events: &[Event], destination: Destination<'_>, variable: &str) -> Vec<Draft> {
     let draft = |event: &Event| {
         let mut body = event.to_json();
@@ -48,7 +48,8 @@ pub fn draft(events: &[Event], destination: Destination<'_>, variable: &str) -> 
     events.iter().map(draft).collect()
 }
 
-/// Whether a routing key is an orchestration's. <https://developer.pagerduty.com/docs/events-api-v2-overview>
+/// Whether a routing key belongs to an event orchestration, which accepts no change events.
+/// <https://developer.pagerduty.com/docs/events-api-v2-overview>
 pub fn takes_no_changes(key: &Secret) -> bool {
     key.expose().starts_with('R')
 }

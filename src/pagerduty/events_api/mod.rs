@@ -1,12 +1,16 @@
-//! Events to PagerDuty: requests out, answers to outcomes.
+//! Sends events to PagerDuty and turns the responses into outcomes.
 //!
-//! An event counts as accepted only where PagerDuty said so in words that can be read. Everything else is trouble, and
-//! the outcome says whose: another try may help, or a person has to.
+//! An event counts as accepted only if PagerDuty's response says so explicitly. All other responses are failures, and
+//! the outcome says whether a retry may help or an operator has to act.
 //!
-//! Events of one alert make a lane and go out one after the other: a resolve that overtakes its trigger would be
-//! dropped and leave the alert open. Lanes go out together. Within its lane an event is sent, and sent once more where
-//! that may help and there is time; then with the routing key before the one in use, where it can only be done with
-//! that; and where PagerDuty will not have it as it is, in its least form.
+//! The events of one alert form a lane and are sent one after the other: if a resolve overtook its trigger, PagerDuty
+//! would ignore the resolve and leave the alert open. Lanes run concurrently. Within its lane, each event is sent as
+//! follows:
+//!
+//! 1. It is sent with the current routing key, and retried once if that may help and time allows.
+//! 2. If PagerDuty rejects the event as invalid, its minimal form is sent.
+//! 3. An acknowledge or a resolve is then sent with the previous routing key too. So is an event that PagerDuty rejects
+//!    with the current key.
 
 use std::time::Duration;
 
@@ -25,20 +29,20 @@ pub use self::outcome::{Failure, Outcome, Sent, Verdict};
 pub use self::probe::{Probe, probe};
 use self::run::{DeliveryRun, LanePosition};
 
-/// Where events go, and with what.
+/// Where to send events, and with which keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'a> {
-    /// The routing key, and the one before it.
+    /// The current and the previous routing key.
     pub keys: &'a Rotation,
-    /// Where PagerDuty takes alert events.
+    /// PagerDuty's URL for alert events.
     pub alerts: &'a Url,
-    /// Where PagerDuty takes change events.
+    /// PagerDuty's URL for change events.
     pub changes: &'a Url,
-    /// Whether an event that PagerDuty refuses as invalid is tried in its least form.
+    /// Whether to send the minimal form of an event that PagerDuty rejects as invalid.
     pub minimal: bool,
 }
 
-/// Sends events and waits for every answer, until `deadline` at the latest. One outcome for each event, in order.
+/// Sends events and waits for every response, until `deadline` at the latest. Returns one outcome per event, in order.
 pub fn deliver(
     host: &mut dyn Host,
     events: &[Event],

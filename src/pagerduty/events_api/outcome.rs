@@ -1,4 +1,4 @@
-//! What came of each event, and what that means for its sender.
+//! The outcome of each event, and the verdict for its sender.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,73 +8,74 @@ use crate::pagerduty::answer::{self, Answer, Class};
 use crate::pagerduty::event::Action;
 use crate::runtime::SendError;
 
-/// The shortest pause before the second try. What is added to it differs from event to event and is no longer.
+/// The shortest pause before the retry. A part that differs from event to event is added to it, and is never longer
+/// than it.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What came of one event.
+/// The result of sending one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What the event was to do.
+    /// The event's action.
     pub action: Action,
-    /// The alert that it was to do it to; a change has none.
+    /// The event's dedup key. `None` for a change event.
     pub dedup_key: Option<String>,
-    /// What came of it with the routing key in use.
+    /// The result with the current routing key.
     pub current: Sent,
-    /// What came of it with the routing key before that, where it was sent with it.
+    /// The result with the previous routing key, if the event was sent with it.
     pub previous: Option<Sent>,
-    /// Whether it went out in its least form in the end.
+    /// Whether the minimal form was sent in the end.
     pub minimal: bool,
 }
 
-/// What came of an event with one routing key.
+/// The result of sending an event with one routing key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// The SHA-256 of the body that was sent last, in hex; empty where none was.
+    /// The SHA-256 of the last body sent, in hex. Empty if none was sent.
     pub sha256: String,
     /// How often it was sent.
     pub attempts: u8,
-    /// PagerDuty's last answer, or why there was none.
+    /// PagerDuty's last response, or why there is no response.
     pub answer: Result<Answer, Failure>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// An orchestration's routing key takes no change events, so it was not sent.
+    /// Not sent: an orchestration's routing key accepts no change events.
     ChangeKey,
     /// The request failed.
     Send(SendError),
-    /// It was not sent, because PagerDuty was turning others away.
+    /// Not sent: PagerDuty was rate-limiting other events.
     Throttled,
-    /// It was not sent for want of time.
+    /// Not sent: no time left.
     Unsent,
 }
 
-/// What an outcome means for the sender; of several the last in this order counts.
+/// The meaning of an outcome for the sender. Of several verdicts, the last in this order counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// PagerDuty has it.
+    /// PagerDuty accepted the event.
     Accepted,
-    /// PagerDuty will not take this event, ever.
+    /// PagerDuty rejects the event as invalid. No retry can help.
     Refused,
-    /// The same event may be taken later. A sender that tries again may bring it through, so this goes before refusals.
+    /// A retry of the same event may succeed. A sender that retries may get it through, so this outranks a rejection.
     Retry,
-    /// The runtime does not let it out.
+    /// The runtime blocks outbound requests to PagerDuty.
     Blocked,
-    /// What answers there is not PagerDuty's Events API.
+    /// The server at the events URL is not PagerDuty's Events API.
     Misdirected,
-    /// PagerDuty does not take the routing key.
+    /// PagerDuty rejects the routing key.
     RefusedKey,
 }
 
 impl Outcome {
-    /// What it means. One key's acceptance is enough for a trigger: the page is out. What is to close an alert has to
-    /// reach both, but for a key that PagerDuty does not know, with which none can be open.
+    /// The verdict. For a trigger one accepting key is enough, because the page is sent. An acknowledge or a resolve
+    /// has to reach both keys, except a key that PagerDuty does not know: no alert can be open with that one.
     pub fn verdict(&self) -> Verdict {
         self.deciding().verdict()
     }
 
-    /// The result that the verdict comes from.
+    /// The result that decides the verdict.
     pub fn deciding(&self) -> &Sent {
         let Some(previous) = &self.previous else { return &self.current };
         let previous_counts = match self.action {
@@ -88,7 +89,7 @@ impl Outcome {
 }
 
 impl Sent {
-    /// What it means.
+    /// The verdict on this result.
     pub fn verdict(&self) -> Verdict {
         let answer = match &self.answer {
             Ok(answer) => answer,
@@ -102,14 +103,14 @@ impl Sent {
             Class::Elsewhere | Class::NotFound => Verdict::Misdirected,
             Class::Invalid if self.is_unknown_key() => Verdict::RefusedKey,
             Class::Invalid => Verdict::Refused,
-            // Success that nobody confirms, too.
+            // This includes a success status that the body does not confirm.
             Class::Later | Class::Success | Class::Throttled => Verdict::Retry,
         }
     }
 
-    /// Whether PagerDuty says that there is no such routing key. It is the only refusal whose cause is elsewhere than in
-    /// the event; seen as plain text and inside JSON. Where the wording changes, the answer is still a refusal, and the
-    /// previous key is still tried.
+    /// Whether PagerDuty says that the routing key does not exist. This is the only rejection whose cause is not the
+    /// event itself. PagerDuty sends it as plain text and inside JSON. If the wording changes, the response still
+    /// counts as a rejection, and the previous key is still used.
     pub fn is_unknown_key(&self) -> bool {
         let Ok(answer) = &self.answer else { return false };
         let words = answer.words.to_ascii_lowercase();
@@ -120,10 +121,10 @@ impl Sent {
         Sent { sha256: String::new(), attempts: 0, answer: Err(Failure::Unsent) }
     }
 
-    /// How long to wait before the second try of what may be taken later; nothing where one makes no sense.
+    /// The pause before the retry. Returns `None` if a retry makes no sense.
     pub(super) fn pause(&self) -> Option<Duration> {
         match &self.answer {
-            // The rate is counted over a minute, so without a word how soon there is room, it is not soon.
+            // PagerDuty counts the rate over a minute. Without a `retry-after`, there will be no room soon.
             Ok(Answer { status: 429, retry_after: None, .. }) => None,
             Ok(Answer { retry_after: Some(seconds), .. }) => {
                 Some(Duration::from_secs(*seconds).saturating_add(self.spread()))
@@ -132,8 +133,7 @@ impl Sent {
         }
     }
 
-    /// Events that failed together are not to come again together: the body's hash tells them apart. Less than
-    /// [`PAUSE`].
+    /// Spreads the retries of events that failed together, by the hash of the body. It is shorter than [`PAUSE`].
     fn spread(&self) -> Duration {
         let byte = self.sha256.get(..2).and_then(|byte| u64::from_str_radix(byte, 16).ok());
         Duration::from_micros(byte.unwrap_or_default() * 390)

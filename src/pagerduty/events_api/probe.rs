@@ -1,4 +1,4 @@
-//! Whether PagerDuty takes a routing key, asked without paging anybody.
+//! Checks whether PagerDuty accepts a routing key, without paging anybody.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::pagerduty::event::Event;
 use crate::runtime::{Host, HttpRequest, Next};
 use crate::secret::Secret;
 
-/// A routing key, and an event that does nothing with it.
+/// A routing key, and an event that has no effect with it.
 pub struct Probe<'a> {
     /// The key.
     pub key: &'a Secret,
@@ -17,8 +17,9 @@ pub struct Probe<'a> {
     pub event: Event,
 }
 
-/// Asks PagerDuty whether it takes each routing key: first at the first of `urls`, and where the key is not known, at the
-/// next. What was answered to each, in that order; nothing where no time was left to ask.
+/// Asks PagerDuty whether it accepts each routing key: first at the first of `urls`, and at the next one if the key is
+/// unknown there. Returns the responses for each key, in that order. The list of a key is empty if there was no time
+/// left to ask.
 pub fn probe(host: &mut dyn Host, probes: &[Probe<'_>], urls: &[&Url], deadline: Duration) -> Vec<Vec<Sent>> {
     let hidden: Vec<&Secret> = probes.iter().map(|probe| probe.key).collect();
     let mut told: Vec<Vec<Sent>> = probes.iter().map(|_| Vec::new()).collect();

@@ -1,4 +1,4 @@
-//! The state of a delivery that is under way: which event each lane sends, with which key, in which form.
+//! The state of a running delivery: which event each lane is sending, with which key and in which form.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::pagerduty::event::{Action, Event};
 use crate::runtime::{HttpRequest, HttpResponse, Next, SendError};
 use crate::text;
 
-/// A try that would have less time than this is not worth making.
+/// The shortest time that makes a retry worthwhile.
 const TRY_MIN: Duration = Duration::from_millis(100);
 
-/// How far a lane is.
+/// The progress of a lane.
 #[derive(Default)]
 pub(super) struct LanePosition {
-    /// Which of the lane's events is being sent.
+    /// The position of the current event in the lane.
     at: usize,
-    /// Whether it goes with the previous routing key.
+    /// Whether it is sent with the previous routing key.
     previous: bool,
-    /// Its least form, once that is what is sent.
+    /// Its minimal form, once that is sent instead.
     minimal: Option<Event>,
-    /// The body that is under way.
+    /// The body of the current request.
     body: Vec<u8>,
 }
 
@@ -30,14 +30,14 @@ pub(super) struct DeliveryRun<'a> {
     pub(super) events: &'a [Event],
     pub(super) destination: Destination<'a>,
     pub(super) deadline: Duration,
-    /// Whether PagerDuty has turned an event away for the rate, with the current key and with the previous one, so that
-    /// more of them would only make it worse.
+    /// Whether PagerDuty has rate-limited an event, with the current key and with the previous one. More events would
+    /// only make it worse.
     pub(super) throttled: [bool; 2],
     pub(super) outcomes: Vec<Outcome>,
 }
 
 impl DeliveryRun<'_> {
-    /// What a lane sends next.
+    /// Returns the next request of a lane.
     pub(super) fn step(
         &mut self,
         lane: &[usize],
@@ -70,7 +70,8 @@ impl DeliveryRun<'_> {
         None
     }
 
-    /// Takes an answer in; how long to wait with the next request for the same event, where there is one to make.
+    /// Records an answer. Returns the pause before the next request for the same event, or `None` if that event is
+    /// done.
     fn follow(
         &mut self,
         index: usize,
@@ -103,13 +104,13 @@ impl DeliveryRun<'_> {
             position.minimal = self.events.get(index)?.minimal(&sent.to_string());
             if position.minimal.is_some() {
                 outcome.minimal = true;
-                // The least form is an event of its own: whatever comes of it is final.
+                // The minimal form is an event of its own, so its result is final.
                 self.encode(index, position);
                 return Some(Duration::ZERO);
             }
         }
-        // PagerDuty knows an alert by routing key and dedup key: what the previous key opened, only that key closes. And
-        // a page goes out with the previous key where it does not with the current one.
+        // PagerDuty identifies an alert by routing key and dedup key, so only the previous key closes what it opened. A
+        // trigger is sent with the previous key if the current one does not work.
         let wanted = outcome.action.closes() || matches!(verdict, Verdict::RefusedKey | Verdict::Refused);
         if !position.previous && keys.previous.is_some() && wanted {
             let [_, throttled] = self.throttled;
@@ -122,7 +123,7 @@ impl DeliveryRun<'_> {
         None
     }
 
-    /// Puts the body together that goes out now.
+    /// Builds the body for the next request.
     fn encode(&self, index: usize, position: &mut LanePosition) {
         let previous = self.destination.keys.previous.as_ref().filter(|_| position.previous);
         let key = previous.unwrap_or(&self.destination.keys.current);

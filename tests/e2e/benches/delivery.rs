@@ -1,7 +1,7 @@
-//! What a delivery takes, by the component's own clock: `cargo test --bench delivery`.
+//! The duration of a delivery, by the component's own clock: `cargo test --bench delivery`.
 //!
-//! Numbers are the guest's: from the request's arrival to the end of its last wait. PagerDuty is the double on loopback,
-//! so they are the relay's own share and the time that the double is told to take.
+//! The numbers are the guest's: from the request's arrival to the end of its last wait. PagerDuty is the mock on
+//! localhost, so they include only the relay's own time and the mock's configured delay.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use pagerelay_e2e::run;
 use pagerelay_e2e::runtime::{Call, World, relay};
 use serde_json::{Value, json};
 
-/// How often each is measured.
+/// How often each case is measured.
 const RUNS: usize = 20;
 
 fn group(alerts: usize) -> String {
@@ -42,7 +42,7 @@ fn main() {
     }
 }
 
-/// How long a delivery took in all, and to be mapped.
+/// The total duration of a delivery, and the duration of its mapping.
 async fn measure(alerts: usize, pause: u64) -> (u64, u64) {
     let pagerduty = PagerDuty::start().await;
     if pause > 0 {

@@ -1,9 +1,9 @@
-//! Builds the component, and first gets what that takes: a Rust compiler with a standard library for
+//! Builds the component. First it finds or installs a Rust compiler with a standard library for
 //! `wasm32-unknown-unknown`.
 //!
-//! In this order: a compiler that has it; `rustup target add`; a compiler whose library source is at hand (rustup's
-//! `rust-src`, or Debian's `rustc-web` with `rust-web-src`); with `PAGERELAY_INSTALL=1`, as root on Debian, the packages;
-//! else a word on what to do.
+//! It tries in this order: a compiler that has the library; `rustup target add`; a compiler with the source of the
+//! library (rustup's `rust-src`, or Debian's `rustc-web` with `rust-web-src`); with `PAGERELAY_INSTALL=1`, as root on
+//! Debian, the packages. If all of this fails, it prints instructions.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,13 +16,13 @@ use anyhow::{Context, Result, bail};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Debian's compiler with its library source. `--no-install-recommends`, or it pulls in a desktop's worth.
+/// Debian's compiler with its library source. Without `--no-install-recommends`, it would install a whole desktop.
 const DEBIAN: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
 
-/// Which variable store the component imports.
+/// The variable store that the component imports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
-    /// The one that ships: Spin's draft.
+    /// The released component: Spin's draft.
     Spin,
     /// Feature `wasmtime`: the draft of `wasmtime serve`.
     Wasmtime,
@@ -37,7 +37,7 @@ impl Flavour {
     }
 }
 
-/// The component, built if it has to be. Progress goes to the terminal.
+/// The component, built if necessary. Progress is printed to the terminal.
 pub fn component(flavour: Flavour) -> &'static Path {
     static SPIN: OnceLock<PathBuf> = OnceLock::new();
     static WASMTIME: OnceLock<PathBuf> = OnceLock::new();
@@ -71,14 +71,14 @@ fn build(flavour: Flavour) -> Result<PathBuf> {
     }
     run_quietly_when_there_is_nothing_to_do(cargo)?;
     let built = folder.join(TARGET).join("release/pagerelay.wasm");
-    // Both flavours come out under one name. Another process may be reading the copy, so it is replaced in one go.
+    // Both flavours have one file name. Another process may be reading the copy, so it is replaced atomically.
     let fresh = copy.with_extension("new");
     std::fs::copy(&built, &fresh).with_context(|| format!("{} is missing", built.display()))?;
     std::fs::rename(&fresh, &copy)?;
     Ok(copy)
 }
 
-/// Runs cargo and passes on what it says, but for the line that only says that it has finished.
+/// Runs cargo and passes its output on, except the line that only says that it has finished.
 fn run_quietly_when_there_is_nothing_to_do(mut cargo: Command) -> Result<()> {
     if std::io::stderr().is_terminal() {
         cargo.env("CARGO_TERM_COLOR", "always");
@@ -101,9 +101,9 @@ fn run_quietly_when_there_is_nothing_to_do(mut cargo: Command) -> Result<()> {
 struct Toolchain {
     cargo: PathBuf,
     rustc: PathBuf,
-    /// Whether the standard library has to be built too.
+    /// Whether to build the standard library too.
     build_std: bool,
-    /// Where `wasm-ld` is, where the compiler does not bring it along.
+    /// The folder of `wasm-ld`, if the compiler does not include it.
     linker: Option<PathBuf>,
     says: String,
 }
@@ -115,7 +115,7 @@ impl Toolchain {
         if let Some(ready) = here.as_is() {
             return Ok(ready);
         }
-        // A machine whose rustup cannot reach its server is not to wait for it each time.
+        // If rustup cannot reach its server on this machine, it should not wait for it each time.
         let unreachable = root.join("target/component/rustup-cannot-add-the-target");
         if on_path("rustup") && !unreachable.exists() {
             say(&format!("installing the target: rustup target add {TARGET} …"));
@@ -130,11 +130,11 @@ impl Toolchain {
         if let Some(ready) = here.with_source().or_else(|| debian.with_source()) {
             return Ok(ready);
         }
-        // Only where it is asked for: tests do not change a developer's machine.
+        // Only on request: tests do not change a developer's machine.
         let may_install = std::env::var("PAGERELAY_INSTALL").is_ok_and(|value| value == "1");
         if may_install && is_root() && on_path("apt-get") {
             apt_get(DEBIAN)?;
-            // Debian's own name for the linker leads to a package of its own; rustup's linker does as well.
+            // Debian's own name for the linker is in another package. rustup's linker also works.
             if debian.wasm_ld().is_none()
                 && let Ok(link) = std::fs::read_link("/usr/bin/rust-lld")
             {
@@ -157,7 +157,7 @@ impl Toolchain {
         Toolchain { cargo, rustc, build_std: false, linker: None, says: String::new() }
     }
 
-    /// The compiler where it has the target's standard library.
+    /// The compiler, if it has the target's standard library.
     fn as_is(&self) -> Option<Toolchain> {
         let libraries = self.ask(&["--print", "target-libdir", "--target", TARGET])?;
         let mut files = Path::new(&libraries).read_dir().ok()?;
@@ -167,7 +167,7 @@ impl Toolchain {
         })
     }
 
-    /// The compiler where it has the library's source and something links.
+    /// The compiler, if it has the library's source and a linker is available.
     fn with_source(&self) -> Option<Toolchain> {
         let sysroot = PathBuf::from(self.ask(&["--print", "sysroot"])?);
         if !sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").exists() || !on_path(&self.cargo) {
@@ -201,7 +201,7 @@ impl Toolchain {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// A command that sees this toolchain and nothing of the one that runs the tests.
+    /// A command that uses this toolchain, without the environment of the one that runs the tests.
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         for name in ["CARGO", "CARGO_ENCODED_RUSTFLAGS", "LD_LIBRARY_PATH", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS"] {
@@ -214,7 +214,7 @@ impl Toolchain {
             command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
         }
         if let Some(linker) = &self.linker {
-            // At the end: this folder can hold more than the linker.
+            // At the end, because this folder can contain more than the linker.
             let path = std::env::var_os("PATH").unwrap_or_default();
             let folders = std::env::split_paths(&path).chain([linker.clone()]);
             command.env("PATH", std::env::join_paths(folders).expect("a PATH that was one before"));
@@ -231,7 +231,7 @@ fn apt_get(packages: &[&str]) -> Result<()> {
         if arguments.len() > 1 {
             command.args(packages);
         }
-        // The line above says enough; what goes wrong is on standard error.
+        // The line above is enough; errors are on standard error.
         command.stdout(Stdio::null());
         if !command.status()?.success() {
             bail!("apt-get {} failed", arguments.join(" "));
@@ -240,9 +240,9 @@ fn apt_get(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A line for whoever waits. Unlike `eprintln!`, the test runner does not hold it back.
+/// Prints a progress line. Unlike the output of `eprintln!`, the test runner does not capture it.
 fn say(line: &str) {
-    // Where nobody reads any more there is nobody to tell.
+    // If standard error is closed, nobody needs the line.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -1,4 +1,4 @@
-//! What the tests of the component and the dev server share: the component built and hosted, and PagerDuty played.
+//! Shared code of the component's tests and the dev server: it builds and hosts the component, and mocks PagerDuty.
 
 #![allow(missing_docs, reason = "it is for the tests of this workspace alone")]
 
@@ -15,7 +15,7 @@ pub use pagerelay_support::{
     ROUTING_KEY, SECRET, SERVICE_KEY, contract, credentials, examples, fixtures, golden, root, vectors,
 };
 
-/// Runs a future to its end, on one runtime for all tests of a binary.
+/// Runs a future to completion, on one runtime for all tests of a binary.
 pub fn run<F: Future>(future: F) -> F::Output {
     let _shared = ALONE.read().unwrap_or_else(PoisonError::into_inner);
     runtime().block_on(future)

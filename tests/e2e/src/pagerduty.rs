@@ -1,7 +1,8 @@
-//! A PagerDuty to test against: a real HTTP server on loopback that enforces our strict contract, keeps alerts as
-//! PagerDuty does, answers as PagerDuty was seen to answer, and fails in every way that a server can.
+//! A mock of PagerDuty's Events API: a real HTTP server on localhost. It enforces our strict contract, keeps alerts as
+//! PagerDuty does, answers as the real PagerDuty was observed to answer, and can fail in every way that a server can.
 //!
-//! HTTP is spoken by hand here: a library would not answer before it has read, break off inside, or say what is no HTTP.
+//! It writes HTTP by hand: a library would not answer before it has read the request, end early, or send data that is
+//! not HTTP.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::contract;
 
-/// The double. Stops when it is dropped.
+/// The mock. It stops when it is dropped.
 pub struct PagerDuty {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -30,7 +31,7 @@ struct Shared {
     show: Option<Show>,
 }
 
-/// Something to do for every request.
+/// A callback for every request.
 pub type Show = Box<dyn Fn(&Received) + Send + Sync>;
 
 #[derive(Default)]
@@ -40,31 +41,31 @@ struct State {
     changes: Vec<Value>,
     script: VecDeque<Answer>,
     faults: Vec<(Option<String>, Answer)>,
-    /// An answer for the first request about each alert, and the alerts that have had it.
+    /// An answer for the first request of each alert, and the alerts that have had it.
     once: Option<(Answer, BTreeSet<String>)>,
     revoked: BTreeSet<String>,
-    /// How many requests are being answered, and the most that ever were at the same time.
+    /// How many requests are running, and the most that ran at the same time.
     under_way: (usize, usize),
-    /// Faults that come and go by themselves.
+    /// Intermittent faults.
     chaos: Option<Chaos>,
-    /// How many more events the running minute takes, where that is limited.
+    /// How many more events the current minute accepts, if it is limited.
     room: Option<usize>,
 }
 
-/// A request, and what it was told.
+/// A request, and its answer.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub path: String,
     pub headers: BTreeMap<String, String>,
     pub bytes: Bytes,
-    /// The body, `null` where it is not JSON.
+    /// The body. `null` if it is not JSON.
     pub event: Value,
     pub status: u16,
-    /// What happened to the alert: "opened", "dropped: no open alert" …
+    /// The effect on the alert: "opened", "dropped: no open alert" …
     pub effect: String,
 }
 
-/// An alert, as PagerDuty keeps it: by routing key and dedup key.
+/// An alert. Its identity is the routing key and the dedup key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
     pub status: &'static str,
@@ -74,13 +75,13 @@ pub struct Alert {
     pub opened: usize,
 }
 
-/// Faults by seed: the nth request about an alert fares the same in every run, in whatever order requests arrive.
+/// Faults by seed: the nth request of an alert has the same result in every run, in any order of the requests.
 #[derive(Clone, Debug)]
 pub struct Chaos {
     pub seed: u64,
-    /// How many of a hundred requests fail.
+    /// The percentage of requests that fail.
     pub percent: u64,
-    /// How often in a row the same alert may fail.
+    /// The largest number of consecutive failures of one alert.
     pub in_a_row: u64,
     counts: BTreeMap<String, (u64, u64)>,
 }
@@ -123,32 +124,32 @@ impl Chaos {
     }
 }
 
-/// An answer to give instead of PagerDuty's.
+/// An answer instead of PagerDuty's own.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// PagerDuty's own.
+    /// PagerDuty's own answer.
     Own,
-    /// This status and body, after this long.
+    /// This status and body, after this delay.
     Say(u16, String, Duration),
-    /// This status with one more header, and no body.
+    /// This status with one more header, and without a body.
     With(u16, &'static str),
-    /// This status and body before the event has been read; the rest of it is never read.
+    /// This status and body before the event has been read. The rest of it is never read.
     Early(u16, String),
-    /// The same, and the connection is closed at once.
+    /// The same, and the connection is closed immediately.
     EarlyClose(u16, String),
-    /// Nothing: the connection is closed after the event has been read.
+    /// No answer: the connection is closed after the event has been read.
     Close,
-    /// Nothing: the connection is closed before anything has been read.
+    /// No answer: the connection is closed before anything has been read.
     CloseUnread,
-    /// The event is taken, and the answer breaks off in its middle.
+    /// The event is accepted, and the answer ends early.
     CloseInside,
-    /// The event is taken, and the connection is closed without a word.
+    /// The event is accepted, and the connection is closed without an answer.
     Lose,
-    /// The event is taken, the first byte of the answer never comes.
+    /// The event is accepted, and the first byte of the answer never arrives.
     Stall,
-    /// The event is taken, the second half of the answer never comes.
+    /// The event is accepted, and the second half of the answer never arrives.
     StallInside,
-    /// What is no HTTP.
+    /// Data that is not HTTP.
     Garbage,
 }
 
@@ -159,12 +160,12 @@ impl Answer {
 }
 
 impl PagerDuty {
-    /// Starts the double on a port that the system picks.
+    /// Starts the mock on a port that the system picks.
     pub async fn start() -> PagerDuty {
         PagerDuty::showing(None).await
     }
 
-    /// The same, with something to do for every request.
+    /// Like [`PagerDuty::start`], with a callback for every request.
     pub async fn showing(show: Option<Show>) -> PagerDuty {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
@@ -173,7 +174,7 @@ impl PagerDuty {
         PagerDuty { address, shared, server }
     }
 
-    /// What to set variable `events_url` to.
+    /// The value for variable `events_url`.
     pub fn url(&self) -> String {
         format!("http://{}/v2/enqueue", self.address)
     }
@@ -182,22 +183,22 @@ impl PagerDuty {
         self.address
     }
 
-    /// Answers to give to the next requests, in order.
+    /// Sets the answers of the next requests, in order.
     pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         self.shared.state.lock().unwrap().script.extend(answers);
     }
 
-    /// An answer to give to every request for this alert, or for all.
+    /// Sets the answer of every request of this alert, or of all alerts.
     pub fn fault(&self, dedup_key: Option<&str>, answer: Answer) {
         self.shared.state.lock().unwrap().faults.push((dedup_key.map(str::to_owned), answer));
     }
 
-    /// Faults that come and go by themselves.
+    /// Starts intermittent faults.
     pub fn chaos(&self, chaos: Chaos) {
         self.shared.state.lock().unwrap().chaos = Some(chaos);
     }
 
-    /// An answer to give to the first request about each alert.
+    /// Sets the answer of the first request of each alert.
     pub fn once(&self, answer: Answer) {
         self.shared.state.lock().unwrap().once = Some((answer, BTreeSet::new()));
     }
@@ -210,22 +211,22 @@ impl PagerDuty {
         state.script.clear();
     }
 
-    /// A routing key that is not known, or no more.
+    /// Makes a routing key unknown.
     pub fn revoke(&self, routing_key: &str) {
         self.shared.state.lock().unwrap().revoked.insert(routing_key.to_owned());
     }
 
-    /// From now on a minute takes this many events, and this one has just begun.
+    /// Limits a minute to this many events, and starts a new minute.
     pub fn minute(&self, room: usize) {
         self.shared.state.lock().unwrap().room = Some(room);
     }
 
-    /// The most requests that were being answered at the same time.
+    /// The most requests that ran at the same time.
     pub fn most_under_way(&self) -> usize {
         self.shared.state.lock().unwrap().under_way.1
     }
 
-    /// Ends the server in the middle of whatever it does. What it has taken stays.
+    /// Stops the server in the middle of any request. Accepted events are kept.
     pub fn kill(&self) {
         self.server.abort();
     }
@@ -235,7 +236,7 @@ impl PagerDuty {
         self.shared.state.lock().unwrap().received.clone()
     }
 
-    /// All requests so far, which are forgotten.
+    /// All requests so far. The mock forgets them.
     pub fn take_received(&self) -> Vec<Received> {
         std::mem::take(&mut self.shared.state.lock().unwrap().received)
     }
@@ -256,7 +257,7 @@ impl PagerDuty {
         self.shared.state.lock().unwrap().changes.clone()
     }
 
-    /// Waits until a request satisfies `wanted`, and gives it.
+    /// Waits until a request satisfies `wanted`, and returns it.
     pub async fn wait_for(&self, wanted: impl Fn(&Received) -> bool) -> Received {
         loop {
             let arrived = self.shared.arrived.notified();
@@ -275,16 +276,16 @@ impl Drop for PagerDuty {
 }
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    // Ends with this task, so that killing it breaks every connection.
+    // The set ends with this task, so that killing it breaks every connection.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
-        // A connection that breaks is the client's business, or the script's.
+        // A broken connection is intended by the client or the script.
         connections.spawn(async move { answer(stream, &shared).await.unwrap_or_default() });
     }
 }
 
-/// A request as far as it has been read.
+/// A request, as far as it has been read.
 #[derive(Default)]
 struct Request {
     method: String,
@@ -294,32 +295,20 @@ struct Request {
     length: usize,
 }
 
-/// Reads a request's head, and of its body as much as names the alert.
+/// Reads a request's head, and enough of its body to name the alert.
 async fn read_head(stream: &mut TcpStream) -> std::io::Result<Request> {
     let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at;
-        }
+    let (length, mut request) = loop {
         read_more(stream, &mut bytes).await?;
-        if !bytes[0].is_ascii_uppercase() {
-            // TLS, say.
-            return Err(std::io::ErrorKind::InvalidData.into());
+        let mut headers = [httparse::EMPTY_HEADER; 32];
+        let mut head = httparse::Request::new(&mut headers);
+        // TLS, for example.
+        match head.parse(&bytes).map_err(|_| std::io::ErrorKind::InvalidData)? {
+            httparse::Status::Complete(length) => break (length, Request::of(&head)),
+            httparse::Status::Partial => {}
         }
     };
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = head.lines();
-    let mut first = lines.next().unwrap_or_default().split(' ');
-    let mut request = Request {
-        method: first.next().unwrap_or_default().to_owned(),
-        path: first.next().unwrap_or_default().to_owned(),
-        body: bytes.split_off(end + 4),
-        ..Request::default()
-    };
-    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-        request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    request.length = request.headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
+    request.body = bytes.split_off(length);
     while request.body.len() < request.length && request.peek("event_action").is_empty() {
         read_more(stream, &mut request.body).await?;
     }
@@ -334,7 +323,20 @@ async fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Resu
 }
 
 impl Request {
-    /// A member of the event, from as much of the body as there is. Bodies are sorted by name, so it is near the start.
+    fn of(head: &httparse::Request<'_, '_>) -> Request {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers: BTreeMap<String, String> =
+            head.headers.iter().map(|header| (header.name.to_ascii_lowercase(), text(header.value))).collect();
+        Request {
+            method: head.method.unwrap_or_default().to_owned(),
+            path: head.path.unwrap_or_default().to_owned(),
+            length: headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or_default(),
+            headers,
+            ..Request::default()
+        }
+    }
+
+    /// A member of the event, from a partial body. Bodies are sorted by name, so it is near the start.
     fn peek(&self, name: &str) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let value = text.split_once(&format!("\"{name}\":\"")).and_then(|(_, rest)| rest.split_once('"'));
@@ -343,7 +345,7 @@ impl Request {
 }
 
 async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    // Before anything is read, only what is said of all requests can be known.
+    // Before anything is read, only the faults of all requests can apply.
     if shared.state.lock().unwrap().faults.iter().any(|(key, f)| key.is_none() && matches!(f, Answer::CloseUnread)) {
         return Ok(());
     }
@@ -377,7 +379,7 @@ async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         shared.note(received);
         write(&mut stream, *status, "", body, 1.0).await?;
         if matches!(scripted, Answer::Early(..)) {
-            // Until the client goes away.
+            // Until the client closes the connection.
             std::future::pending::<()>().await;
         }
         return Ok(());
@@ -436,7 +438,7 @@ async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-/// Writes an answer, or the first part of it: its head and this share of its body.
+/// Writes an answer, or its head and this share of its body.
 async fn write(stream: &mut TcpStream, status: u16, header: &str, body: &str, share: f64) -> std::io::Result<()> {
     let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
     let head = format!(
@@ -479,7 +481,7 @@ impl Shared {
 }
 
 impl State {
-    /// Takes an event as PagerDuty would: status, body, and what came of it.
+    /// Handles an event as PagerDuty would. Returns status, body, and effect.
     fn take(&mut self, method: &str, received: &Received) -> (u16, String, String) {
         let change = received.path == "/v2/change/enqueue";
         if method != "POST" || received.path != "/v2/enqueue" && !change {

@@ -1,5 +1,5 @@
-//! PagerDuty's REST API to test against: users, services, incidents and notes, strict about headers, with tokens of each
-//! kind, pages, rates and the shapes of errors that PagerDuty's pages and issues show.
+//! A mock of PagerDuty's REST API: users, services, incidents and notes. It is strict about headers and supports tokens
+//! of each kind, pages, rate limits and the error shapes in PagerDuty's pages and issues.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// The double. Stops when it is dropped.
+/// The mock. It stops when it is dropped.
 pub struct Rest {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
@@ -29,30 +29,30 @@ struct State {
     notes: Vec<(String, Value)>,
     received: Vec<Received>,
     script: VecDeque<Answer>,
-    /// Paths (their beginnings) with an answer of their own.
+    /// Prefixes of paths with their own answers.
     faults: Vec<(String, Answer)>,
-    /// The largest page, where it is smaller than PagerDuty's.
+    /// The largest page, if it is smaller than PagerDuty's.
     page_max: Option<usize>,
     forbidden: BTreeSet<String>,
 }
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// A user's, with this role.
+    /// A user's token, with this role.
     User(&'static str),
-    /// An account's.
+    /// An account's token.
     Account,
 }
 
-/// A status, a header where it is not empty, and a body.
+/// A status, a header (unless it is empty), and a body.
 pub type Answer = (u16, &'static str, String);
 
-/// A request, and what it was told.
+/// A request, and its answer.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub method: String,
-    /// With the query, as it came.
+    /// The target with its query, unchanged.
     pub target: String,
     pub headers: BTreeMap<String, String>,
     pub body: Bytes,
@@ -63,7 +63,7 @@ pub struct Received {
 pub const TOKEN: &str = "u+RestDoubleToken000";
 
 impl Rest {
-    /// Starts the double on a port that the system picks. It knows [`TOKEN`].
+    /// Starts the mock on a port that the system picks. It accepts [`TOKEN`].
     pub async fn start() -> Rest {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
@@ -73,7 +73,7 @@ impl Rest {
         Rest { address, state, task }
     }
 
-    /// What to set variable `api_url` to.
+    /// The value for variable `api_url`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -82,17 +82,17 @@ impl Rest {
         self.address
     }
 
-    /// A token that is known from now on, or known as something else.
+    /// Adds a token, or changes its kind.
     pub fn token(&self, token: &str, kind: Token) {
         self.state.lock().unwrap().tokens.insert(token.to_owned(), kind);
     }
 
-    /// A token that is known no more.
+    /// Removes a token.
     pub fn revoke(&self, token: &str) {
         self.state.lock().unwrap().tokens.remove(token);
     }
 
-    /// A service, with integrations that have these keys.
+    /// Adds a service, with integrations that have these keys.
     pub fn service(&self, id: &str, name: &str, status: &str, keys: &[&str]) {
         let integrations: Vec<Value> = keys
             .iter()
@@ -112,7 +112,7 @@ impl Rest {
         }
     }
 
-    /// An incident with the alert that has this dedup key.
+    /// Adds an incident with the alert that has this dedup key.
     pub fn incident(&self, id: &str, status: &str, dedup_key: &str, service: &str) {
         let mut state = self.state.lock().unwrap();
         let number = 100 + state.incidents.len();
@@ -134,12 +134,12 @@ impl Rest {
         self.state.lock().unwrap().notes.clone()
     }
 
-    /// Answers to give to the next requests, in order.
+    /// Sets the answers of the next requests, in order.
     pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         self.state.lock().unwrap().script.extend(answers);
     }
 
-    /// An answer to every request whose method and target begin so: `GET /services`.
+    /// Sets the answer of every request whose method and target begin like this: `GET /services`.
     pub fn fault(&self, begin: &str, answer: Answer) {
         self.state.lock().unwrap().faults.push((begin.to_owned(), answer));
     }
@@ -151,12 +151,12 @@ impl Rest {
         state.script.clear();
     }
 
-    /// What no token may do: `GET /services`.
+    /// Forbids a request for every token: `GET /services`.
     pub fn forbid(&self, begin: &str) {
         self.state.lock().unwrap().forbidden.insert(begin.to_owned());
     }
 
-    /// Makes pages smaller than they are asked for.
+    /// Makes pages smaller than requested.
     pub fn page_max(&self, items: usize) {
         self.state.lock().unwrap().page_max = Some(items);
     }
@@ -166,7 +166,7 @@ impl Rest {
         self.state.lock().unwrap().received.clone()
     }
 
-    /// All requests so far, which are forgotten.
+    /// All requests so far. The mock forgets them.
     pub fn take_received(&self) -> Vec<Received> {
         std::mem::take(&mut self.state.lock().unwrap().received)
     }
@@ -186,7 +186,7 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
                 let state = Arc::clone(&state);
                 async move { Ok::<_, std::convert::Infallible>(answer(request, &state).await) }
             });
-            // A connection that breaks is its client's business.
+            // A broken connection is the client's problem.
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
@@ -230,7 +230,7 @@ impl State {
         let header = |name: &str| received.headers.get(name).map(String::as_str).unwrap_or_default();
         let token = header("authorization").strip_prefix("Token token=").and_then(|token| self.tokens.get(token));
         let Some(token) = token.copied() else {
-            // Seen without JSON too.
+            // The real API was also observed to answer without JSON.
             return if header("authorization").is_empty() {
                 (401, "HTTP Token: Access denied.\n".to_owned())
             } else {
@@ -278,7 +278,7 @@ impl State {
             }
             ("GET", ["incidents"]) => {
                 let (keys, statuses) = (all("incident_key"), all("statuses[]"));
-                // Without it only the last month is looked at; these are older.
+                // Without this parameter, the API searches only the last month; these incidents are older.
                 let incidents = self.incidents.iter().filter(|_| all("date_range") == ["all"]);
                 let incidents = incidents.filter(|incident| {
                     let has = |member: &str, wanted: &[String]| {

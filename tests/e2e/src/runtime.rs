@@ -1,17 +1,18 @@
-//! The component under wasmtime: what a runtime that runs it provides, and no more.
+//! The component under wasmtime, with exactly the interfaces that a runtime provides.
 //!
-//! Linked are the interfaces of the `wasi:http/proxy` world and the variable store, as `wasmtime serve` without
-//! `-Scli` does it. Each request has an instance of its own, as on Spin.
+//! It links the interfaces of the `wasi:http/proxy` world and the variable store, like `wasmtime serve` without
+//! `-Scli`. Each request gets its own instance, as on Spin.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
-use wasmtime::{Engine, Result, Store};
+use wasmtime::{Config, Engine, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
@@ -30,30 +31,32 @@ use crate::{ROUTING_KEY, SECRET, credentials};
 pub struct Relay {
     pre: ProxyPre<Context>,
     engine: Engine,
+    /// Whether the instructions of each request are counted.
+    counts: bool,
 }
 
-/// What the world looks like to one request.
+/// The environment of one request.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     pub variables: BTreeMap<String, String>,
     /// Variables whose provider is down.
     pub broken: BTreeSet<String>,
     pub egress: Egress,
-    /// What the wall clock says, since the Unix epoch; the real time where this is nothing.
+    /// The wall clock, since the Unix epoch. `None` for the real time.
     pub now: Option<Duration>,
 }
 
-/// Where the component may send.
+/// Where the component may send requests.
 #[derive(Clone, Debug, Default)]
 pub enum Egress {
     /// Anywhere.
     #[default]
     Open,
-    /// Nowhere, as where `allowed_outbound_hosts` is empty.
+    /// Nowhere, like an empty `allowed_outbound_hosts`.
     Denied,
-    /// PagerDuty's own hosts, and Amazon SNS's, are answered by this address.
+    /// This address answers for the hosts of PagerDuty and Amazon SNS.
     Double(SocketAddr),
-    /// Each of these hosts is answered by its address, or fails so; nothing goes to any other.
+    /// Each of these hosts is answered by its address, or fails like this. All other hosts are blocked.
     Hosts(Vec<(String, Result<SocketAddr, Trouble>)>),
 }
 
@@ -75,21 +78,23 @@ pub struct Call {
     pub body: Bytes,
 }
 
-/// What came of it.
+/// The result of a call.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
     pub body: Bytes,
-    /// What the component wrote to its log.
+    /// The component's log output.
     pub log: String,
-    /// The variables that the component asked for, in order; of Spin's store only.
+    /// The variables that the component read, in order. Only for Spin's store.
     pub asked: Vec<String>,
-    /// The outbound requests: where to, with which time-outs.
+    /// The number of instructions, or 0 if they are not counted.
+    pub fuel: u64,
+    /// The outbound requests: their destinations and timeouts.
     pub sent: Vec<Sent>,
 }
 
-/// An outbound request as the runtime saw it.
+/// An outbound request, as the runtime received it.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub url: String,
@@ -161,13 +166,13 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// The log as JSON, where it is one line.
+    /// The log as JSON, if it is one line.
     pub fn log_json(&self) -> serde_json::Value {
         serde_json::from_str(&self.log).unwrap_or_default()
     }
 }
 
-/// The component as it ships, or with the other variable store.
+/// The released component, or the one with the other variable store.
 pub fn relay(flavour: Flavour) -> &'static Relay {
     static SPIN: OnceLock<Relay> = OnceLock::new();
     static WASMTIME: OnceLock<Relay> = OnceLock::new();
@@ -180,10 +185,24 @@ pub fn relay(flavour: Flavour) -> &'static Relay {
 
 impl Relay {
     fn load(flavour: Flavour) -> Result<Relay> {
-        // It may be there already, chosen for the other flavour.
+        Relay::open(build::component(flavour), flavour, false)
+    }
+
+    /// Loads a component and counts the instructions of each request in [`Reply::fuel`].
+    ///
+    /// # Errors
+    /// Returns an error if the file is not a component of this flavour.
+    pub fn counting(component: &Path, flavour: Flavour) -> Result<Relay> {
+        Relay::open(component, flavour, true)
+    }
+
+    fn open(component: &Path, flavour: Flavour, counts: bool) -> Result<Relay> {
+        // The other flavour may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let engine = Engine::default();
-        let component = Component::from_file(&engine, build::component(flavour))?;
+        let mut config = Config::new();
+        config.consume_fuel(counts);
+        let engine = Engine::new(&config)?;
+        let component = Component::from_file(&engine, component)?;
         let mut linker = Linker::<Context>::new(&engine);
         wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
         match flavour {
@@ -195,7 +214,7 @@ impl Relay {
             }
         }
         let pre = ProxyPre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Relay { pre, engine })
+        Ok(Relay { pre, engine, counts })
     }
 
     /// Sends a request through the component.
@@ -208,7 +227,7 @@ impl Relay {
         self.handle(world, request.body(body)?).await
     }
 
-    /// The same with any body, such as one that does not end.
+    /// Like [`Relay::call`], with any body, such as one that never ends.
     pub async fn handle<B>(&self, world: &World, request: hyper::Request<B>) -> Result<Reply>
     where
         B: hyper::body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
@@ -237,10 +256,15 @@ impl Relay {
         let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
         let out = store.data_mut().http().new_response_outparam(sender)?;
         let pre = self.pre.clone();
+        let counts = self.counts;
+        if counts {
+            store.set_fuel(u64::MAX)?;
+        }
         let task = tokio::spawn(async move {
             let proxy = pre.instantiate_async(&mut store).await?;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
-            Ok::<(), wasmtime::Error>(())
+            let left = if counts { store.get_fuel()? } else { u64::MAX };
+            Ok::<u64, wasmtime::Error>(u64::MAX - left)
         });
         let response = match receiver.await {
             Ok(response) => response?,
@@ -251,7 +275,7 @@ impl Relay {
         };
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        task.await??;
+        let fuel = task.await??;
         let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Ok(Reply {
             status: head.status.as_u16(),
@@ -260,11 +284,12 @@ impl Relay {
             log: String::from_utf8_lossy(&log.contents()).into_owned(),
             asked: asked.lock().unwrap().clone(),
             sent: sent.lock().unwrap().clone(),
+            fuel,
         })
     }
 }
 
-/// A wall clock that does not go on.
+/// A stopped wall clock.
 struct Stopped(Duration);
 
 impl HostWallClock for Stopped {
@@ -277,7 +302,7 @@ impl HostWallClock for Stopped {
     }
 }
 
-/// What the component sees as the runtime.
+/// The runtime's state for one instance.
 struct Context {
     table: ResourceTable,
     wasi: WasiCtx,
@@ -311,7 +336,7 @@ enum StoreError {
     Io(String),
 }
 
-/// The variable store as Spin has it: an undeclared variable is nothing, a provider that is down is an error.
+/// The variable store of Spin: an undeclared variable is `None`, and a provider that is down is an error.
 fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
     let mut store = linker.instance("wasi:config/store@0.2.0-draft-2024-09-27")?;
     store.func_wrap("get", |context: wasmtime::StoreContextMut<'_, Context>, (name,): (String,)| {
@@ -326,7 +351,7 @@ fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
     })?;
     store.func_wrap("get-all", |context: wasmtime::StoreContextMut<'_, Context>, (): ()| {
         let world = &context.data().world;
-        // It resolves all of them, so one whose provider is down is enough.
+        // The store resolves all variables, so one unavailable provider is enough.
         let all = if world.broken.is_empty() {
             Ok(world.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>())
         } else {
@@ -336,7 +361,7 @@ fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
     })
 }
 
-/// The network as the runtime offers it.
+/// The network, as the runtime provides it.
 struct Outside {
     egress: Egress,
     sent: Arc<Mutex<Vec<Sent>>>,

@@ -1,17 +1,17 @@
-//! `cargo dev -- new <slug>`: the files and lines that a source begins with. It compiles, rejects every payload, and fails
-//! the tests until a person has written it.
+//! `cargo dev -- new <slug>`: creates the files and lines of a new source. It compiles, rejects every payload, and
+//! fails the tests until somebody has written it.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// Where the registry of sources is.
+/// The file with the registry of sources.
 const REGISTRY: &str = "src/sources/mod.rs";
 
-/// Which fixtures are in the page.
+/// The list of the page's samples.
 const SAMPLES: &str = "src/endpoints/playground/samples.txt";
 
-/// Words that a source cannot be called by: other paths of the relay, and Rust's own.
+/// Names that a source cannot have: other paths of the relay, and Rust's keywords.
 const TAKEN: &[&str] = &[
     "act", "as", "async", "await", "box", "break", "check", "const", "continue", "crate", "custom", "do", "dyn",
     "else", "enum", "extern", "false", "final", "fn", "for", "gen", "health", "if", "impl", "in", "let", "loop",
@@ -20,10 +20,10 @@ const TAKEN: &[&str] = &[
     "while", "yield",
 ];
 
-/// Begins a source, and says what to do next.
+/// Creates a source, and returns the next steps.
 ///
 /// # Errors
-/// The slug is none, or something has it already; then nothing is written.
+/// Returns an error if the slug is invalid or already in use. Then nothing is written.
 pub fn new_source(root: &Path, slug: &str) -> Result<String> {
     let letters = slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if !letters || !slug.starts_with(|c: char| c.is_ascii_lowercase()) {
@@ -53,7 +53,7 @@ pub fn new_source(root: &Path, slug: &str) -> Result<String> {
     std::fs::create_dir_all(root.join(&fixtures))?;
     for (number, state) in [("01-firing", "firing"), ("02-resolved", "resolved")] {
         write(&format!("{fixtures}/{number}-example.json"), &fill(PAYLOAD).replace("STATE", state))?;
-        // A list without events is never what a pair comes to: it fails until it is written.
+        // An empty list is never the expected result of a pair, so the test fails until it is written.
         write(&format!("{fixtures}/{number}-example.events.json"), "[]\n")?;
     }
     write(&file, &fill(SOURCE))?;
@@ -62,11 +62,11 @@ pub fn new_source(root: &Path, slug: &str) -> Result<String> {
     Ok(fill(NEXT))
 }
 
-/// A text with a line more, sorted among those that begin as it does.
+/// A text with one more line, in alphabetical order among the lines with the same beginning.
 fn with_line(text: &str, beginning: &str, line: &str) -> Result<String> {
     let mut lines: Vec<&str> = text.lines().collect();
     let own = |other: &str| other.starts_with(beginning) && !other.starts_with('#');
-    // Up to a punctuation mark: `a` stands before `ab`.
+    // Up to a punctuation mark, so that `a` is before `ab`.
     let key = |line: &str| line[beginning.len()..].chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     if lines.iter().any(|other| own(other) && key(other) == key(line)) {
         bail!("there is a line for {} already", key(line));

@@ -1,4 +1,4 @@
-//! The component behind a socket, for senders that are programs of their own.
+//! The component behind a socket, for senders that are separate programs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use tokio::net::TcpListener;
 
 use crate::runtime::{Relay, Reply, World};
 
-/// What to do with each reply, for a terminal that shows them.
+/// A callback for each reply, to show it in a terminal.
 pub type Show = Arc<dyn Fn(&Reply) + Send + Sync>;
 
-/// A listening server. Stops when it is dropped.
+/// A listening server. It stops when it is dropped.
 pub struct Server {
     pub address: SocketAddr,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
-    /// Serves the component on loopback, on `port` or, where that is 0, on one that the system picks.
+    /// Serves the component on localhost. If `port` is 0, the system picks a port.
     pub async fn start(relay: &'static Relay, world: World, port: u16, show: Option<Show>) -> std::io::Result<Server> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
@@ -30,7 +30,7 @@ impl Server {
         Ok(Server { address, task })
     }
 
-    /// The address of a path.
+    /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -51,7 +51,7 @@ async fn accept(listener: TcpListener, relay: &'static Relay, world: World, show
                 let (world, show) = (Arc::clone(&world), show.clone());
                 async move { Ok::<_, std::convert::Infallible>(answer(relay, &world, request, show).await) }
             });
-            // A connection that breaks is its client's business.
+            // A broken connection is the client's problem.
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
@@ -71,7 +71,7 @@ async fn answer(
             }
             (reply.status, reply.headers, reply.body)
         }
-        // What Spin does where a component traps.
+        // Spin does the same if a component traps.
         Err(error) => {
             eprintln!("the component failed: {error:?}");
             (500, Default::default(), Bytes::new())

@@ -1,4 +1,4 @@
-//! The contract with PagerDuty: our own strict schema, and the limits that a schema cannot say.
+//! The contract with PagerDuty: our own strict schema, and the limits that a schema cannot express.
 
 use std::sync::OnceLock;
 
@@ -9,20 +9,20 @@ use crate::schema::Schema;
 /// The largest event, in bytes of encoded JSON.
 const EVENT_MAX_BYTES: usize = 512_000;
 
-/// The longest summary, in UTF-16 code units, the stricter way to count.
+/// The longest summary, in UTF-16 code units, which is the stricter count.
 const SUMMARY_MAX_UNITS: usize = 1024;
 
 /// The longest dedup key, in UTF-16 code units.
 const DEDUP_KEY_MAX_UNITS: usize = 255;
 
-/// Everything that is wrong with an event of either kind.
+/// All violations of an event of either kind.
 pub fn wrong_with(event: &Value) -> Vec<String> {
     let body = event.to_string();
     let change = event.get("event_action").or(event.get("dedup_key")).is_none();
     if change { change_violations(body.as_bytes()) } else { violations(body.as_bytes()) }
 }
 
-/// Everything that is wrong with a body for `/v2/change/enqueue`.
+/// All violations of a body for `/v2/change/enqueue`.
 pub fn change_violations(body: &[u8]) -> Vec<String> {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     against(SCHEMA.get_or_init(|| Schema::new(include_str!("../../schema/changes-v2.json"))), body)
@@ -37,7 +37,7 @@ fn against(schema: &Schema, body: &[u8]) -> Vec<String> {
     wrong
 }
 
-/// Everything that is wrong with a body for `/v2/enqueue`, in PagerDuty's manner; nothing where all is well.
+/// All violations of a body for `/v2/enqueue`, in PagerDuty's style. Empty if the body is valid.
 pub fn violations(body: &[u8]) -> Vec<String> {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     let mut wrong = against(SCHEMA.get_or_init(|| Schema::new(include_str!("../../schema/events-v2.json"))), body);
@@ -52,7 +52,7 @@ pub fn violations(body: &[u8]) -> Vec<String> {
     wrong
 }
 
-/// An event as it would be sent: with a routing key.
+/// An event as it is sent, with a routing key.
 pub fn with_key(event: &Value, routing_key: &str) -> Value {
     let mut event = event.clone();
     event["routing_key"] = routing_key.into();

@@ -1,4 +1,4 @@
-//! Credentials as each source's senders have them.
+//! Credentials in the form that each source's senders use.
 
 use hmac::{Hmac as Mac, KeyInit};
 use pagerelay::auth::{Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
@@ -6,20 +6,20 @@ use pagerelay::sources::Source;
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// What proves a request: headers, and parameters of the query.
+/// Credentials of a request: headers, and parameters of the query.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     pub headers: Vec<(String, String)>,
     pub query: String,
 }
 
-/// Credentials with the secret in the first way that the source's senders have of showing it, else a signature.
+/// Credentials for the source's first scheme with a shared secret, else a signature.
 pub fn of(source: &Source, secret: &str, body: &[u8], now: u64) -> Credentials {
     of_schemes(source.schemes, secret, body, now)
         .unwrap_or_else(|| panic!("{} has no scheme that the harness knows", source.slug))
 }
 
-/// The same for these schemes; nothing where the harness knows none of them.
+/// Like [`of`], for these schemes. Returns `None` if the harness supports none of them.
 pub fn of_schemes(schemes: &[Scheme<'_>], secret: &str, body: &[u8], now: u64) -> Option<Credentials> {
     let header =
         |name: &str, value: String| Credentials { headers: vec![(name.to_owned(), value)], ..Credentials::default() };

@@ -1,7 +1,7 @@
-//! The example templates of `tests/fixtures/custom`, found rather than listed.
+//! The example templates of `tests/fixtures/custom`, found by searching the folder.
 //!
-//! A folder holds a `template.json`, payloads `NN-words.json` with headers of their own in `NN-words.headers.json`, and
-//! what they come to beside them, as the sources' fixtures do.
+//! A folder contains a `template.json`, payloads `NN-words.json` with optional headers in `NN-words.headers.json`, and
+//! the expected results beside them, like the sources' fixtures.
 
 use std::path::PathBuf;
 
@@ -48,7 +48,7 @@ impl Example {
         std::fs::read(&self.payload).expect("readable")
     }
 
-    /// The headers that its sender sends, but for what proves it.
+    /// The headers of its sender, without the credentials.
     pub fn headers(&self) -> Vec<(String, String)> {
         let own = std::fs::read(self.payload.with_extension("headers.json")).unwrap_or_else(|_| b"{}".to_vec());
         let own: Value = serde_json::from_slice(&own).expect("headers are json");

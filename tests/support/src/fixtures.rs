@@ -1,10 +1,10 @@
-//! Fixtures, found rather than listed.
+//! Fixtures, found by searching the folders.
 //!
-//! `tests/fixtures/<source>/NN-words.json` (or `.txt`, where it is a form or a text) is a body, with headers of its own in
-//! `NN-words.headers.json`; `:method` and `:query` in there are the request's method and query. What it must
-//! come to stands beside it: `.events.json` (the events, without a routing key), `.ignored.txt` (`item: reason`, a line
-//! each), `.error.txt` (why it, or an item of it, cannot be mapped). Where the source can send one event for a batch,
-//! `.group.events.json` and so on are for that.
+//! `tests/fixtures/<source>/NN-words.json` (or `.txt` for a form or a text) is a body, with optional headers in
+//! `NN-words.headers.json`; `:method` and `:query` there are the request's method and query. The expected results are
+//! beside it: `.events.json` (the events, without a routing key), `.ignored.txt` (`item: reason`, one per line),
+//! `.error.txt` (why it, or an item of it, cannot be mapped). If the source supports one event per batch,
+//! `.group.events.json` and so on are the results of that.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,20 +19,20 @@ use serde_json::Value;
 
 use crate::{SECRET, credentials, golden, root};
 
-/// The clock of native mapping. It matters to signatures only.
+/// The clock of native mapping. It affects only signatures.
 const NOW: std::time::Duration = std::time::Duration::from_secs(1_780_000_000);
 
-/// A body and what it must come to.
+/// A body, with its expected results.
 #[derive(Clone, Debug)]
 pub struct Fixture {
     pub source: &'static Source,
     pub path: PathBuf,
     pub body: Vec<u8>,
-    /// Its headers, and `:query` and `:method` where it has them.
+    /// Its headers, and `:query` and `:method` if it has them.
     pub headers: Vec<(String, String)>,
 }
 
-/// What a body comes to, as text to compare with files.
+/// The result of mapping a body, as text to compare with files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     pub events: Option<String>,
@@ -56,14 +56,14 @@ pub fn of(source: &'static Source) -> Vec<Fixture> {
     bodies.map(|path| Fixture::read(source, path)).collect()
 }
 
-/// The files of a folder, without what a difference has left; none where it does not exist.
+/// The files of a folder, without the leftovers of failed goldens. Empty if the folder does not exist.
 pub fn files(folder: &Path) -> BTreeSet<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let paths = entries.map(|entry| entry.expect("a readable folder").path());
     paths.filter(|path| path.is_file() && !golden::is_left_over(path)).collect()
 }
 
-/// What stands between a file's name and its ending: `events` in `01-firing.events.json`.
+/// The part between a file's name and its extension: `events` in `01-firing.events.json`.
 fn suffixes(path: &Path) -> Vec<String> {
     let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
     let parts: Vec<&str> = name.split('.').collect();
@@ -79,7 +79,8 @@ impl Fixture {
                 let headers: Value = serde_json::from_slice(&text).expect("headers are json");
                 let headers = headers.as_object().expect("headers are an object");
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                // Credentials are the harness's: what a recorded delivery had is a placeholder, or somebody's.
+                // The harness adds the credentials: those of a recorded delivery are placeholders, or belong to
+                // somebody.
                 let credential = |name: &str| {
                     let name = name.to_ascii_lowercase();
                     ["auth", "signature", "token"].iter().any(|word| name.contains(word))
@@ -101,23 +102,23 @@ impl Fixture {
         self.path.file_stem().unwrap_or_default().to_string_lossy().chars().take(2).collect()
     }
 
-    /// Whether the source maps this fixture another way where `grouping = group`.
+    /// Whether the source maps this fixture differently with `grouping = group`.
     pub fn can_group(&self) -> bool {
         self.source.map_group.is_some()
     }
 
-    /// Where an expectation stands: `01-firing.group.events.json`.
+    /// The path of an expected result: `01-firing.group.events.json`.
     pub fn beside(&self, group: bool, ending: &str) -> PathBuf {
         self.path.with_extension(format!("{}{ending}", if group { "group." } else { "" }))
     }
 
-    /// What the files say.
+    /// The expected results, from the files.
     pub fn expected(&self, group: bool) -> Expected {
         let read = |ending: &str| std::fs::read_to_string(self.beside(group, ending)).ok();
         Expected { events: read("events.json"), ignored: read("ignored.txt"), error: read("error.txt") }
     }
 
-    /// The events that the files say, without a routing key.
+    /// The expected events, from the files, without a routing key.
     pub fn expected_events(&self, group: bool) -> Vec<Value> {
         let events = self.expected(group).events.unwrap_or_else(|| "[]".to_owned());
         serde_json::from_str(&events).expect("expected events are a list")
@@ -128,14 +129,14 @@ impl Fixture {
         map(self.source, &self.body, &self.headers, group)
     }
 
-    /// What mapping the body natively comes to, as text.
+    /// The result of mapping the body natively, as text.
     pub fn actual(&self, group: bool) -> Expected {
         Expected::of(self.map(group), |events| events)
     }
 }
 
 impl Expected {
-    /// What a mapping came to, as text. `order` is for who sends events in any order.
+    /// The result of a mapping, as text. `order` sorts the events if they arrive in any order.
     pub fn of(mapped: Result<Mapped, MapError>, order: impl FnOnce(Vec<Value>) -> Vec<Value>) -> Expected {
         let lines = |lines: Vec<String>| (!lines.is_empty()).then(|| lines.join("\n") + "\n");
         match mapped {
@@ -150,14 +151,14 @@ impl Expected {
         }
     }
 
-    /// The parts with the endings of their files.
+    /// The parts, with the extensions of their files.
     pub fn parts(&self) -> [(&'static str, Option<&str>); 3] {
         let [events, ignored, error] = golden::ENDINGS;
         [(events, self.events.as_deref()), (ignored, self.ignored.as_deref()), (error, self.error.as_deref())]
     }
 }
 
-/// Maps any body as this source, natively, past an authentication with the right secret.
+/// Maps any body natively with this source, after authentication with the right secret.
 pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bool) -> Result<Mapped, MapError> {
     let credentials = credentials::of(source, SECRET, body, NOW.as_secs());
     let pseudo = |name: &str| headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
@@ -174,7 +175,7 @@ pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bo
     authenticated(&request, source.schemes, map)
 }
 
-/// Does something with a request past an authentication with the right secret.
+/// Calls `then` with a request that is authenticated with the right secret.
 pub fn authenticated<T>(request: &Request, schemes: &[Scheme<'_>], then: impl FnOnce(&Authenticated<'_>) -> T) -> T {
     let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
     let policy = Policy { signature: Signature::Optional, query: Query::Listed };

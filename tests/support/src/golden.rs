@@ -1,28 +1,29 @@
-//! Goldens: files that say what a fixture comes to. A difference is shown and left beside the file, to be read.
+//! Goldens: files with the expected results of a fixture. A difference is printed, and the actual result is saved
+//! beside the file.
 
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
-/// The endings of the files beside a payload that say what it comes to.
+/// The extensions of the files with the expected results.
 pub const ENDINGS: [&str; 3] = ["events.json", "ignored.txt", "error.txt"];
 
-/// What the difference leaves beside a golden. Git ignores it.
+/// The extension of an actual result that differs from its golden. Git ignores these files.
 const ACTUAL: &str = "actual";
 
-/// Whether `UPDATE_EXPECT` asks for the goldens to be written.
+/// Whether `UPDATE_EXPECT` asks to write the goldens.
 ///
 /// # Panics
-/// In CI, where nobody would read what was written.
+/// Panics in CI, where nobody would review the goldens.
 pub fn update_wanted() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     may_update(set("UPDATE_EXPECT"), set("CI"))
 }
 
-/// Whether the goldens are written.
+/// Whether to write the goldens.
 ///
 /// # Panics
-/// Where that is asked for in CI.
+/// Panics if `asked` and `ci` are both true.
 pub fn may_update(asked: bool, ci: bool) -> bool {
     assert!(
         !asked || !ci,
@@ -31,8 +32,8 @@ pub fn may_update(asked: bool, ci: bool) -> bool {
     asked
 }
 
-/// Compares what came out with a golden, which is absent where nothing is to come out. The answer is the difference.
-/// Where there is one, what came out is left in `<golden>.actual`; with `update` the golden is written instead.
+/// Compares a result with its golden, which is absent if no result is expected. Returns the difference. If there is
+/// one, the result is saved in `<golden>.actual`. With `update`, the golden is written instead.
 pub fn settle(golden: &Path, actual: Option<&str>, update: bool) -> Option<String> {
     let expected = std::fs::read_to_string(golden).ok();
     let aside = aside(golden);
@@ -41,7 +42,7 @@ pub fn settle(golden: &Path, actual: Option<&str>, update: bool) -> Option<Strin
             std::fs::remove_file(&aside).expect("fixtures are writable");
         }
         match actual {
-            // A file that is not changed keeps its time, so that nothing is built anew for it.
+            // An unchanged file keeps its modification time, so that it causes no rebuild.
             _ if expected.as_deref() == actual => {}
             Some(actual) => std::fs::write(golden, actual).expect("fixtures are writable"),
             None => std::fs::remove_file(golden).expect("fixtures are writable"),
@@ -54,13 +55,13 @@ pub fn settle(golden: &Path, actual: Option<&str>, update: bool) -> Option<Strin
     let mut difference =
         TextDiff::from_lines(expected.as_str(), actual).unified_diff().header(&name(golden), &name(&aside)).to_string();
     if difference.is_empty() {
-        // An empty file and none differ, and have no lines to show.
+        // An empty file and a missing file differ without any lines to show.
         difference = format!("{}: an empty file and none are not the same\n", name(golden));
     }
     Some(difference)
 }
 
-/// Where what came out is left: `01-firing.events.json.actual`.
+/// Where the actual result is saved: `01-firing.events.json.actual`.
 fn aside(golden: &Path) -> PathBuf {
     let mut path = golden.as_os_str().to_owned();
     path.push(".");
@@ -68,7 +69,7 @@ fn aside(golden: &Path) -> PathBuf {
     path.into()
 }
 
-/// Whether a file is what a difference has left, and so neither a fixture nor a golden.
+/// Whether a file is a saved actual result, and so neither a fixture nor a golden.
 pub fn is_left_over(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == ACTUAL)
 }

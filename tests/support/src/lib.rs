@@ -1,5 +1,5 @@
-//! What the native tests and those of the component share: fixtures found, goldens compared, credentials made, and the
-//! contract with PagerDuty. Nothing here needs the component, so nothing here needs wasmtime.
+//! Shared code of the native tests and the component's tests: finding fixtures, comparing goldens, making credentials,
+//! and the contract with PagerDuty. This code does not need the component, so it does not need wasmtime.
 
 #![allow(missing_docs, reason = "it is for the tests of this workspace alone")]
 
@@ -13,16 +13,16 @@ pub mod vectors;
 
 use std::path::Path;
 
-/// A secret that opens every source in tests.
+/// A secret that every source accepts in tests.
 pub const SECRET: &str = "the-harness-opens-with-this-7f3a";
 
-/// A key of a service's integration, which takes change events too.
+/// A service's integration key, which accepts change events too.
 pub const SERVICE_KEY: &str = "e0pageRelayTestKey0000000000000u";
 
 /// An orchestration's routing key.
 pub const ROUTING_KEY: &str = "R0pageRelayTestKey0000000000000u";
 
-/// The workspace's folder, whichever of its members asks.
+/// The workspace's folder, for each of its members.
 pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).expect("this package is in tests/support")

@@ -1,26 +1,26 @@
-//! As much of JSON Schema as `tests/schema` uses. A keyword that is not known here is refused, never passed over.
+//! The part of JSON Schema that `tests/schema` uses. An unknown keyword is an error and is never ignored.
 //!
-//! A whole implementation, with the regular expressions that it brings, was a quarter of what the dev server compiles.
+//! A full implementation with its regular expressions made up a quarter of the dev server's compilation.
 
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 
-/// What ECMA-262 has as white space, as it stands in a class of characters.
+/// ECMA-262's white space, as the contents of a character class.
 const WHITE_SPACE: &str = r"\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff";
 
-/// A schema that can be checked against.
+/// A parsed schema.
 pub struct Schema {
     root: Value,
     patterns: BTreeMap<String, Regex>,
 }
 
 impl Schema {
-    /// Reads a schema.
+    /// Parses a schema.
     ///
     /// # Panics
-    /// It is no schema, or uses what is not known here.
+    /// Panics if the text is not a schema, or contains an unknown keyword.
     pub fn new(text: &str) -> Schema {
         let root: Value = serde_json::from_str(text).expect("the schema is json");
         let mut schema = Schema { root, patterns: BTreeMap::new() };
@@ -30,7 +30,7 @@ impl Schema {
         schema
     }
 
-    /// Looks at each part once: that it uses what is known, and that its patterns are some.
+    /// Checks each part once: that its keywords are known, and that its patterns are valid.
     fn read(&self, part: &Value, patterns: &mut BTreeMap<String, Regex>) {
         for (keyword, value) in part.as_object().expect("a schema is an object") {
             match keyword.as_str() {
@@ -49,7 +49,7 @@ impl Schema {
                 }
                 "pattern" => {
                     let text = value.as_str().expect("a text");
-                    // `\s` stands in classes only, and `\S` outside of them only.
+                    // `\s` occurs only inside classes, and `\S` only outside.
                     let ours = text.replace(r"\S", &format!("[^{WHITE_SPACE}]")).replace(r"\s", WHITE_SPACE);
                     patterns.insert(text.to_owned(), Regex::new(&ours).expect("a regular expression"));
                 }
@@ -63,7 +63,7 @@ impl Schema {
         self.root.pointer(pointer).unwrap_or_else(|| panic!("the schema has no {pointer}"))
     }
 
-    /// Everything that is wrong with a value: where, and what.
+    /// All violations of a value: their paths and descriptions.
     pub fn wrong_with(&self, value: &Value) -> Vec<String> {
         let mut wrong = Vec::new();
         self.check(&self.root, value, "", &mut wrong);
@@ -79,7 +79,7 @@ impl Schema {
         }
     }
 
-    /// What is wrong with a value by one keyword. What is wrong inside of it is added to `wrong`.
+    /// The violation of one keyword by a value. Violations inside the value are added to `wrong`.
     fn breaks(
         &self,
         part: &Map<String, Value>,

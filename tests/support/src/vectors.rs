@@ -1,4 +1,4 @@
-//! The vectors of authentication, `tests/vectors/auth.json`: a table that another project can run as well.
+//! The test vectors of authentication, `tests/vectors/auth.json`: a table that other projects can use as well.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::root;
 
-/// What an operator asks for who asks for nothing.
+/// The default policy.
 pub const POLICY: Policy = Policy { signature: Signature::Optional, query: Query::Listed };
 
 /// Every case.
@@ -24,7 +24,7 @@ pub fn all() -> Vec<Value> {
     table["cases"].as_array().expect("a list of cases").clone()
 }
 
-/// A scheme as the vectors write it.
+/// A scheme in the notation of the vectors.
 pub fn scheme(described: &Value) -> Scheme<'static> {
     let text = |value: &Value| -> &'static str { value.as_str().unwrap_or_default().to_owned().leak() };
     let hmac = || {
@@ -94,7 +94,7 @@ pub fn rotation(current: &str, previous: Option<&str>) -> Rotation {
     Rotation { current: secret(current), previous: previous.map(secret) }
 }
 
-/// Whether our verifier lets a vector's request in.
+/// Whether our verifier accepts a vector's request.
 pub fn accepts(case: &Value, request: &Request, secrets: &Rotation) -> Option<bool> {
     let now = Duration::from_secs(case["now"].as_u64().expect("a time"));
     let topics: Vec<String> = serde_json::from_value(case["topics"].clone()).unwrap_or_default();

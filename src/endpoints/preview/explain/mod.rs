@@ -1,10 +1,10 @@
-//! Where each field of an event comes from, found by asking: a mapping is a pure function of the delivery, so a part of
-//! the payload is what makes a field where the field changes with it.
+//! Finds where each field of an event comes from, by re-running the mapping. A mapping is a pure function of the
+//! delivery. So if a field changes together with a part of the payload, that part decides the field.
 //!
-//! Nothing here knows a vendor, and no mapping knows of this: it explains a user's own template as well as a source.
-//! Each part of the payload is changed a little, then taken away, and the events are compared. Words that decide what
-//! is done, such as a state, often stand for others that do the same, so where nothing else decides, the words of the
-//! source's own set-up page are put in their place.
+//! This code knows no vendor, and no mapping knows this code, so it explains a user's own template as well as a source.
+//! It changes each part of the payload slightly, then removes it, and compares the events. A changed word, such as a
+//! state, often has the same effect as the original. So if the origin of the action or the severity is still unknown,
+//! it also tries the words of the source's own list.
 
 use serde_json::{Map, Value};
 
@@ -18,22 +18,22 @@ mod payload;
 
 use self::payload::{PayloadPart, Walk, common, edit, found_in, mark, shown};
 
-/// How much is mapped for one explanation, in bytes of payloads. A runtime may have no clock on computing.
+/// How much may be mapped for one explanation, in bytes of payload. A runtime may have no timeout for computation.
 const MAPPED_MAX_BYTES: usize = 6 * 1024 * 1024;
 
-/// What asking counts for in that, and what an event or another item does, in bytes: it takes time, however small the
-/// payload is.
+/// How much each run counts towards this limit, and each event or other item of its result, in bytes: these take time
+/// even if the payload is small.
 const ASKED_BYTES: usize = 2000;
 const EVENT_BYTES: usize = 100;
 
-/// The most paths that are named for one field, or as not used.
+/// The most paths that are listed for one field, and as unused.
 const NAMED_MAX: usize = 8;
 const UNUSED_MAX: usize = 60;
 
-/// The longest text that can be a word which decides something, in bytes.
+/// The longest text that can be a deciding word, in bytes.
 const WORD_MAX_BYTES: usize = 40;
 
-/// Words that decide in many vendors' payloads, beside those of a source's set-up page.
+/// Deciding words in the payloads of many vendors, in addition to those of the source.
 const WORDS: &[&str] = &[
     "critical",
     "error",
@@ -53,31 +53,31 @@ const WORDS: &[&str] = &[
     "5",
 ];
 
-/// What is said of what is not all explained.
+/// The reason for an incomplete explanation.
 const TOO_LONG: &str = "the explanation was cut short because the payload is large";
 
-/// The fields that words decide.
+/// The fields that depend on words.
 const DECIDED: [&str; 2] = ["event_action", "payload.severity"];
 
-/// Stands for the whole event, where a part of the payload says whether there is one, or which kind it is.
+/// Represents the whole event, for a part of the payload that decides whether the event exists, or which kind it is.
 const ALL: &str = "*";
 
-/// Headers that say how a delivery came, not what it is about.
+/// Headers that describe the transport and not the content.
 const TRANSPORT: &[&str] =
     &["accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"];
 
-/// What is known of a mapping's events.
+/// The explanation of a mapping's events.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Explanation {
-    /// For each event, in order, where its fields come from.
+    /// The origins of each event's fields, in the order of the events.
     pub events: Vec<Vec<Origin>>,
     /// The parts of the payload that change no event.
     pub unused: Vec<String>,
-    /// Why it does not tell all, where it does not.
+    /// Why the explanation is incomplete, if it is.
     pub incomplete: Option<&'static str>,
 }
 
-/// Where one field comes from.
+/// The origin of one field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
     /// The field's path in the event.
@@ -93,22 +93,22 @@ pub struct Origin {
 /// How a field's value was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It is what stands in the payload.
+    /// The value is copied from the payload.
     Copied,
     /// Nothing in the payload decides it.
     Fallback,
-    /// It is put together, cut or converted from what stands in the payload.
+    /// The value is composed, truncated or converted from values in the payload.
     Made,
-    /// Without it, or with another, there is no such event.
+    /// The event exists only with this part of the payload.
     Needed,
-    /// It is what a word in the payload stands for.
+    /// A word in the payload is looked up in a table.
     Table,
-    /// It was not found out.
+    /// The origin was not found.
     Unknown,
 }
 
 impl How {
-    /// The word for it in a reply.
+    /// The value in a reply.
     pub fn as_str(self) -> &'static str {
         match self {
             How::Copied => "copied",
@@ -124,8 +124,8 @@ impl How {
 /// Maps a delivery.
 pub type Ask<'a> = &'a dyn Fn(&Authenticated<'_>) -> Result<Mapped, MapError>;
 
-/// Explains the events that `map` makes of `delivery`. `words` are those that may decide something, and `in_time` says
-/// whether there is time for more.
+/// Explains the events that `map` makes from `delivery`. `words` are the possible deciding words. The search stops when
+/// `in_time` returns false.
 pub fn explain(
     map: Ask<'_>,
     delivery: &Authenticated<'_>,
@@ -159,7 +159,7 @@ pub fn explain(
         }
         let without = asker.change(&payload, part, &|value| *value = Value::Null);
         let used = found.note(&part.name, without.as_deref());
-        // What could not be asked may well be used.
+        // If the mapping could not be re-run, the part may be used after all.
         if without.is_some() && !used {
             unused.push(part.name.clone());
         }
@@ -179,14 +179,14 @@ pub fn explain(
     Explanation { events: origins, unused, incomplete }
 }
 
-/// Puts other words in the place of words, where nothing is known yet to decide what is done or how bad it is.
+/// Tries other words in the payload if the origin of the action or the severity is still unknown.
 fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, parts: &[PayloadPart], words: &[&str]) {
     let is_word = |part: &&PayloadPart| match &part.value {
         Value::String(text) => text.len() <= WORD_MAX_BYTES,
         value => value.is_number(),
     };
     let is_listed = |part: &&PayloadPart| part.value.as_str().is_some_and(|text| words.contains(&text));
-    // A word that the page names stands most likely where it decides.
+    // The fields that already contain a word of the list are tried first, because they most likely decide.
     let (likely, others): (Vec<&PayloadPart>, Vec<&PayloadPart>) = parts.iter().filter(is_word).partition(is_listed);
     for part in if found.wants(&DECIDED) { parts } else { &[] } {
         let answer = asker.change(payload, part, &|value| *value = Value::Null);
@@ -207,18 +207,18 @@ fn try_words(asker: &mut Asker<'_, '_>, found: &mut Found<'_>, payload: &Value, 
     }
 }
 
-/// Asks the mapping, as long as there is room.
+/// Re-runs the mapping, within the limits.
 struct Asker<'a, 'd> {
     map: Ask<'a>,
     delivery: &'a Authenticated<'d>,
     in_time: &'a dyn Fn() -> bool,
-    /// How many bytes may still be mapped.
+    /// How many more bytes may be mapped.
     left: usize,
 }
 
 impl Asker<'_, '_> {
-    /// The fields of the events of another payload, without one header; nothing where there is no room for it. What
-    /// cannot be mapped has no events.
+    /// Maps another payload, without one header, and returns the fields of its events. Returns `None` if a limit is
+    /// reached. A payload that cannot be mapped has no events.
     fn ask(&mut self, payload: &Value, without: Option<&str>) -> Option<Vec<Map<String, Value>>> {
         let body = json::encode(payload);
         self.left = self.left.saturating_sub(body.len() + ASKED_BYTES);
@@ -248,20 +248,20 @@ impl Asker<'_, '_> {
     }
 }
 
-/// What is known to decide what.
+/// The origins found so far.
 struct Found<'a> {
     events: &'a [Map<String, Value>],
-    /// For each event, the names of parts by field.
+    /// For each event: field to the names of the parts that decide it.
     of: Vec<Map<String, Value>>,
 }
 
 impl Found<'_> {
-    /// Notes all fields that differ in `answer`; whether there were any.
+    /// Records all fields that differ in `answer`. Returns whether any does.
     fn note(&mut self, name: &str, answer: Option<&[Map<String, Value>]>) -> bool {
         self.note_only(&[], name, answer)
     }
 
-    /// The same for some fields only, or for all where none are given.
+    /// Like [`Found::note`], for some fields only. An empty list means all fields.
     fn note_only(&mut self, only: &[&str], name: &str, answer: Option<&[Map<String, Value>]>) -> bool {
         let Some(answer) = answer else { return false };
         let mut any = false;
@@ -283,7 +283,7 @@ impl Found<'_> {
                 Some(other) => {
                     let differs = |(field, value): &(&String, &Value)| other.get(*field) != Some(*value);
                     let different = event.iter().filter(differs).count();
-                    // Another alert altogether: the part says which kind of delivery this is.
+                    // The result is a different alert, so this part decides the kind of delivery.
                     if 2 * different > event.len() && other.get("dedup_key") != key {
                         add(ALL);
                         continue;
@@ -292,7 +292,7 @@ impl Found<'_> {
                         add(field);
                     }
                 }
-                // Without it there would be no such event.
+                // Without this part, the event does not exist.
                 None if !answer.contains(event) => add(ALL),
                 None => {}
             }
@@ -300,14 +300,14 @@ impl Found<'_> {
         any
     }
 
-    /// Whether a part is known to decide anything.
+    /// Whether a part is known to decide any field.
     fn names(&self, name: &str) -> bool {
         let named =
             |names: &Value| names.as_array().is_some_and(|names| names.iter().any(|n| n.as_str() == Some(name)));
         self.of.iter().any(|of| of.values().any(named))
     }
 
-    /// Whether an event has one of these fields and nothing is known to decide it.
+    /// Whether an event has one of these fields without a known origin.
     fn wants(&self, fields: &[&str]) -> bool {
         let wants = |(event, of): (&Map<String, Value>, &Map<String, Value>)| {
             fields.iter().any(|field| event.contains_key(*field) && !of.contains_key(*field))
@@ -316,7 +316,7 @@ impl Found<'_> {
     }
 }
 
-/// The fields of an event by their paths; of links, images and details the members each by itself.
+/// The fields of an event by path. Members of links, images and details are fields of their own.
 fn fields(event: &Event) -> Map<String, Value> {
     let mut fields = Map::new();
     flatten(&event.to_json(), "", &mut fields);
@@ -324,7 +324,7 @@ fn fields(event: &Event) -> Map<String, Value> {
 }
 
 fn flatten(value: &Value, path: &str, fields: &mut Map<String, Value>) {
-    // A member of the details is one field, however much is in it.
+    // A member of the details is one field, however large it is.
     let whole = path.starts_with("payload.custom_details.");
     match value {
         Value::Object(members) if !whole => {
@@ -343,18 +343,18 @@ fn flatten(value: &Value, path: &str, fields: &mut Map<String, Value>) {
     }
 }
 
-/// What there is to explain with.
+/// The data for the explanation.
 struct Explainer<'a> {
     payload: &'a Value,
     parts: &'a [PayloadPart],
-    /// Whether each part is one place in the payload.
+    /// Whether each part is one position in the payload.
     each: bool,
-    /// Whether all was asked.
+    /// Whether every part was tried.
     complete: bool,
 }
 
 impl Explainer<'_> {
-    /// What is known of an event's fields, as a person reads it.
+    /// The origins of an event's fields, for people.
     fn origins(&self, event: &Map<String, Value>, of: &Map<String, Value>) -> Vec<Origin> {
         let kind = of.get_key_value(ALL);
         event.iter().chain(kind).map(|(field, value)| self.origin(field, value, of)).collect()
@@ -364,7 +364,8 @@ impl Explainer<'_> {
         let names = of.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let names: Vec<&str> = names.collect();
         let value_of = |name: &str| {
-            // Of a part of all items nobody knows which item's value it was; an equal one is as good.
+            // If the part covers all items of a list, it is unknown which item's value was used. An equal one serves as
+            // well.
             let part = self.parts.iter().find(|part| part.name == name)?;
             if self.each { Some(part.value.clone()) } else { found_in(self.payload, &part.path, value) }
         };

@@ -1,19 +1,19 @@
-//! The parts of a payload: found, changed, and looked up again.
+//! The parts of a payload: finds them, changes them, and looks them up again.
 
 use serde_json::{Map, Value};
 
 use crate::json;
 use crate::text;
 
-/// The most parts of a payload that are looked at one by one; of larger ones, all items of a list count as one. How much
-/// of a payload is walked to find them, and the longest path of one, in bytes.
+/// The most parts of a payload that are examined one by one. In a larger payload, all items of a list count as one.
+/// Then the limit for the search, in values, and the longest path of a part, in bytes.
 const PARTS_MAX: usize = 200;
 const WALKED_MAX: usize = 20_000;
 const NAME_MAX_BYTES: usize = 512;
 
-/// A part of a payload that holds no other.
+/// A part of a payload that contains no other part.
 pub(super) struct PayloadPart {
-    /// Its path as a person writes it.
+    /// Its path, as people write it.
     pub(super) name: String,
     pub(super) path: Vec<PathStep>,
     pub(super) value: Value,
@@ -25,18 +25,18 @@ pub(super) enum PathStep {
     All,
     Index(usize),
     Name(String),
-    /// The JSON that a text holds.
+    /// The JSON inside a text.
     Text,
 }
 
-/// All parts of a payload; where `many` is set, a part of any item of a list stands for that of all.
+/// All parts of a payload. If `many` is set, all items of a list share their parts.
 pub(super) struct Walk {
     pub(super) many: bool,
     pub(super) parts: Vec<PayloadPart>,
     seen: Map<String, Value>,
-    /// How much more is walked.
+    /// How many more values may be visited.
     left: usize,
-    /// Whether there are more parts.
+    /// Whether the payload has more parts than were visited.
     pub(super) cut: bool,
 }
 
@@ -62,7 +62,7 @@ impl Walk {
         match value {
             Value::Object(members) => {
                 for (member, value) in members {
-                    // Longer ones are cut off below, and joining them costs too much.
+                    // Longer names are cut off in the next call, and joining them would take too long.
                     let shown = member.get(..member.floor_char_boundary(NAME_MAX_BYTES)).unwrap_or_default();
                     below(value, text::join_nonempty(&[&name, shown], "."), PathStep::Name(member.clone()));
                 }
@@ -80,7 +80,7 @@ impl Walk {
                 None if text.trim().is_empty() => {}
                 None => self.add(value, name, path),
             },
-            // A word that is missing can decide, too: a time at which it was over.
+            // A `null` can decide too, for example a missing end time.
             Value::Bool(_) | Value::Null | Value::Number(_) => self.add(value, name, path),
         }
     }
@@ -92,13 +92,13 @@ impl Walk {
     }
 }
 
-/// The object or list that a text holds as JSON, as messages of Amazon SNS do.
+/// Parses a text that contains a JSON object or list, as Amazon SNS sends it.
 pub(super) fn inner(text: &str) -> Option<Value> {
     let json = text.trim_start().starts_with(['{', '[']);
     json.then(|| serde_json::from_slice(text.as_bytes()).ok()).flatten()
 }
 
-/// Changes what stands at a path.
+/// Changes the value at a path.
 pub(super) fn edit(value: &mut Value, path: &[PathStep], how: &dyn Fn(&mut Value)) {
     let Some((step, rest)) = path.split_first() else { return how(value) };
     match step {
@@ -114,7 +114,7 @@ pub(super) fn edit(value: &mut Value, path: &[PathStep], how: &dyn Fn(&mut Value
     }
 }
 
-/// Changes a value a little, and no two values to the same.
+/// Changes a value slightly. Different values stay different.
 pub(super) fn mark(value: &mut Value) {
     match value {
         Value::String(text) => text.push('~'),
@@ -130,7 +130,7 @@ pub(super) fn mark(value: &mut Value) {
     }
 }
 
-/// A value that reads as `wanted` at a path that may stand for many places.
+/// Finds a value with the same text as `wanted`, at a path that may match many positions.
 pub(super) fn found_in(value: &Value, path: &[PathStep], wanted: &Value) -> Option<Value> {
     let Some((step, rest)) = path.split_first() else {
         return (shown(value) == shown(wanted)).then(|| value.clone());
@@ -148,7 +148,7 @@ pub(super) fn shown(value: &Value) -> String {
     json::Node::root(value).text().unwrap_or_default()
 }
 
-/// The path that holds all of these, and what stands there.
+/// The longest path that contains all of these, and its value.
 pub(super) fn common<'v>(names: &[&str], payload: &'v Value) -> Option<(String, &'v Value)> {
     let first = names.first()?;
     let ends = first.char_indices().filter(|(_, c)| matches!(c, '.' | '[')).map(|(at, _)| at).rev();

@@ -1,13 +1,15 @@
-//! `cargo dev`: the component on loopback, with a PagerDuty double beside it, shown in the terminal.
+//! `cargo dev`: serves the component on localhost next to a mock PagerDuty, and shows each event in the terminal.
 //!
 //! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
-//! resolved, and ends. `cargo dev -- new <slug>` begins a source, and ends. `--port N` listens on that port instead of one that the system picks. A variable `NAME` is taken
-//! from `SPIN_VARIABLE_NAME`, as `spin up` does; with a routing key among them events go to the real PagerDuty.
+//! resolved, and ends. `cargo dev -- new <slug>` creates a source, and ends. `--port N` listens on that port instead of
+//! one that the system picks. The value of a variable `NAME` is read from `SPIN_VARIABLE_NAME`, as in `spin up`. If a
+//! routing key is set there, events are sent to the real PagerDuty.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use lexopt::ValueExt;
 use pagerelay::sources;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures;
@@ -19,32 +21,47 @@ use pagerelay_e2e::{SERVICE_KEY, root, run, scaffold};
 
 const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]], or cargo dev -- new <slug>";
 
-fn main() -> ExitCode {
-    let mut demo = false;
-    let mut port = 0;
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "new" => {
-                let (Some(slug), None) = (arguments.next(), arguments.next()) else { return fail(USAGE) };
-                return match scaffold::new_source(root(), &slug) {
-                    Ok(next) => {
-                        say(&next);
-                        ExitCode::SUCCESS
-                    }
-                    Err(error) => fail(&format!("{error:#}")),
-                };
+/// What was asked for on the command line.
+enum Command {
+    /// A new source with this slug.
+    New(String),
+    /// To serve, on this port or on one that the system picks; or to play the demo.
+    Serve { demo: bool, port: u16 },
+}
+
+fn command() -> Result<Command, lexopt::Error> {
+    let (mut demo, mut port) = (false, 0);
+    // The alias ends in `--`, so that both `cargo dev --demo` and `cargo dev -- --demo` lead here.
+    let arguments = std::env::args_os().filter(|argument| argument != "--");
+    let mut parser = lexopt::Parser::from_iter(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            lexopt::Arg::Long("demo") => demo = true,
+            lexopt::Arg::Long("port") => port = parser.value()?.parse()?,
+            lexopt::Arg::Value(word) if word == "new" => {
+                let slug = parser.value()?.string()?;
+                return parser.next()?.map_or(Ok(Command::New(slug)), |extra| Err(extra.unexpected()));
             }
-            // The alias ends in one already, so that both `cargo dev --demo` and `cargo dev -- --demo` come here.
-            "--" => {}
-            "--demo" => demo = true,
-            "--port" => match arguments.next().and_then(|port| port.parse().ok()) {
-                Some(number) => port = number,
-                None => return fail(USAGE),
-            },
-            _ => return fail(USAGE),
+            other => return Err(other.unexpected()),
         }
     }
+    Ok(Command::Serve { demo, port })
+}
+
+fn main() -> ExitCode {
+    let (demo, port) = match command() {
+        Ok(Command::Serve { demo, port }) => (demo, port),
+        Ok(Command::New(slug)) => {
+            return match scaffold::new_source(root(), &slug) {
+                Ok(next) => {
+                    say(&next);
+                    ExitCode::SUCCESS
+                }
+                Err(error) => fail(&format!("{error:#}")),
+            };
+        }
+        Err(error) => return fail(&format!("{error}\n{USAGE}")),
+    };
     let relay = relay(Flavour::Spin);
     let mut world = World::default();
     for (name, value) in std::env::vars().filter(|(_, value)| !value.is_empty()) {
@@ -62,7 +79,7 @@ fn main() -> ExitCode {
     }
     run(async {
         let double = if real { None } else { Some(PagerDuty::showing(Some(Box::new(show_event))).await) };
-        // A person's view of the same PagerDuty; it knows no alerts of the other.
+        // A view of the mock PagerDuty for people. It knows no alerts of the real one.
         let api = if real { None } else { Some(Rest::start().await) };
         if let (Some(double), Some(api)) = (&double, &api) {
             api.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
@@ -83,9 +100,9 @@ fn main() -> ExitCode {
     })
 }
 
-/// Says what to try, and serves until the process is ended.
+/// Prints instructions, and serves until the process ends.
 fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode {
-    // A secret of the user's own stays in the environment that it came from.
+    // The user's own secret is not printed; it stays in its environment variable.
     let secret = if made_up { world.variables["webhook_secret"].as_str() } else { "$SPIN_VARIABLE_WEBHOOK_SECRET" };
     say(&format!("{} on {}", bold("pagerelay"), server.url("/")));
     match real {
@@ -116,13 +133,13 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
     }
 }
 
-/// A secret for this run alone, so that none of the README's or the terminal's can end up in a deployment.
+/// A secret for this run only, so that no secret from the README or the terminal can end up in a deployment.
 fn secret_of_the_day() -> String {
     let seed = format!("{:?} {}", std::time::SystemTime::now(), std::process::id());
     format!("dev-{}", &pagerelay::text::sha256_hex(seed.as_bytes())[..24])
 }
 
-/// Posts the first two fixtures of every source: one that fires, and its own resolve.
+/// Posts the first two fixtures of every source: one that fires, and its resolve.
 async fn play(world: &World) -> ExitCode {
     let mut failed = false;
     for source in sources::SOURCES {
@@ -145,9 +162,9 @@ async fn play(world: &World) -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// An event, as the person on call would see it.
+/// Shows an event as the person on call would see it.
 fn show_event(received: &Received) {
-    // The doctor looks whether anybody is there.
+    // The check sends an empty request to test the connection.
     if received.bytes.is_empty() {
         return;
     }
@@ -171,7 +188,7 @@ fn show_event(received: &Received) {
     say(&format!("  {}", lines.join("\n    ")));
 }
 
-/// What the sender was told, in a line.
+/// Shows the reply to the sender, in one line.
 fn show_reply(reply: &Reply) {
     let said = reply.json();
     let words = said["detail"].as_str().or(said["message"].as_str()).unwrap_or_default();
@@ -189,7 +206,7 @@ fn bold(text: &str) -> String {
     styled("1", text)
 }
 
-/// A severity in the colour that PagerDuty gives it.
+/// A severity in PagerDuty's colour.
 fn paint(severity: &str) -> String {
     let colour = match severity {
         "critical" => "1;31",
@@ -206,7 +223,7 @@ fn styled(code: &str, text: &str) -> String {
 }
 
 fn say(line: &str) {
-    // Where nobody reads any more there is nobody to tell.
+    // If standard output is closed, nobody needs the line.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 

@@ -1,4 +1,4 @@
-//! Acting as a person: every action and every way that it can fail, through the compiled component.
+//! The act endpoint: every action and every failure, through the compiled component.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 const FROM: &str = "ada+oncall@shop.example";
 const KEY: &str = "alertmanager:2f1c9b0e5d7a4836 &=ü";
 
-/// What opens `/act`, and what does not.
+/// The secret that `/act` accepts, and one that it rejects.
 const SECRET: &str = "acting-needs-its-own-secret-4c1e";
 const SHARED: &str = pagerelay_e2e::SECRET;
 
-/// The double, with a service behind each routing key and an open incident of the first.
+/// The mock, with a service for each routing key and an open incident of the first service.
 async fn api() -> Rest {
     let rest = Rest::start().await;
     rest.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
@@ -31,7 +31,7 @@ fn world(rest: &Rest) -> World {
     world.with("routing_key", SERVICE_KEY).with("routing_key_web", ROUTING_KEY).with("api_token", TOKEN)
 }
 
-/// A body with all that is needed, and then these members.
+/// A body with all required members, and these in addition.
 fn body(action: &str, more: Value) -> Value {
     let mut body = json!({"action": action, "dedup_key": KEY, "from": FROM});
     for (name, value) in more.as_object().expect("an object") {
@@ -58,7 +58,7 @@ async fn act(world: &World, path: &str, body: &Value) -> Reply {
     reply
 }
 
-/// What the double was asked: method, target and body, and that the headers were as they have to be.
+/// The requests that the mock received: method, target and body. Checks their headers too.
 fn requests(rest: &Rest) -> Vec<String> {
     let one = |received: &pagerelay_e2e::rest::Received| {
         let header = |name: &str| received.headers.get(name).map(String::as_str);
@@ -325,7 +325,7 @@ fn the_only_incident_is_another_services() {
         assert_eq!((reply.status, &reply.json()["detail"]), (404, &json!("no open incident has this dedup key")));
         assert_eq!((rest.status_of("PINC000").as_str(), rest.notes().len()), ("triggered", 0));
 
-        // What the key before it opened is still its own, wherever that was.
+        // An alert of the previous key still belongs to this service, even if the key now belongs to another.
         let moved = world(&rest).with("routing_key_web_previous", SERVICE_KEY);
         assert_eq!(act(&moved, "/act/web", &acts).await.status, 200);
         assert_eq!(rest.status_of("PINC000"), "resolved");
@@ -478,7 +478,7 @@ fn a_change_and_its_note_are_both_told_of() {
         let world = world(&rest);
         let both = body("acknowledge", json!({"note": "x"}));
 
-        // Without the note nothing is changed.
+        // If the note fails, nothing is changed.
         let answers = [
             (
                 (400, "", r#"{"error":{"message":"Too many"}}"#.into()),
@@ -500,7 +500,7 @@ fn a_change_and_its_note_are_both_told_of() {
             rest.recover();
         }
 
-        // Nobody knows whether this one was written.
+        // It is unknown whether this note was added.
         rest.fault("POST", (500, "", String::new()));
         let reply = act(&world, "/act", &both).await;
         let maybe = json!(["the note may have been added; check the incident before you retry"]);
@@ -509,7 +509,7 @@ fn a_change_and_its_note_are_both_told_of() {
         assert_eq!(rest.status_of("PINC000"), "triggered");
         rest.recover();
 
-        // With it a second try would write it again.
+        // A retry with the note would add it again.
         let other = r#"{"incident": {"id": "PINC000", "status": "triggered"}}"#;
         let lacks = format!("{MISDIRECTED} no incident that is acknowledged");
         let answers = [
@@ -530,7 +530,7 @@ fn a_change_and_its_note_are_both_told_of() {
             assert_eq!(reply.json()["incident"]["status"], "triggered");
             assert!(!reply.headers.contains_key("retry-after"), "{detail}");
 
-            // Without a note it is as it was.
+            // Without a note, a retry is safe.
             let reply = act(&world, "/act", &body("acknowledge", json!({}))).await;
             assert_eq!(reply.headers.contains_key("retry-after"), matches!(answer.0, 429 | 500));
             assert_eq!(reply.json()["detail"], detail);

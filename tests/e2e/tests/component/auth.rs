@@ -1,5 +1,5 @@
-//! Who gets in, through the component: what senders show, what operators set, and what the reference libraries of
-//! Standard Webhooks say. The vectors themselves are judged natively.
+//! Authentication through the component: senders' headers, operators' settings, and the reference libraries of Standard
+//! Webhooks. The native tests check the vectors themselves.
 
 use std::io::Write;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const LIKE_A_KEY: &str =
 
 const OTHER: &str = "another-secret-of-some-length";
 
-/// A delivery that would be refused later on as unmappable: `400` means that it got in.
+/// Sends a delivery that cannot be mapped: `400` means that its sender was authenticated.
 fn knock(world: &World, headers: &[(&str, &str)]) -> Reply {
     let mut call = Call::stranger("POST", "/alertmanager", "not json");
     for (name, value) in headers {
@@ -145,7 +145,7 @@ fn a_secret_that_is_none_closes_the_source() {
         ),
     ];
     for (name, value, detail) in cases {
-        // What is offered is what is set: it would match if the source were open.
+        // The request has the configured value, so it would match if the source accepted it.
         let reply = knock(&world().with(name, value), &[("x-webhook-secret", value.trim())]);
         assert_eq!((reply.status, reply.json()["detail"].clone()), (503, detail.into()), "{name} = {value:?}");
         assert_eq!(reply.log_json()["error"], detail);
@@ -209,11 +209,11 @@ fn the_reference_libraries_of_standard_webhooks_agree_both_ways() {
         };
         let ours = request(&case);
         if str::from_utf8(&ours.body).is_err() {
-            // They take text only.
+            // These libraries accept only text.
             continue;
         }
-        // The libraries' clocks cannot be set, so what is signed is signed anew for this moment. Svix's own headers are
-        // others, and it reads these too.
+        // The libraries' clocks cannot be set, so the request is signed again for the current time. Svix has its own
+        // headers, and also reads these.
         let reference = standardwebhooks::Webhook::new(key).expect("a key");
         let svix = svix::webhooks::Webhook::new(key).expect("a key");
         let seconds = i64::try_from(now).expect("a time");
@@ -248,7 +248,7 @@ fn the_reference_libraries_of_standard_webhooks_agree_both_ways() {
             assert!(reference.verify(&changed, &map).is_err() && svix.verify(&changed, &map).is_err());
             checked[0] += 1;
         }
-        // The other way: with its own clock's moment aside, a vector's verdict is theirs too.
+        // The other direction: apart from the time, the libraries agree with a vector's verdict.
         let mut map = http::HeaderMap::new();
         for pair in case["headers"].as_array().expect("a list") {
             let value = http::HeaderValue::from_bytes(pair[1].as_str().expect("text").as_bytes());
@@ -256,7 +256,7 @@ fn the_reference_libraries_of_standard_webhooks_agree_both_ways() {
                 map.append(name, value);
             }
         }
-        // Svix reads the timestamp as a number and signs that anew.
+        // Svix parses the timestamp as a number, and formats it again to verify the signature.
         let plain = map.get("webhook-timestamp").is_some_and(|time| !time.as_bytes().starts_with(b"0"));
         if case["verdict"] == "accept" && plain {
             let svix_says = svix.verify_ignoring_timestamp(&ours.body, &map);
@@ -271,7 +271,7 @@ fn the_reference_libraries_of_standard_webhooks_agree_both_ways() {
     assert!(checked.iter().all(|&count| count > 10));
 }
 
-/// A delivery for Grafana, signed as Grafana does at this time, with a timestamp or without.
+/// A delivery for Grafana, signed as Grafana does at this time, with or without a timestamp.
 fn signed(secret: &str, body: &str, timestamp: Option<&str>) -> Vec<(String, String)> {
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
     if let Some(timestamp) = timestamp {
@@ -284,7 +284,7 @@ fn signed(secret: &str, body: &str, timestamp: Option<&str>) -> Vec<(String, Str
     headers
 }
 
-/// Knocks at `/grafana` with headers that own their text.
+/// Like [`knock`], to `/grafana`, with owned headers.
 fn knock_signed(world: &World, path: &str, headers: &[(String, String)]) -> Reply {
     let call =
         headers.iter().fold(Call::stranger("POST", path, "not json"), |call, (name, value)| call.header(name, value));
@@ -326,7 +326,7 @@ fn a_signature_opens_and_a_wrong_one_is_final() {
         headers.push(bearer.clone());
         assert_eq!(knock_signed(&world(), "/grafana", &headers).status, 401, "the secret beside it is not looked at");
     }
-    // A source whose vendor does not sign does not look at signatures either.
+    // A source whose vendor does not sign ignores signatures.
     let mut headers = signed(OTHER, "not json", None);
     headers.push(bearer);
     assert_eq!(knock_signed(&world(), "/alertmanager", &headers).status, 400);
@@ -393,7 +393,7 @@ fn a_public_key_is_no_secret() {
     }
 }
 
-/// A line that the test runner shows even where the test passes.
+/// Prints a line that the test runner shows even if the test passes.
 fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }

@@ -1,5 +1,5 @@
-//! Secrets never leave: every variable holds a canary, every path through the component is taken, and no canary is seen
-//! anywhere but where it belongs, in any of the shapes that programs give to text.
+//! Secrets never leave the component: every variable contains a canary, the tests take every path through the
+//! component, and no canary appears anywhere except where it belongs, in any common encoding.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use serde_json::Value;
 /// Every status that the status table and the sources can produce.
 const STATUSES: [u16; 13] = [200, 202, 400, 401, 403, 404, 405, 409, 413, 415, 422, 502, 503];
 
-/// Canaries and what has been seen of them.
+/// The canaries, and the observations.
 struct Aviary {
     pagerduty: PagerDuty,
     rest: Rest,
     world: World,
-    /// A value and where it came from.
+    /// Each value and its variable.
     canaries: Vec<(String, String)>,
     statuses: BTreeSet<u16>,
 }
@@ -63,14 +63,14 @@ impl Aviary {
         &self.world.variables[name]
     }
 
-    /// Sends a call through the component and looks for canaries in all that comes of it.
+    /// Sends a call through the component, and searches all its effects for canaries.
     async fn fly(&mut self, world: &World, call: Call, what: &str) -> Reply {
         let reply = relay(Flavour::Spin).call(world, call).await.expect("the component answers");
         self.statuses.insert(reply.status);
         let mut seen = format!("{:?}\n{}\n{}\n", reply.headers, String::from_utf8_lossy(&reply.body), reply.log);
         let own = world.variables.get("events_url").cloned().unwrap_or_default();
         for sent in &reply.sent {
-            // A canary in the address that the operator set is where it belongs.
+            // A canary in the URL that the operator configured belongs there.
             let changes = own.replace("/enqueue", "/change/enqueue");
             let root = own.replace("v2/enqueue", "");
             let known = [&own, &changes, &root].contains(&&sent.url) || sent.url.starts_with(&self.rest.url());
@@ -94,7 +94,7 @@ impl Aviary {
             assert_eq!(token, format!("Token token={}", self.secret("api_token")), "{what}: it is where it belongs");
             seen += &format!("{received:?}");
         }
-        // Some vectors have a secret that is too short to look for.
+        // The secrets of some vectors are too short to search for.
         for (canary, name) in self.canaries.iter().filter(|(canary, _)| canary.len() >= 9 && canary.is_ascii()) {
             for shape in shapes(canary) {
                 assert!(!seen.contains(&shape), "{what}: {name} shows as {shape} in {seen}");
@@ -104,19 +104,19 @@ impl Aviary {
     }
 }
 
-/// A value that nothing else has: letters and digits, so that it is a secret and a routing key as well.
+/// A unique value of letters and digits, so that it is valid as a secret and as a routing key.
 fn canary(length: usize) -> String {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let mut text = String::from("Q");
     while text.len() < length {
-        // The standard library's only source of randomness that needs no crate.
+        // The standard library's only source of randomness.
         text += &format!("{:x}", RandomState::new().build_hasher().finish());
     }
     text.truncate(length);
     text
 }
 
-/// A canary as programs may write it. Base64 has three alignments; of each the part that does not depend on neighbours.
+/// The encodings of a canary. Base64 has three alignments; of each, the part that does not depend on its neighbours.
 fn shapes(canary: &str) -> Vec<String> {
     let hex = pagerelay::text::hex(canary.as_bytes());
     let percent: String = canary.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -141,20 +141,20 @@ fn no_canary_is_seen_on_any_path() {
         let world = aviary.world.clone();
         let strict = world.clone().with("unmapped", "reject");
 
-        // Every fixture: with the secrets in use and before, with a routing key for a secret, without any.
+        // Every fixture: with the current and the previous secret, with a routing key as the secret, without a secret.
         for fixture in fixtures::all() {
             let own = if fixture.source.slug == "grafana" { "secret_grafana" } else { "webhook_secret" };
             let previous = format!("{own}_previous");
             for secret in [own, &previous, "routing_key", "api_token"] {
-                // The second time with another routing key, and told of what cannot be mapped.
+                // The second time with another routing key, and with errors instead of fallback alerts.
                 let paths = [format!("/{}", fixture.source.slug), format!("/{}/web", fixture.source.slug)];
                 for (path, world) in paths.into_iter().zip([&world, &strict]) {
                     let call = Call::fixture(&fixture, &path, aviary.secret(secret));
                     aviary.fly(world, call, &fixture.name()).await;
                 }
             }
-            // A preview shows the payload to its sender, and the events, and no key; a mapping of one's own, whatever
-            // is in its variable, shows nothing of it to strangers.
+            // A preview shows its sender the payload and the events, but no key. A template, whatever its variable
+            // contains, is never shown to senders that are not authenticated.
             let paths = [format!("/preview/{}", fixture.source.slug), format!("/preview/{}/web", fixture.source.slug)];
             for path in paths.iter().map(String::as_str).chain(["/custom/mine", "/preview/custom/mine/web"]) {
                 for secret in [own, "routing_key"] {
@@ -164,14 +164,14 @@ fn no_canary_is_seen_on_any_path() {
             }
         }
 
-        // Every vector's headers, and canaries in the places where secrets go.
+        // The headers of every vector, with canaries as secrets.
         let mut let_in = 0;
         let table: Value =
             serde_json::from_str(include_str!("../../../vectors/auth.json")).expect("the vectors are json");
         for case in table["cases"].as_array().expect("a list") {
             let body = Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64");
             let query = case["target"].as_str().and_then(|target| target.split_once('?')).unwrap_or_default().1;
-            // With the vector's own secret too, so that what should get in does.
+            // With the vector's own secret too, so that valid requests are accepted.
             let own = case["secret"].as_str().expect("text").to_owned();
             let secrets = [aviary.secret("webhook_secret").to_owned(), own];
             for (path, secret) in [("/grafana", &secrets[0]), ("/events", &secrets[0]), ("/grafana", &secrets[1])] {
@@ -202,7 +202,7 @@ fn no_canary_is_seen_on_any_path() {
         let misplaced = format!("/events/{}", secret.to_lowercase());
         aviary.fly(&world, Call::stranger("POST", &misplaced, "{}"), "a secret for a service").await;
 
-        // Templates with a canary in every place that an error can be about.
+        // Templates with a canary in every position that an error can name.
         let hidden = aviary.secret("custom_mine").to_owned();
         let templates = [
             format!(r#"{{"{hidden}": 1}}"#),
@@ -219,7 +219,7 @@ fn no_canary_is_seen_on_any_path() {
             assert!(matches!(reply.status, 401 | 503), "{template}: {}", reply.status);
         }
 
-        // Every other error: routes, sizes, PagerDuty's refusals, the network's, the store's.
+        // Every other error: routes, sizes, PagerDuty's rejections, the network's failures, the store's failures.
         let trigger = include_str!("../../../fixtures/events/01-firing-trigger.json");
         for (method, path) in
             [("GET", "/health"), ("POST", "/health"), ("GET", "/events"), ("POST", "/"), ("BREW", "/x")]
@@ -227,7 +227,7 @@ fn no_canary_is_seen_on_any_path() {
             aviary.fly(&world, Call::stranger(method, path, ""), path).await;
         }
         aviary.fly(&world, post("/events", &secret, vec![b' '; 1_100_000]), "a large body").await;
-        // What cannot be mapped is shown to people, but for what the sender was given as a secret.
+        // A fallback alert shows the payload, without the secrets that the sender was given.
         let all: Vec<String> = aviary.canaries.iter().map(|(canary, _)| canary.clone()).collect();
         aviary.fly(&world, post("/events", &secret, all.join(" ")), "secrets for a payload").await;
         let key = aviary.secret("routing_key").to_owned();
@@ -261,7 +261,7 @@ fn no_canary_is_seen_on_any_path() {
             aviary.fly(&broken, post("/events", &secret, trigger), name).await;
         }
 
-        // The doctor, and acting as a person, with an api that repeats all it was told.
+        // The check and act endpoints, with an API that repeats everything it receives.
         let acts = r#"{"action": "acknowledge", "dedup_key": "k", "from": "ada@shop.example", "note": "n"}"#;
         let all = aviary.canaries.iter().map(|(canary, _)| canary.clone()).collect::<Vec<String>>().join(" ");
         let echo = [400, 401, 403, 404, 500]
@@ -300,7 +300,7 @@ fn no_canary_is_seen_on_any_path() {
             aviary.fly(&wrong, call("*/*"), name).await;
         }
 
-        // Every variable with a value that will not do, and that is a canary too.
+        // Every variable with an invalid value that is also a canary.
         let wrong = [
             ("region", "", 12),
             ("grouping", "", 12),

@@ -11,7 +11,7 @@ use pagerelay_e2e::runtime::{Call, Reply, World, relay};
 use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, golden, run};
 use serde_json::{Value, json};
 
-/// An example's payload as its sender would send it to `path`.
+/// An example's payload, as its sender would send it to `path`.
 fn sent_to(path: &str, example: &Example, secret: &str) -> Call {
     let body = example.body();
     let template = Template::read(&example.variable(), &example.template).expect("a template");
@@ -71,7 +71,7 @@ fn every_example_maps_to_what_stands_beside_it() {
                 let wrong = contract::wrong_with(&contract::with_key(event, ROUTING_KEY));
                 assert!(wrong.is_empty(), "{what}: {wrong:?}");
             }
-            // The same through the preview, explained.
+            // The same through the preview, with explanations.
             let preview =
                 call(&world, sent_to(&format!("/preview/custom/{}", example.name), &example, SECRET)).await.json();
             let hashes =
@@ -90,7 +90,7 @@ fn every_example_maps_to_what_stands_beside_it() {
     });
 }
 
-/// What a template makes of a payload: the reply of a preview that rejects what cannot be mapped.
+/// The reply to a preview of this template and payload. An item that cannot be mapped is an error.
 async fn preview(template: &str, payload: &Value) -> Reply {
     let world = World::new("http://127.0.0.1:1/v2/enqueue").with("custom_mine", template).with("unmapped", "reject");
     call(&world, Call::post("/preview/custom/mine", payload.to_string())).await
@@ -323,7 +323,7 @@ fn the_scheme_that_a_template_names_is_the_only_one_that_opens() {
                 "{auth}"
             );
             assert_eq!(call(&world, Call::post("/custom/mine", "{}")).await.status, 401, "{auth}: a bearer token");
-            // A secret of its own, and no other.
+            // A secret of its own, which replaces the shared secret.
             let own = world.clone().with("secret_custom_mine", "a-secret-for-this-mapping-1");
             assert_eq!(call(&own, sent_to("/custom/mine", &example, SECRET)).await.status, 401, "{auth}");
             assert_eq!(

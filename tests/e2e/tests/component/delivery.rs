@@ -1,7 +1,7 @@
-//! What the sender is told, for what PagerDuty does: 2xx only where PagerDuty has every event.
+//! The reply to the sender for each behaviour of PagerDuty: 2xx only if PagerDuty has every event.
 //!
-//! The matrix crosses every fault that a server can have with deliveries of one event and of ten. `cargo test --test
-//! component delivery -- --nocapture` prints it.
+//! The matrix combines every fault of a server with deliveries of one event and of ten. `cargo test --test component
+//! delivery -- --nocapture` prints it.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run, run_alone};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// A key that could be the one before [`ROUTING_KEY`].
+/// A possible previous key for [`ROUTING_KEY`].
 const PREVIOUS_KEY: &str = "R0pageRelayTestKey0000000000000p";
 
 fn alert(i: usize, status: &str) -> Value {
@@ -34,7 +34,7 @@ fn group(n: usize) -> String {
     delivery((0..n).map(|i| alert(i, "firing")).collect())
 }
 
-/// How long the component says that a request took.
+/// The duration of a request, from the component's log.
 fn millis(reply: &Reply) -> u64 {
     reply.log_json()["ms"].as_u64().expect("the log tells the time")
 }
@@ -53,27 +53,27 @@ fn deliver(n: usize, script: Vec<Answer>) -> (Reply, PagerDuty) {
     })
 }
 
-/// What is wrong at the other end.
+/// A fault of the other server or the way to it.
 #[derive(Clone)]
 enum Fault {
     /// PagerDuty answers like this, every time.
     Says(Answer),
-    /// PagerDuty answers like this once, and is itself again.
+    /// PagerDuty answers like this once, and then works normally.
     Once(Answer),
-    /// The runtime's rules do not let events out.
+    /// The runtime's rules block outbound requests.
     Denied,
-    /// Nothing listens.
+    /// No server is listening.
     Refused,
-    /// Connections never stand.
+    /// Connections are never established.
     Unreachable,
-    /// The server speaks no TLS.
+    /// The server does not support TLS.
     NoTls,
 }
 
-/// What a fault means where one event meets it: status, `Retry-After`, tries of that event, the reply's detail.
+/// The result of a fault for one event: status, `Retry-After`, attempts for that event, the reply's detail.
 type Cell = (u16, &'static str, u64, &'static str);
 
-/// Every fault, and what comes of one event. `…` stands for the count of events.
+/// Every fault, and its result for one event. `…` represents the count of events.
 fn faults() -> Vec<(&'static str, Fault, Cell)> {
     const OWN: &str = r#"{"status":"success"}"#;
     const INVALID: &str = r#"{"status":"invalid event","message":"Event object is invalid","errors":["one","two"]}"#;
@@ -179,7 +179,7 @@ fn faults() -> Vec<(&'static str, Fault, Cell)> {
     ]
 }
 
-/// The detail of the whole reply, from the short form of the table.
+/// The detail of the whole reply, from the short form in the table.
 fn detail(short: &str, failed: usize, of: usize) -> String {
     let (kind, why) = short.split_once(": ").unwrap_or((short, ""));
     match kind {
@@ -194,7 +194,7 @@ fn detail(short: &str, failed: usize, of: usize) -> String {
     }
 }
 
-/// A port on loopback whose queue of connections is full, so that no other one ever stands.
+/// A port on localhost with a full connection queue, so that no other connection is ever established.
 struct FullPort {
     _listener: socket2::Socket,
     _queue: Vec<socket2::Socket>,
@@ -212,7 +212,7 @@ impl FullPort {
         let queue = std::iter::repeat_with(|| {
             let client = socket();
             client.set_nonblocking(true).expect("a socket that does not block");
-            // It stands, or hangs as those after it will.
+            // It is established, or waits like the following ones.
             let _ = client.connect(&address);
             client
         });
@@ -221,7 +221,7 @@ impl FullPort {
     }
 }
 
-/// One cell: the fault, how many events there are, and how many of them meet it.
+/// One cell: the fault, the number of events, and how many of them it affects.
 async fn cell(fault: &Fault, of: usize, failing: usize) -> (Reply, PagerDuty) {
     let pagerduty = PagerDuty::start().await;
     let mut world = World::new(&pagerduty.url());
@@ -232,7 +232,7 @@ async fn cell(fault: &Fault, of: usize, failing: usize) -> (Reply, PagerDuty) {
         Fault::Once(answer) if failing == of => pagerduty.once(answer.clone()),
         Fault::Once(answer) => pagerduty.script([answer.clone()]),
         Fault::Denied => world.egress = Egress::Denied,
-        // Port 1 of loopback: nothing listens there, and nothing unprivileged can.
+        // Port 1 of localhost: no server is listening there, and no unprivileged program can.
         Fault::Refused => world = World::new("http://127.0.0.1:1/v2/enqueue"),
         Fault::Unreachable => {
             let port = full.insert(FullPort::new()).port;
@@ -248,14 +248,14 @@ async fn cell(fault: &Fault, of: usize, failing: usize) -> (Reply, PagerDuty) {
 fn the_fault_matrix() {
     let _ = relay(Flavour::Spin);
     let mut rows: Vec<Vec<String>> = run_alone(async {
-        // Some cells wait for as long as the sender would, so all wait together.
+        // Some cells wait for the sender's whole timeout, so all cells run concurrently.
         let mut rows = JoinSet::new();
         for (row, (name, fault, cell_of_one)) in faults().into_iter().enumerate() {
             rows.spawn(async move {
                 let column = |of: usize, failing: usize| {
                     let fault = fault.clone();
                     async move {
-                        // What is wrong with the way is wrong for all.
+                        // A fault of the connection affects all events.
                         let way = !matches!(fault, Fault::Says(_) | Fault::Once(_));
                         if way && failing < of {
                             return "-".to_owned();
@@ -279,7 +279,7 @@ fn the_fault_matrix() {
     writeln!(out, "{cells} cells").unwrap();
 }
 
-/// Runs a cell and holds it against the table, and against what every cell has to keep.
+/// Runs a cell, and checks it against the table and against the rules for every cell.
 async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing: usize) -> String {
     let (status, retry_after, tries, short) = cell_of_one;
     let started = std::time::Instant::now();
@@ -293,7 +293,7 @@ async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing:
         assert_eq!(said["detail"], detail(short, failing, of), "{what}");
     }
     let patience = pagerelay::sources::find("alertmanager").expect("it exists").patience.as_millis();
-    // By the component's own clock; the clock of a busy machine is only told that there was an end.
+    // By the component's own clock. The clock of a busy machine only shows that the call ended.
     assert!(u128::from(millis(&reply)) < patience, "{what}: the sender has gone after {} ms", millis(&reply));
     assert!(took.as_millis() < 2 * patience, "{what}: {took:?}");
     assert!(reply.body.len() < 1500 + 700 * of, "{what}: {} bytes", reply.body.len());
@@ -309,7 +309,7 @@ async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing:
         assert!(failed.iter().all(|event| event["attempts"] == tries), "{what}: {failed:?}");
     }
 
-    // The one thing that must never happen.
+    // The one result that must never happen.
     let alerts = pagerduty.alerts();
     let present = (0..of).filter(|i| alerts.contains_key(&key(*i))).count();
     let own_words = matches!(fault, Fault::Says(Answer::Say(..)));
@@ -317,7 +317,7 @@ async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing:
         assert_eq!(present, of, "{what}: the sender was told that all is well");
     }
     assert!(present >= of - failing, "{what}: the others are sent all the same");
-    // What is said to have been sent is what arrived, each time, to the last byte.
+    // The events in the reply are exactly the bytes that arrived, each time.
     let unread =
         matches!(fault, Fault::Says(Answer::CloseUnread | Answer::Early(..)) | Fault::Once(Answer::CloseUnread));
     let arrived = pagerduty.received();
@@ -357,7 +357,7 @@ fn the_answer_decides_where_the_event_could_not_be_written_to_its_end() {
             (Answer::Early(202, own.clone()), vec![202]),
             (Answer::Early(413, String::new()), vec![502]),
             (Answer::Early(429, String::new()), vec![503]),
-            // The reset may overtake the answer, and then nobody knows it.
+            // The reset may overtake the answer, and then the answer is lost.
             (Answer::EarlyClose(202, own), vec![202, 503]),
             (Answer::EarlyClose(429, String::new()), vec![503]),
         ];
@@ -408,7 +408,7 @@ fn what_is_tried_again_is_the_same_to_the_last_byte() {
 
 #[test]
 fn a_second_try_that_cannot_end_in_time_is_not_made() {
-    // Sent again after five seconds, there is time; after nine there is none.
+    // A retry after five seconds is in time; after nine seconds it is not.
     for (seconds, tries) in [(5, 2), (9, 1)] {
         let pagerduty = run(PagerDuty::start());
         pagerduty.fault(None, Answer::With(429, if seconds == 5 { "retry-after: 5" } else { "retry-after: 10" }));
@@ -425,7 +425,7 @@ fn a_wait_that_no_clock_can_hold_is_not_waited() {
         pagerduty.fault(None, Answer::With(429, "retry-after: 18446744073709551615"));
         let reply = post(&World::new(&pagerduty.url()), group(2)).await;
         assert_eq!((reply.status, reply.headers["retry-after"].as_str()), (503, "300"));
-        // And none is waited for that is not for this answer.
+        // The relay ignores a wait that does not apply to this answer.
         let pagerduty = PagerDuty::start().await;
         pagerduty.script([Answer::With(500, "ratelimit-reset: 60")]);
         assert_eq!(post(&World::new(&pagerduty.url()), group(1)).await.status, 200);
@@ -464,7 +464,8 @@ fn an_impatient_sender_is_answered_before_it_gives_up() {
     let call = Call::fixture(&fixture, "/sentry", pagerelay_e2e::SECRET);
     let reply = run(relay(Flavour::Spin).call(&World::new(&pagerduty.url()), call)).expect("an answer");
     assert_eq!(reply.status, 503, "{}", reply.json());
-    // Of Sentry's second a quarter is kept for the way back. What the runtime was told is not a matter of its load.
+    // The relay reserves a quarter of Sentry's timeout of one second for the reply. The timeouts that the runtime
+    // received do not depend on its load.
     let [_, first_byte, _] = reply.sent[0].timeouts;
     assert!(first_byte.is_some_and(|bound| bound <= Duration::from_millis(750)), "{first_byte:?}");
 }
@@ -488,21 +489,22 @@ fn while_keys_are_changed_over_triggers_go_with_the_new_one_and_resolves_with_bo
         assert_eq!(said["events"][0]["with_previous_key"]["pagerduty"], "202 Event processed");
         assert_eq!(said["warnings"], Value::Null);
 
-        // Where one of the two is not told, the resolve has not been taken.
+        // If one of the two keys fails, the resolve counts as not accepted.
         let pagerduty = PagerDuty::start().await;
         let after = World::new(&pagerduty.url()).with("routing_key_previous", PREVIOUS_KEY);
         pagerduty.script([Answer::Own, Answer::say(500, ""), Answer::say(500, "")]);
         let reply = post(&after, json!({"alerts": [alert(0, "resolved")]}).to_string()).await;
         assert_eq!(reply.status, 503, "{}", reply.json());
 
-        // Nor where it is turned away for another reason than that there is no such key: it may have an open alert.
+        // The same applies if PagerDuty rejects it for any other reason than an unknown key: an alert may be open with
+        // that key.
         let pagerduty = PagerDuty::start().await;
         let after = World::new(&pagerduty.url()).with("routing_key_previous", PREVIOUS_KEY);
         pagerduty.script([Answer::Own, Answer::say(403, "forbidden")]);
         let reply = post(&after, json!({"alerts": [alert(0, "resolved")]}).to_string()).await;
         assert_eq!(reply.status, 502, "{}", reply.json());
 
-        // Once the old integration is gone, there is nothing that it could close.
+        // Once the old integration is deleted, it has no alert to close.
         let pagerduty = PagerDuty::start().await;
         pagerduty.revoke(PREVIOUS_KEY);
         let after = World::new(&pagerduty.url()).with("routing_key_previous", PREVIOUS_KEY);
@@ -531,7 +533,7 @@ fn a_page_goes_out_with_the_previous_key_where_pagerduty_refuses_the_current_one
         let detail = "PagerDuty rejected the routing key in variable `routing_key`: 400 Invalid routing key";
         assert_eq!(reply.json()["detail"], detail);
 
-        // In whatever words PagerDuty says it: what it refuses in every form is tried with the other key, too.
+        // Whatever PagerDuty's wording is, an event that it rejects in every form is sent with the other key too.
         let pagerduty = PagerDuty::start().await;
         let odd = || Answer::say(400, r#"{"error":"unknown integration"}"#);
         pagerduty.script([odd(), odd()]);
@@ -539,7 +541,7 @@ fn a_page_goes_out_with_the_previous_key_where_pagerduty_refuses_the_current_one
         let reply = post(&world, group(1)).await;
         assert_eq!((reply.status, pagerduty.alerts_by_key().len()), (200, 1), "{}", reply.json());
 
-        // A previous key that is none must not stop a page.
+        // An invalid previous key must not stop a page.
         let pagerduty = PagerDuty::start().await;
         let world = World::new(&pagerduty.url()).with("routing_key_previous", "u+REST-key_of_20char");
         let reply = post(&world, group(1)).await;
@@ -578,7 +580,7 @@ fn an_event_that_pagerduty_refuses_goes_out_in_its_least_form() {
         let sha256 = pagerelay::text::sha256_hex(&received[1].bytes);
         assert_eq!(reply.json()["events"][0]["sha256"], sha256);
 
-        // Not where the operator wants none of it.
+        // Not if the operator has disabled it.
         let pagerduty = PagerDuty::start().await;
         pagerduty.script([Answer::say(400, refused)]);
         let reply = post(&World::new(&pagerduty.url()).with("unmapped", "reject"), body).await;
@@ -620,21 +622,22 @@ fn what_cannot_be_mapped_pages_and_a_flood_of_it_is_one_incident() {
         let excerpt = json!({"reasons": ["the body is not valid JSON: line 1, column 2"], "excerpt": "not json"});
         assert_eq!(first["custom_details"], excerpt);
 
-        // What can be mapped beside it goes out as always.
+        // The other items, which can be mapped, are sent as usual.
         let pagerduty = PagerDuty::start().await;
         let world = World::new(&pagerduty.url());
         let reply = post(&world, json!({"alerts": [alert(1, "firing"), {}, {}]}).to_string()).await;
         assert_eq!(reply.status, 200);
         assert_eq!(pagerduty.alerts().into_keys().collect::<Vec<_>>(), [key(1), "alertmanager:unmapped".to_owned()]);
 
-        // Strangers page nobody, and where PagerDuty does not take the page, the sender comes again.
+        // A sender that is not authenticated pages nobody. If PagerDuty does not accept the fallback alert, the sender
+        // retries.
         let stranger = Call::stranger("POST", "/alertmanager", "not json");
         let reply = relay(Flavour::Spin).call(&world, stranger).await.expect("an answer");
         assert_eq!((reply.status, pagerduty.received().len()), (401, 2));
         pagerduty.fault(None, Answer::say(500, ""));
         assert_eq!(post(&world, "not json").await.status, 503);
 
-        // What a sender was given as a secret is not shown, wherever it puts it.
+        // The secrets that the sender was given are not shown, wherever it puts them.
         let pagerduty = PagerDuty::start().await;
         let world = World::new(&pagerduty.url());
         let strange = "e93facc04764012d7bfb002500d5d1a6";
@@ -678,7 +681,7 @@ fn of_a_storm_the_most_severe_page_one_by_one_and_a_digest_names_the_others() {
             assert!(!named || severity(i) == "warning", "{i} is severe and is not left to the digest");
         }
 
-        // Its resolve closes all that it opened, within another minute's room.
+        // Its resolve closes everything that it opened, within the limit of another minute.
         pagerduty.minute(120);
         let reply = post(&world, storm("resolved", 500)).await;
         assert_eq!(reply.status, 200, "{}", reply.json());
@@ -686,7 +689,7 @@ fn of_a_storm_the_most_severe_page_one_by_one_and_a_digest_names_the_others() {
             pagerduty.alerts().into_iter().filter(|(_, a)| a.status != "resolved").map(|(key, _)| key).collect();
         assert_eq!(open, Vec::<String>::new());
 
-        // Any later delivery that says that the group is over closes the digest, however small it is.
+        // Any later delivery with a resolved group closes the digest, however small it is.
         pagerduty.minute(120);
         assert_eq!(post(&world, storm("firing", 500)).await.status, 200);
         pagerduty.minute(120);
@@ -727,7 +730,7 @@ fn resolves_go_before_triggers_and_are_all_sent_while_they_are_fresh() {
         }));
         let pagerduty = PagerDuty::start().await;
         let world = World::new(&pagerduty.url());
-        // Some small deliveries have opened what is over now.
+        // Small deliveries have opened the alerts that are resolved now.
         for chunk in (300..500).collect::<Vec<usize>>().chunks(50) {
             let alerts = chunk.iter().map(|i| alert(*i, "firing")).collect();
             assert_eq!(post(&world, delivery(alerts)).await.status, 200);
@@ -739,7 +742,8 @@ fn resolves_go_before_triggers_and_are_all_sent_while_they_are_fresh() {
         let opened = (0..300).filter(|i| states.contains_key(&key(*i))).count();
         assert_eq!(opened, 20, "and the most severe of the others");
 
-        // Where PagerDuty does not take all, the sender is told, and what is sent no more would not have been taken.
+        // If PagerDuty does not accept all events, the sender gets an error. The events that the relay then skips would
+        // have been rejected too.
         pagerduty.minute(50);
         let before = pagerduty.received().len();
         let reply = post(&world, delivery(alerts)).await;
@@ -768,7 +772,7 @@ fn a_storm_that_is_over_is_closed_by_a_sender_that_comes_again_however_slow_page
         };
         let body = delivery((0..400).map(ended).collect());
         let mut tries = 0;
-        // Every five minutes, as a group's interval has it; PagerDuty takes 120 in each of these minutes.
+        // Every five minutes, like a group's interval; PagerDuty accepts 120 events in each of these minutes.
         loop {
             tries += 1;
             world.now = Some(Duration::from_secs(over + 300 * tries));
@@ -781,7 +785,7 @@ fn a_storm_that_is_over_is_closed_by_a_sender_that_comes_again_however_slow_page
             assert_eq!(status, 503, "{open} are open");
             assert!(tries < 24, "{open} are open after two hours");
         }
-        // Hours later nobody's rate is used up for it any more.
+        // Hours later, it no longer uses up the rate limit.
         world.now = Some(Duration::from_secs(over + 3 * 3600));
         pagerduty.minute(120);
         let before = pagerduty.received().len();
@@ -827,7 +831,7 @@ fn an_event_of_half_a_megabyte_arrives_whole() {
 
 #[test]
 fn a_reply_too_large_for_the_buffer_arrives_whole() {
-    // Nothing identifies these, so each is rejected, and nothing is sent; long fields of the group are not multiplied.
+    // These have no identity, so each is rejected and none is sent. Long fields of the group are not multiplied.
     let alerts = vec![json!({}); 20_000];
     let body = json!({"version": "4", "receiver": "r".repeat(400_000), "alerts": alerts}).to_string();
     let world = World::new("http://127.0.0.1:1/v2/enqueue").with("unmapped", "reject");
@@ -884,7 +888,7 @@ fn a_pagerduty_that_dies_in_the_middle_leaves_nothing_acknowledged_that_it_does_
     assert!(told[0] > 0 && partial > 0, "{told:?}, {partial} in the middle");
 }
 
-/// xorshift64*: seeds make the same run on every machine.
+/// xorshift64*: a seed gives the same run on every machine.
 struct Random(u64);
 
 impl Random {
@@ -938,7 +942,7 @@ fn a_deployment_is_a_change_where_the_key_takes_changes_and_closes_its_alert_in_
     });
 }
 
-/// A host that takes everything.
+/// A host that accepts everything.
 struct Taking(Vec<(String, Vec<u8>)>);
 
 impl pagerelay::runtime::Host for Taking {

@@ -1,4 +1,4 @@
-//! The doctor finds what is wrong with a set-up, says which variable to change, pages nobody and shows no secret.
+//! The check endpoint finds problems of a setup, names the variable to change, pages nobody and shows no secret.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use pagerelay_e2e::runtime::{Call, Egress, Reply, Trouble, World, relay};
 use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, run};
 use serde_json::{Value, json};
 
-/// Opens the doctor where `webhook_secret` is what is wrong.
+/// The secret of the check endpoint, for setups with an invalid `webhook_secret`.
 const CHECK_SECRET: &str = "the-doctor-opens-with-this-51c9";
 
 /// A third routing key.
@@ -37,7 +37,7 @@ impl Lab {
         lab
     }
 
-    /// A set-up with nothing wrong.
+    /// A valid setup.
     fn world(&self) -> World {
         let hosts = [
             ("events.pagerduty.com", self.us.address()),
@@ -55,7 +55,7 @@ impl Lab {
         world
     }
 
-    /// Asks the doctor, and looks at what it did and said.
+    /// Calls the check endpoint, and verifies its side effects and its reply.
     async fn check(&self, name: &str, world: &World, query: &str, accept: &str) -> Reply {
         let secret = world.variables.get("secret_check").map_or(SECRET, String::as_str);
         let call = Call { method: "GET", path: format!("/check{query}"), headers: Vec::new(), body: "".into() };
@@ -110,7 +110,7 @@ impl Lab {
     }
 }
 
-/// The findings that are not all well, as `level what`.
+/// The findings other than `ok`, as `level what`.
 fn findings(reply: &Reply) -> Vec<String> {
     let body = reply.json();
     let list = body["findings"].as_array().cloned().unwrap_or_else(|| panic!("{body}"));
@@ -119,7 +119,7 @@ fn findings(reply: &Reply) -> Vec<String> {
     shown.map(|finding| format!("{} {}", text(&finding["level"]), text(&finding["what"]))).collect()
 }
 
-/// A set-up with something wrong, and what is said of it.
+/// A setup with a problem, and the expected findings.
 struct Case {
     name: &'static str,
     query: &'static str,
@@ -440,7 +440,7 @@ const CASES: &[Case] = &[
             let world = world.with("webhook_secrets", SECRET).with("routing-key", WEB_KEY);
             let world = world.with("routing-key-web", WEB_KEY).with("routng_key_data", WEB_KEY);
             let world = world.with("require-signature-github", "on").with("secret-grafana", SECRET);
-            // Another's.
+            // Variables of other programs.
             let world = world.with("customer_id", "7").with("route_table", "x").with("database_url", "x");
             world.with("log_level", "x").with("secret", "x").with("custom_", "x").with("secret_ac", SECRET)
         },
@@ -476,7 +476,7 @@ const CASES: &[Case] = &[
         name: "declared and forgotten",
         query: "",
         change: |_, world| {
-            // As `spin.toml` declares them, and two more.
+            // The variables of `spin.toml`, and two more.
             let world = world.with("webhook_secret_previous", "").with("routing_key_previous", "").with("region", "");
             let world = world.with("sns_topics", "").with("secret_grafana", "").with("routing_key_web_previous", "");
             world.with("custom_empty", "").with("routing_key_payments", "")
@@ -825,7 +825,7 @@ fn only_who_shows_the_secret_is_told_anything() {
         let head = call("HEAD").header("x-webhook-secret", CHECK_SECRET);
         assert_eq!(relay(Flavour::Spin).call(&world, head).await.expect("an answer").status, 200);
 
-        // What opens the doctor itself is told to everybody, as for any source.
+        // A problem with the secret of the check endpoint itself is reported to everybody, as for any source.
         let world = world.without("secret_check").without("webhook_secret");
         let reply = relay(Flavour::Spin).call(&world, call("GET")).await.expect("an answer");
         assert_eq!(reply.status, 503);

@@ -1,4 +1,4 @@
-//! The compiled component under wasmtime, end to end: a request in, PagerDuty's double at the other end.
+//! The compiled component under wasmtime, end to end, with the mock PagerDuty at the other end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, run};
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
 
-/// The topic of the fixtures that want a subscription confirmed.
+/// The topic of the fixtures that confirm a subscription.
 const TOPIC: &str = "arn:aws:sns:eu-west-1:210987654321:oncall";
 
 const FLAVOURS: [Flavour; 2] = [Flavour::Spin, Flavour::Wasmtime];
 
-/// How large the component that ships may be, in bytes.
+/// The largest size of the released component, in bytes.
 const SIZE_MAX: u64 = 750_000;
 
-/// Sends a call through the component that ships.
+/// Sends a call through the released component.
 fn call(world: &World, call: Call) -> Reply {
     run(relay(Flavour::Spin).call(world, call)).expect("the component answers")
 }
@@ -69,7 +69,7 @@ fn the_readme_says_how_large_it_is() {
     let readme = include_str!("../../../../README.md");
     let (_, rest) = readme.split_once("The component has ").expect("it says so");
     let said: u64 = rest.split_once(" KB").and_then(|(said, _)| said.parse().ok()).expect("a number");
-    // Compilers differ by some percent.
+    // Compilers differ by a few percent.
     assert!((said * 1000).abs_diff(size) < size / 20, "the README says {said} KB, and it is {size} bytes");
 }
 
@@ -86,13 +86,13 @@ fn every_fixture_goes_through_the_component() {
                     let pagerduty = PagerDuty::start().await;
                     let grouping = if group { "group" } else { "alert" };
                     let world = World::new(&pagerduty.url()).with("grouping", grouping).with("unmapped", "reject");
-                    // Change events are not for an orchestration's key.
+                    // An orchestration's key accepts no change events.
                     let mut world = world.with("routing_key", SERVICE_KEY);
                     let mut call = Call::fixture(&fixture, &format!("/{}", fixture.source.slug), SECRET);
                     if fixture.map(group).is_ok_and(|mapped| mapped.handshake.is_some()) {
                         world = world.with("sns_topics", TOPIC);
                         world.egress = Egress::Double(pagerduty.address());
-                        // Amazon's answer; and without this header the secret is enough.
+                        // Amazon's answer. Without this header, the secret is enough.
                         pagerduty.script([Answer::say(200, "<ConfirmSubscriptionResponse/>")]);
                         call.headers.retain(|(name, _)| name != "x-amz-sns-message-type");
                     }
@@ -105,7 +105,7 @@ fn every_fixture_goes_through_the_component() {
                     let mut sent: Vec<Value> = received.map(|received| received.event).collect();
                     let mut wanted: Vec<Value> =
                         events.iter().map(|event| contract::with_key(event, SERVICE_KEY)).collect();
-                    // Events of one delivery go out together, so they arrive in any order.
+                    // The events of one delivery are sent concurrently, so they arrive in any order.
                     sent.sort_by_key(Value::to_string);
                     wanted.sort_by_key(Value::to_string);
                     assert_eq!(sent, wanted, "{what}");
@@ -230,7 +230,7 @@ fn paths_and_methods_lead_where_they_should() {
 
 #[test]
 fn the_set_up_pages_say_what_to_enter() {
-    // No variables at all: nothing is needed to read them.
+    // These endpoints work without any variables.
     let world = World::default();
     let get = |path: &str| call(&world, Call::stranger("GET", path, ""));
     let list = get("/setup");
@@ -314,7 +314,7 @@ fn a_body_that_does_not_end_is_given_up() {
     });
 }
 
-/// A body that never comes.
+/// A body that never arrives.
 struct Endless;
 
 impl futures_core::Stream for Endless {
@@ -342,10 +342,10 @@ fn each_variable_is_read_once_and_every_one_is_known() {
     let others =
         ["secret_grafana", "require_signature_grafana", "routing_key_web", "routing_key_web_previous", "events_url"];
     known.extend(others.map(str::to_owned));
-    // Only the source of Amazon SNS has topics, and no delivery needs the token.
+    // Only Amazon SNS has topics, and no delivery needs the token.
     known.remove("sns_topics");
     known.remove("api_token");
-    // A source's own secret has one before it too, which is read where there is a current one.
+    // A source's own secret has a previous one too. It is read only if the current one is set.
     assert_eq!(asked, known);
     let stranger =
         call(&World::new("http://127.0.0.1:1/v2/enqueue"), Call::stranger("POST", "/grafana/any_word", "{}"));

@@ -1,4 +1,4 @@
-//! The compiled component under wasmtime: one binary, a module for each thing that is asked of it.
+//! The compiled component under wasmtime: one binary with a module per topic.
 //!
 //! `cargo test -p pagerelay-e2e --test component delivery` runs one module.
 

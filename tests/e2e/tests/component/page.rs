@@ -1,7 +1,8 @@
-//! The page at `/`, served by the compiled component, in a real headless Chromium: `tests/page/check.mjs` drives it.
+//! The playground at `/`, served by the compiled component, in a real headless Chromium. `tests/page/check.mjs` drives
+//! it.
 //!
-//! Where Chromium or the two libraries from npm are missing this is said to be skipped; with `PAGERELAY_SENDERS=all`,
-//! as in `.ci/run`, that is a failure.
+//! If Chromium or the two libraries from npm are missing, the test is skipped with a message. With
+//! `PAGERELAY_SENDERS=all`, as in `.ci/run`, it fails instead.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,13 +24,13 @@ fn the_page_previews_every_source_in_a_browser() {
     if let Some(missing) = needed.iter().chain([&browser]).find(|path| !path.exists()) {
         let missing = missing.display();
         assert!(std::env::var_os("PAGERELAY_SENDERS").is_none_or(|which| which != "all"), "{missing} is missing");
-        // Unlike `eprintln!`, the test runner does not hold it back.
+        // Unlike the output of `eprintln!`, the test runner does not capture this.
         let _ = writeln!(std::io::stderr(), "skipped: {missing} is missing (see .ci/run)");
         return;
     }
     run(async {
         let pagerduty = PagerDuty::start().await;
-        // A service's key, which takes change events too.
+        // A service's key, which accepts change events too.
         let mut world = World::new(&pagerduty.url()).with("routing_key", SERVICE_KEY);
         let event = json!({"event_action": "trigger", "dedup_key": "{{ id }}", "payload": {"summary": "{{ title }}", "source": "s"}});
         let signed = json!({"auth": {"scheme": "hmac", "header": "X-Signature", "prefix": "sha256="}, "event": event});

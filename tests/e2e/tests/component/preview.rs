@@ -1,4 +1,4 @@
-//! What is previewed is what is sent: bodies, hashes and order, through the compiled component.
+//! A preview shows exactly what is sent: bodies, hashes and order, through the compiled component.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn hashes(events: &Value) -> Vec<String> {
     list(events).iter().map(|event| event["sha256"].as_str().expect("a hash").to_owned()).collect()
 }
 
-/// The world of a delivery with both keys, so that what closes goes out twice.
+/// The environment of a delivery with both keys, so that a resolve is sent twice.
 fn world(pagerduty: &PagerDuty) -> World {
     World::new(&pagerduty.url()).with("routing_key", SERVICE_KEY).with("routing_key_previous", ROUTING_KEY)
 }
@@ -40,7 +40,7 @@ fn for_every_fixture_preview_log_and_wire_have_the_same_hashes() {
     });
 }
 
-/// Previews a fixture and sends it; how many bodies were compared.
+/// Previews a fixture and sends it. Returns the number of compared bodies.
 async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
     let name = fixture.name();
     let pagerduty = PagerDuty::start().await;
@@ -49,7 +49,7 @@ async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
     let mut previewed = Call::fixture(fixture, &format!("/preview/{slug}"), SECRET);
     let mut sent = Call::fixture(fixture, &format!("/{slug}"), SECRET);
     for call in [&mut previewed, &mut sent] {
-        // Without this header the secret is enough for SNS, and there is no certificate to fetch.
+        // Without this header, the secret is enough for SNS, and there is no certificate to fetch.
         call.headers.retain(|(name, _)| name != "x-amz-sns-message-type");
     }
     let preview = call(&world, previewed).await;
@@ -69,7 +69,7 @@ async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
         assert!(preview["ignored"].is_array() || preview["rejected"].is_array(), "{name}: says why nothing is sent");
     }
 
-    // With both keys, what is previewed is all that arrives, to the last byte.
+    // With both keys, the preview shows everything that arrives, with the exact bytes.
     let received: Vec<_> = pagerduty.received().into_iter().filter(|r| r.path.starts_with("/v2/")).collect();
     let arrived: BTreeSet<String> = received.iter().map(|r| pagerelay::text::sha256_hex(&r.bytes)).collect();
     let mut promised = BTreeSet::new();
@@ -92,7 +92,7 @@ async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
     received.len()
 }
 
-/// Every field of an explained event is explained, and what is said to be copied stands in the payload.
+/// Checks that every field of an explained event is explained, and that every copied value is in the payload.
 fn check_explanation(event: &Value, name: &str, preview: &Value) {
     let Some(explanation) = event["explanation"].as_array() else {
         let digest = ["unmapped", "unfilled", "digest"].iter().any(|class| event["body"]["payload"]["class"] == *class);
@@ -112,7 +112,7 @@ fn check_explanation(event: &Value, name: &str, preview: &Value) {
     }
 }
 
-/// What explains a field of the first event of a previewed fixture.
+/// The origin of a field of a previewed fixture's first event.
 async fn origin(slug: &str, number: &str, field: &str) -> Value {
     let pagerduty = PagerDuty::start().await;
     let source = pagerelay::sources::find(slug).expect("a source");
@@ -148,7 +148,7 @@ fn an_explanation_names_the_path_the_row_or_the_fallback() {
                 ("formatted", "01", "payload.severity"),
                 json!({"field": "payload.severity", "how": "table", "from": ["severity"], "row": "high → error"}),
             ),
-            // Inside the text of a message of Amazon SNS.
+            // Inside the text of an Amazon SNS message.
             (
                 ("sns", "01", "payload.timestamp"),
                 json!({"field": "payload.timestamp", "how": "made", "from": ["Message.StateChangeTime"]}),
@@ -166,7 +166,7 @@ fn of_the_first_two_fixtures_of_every_source_it_is_known_what_decides_the_action
         for source in pagerelay::sources::SOURCES {
             for number in ["01", "02"] {
                 let action = origin(source.slug, number, "event_action").await;
-                // A CloudEvent is an alert by the words in its type, and none without them.
+                // A CloudEvent is an alert because of the words in its type.
                 if action["how"] == "fallback" && source.slug == "cloudevents" {
                     let needed = origin(source.slug, number, "*").await;
                     assert_eq!(needed, json!({"field": "*", "how": "needed", "from": ["type"]}));
@@ -213,7 +213,7 @@ fn a_preview_is_for_known_senders_and_its_log_holds_no_payload() {
         let world = world(&pagerduty);
         let fixture = include_bytes!("../../../fixtures/events/01-firing-trigger.json").as_slice();
         let stranger = call(&world, Call::stranger("POST", "/preview/events", fixture)).await;
-        // Somebody who mistypes a secret is to set off nobody's watch over the log.
+        // A mistyped secret in a preview must not trigger an alarm on the log.
         assert_eq!((&stranger.log_json()["level"], &stranger.log_json()["preview"]), (&json!("info"), &json!(true)));
         assert_eq!((stranger.status, &stranger.json()["detail"]), (401, &json!("missing or invalid credentials")));
         let closed = call(&world.clone().without("webhook_secret"), Call::post("/preview/events", fixture)).await;
@@ -281,7 +281,7 @@ fn what_was_not_asked_is_called_neither_unused_nor_a_fallback() {
 #[test]
 fn payloads_made_to_be_hard_to_explain_are_explained_in_part() {
     run(async {
-        // A long name before a long list, lists in lists, JSON in text, many headers' worth of members.
+        // A long name before a long list, nested lists, JSON in text, as many members as many headers.
         let event = json!({"summary": "s", "source": "here", "severity": "error"});
         let mut nested = json!(1);
         for _ in 0..100 {
@@ -300,7 +300,7 @@ fn payloads_made_to_be_hard_to_explain_are_explained_in_part() {
             assert_eq!(events.len(), 1);
             assert!(!events[0].is_empty() || said["explanation_incomplete"].is_string());
         }
-        // Items that make no event, and a template that is read for each of them.
+        // Items without events, and a template that is evaluated for each of them.
         let template = json!({"each": "alerts", "event": {"event_action": "trigger", "dedup_key": "{{ item.id }}",
             "payload": {"summary": "{{ item.t }}", "source": "s", "custom_details": {"x": "y".repeat(30_000)}}}});
         let mut payload = json!({"alerts": [{"id": 1, "t": "T"}]});

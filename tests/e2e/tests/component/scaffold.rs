@@ -1,4 +1,4 @@
-//! A source is begun with one command, on a copy of the files that it changes.
+//! One command creates a source, on a copy of the files that it changes.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use pagerelay_e2e::{root, scaffold};
 const REGISTRY: &str = "src/sources/mod.rs";
 const SAMPLES: &str = "src/endpoints/playground/samples.txt";
 
-/// A copy of what the command reads, removed when it is dropped.
+/// A copy of the files that the command reads, removed when it is dropped.
 struct Copy(PathBuf);
 
 impl Copy {
@@ -27,7 +27,7 @@ impl Copy {
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        // What is left is in the target folder, which is anybody's to clear.
+        // Leftovers are in the target folder, which anybody may delete.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

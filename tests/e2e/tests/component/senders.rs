@@ -1,6 +1,7 @@
-//! Real senders: programs that are not ours, configured as their own docs say, send to the component.
+//! Real senders: other projects' programs, configured as their own docs say, send to the component.
 //!
-//! A sender that is not installed is said to be skipped; with `PAGERELAY_SENDERS=all`, as in `.ci/run`, that is a failure.
+//! If a sender is not installed, its test is skipped with a message. With `PAGERELAY_SENDERS=all`, as in `.ci/run`, it
+//! fails instead.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -18,7 +19,8 @@ use pagerelay_e2e::server::Server;
 use pagerelay_e2e::{SECRET, run};
 use serde_json::{Value, json};
 
-/// How long a sender may take for one step. It is a bound, not a pause: the test goes on as soon as the event is there.
+/// The timeout for one step of a sender. It is a limit and not a pause: the test continues as soon as the event
+/// arrives.
 const STEP: Duration = Duration::from_secs(60);
 
 #[test]
@@ -64,7 +66,7 @@ fn alertmanager_opens_an_alert_and_closes_it() {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         alert["endsAt"] = pagerelay::text::epoch(now).expect("a time").into();
         post(address, "/api/v2/alerts", &json!([alert])).await;
-        // Beside it goes one that would close a digest, and either may arrive first.
+        // An event that would close a digest is sent concurrently, and either may arrive first.
         wait_for_key(&pagerduty, "resolve", &trigger["dedup_key"]).await;
         let alerts = pagerduty.alerts();
         assert_eq!(alerts.len(), 1, "{alerts:?}");
@@ -82,7 +84,7 @@ fn monit_opens_an_alert_through_a_script_of_its_user_and_closes_it() {
         let server = Server::start(relay(Flavour::Spin), world, 0, None).await.expect("a free port on loopback");
         let folder = Folder::new("monit");
         let file = |name: &str| folder.0.join(name).display().to_string();
-        // What its manual has for other services: a program that is run with MONIT_… in its environment.
+        // The method for other services in its manual: a program that runs with MONIT_… in its environment.
         folder.write(
             "page",
             &format!(
@@ -137,7 +139,7 @@ async fn wait_for_key(pagerduty: &PagerDuty, action: &str, key: &Value) {
     tokio::time::timeout(STEP, found).await.unwrap_or_else(|_| panic!("no {action} of {key} within {STEP:?}"));
 }
 
-/// The path of a program, or a word that it is skipped.
+/// The path of a program. If it is missing, prints that the test is skipped.
 fn installed(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file());
@@ -156,17 +158,18 @@ impl Process {
         Process(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the sender starts"))
     }
 
-    /// The address that a line of the sender's log tells after `mark`. Goes on reading the log, so that it never fills.
+    /// The address in the line of the sender's log after `mark`. Continues to read the log, so that the pipe never
+    /// fills up.
     fn read_address(&self, mark: &'static str) -> SocketAddr {
         let (sender, receiver) = std::sync::mpsc::channel();
-        // The child's end of the pipe closes when it ends, and the thread with it.
+        // The child's end of the pipe closes when the child ends, and then the thread ends too.
         let log = self.0.stderr.as_ref().expect("piped");
         let log = std::os::fd::AsFd::as_fd(log).try_clone_to_owned().expect("a second handle");
         std::thread::spawn(move || {
             for line in BufReader::new(std::fs::File::from(log)).lines().map_while(Result::ok) {
                 if let Some((_, rest)) = line.split_once(mark) {
                     let address = rest.split_whitespace().next().unwrap_or_default().to_owned();
-                    // Whoever asked may have what it needed.
+                    // The receiver may be gone, because it has what it needed.
                     let _ = sender.send(address);
                 }
             }
@@ -178,7 +181,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -201,7 +204,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left is in the target folder, which is anybody's to clear.
+        // Leftovers are in the target folder, which anybody may delete.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,9 +1,10 @@
-//! Senders simulated: each one's documented rule of when to try again drives the component through faults by seed.
+//! Simulated senders: each vendor's documented retry rule drives the component through random faults.
 //!
-//! After the faults end, PagerDuty has to hold what the alerts say: nothing lost, nothing doubled, nothing left open.
-//! Where a sender never tries again, what it was told is all that can be held against what PagerDuty has.
+//! After the faults end, PagerDuty must have the state of the alerts: nothing lost, nothing doubled, nothing left open.
+//! If a sender never retries, the test can only compare the replies with PagerDuty's state.
 //!
-//! `PAGERELAY_SEED=n cargo test --test component simulation` runs one seed. A seed that has failed belongs into [`FAILED_ONCE`].
+//! `PAGERELAY_SEED=n cargo test --test component simulation` runs one seed. Add a seed that has failed to
+//! [`FAILED_ONCE`].
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,31 +19,31 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How many seeds are run.
+/// How many seeds to run.
 const RUNS: u64 = 1000;
 
-/// Seeds that have shown a fault once, run before all others.
+/// Seeds that have revealed a bug. They run before all others.
 const FAILED_ONCE: &[u64] = &[];
 
-/// How many runs are under way at the same time: most of their time is the component's pause before its second try.
+/// How many runs are concurrent: most of their time is the component's pause before its retry.
 const TOGETHER: usize = 48;
 
-/// The most often that one alert fails in a row, in requests to PagerDuty.
+/// The largest number of consecutive failures of one alert, in requests to PagerDuty.
 const IN_A_ROW: u64 = 4;
 
-/// A sender, as far as it decides what arrives.
+/// A sender, as far as it affects the deliveries.
 #[derive(Debug)]
 struct Sender {
     name: &'static str,
-    /// The source that it sends to.
+    /// Its source.
     slug: &'static str,
-    /// Whether it sends the state of all its alerts until it is accepted, or a message for each change.
+    /// Whether it sends the state of all its alerts until it is accepted. If not, it sends a message for each change.
     keeps_state: bool,
-    /// How often it sends the same thing in one go.
+    /// How many times it sends the same delivery in a row.
     tries: usize,
-    /// Whether an answer ends its tries well.
+    /// Whether it treats a status as success.
     accepts: fn(u16) -> bool,
-    /// Whether an answer makes it try again.
+    /// Whether it retries after a status.
     retries: fn(u16) -> bool,
 }
 
@@ -50,9 +51,9 @@ fn success(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
-/// The rules of section 0.2 of the vendors' notes, and of the vendors' pages that these name.
+/// The rules from section 0.2 of the vendors' notes, and from the vendors' pages that these name.
 const SENDERS: &[Sender] = &[
-    // Exponential backoff from half a second on, until the group's interval is over; then the next flush.
+    // Exponential backoff, starting at half a second, until the group's interval ends; then the next flush.
     Sender {
         name: "Alertmanager",
         slug: "alertmanager",
@@ -61,14 +62,14 @@ const SENDERS: &[Sender] = &[
         accepts: success,
         retries: |status| status >= 500,
     },
-    // Nothing within a flush; the next flush sends all again.
+    // No retry within a flush; the next flush sends everything again.
     Sender { name: "Grafana", slug: "grafana", keeps_state: true, tries: 1, accepts: success, retries: |_| false },
     Sender { name: "GitHub", slug: "github", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
-    // Its worker repeats connections that fail, and no status.
+    // Its worker retries failed connections, and no status.
     Sender { name: "GitLab", slug: "gitlab", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
-    // Internal integrations are not repeated at all.
+    // Internal integrations never retry.
     Sender { name: "Sentry", slug: "sentry", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
-    // Everything below 500 counts as delivered; three more tries by default.
+    // Every status below 500 counts as delivered; three retries by default.
     Sender {
         name: "Amazon SNS",
         slug: "sns",
@@ -85,7 +86,7 @@ const SENDERS: &[Sender] = &[
         accepts: success,
         retries: |s| s != 410,
     },
-    // Healthchecks, Falcosidekick and others know these four; three tries at once.
+    // Healthchecks, Falcosidekick and others accept only these four; three attempts without a pause.
     Sender {
         name: "200 only",
         slug: "healthchecks",
@@ -97,13 +98,13 @@ const SENDERS: &[Sender] = &[
 ];
 
 impl Sender {
-    /// Whether it loses what is not accepted at once, by its own rule.
+    /// Whether it loses a delivery that is not accepted immediately, by its own rule.
     fn never_retries(&self) -> bool {
         self.tries == 1 && !self.keeps_state
     }
 }
 
-/// xorshift64*: a seed makes the same run on every machine.
+/// xorshift64*: a seed gives the same run on every machine.
 struct Random(u64);
 
 impl Random {
@@ -115,19 +116,19 @@ impl Random {
     }
 }
 
-/// An alert as the sender knows it.
+/// An alert in the sender's state.
 #[derive(Clone, Debug, Default)]
 struct Alert {
     firing: bool,
-    /// How often it began to fire.
+    /// How many times it started to fire.
     fired: usize,
-    /// Whether the sender still has to say something about it.
+    /// Whether the sender still has to send something about it.
     due: bool,
-    /// Whether the last that was said about it was accepted.
+    /// Whether the last delivery about it was accepted.
     told: bool,
 }
 
-/// What a sender says of one of its alerts.
+/// A sender's message about one of its alerts.
 fn message(slug: &str, i: usize, firing: bool) -> Value {
     let word = |on: &'static str, off: &'static str| if firing { on } else { off };
     match slug {
@@ -166,7 +167,7 @@ fn delivery(sender: &Sender, alerts: &[(usize, bool)]) -> Fixture {
     Fixture { source, path: sender.slug.into(), body: body.to_string().into(), headers: Vec::new() }
 }
 
-/// The dedup key that PagerDuty knows an alert of this sender by.
+/// The dedup key of an alert of this sender.
 fn key(sender: &Sender, i: usize) -> String {
     let mapped = delivery(sender, &[(i, true)]).map(false).expect("it maps");
     mapped.events[0].dedup_key().expect("it has a key").as_str().to_owned()
@@ -181,7 +182,7 @@ struct Run {
 }
 
 impl Run {
-    /// Sends a delivery by the sender's rule; whether it was accepted.
+    /// Sends a delivery by the sender's rule. Returns whether it was accepted.
     async fn send(&mut self, alerts: &[usize]) -> Result<bool, String> {
         let alerts_now: Vec<(usize, bool)> = alerts.iter().map(|i| (*i, self.alerts[*i].firing)).collect();
         let delivery = delivery(self.sender, &alerts_now);
@@ -200,7 +201,7 @@ impl Run {
         Ok(false)
     }
 
-    /// What the sender takes for a success has to be one.
+    /// Checks that a success for the sender is a success in PagerDuty.
     fn check_told(&self, alerts: &[usize], status: u16) -> Result<(), String> {
         let there = self.pagerduty.alerts();
         for i in alerts {
@@ -212,11 +213,11 @@ impl Run {
         Ok(())
     }
 
-    /// Says what is due, as the sender does it.
+    /// Sends everything that is due, by the sender's rule.
     async fn flush(&mut self) -> Result<(), String> {
         let due: Vec<usize> = (0..self.alerts.len()).filter(|i| self.alerts[*i].due).collect();
         if self.sender.keeps_state {
-            // What fires is always told; what is over is told until that was accepted once.
+            // Firing alerts are always sent; resolved ones until they are accepted once.
             let all: Vec<usize> =
                 (0..self.alerts.len()).filter(|i| self.alerts[*i].firing || due.contains(i)).collect();
             if all.is_empty() {
@@ -237,7 +238,7 @@ impl Run {
     }
 }
 
-/// One run; how many deliveries it made, or what was wrong.
+/// One run. Returns the number of its deliveries, or an error.
 async fn simulate(seed: u64) -> Result<(&'static str, usize), String> {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let sender = &SENDERS[(seed % SENDERS.len() as u64) as usize];
@@ -247,7 +248,7 @@ async fn simulate(seed: u64) -> Result<(&'static str, usize), String> {
     let alerts = vec![Alert::default(); 1 + random.below(5) as usize];
     let mut run = Run { sender, pagerduty, world, alerts, deliveries: 0 };
     for _ in 0..4 + random.below(6) {
-        // Where the sender lives to see its end, PagerDuty is down for a while.
+        // If the sender keeps its state, PagerDuty is down for a while.
         let outage = sender.keeps_state && random.below(4) == 0;
         if outage {
             run.pagerduty.fault(None, Answer::say(503, ""));

@@ -1,5 +1,5 @@
-//! Amazon SNS end to end: signatures, their certificates and confirmations through the component, which may send to
-//! Amazon's hosts as the operator allows it.
+//! Amazon SNS end to end: signatures, their certificates and confirmations through the component, which may contact
+//! Amazon's hosts as far as the operator allows it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:210987654321:oncall";
 
-/// A world without any secret of ours, where PagerDuty and Amazon are the same double.
+/// An environment without a secret of ours. One mock is both PagerDuty and Amazon.
 fn world(pagerduty: &PagerDuty, topics: &str) -> World {
     let mut world = World::default().with("routing_key", ROUTING_KEY).with("sns_topics", topics);
     world.egress = Egress::Double(pagerduty.address());
@@ -34,7 +34,7 @@ fn every_vector_is_judged_in_the_component_as_it_says() {
             let topics: Vec<String> = serde_json::from_value(case["topics"].clone()).unwrap_or_default();
             let pagerduty = PagerDuty::start().await;
             let certificate = case["certificate"].as_str().unwrap_or_default();
-            // Answered to whoever asks first: the fetch of the certificate, then a confirmation.
+            // The mock answers in this order: the fetch of the certificate, then a confirmation.
             pagerduty.script([Answer::say(200, certificate), Answer::say(200, r#"{"status":"success"}"#)]);
             let mut world = world(&pagerduty, &topics.join(", "));
             world.now = Some(Duration::from_secs(case["now"].as_u64().expect("a time")));
@@ -113,12 +113,12 @@ fn without_a_secret_and_without_topics_the_source_is_closed() {
             (reply.status, reply.json()["detail"].clone()),
             (503, "variable `webhook_secret` is not set".into())
         );
-        // With topics and without a secret, only a signature opens.
+        // With topics and without a secret, only a signature is accepted.
         let signed_only = world(&pagerduty, TOPIC);
         for call_ in [Call::stranger("POST", "/sns?token=", "{}"), confirmation()] {
             assert_eq!(call(&signed_only, call_).await.status, 401);
         }
-        // Topics are nothing to other sources.
+        // Topics have no effect on other sources.
         let reply = call(&signed_only, Call::stranger("POST", "/alertmanager", "{}")).await;
         assert_eq!(reply.status, 503);
     });
