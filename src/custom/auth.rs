@@ -19,7 +19,7 @@ use crate::auth::{Hash, Hmac, SHARED_SECRET, Scheme, SignatureEncoding, Signatur
 use crate::json::Node;
 use crate::mapping::MapError;
 
-/// What is said, in texts of its own: header names are looked for in lower case.
+/// The members of `auth`. Header names are in lower case.
 #[derive(Debug, Default)]
 pub struct Auth {
     scheme: String,

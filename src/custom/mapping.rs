@@ -198,7 +198,7 @@ struct Run<'r, 'e> {
 }
 
 impl<'e> Run<'_, 'e> {
-    /// One event; nothing where it is to be ignored.
+    /// One event, or `None` if the template ignores the item.
     fn event(&mut self, slug: &str) -> Result<Option<Event>, MapError> {
         let Mapping { template, event, ignore, .. } = self.mapping;
         if let Some(ignore) = ignore
@@ -243,7 +243,7 @@ impl<'e> Run<'_, 'e> {
         Ok(Some(parse::parse(event, action, Some(key), slug)?))
     }
 
-    /// The value of a part of the template; nothing where it is `none`.
+    /// The value of a part of the template, or `None` if it is `none`.
     fn value(&mut self, part: &Part<'e>) -> Result<Option<Value>, MapError> {
         Ok(Some(match part {
             Part::Fixed(value) => (*value).clone(),

@@ -31,7 +31,7 @@ const REFUSED_FUNCTIONS: [&str; 8] = ["cycler", "debug", "joiner", "lipsum", "no
 /// Filters that do not give the same text each time, or write HTML.
 const REFUSED_FILTERS: [&str; 5] = ["forceescape", "pprint", "random", "urlize", "xmlattr"];
 
-/// What is wrong with a text, and which part of it.
+/// A fault in a text, and the part at fault.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) part: Range<usize>,
@@ -161,7 +161,7 @@ struct Scan<'s> {
     source: &'s str,
     start: usize,
     at: usize,
-    /// What is taken on the way to where it is, for each open bracket.
+    /// For each open bracket, the levels taken on the way to it.
     levels: Vec<usize>,
     /// Whether `=` was outside of brackets.
     assigns: bool,

@@ -171,7 +171,7 @@ pub(super) fn datetimeparse(value: Value, format: Option<String>) -> Result<Valu
     Ok(read(text.trim(), format.as_deref().unwrap_or(FORMAT))?.unwrap_or_else(|| Value::from(())))
 }
 
-/// A time as `strptime` reads it; nothing where the text is of another form.
+/// A time as `strptime` parses it, or `None` if the text has another form.
 fn read(mut text: &str, format: &str) -> Result<Option<Value>, Error> {
     let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut micros) = (1970, 1, 1, 0, 0, 0, 0);
     let (mut afternoon, mut zone) = (None, UtcOffset::UTC);
