@@ -1,4 +1,8 @@
 //! The engine, minijinja, as templates use it, and what its errors say in our words.
+//!
+//! The engine counts the steps, and three things escape it, all of which a template must do on purpose: it does not count a
+//! list that is added to itself over and over when it copies it, nor a list of long texts that `~` writes, and it does not
+//! see how deep a value nests that a `namespace` wraps in itself again and again. Such a template ends its own requests.
 
 use std::error::Error as _;
 use std::ops::Range;

@@ -206,9 +206,7 @@ pub(super) fn register(env: &mut Environment<'_>, limits: &Arc<Limits>) {
         "trim" => jinja::trim, "truncate" => contrib::truncate, "unique" => jinja::unique, "upper" => jinja::upper,
         "urlencode" => jinja::urlencode, "zip" => jinja::zip,
     ];
-    for name in ["pprint"] {
-        env.remove_filter(name);
-    }
+    env.remove_filter("pprint");
     for (name, filter) in filters {
         guard(env, name, filter);
     }

@@ -42,11 +42,11 @@ pub const IGNORED: &str = "the template's `ignore` is true";
 /// A template with its texts compiled.
 pub struct Mapping<'e> {
     pub(super) template: &'e Template,
-    pub(super) env: Environment<'e>,
+    pub(super) env: Box<Environment<'e>>,
     pub(super) limits: Arc<Limits>,
     pub(super) event: Part<'e>,
-    pub(super) each: Option<Text<'e>>,
-    pub(super) ignore: Option<Text<'e>>,
+    pub(super) each: Option<Box<Text<'e>>>,
+    pub(super) ignore: Option<Box<Text<'e>>>,
 }
 
 /// A part of the template's event.
@@ -186,7 +186,7 @@ impl<'e> Mapping<'e> {
 /// The making of one delivery's events.
 struct Run<'r, 'e> {
     mapping: &'r Mapping<'e>,
-    env: Environment<'e>,
+    env: Box<Environment<'e>>,
     payload: minijinja::Value,
     headers: minijinja::Value,
     item: Option<(minijinja::Value, usize)>,

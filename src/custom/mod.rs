@@ -151,7 +151,7 @@ impl Template {
     /// refused.
     pub fn mapping(&self) -> Result<Mapping<'_>, MapError> {
         let limits = Arc::new(Limits::default());
-        let env = engine::environment(&limits);
+        let env = Box::new(engine::environment(&limits));
         let mut mapping =
             Mapping { template: self, env, limits, event: Part::Fixed(&Value::Null), each: None, ignore: None };
         let wrapped = self.root.get("event");
@@ -164,7 +164,7 @@ impl Template {
                 let why = format!("`{name}` is not a text with an expression");
                 return Err(self.fail(&path, "", Fault { part: 0..0, why, named: true }));
             };
-            let expression = Some(mapping.expression(source, &path, name == "ignore")?);
+            let expression = Some(Box::new(mapping.expression(source, &path, name == "ignore")?));
             if name == "each" { mapping.each = expression } else { mapping.ignore = expression }
         }
         Ok(mapping)
