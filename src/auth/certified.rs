@@ -23,8 +23,11 @@ pub struct Certified {
     pub is_presented: fn(&Headers) -> bool,
     /// Verifies a body that belongs to one of the listed names. Returns the part of the body that the signature covers.
     /// The time is in seconds since the Unix epoch.
-    pub verify: for<'a> fn(&'a [u8], &'a [String], u64, Fetch<'a>) -> Result<Vec<u8>, AuthError>,
+    pub verify: VerifyMessage,
 }
+
+/// Takes a body, the list of accepted origins, the time and a way to fetch the certificate.
+pub type VerifyMessage = fn(&[u8], &[String], u64, Fetch<'_>) -> Result<Vec<u8>, AuthError>;
 
 impl PartialEq for Certified {
     fn eq(&self, other: &Self) -> bool {

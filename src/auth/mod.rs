@@ -20,7 +20,7 @@ mod scheme;
 pub mod sns;
 mod standard_webhooks;
 
-pub use self::certified::Certified;
+pub use self::certified::{Certified, VerifyMessage};
 pub use self::hmac::{Encoding as SignatureEncoding, Hash, Hmac, SignatureLayout, SignedTimestamp};
 use self::scheme::Clock;
 pub use self::scheme::{SHARED_SECRET, Scheme, TIMESTAMP_TOLERANCE_SECS, is_public_key};

@@ -5,16 +5,18 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::route::{self, By, Delivery, Endpoint};
-use crate::auth::{Authenticated, Hmac, SHARED_SECRET, Scheme};
+use crate::auth::{Authenticated, Hmac, Scheme};
 #[cfg(not(feature = "templates"))]
 use crate::config::Problem;
-use crate::config::{self, ConfigError, Grouping};
+use crate::config::{ConfigError, Grouping};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::{BODY_TIMEOUT, Method, StatusCode};
 use crate::mapping::{MapError, Mapped};
 use crate::runtime::Host;
 use crate::sources::{SOURCES, Source};
+#[cfg(feature = "templates")]
+use crate::{auth::SHARED_SECRET, config};
 
 /// The part of a sender's timeout that is reserved for the reply: this long, or a quarter of a short timeout.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -28,6 +30,7 @@ const TOTAL_MAX: Duration = Duration::from_secs(25);
 const CUSTOM_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The source or template that handles a delivery.
+#[allow(clippy::large_enum_variant, reason = "there is one of them in a delivery")]
 pub enum Intake {
     /// A user's template.
     #[cfg(feature = "templates")]
@@ -55,7 +58,7 @@ impl Intake {
             By::Custom(name) => {
                 let (variable, text) = config::template(host, name)?;
                 let template = Template::read(&variable, &text);
-                Ok(Intake::Custom(Custom { variable, name: ["Mapping ", name].concat(), template }))
+                Ok(Intake::Custom(Custom { variable, name: ["Template ", name].concat(), template }))
             }
             #[cfg(not(feature = "templates"))]
             By::Custom(_) => {

@@ -74,7 +74,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[test]
 fn no_more_than_the_cap_are_under_way_and_every_lane_is_answered() {
     let mut script = Script::default();
-    let mut answered = vec![false; 200];
+    let mut answered = [false; 200];
     lanes::exchange(&mut script, 200, DEADLINE, &mut |lane, _, answer| match answer {
         None => get(&lane.to_string(), Duration::ZERO),
         Some(answer) => {

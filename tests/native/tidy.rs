@@ -205,7 +205,7 @@ fn spin_toml_declares_the_variables_that_everyone_needs() {
     assert!(domains.into_iter().all(|domain| place.contains(&format!("\"{domain}\""))), "the code sends to these");
     assert_eq!(
         component["build"]["command"].as_str(),
-        Some("cargo build --release --package pagerelay --target wasm32-unknown-unknown")
+        Some("cargo rustc --release --package pagerelay --lib --crate-type cdylib --target wasm32-unknown-unknown")
     );
     assert_eq!(component["source"].as_str(), Some("target/wasm32-unknown-unknown/release/pagerelay.wasm"));
 }

@@ -64,10 +64,11 @@ fn build(flavour: Flavour) -> Result<PathBuf> {
         say(&format!("building the component ({}) with {} …", flavour.name(), toolchain.says));
     }
     let mut cargo = toolchain.command(&toolchain.cargo);
-    cargo.current_dir(root).args(["build", "--release", "--package", "pagerelay", "--lib", "--target", TARGET]);
-    cargo.arg("--target-dir").arg(&folder);
+    // Cargo applies link-time optimisation only if the library is not built as an rlib as well.
+    cargo.current_dir(root).args(["rustc", "--release", "--package", "pagerelay", "--lib", "--crate-type", "cdylib"]);
+    cargo.args(["--target", TARGET, "--target-dir"]).arg(&folder);
     if flavour == Flavour::Wasmtime {
-        cargo.args(["--no-default-features", "--features", "wasmtime,sns,templates"]);
+        cargo.args(["--features", "wasmtime"]);
     }
     run_quietly_when_there_is_nothing_to_do(cargo)?;
     let built = folder.join(TARGET).join("release/pagerelay.wasm");
