@@ -80,11 +80,14 @@ fn every_example_maps_to_what_stands_beside_it() {
             for event in preview["events"].as_array().into_iter().flatten() {
                 let explanation = event["explanation"].as_array().unwrap_or_else(|| panic!("{what}: {event}"));
                 let of = |field: &str| explanation.iter().find(|origin| origin["field"] == field).cloned();
-                // Falco never says that it is over, and Snyk by the list that an item is in. The others show Jinja.
+                // Falco never reports the end of a problem, and Snyk reports it by the list that contains an item. The others show Jinja.
                 let fixed = ["falcosidekick", "snyk"].contains(&&*example.name) || example.name.starts_with("oncall_");
                 let action = of("event_action").or(of("payload.summary")).expect("one of them");
                 assert!(fixed || action["how"] != "fallback", "{what}: {action}");
-                assert_ne!(of("payload.summary").expect("a summary")["how"], "fallback", "{what}");
+                // Any change breaks base64, so no change shows what the summary is made of.
+                let opaque = example.name == "oncall_b64_and_json";
+                let summary = of("payload.summary").expect("a summary");
+                assert!(opaque || summary["how"] != "fallback", "{what}: {summary}");
             }
         }
     });
