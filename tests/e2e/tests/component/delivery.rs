@@ -546,8 +546,8 @@ fn a_page_goes_out_with_the_previous_key_where_pagerduty_refuses_the_current_one
         let world = World::new(&pagerduty.url()).with("routing_key_previous", "u+REST-key_of_20char");
         let reply = post(&world, group(1)).await;
         assert_eq!((reply.status, pagerduty.alerts().len()), (200, 1));
-        let warning = "variable `routing_key_previous` holds a REST API key; use an integration key: \
-                       old alerts stay open";
+        let warning = "variable `routing_key_previous` holds a REST API key; use an integration key; \
+                       alerts opened with the previous key stay open";
         assert_eq!(reply.json()["warnings"], json!([warning]));
     });
 }
