@@ -2,8 +2,7 @@
 
 /// The headers of a request, in the order of arrival.
 ///
-/// A plain list: the map of the `http` crate adds tens of kilobytes to the component, and this list is read only a few
-/// times.
+/// A plain list: a request has few headers, and [`Headers::once`] must notice a header that occurs twice.
 #[derive(Clone, Default)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 

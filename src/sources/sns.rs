@@ -283,9 +283,8 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
 
 /// The severity of a finding of GuardDuty.
 fn graded(detail: Node<'_>) -> Severity {
-    // It can also be text, if a user has transformed the event. The JSON parser reads it, because the standard
-    // library's own parser adds 18 KB.
-    let number = detail.get("severity").text().and_then(|text| parse(text.as_bytes()).ok()?.as_f64());
+    // It can also be text, if a user has transformed the event.
+    let number = detail.get("severity").text().and_then(|text| text.parse::<f64>().ok());
     // An unreadable number may be serious, so it counts as an error.
     match number.unwrap_or(7.0) {
         9.0.. => Severity::Critical,

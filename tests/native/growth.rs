@@ -1,6 +1,5 @@
 //! Optional features of a source, tested with invented sources.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pagerelay::auth::Authenticated;
@@ -8,69 +7,25 @@ use pagerelay::http::{Headers, Method, Reply, Request, StatusCode};
 use pagerelay::mapping::{Handshake, MapError, Mapped};
 use pagerelay::pagerduty::{event::Action, event::DedupKey, event::Event, event::Severity};
 use pagerelay::pipeline;
-use pagerelay::runtime::{Host, HttpResponse, Step, VariableError};
 use pagerelay::sources::{Source, Told};
+use pagerelay_support::SECRET;
 use serde_json::{Value, json};
 
-const SECRET: &str = "the-growth-opens-with-this-7f3a";
+use crate::host::Accepting;
 
-/// A host whose PagerDuty accepts everything.
-struct Quiet {
-    variables: BTreeMap<&'static str, &'static str>,
-    sent: Vec<Value>,
-    status: u16,
-}
-
-impl Quiet {
-    fn new() -> Quiet {
-        let variables = [("webhook_secret", SECRET), ("routing_key", "e0pageRelayTestKey0000000000000u")];
-        Quiet { variables: variables.into(), sent: Vec::new(), status: 202 }
-    }
-
-    fn post(&mut self, path: &str) -> (Reply, Value) {
-        let headers = [("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())];
-        let request = Request {
-            method: Method::Post,
-            path: path.to_owned(),
-            query: String::new(),
-            headers: Headers::new(headers),
-            body: b"{}".to_vec(),
-            problem: None,
-        };
-        let (reply, _) = pipeline::handle_among(&[&ECHOING, &SHAPED], self, &request);
-        let body = serde_json::from_slice(&reply.body).unwrap_or_default();
-        (reply, body)
-    }
-}
-
-impl Host for Quiet {
-    fn now(&self) -> Duration {
-        Duration::from_secs(1_780_000_000)
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn variable(&self, name: &str) -> Result<Option<String>, VariableError> {
-        Ok(self.variables.get(name).map(|value| (*value).to_owned()))
-    }
-
-    fn variables(&self) -> Result<Vec<String>, VariableError> {
-        Ok(self.variables.keys().map(|name| (*name).to_owned()).collect())
-    }
-
-    fn exchange(&mut self, lanes: usize, _: Duration, step: Step<'_>) {
-        for lane in 0..lanes {
-            let mut answer = None;
-            while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
-                let body = next.outbound.body.unwrap_or_default();
-                self.sent.push(serde_json::from_slice(&body).expect("json"));
-                let body = br#"{"status":"success","message":"Event processed"}"#.to_vec();
-                answer = Some(Ok(HttpResponse { status: self.status, retry_after: None, body }));
-            }
-        }
-    }
+fn post(host: &mut Accepting, path: &str) -> (Reply, Value) {
+    let headers = [("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())];
+    let request = Request {
+        method: Method::Post,
+        path: path.to_owned(),
+        query: String::new(),
+        headers: Headers::new(headers),
+        body: b"{}".to_vec(),
+        problem: None,
+    };
+    let (reply, _) = pipeline::handle_among(&[&ECHOING, &SHAPED], host, &request);
+    let body = serde_json::from_slice(&reply.body).unwrap_or_default();
+    (reply, body)
 }
 
 /// Expects an echo before it sends alerts.
@@ -103,7 +58,7 @@ fn shape(told: &Told<'_>) -> Value {
 
 #[test]
 fn a_challenge_is_echoed_as_it_came() {
-    let (reply, _) = Quiet::new().post("/echoing");
+    let (reply, _) = post(&mut Accepting::new(), "/echoing");
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!(reply.body, b"challenge-4711");
     assert_eq!(reply.headers, [("content-type", "text/plain".to_owned())]);
@@ -111,21 +66,21 @@ fn a_challenge_is_echoed_as_it_came() {
 
 #[test]
 fn a_preview_of_a_challenge_shows_that_there_is_nothing_to_send() {
-    let (_, body) = Quiet::new().post("/preview/echoing");
+    let (_, body) = post(&mut Accepting::new(), "/preview/echoing");
     assert_eq!(body["message"], "nothing to send");
 }
 
 #[test]
 fn paths_below_a_source_and_below_a_service_lead_to_it() {
     for (path, kind) in [("/shaped", "itself"), ("/shaped/v2/enqueue", "below"), ("/shaped/v2/enqueue/", "below")] {
-        let mut host = Quiet::new();
-        let (reply, _) = host.post(path);
+        let mut host = Accepting::new();
+        let (reply, _) = post(&mut host, path);
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         assert_eq!(host.sent[0]["dedup_key"], format!("shaped:{kind}"), "{path}");
     }
-    let mut host = Quiet::new();
+    let mut host = Accepting::new();
     host.variables.insert("routing_key_payments", "e1pageRelayTestKey0000000000000u");
-    let (reply, _) = host.post("/shaped/payments/v2/enqueue");
+    let (reply, _) = post(&mut host, "/shaped/payments/v2/enqueue");
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!(host.sent[0]["routing_key"], "e1pageRelayTestKey0000000000000u");
 }
@@ -133,20 +88,20 @@ fn paths_below_a_source_and_below_a_service_lead_to_it() {
 #[test]
 fn other_paths_below_a_source_lead_nowhere() {
     for path in ["/shaped/v2/other", "/shaped/payments/v2", "/echoing/v2/enqueue", "/shaped/UP/v2/enqueue"] {
-        let (reply, _) = Quiet::new().post(path);
+        let (reply, _) = post(&mut Accepting::new(), path);
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
     }
 }
 
 #[test]
 fn a_reply_has_the_shape_that_its_source_gives_it_in_success_and_in_failure() {
-    let (reply, body) = Quiet::new().post("/shaped");
+    let (reply, body) = post(&mut Accepting::new(), "/shaped");
     assert_eq!(body, json!({"result": "1 event accepted by PagerDuty", "code": 200, "requestId": "shaped:itself"}));
     assert_eq!(reply.headers, [("content-type", "application/json".to_owned())]);
 
-    let mut host = Quiet::new();
+    let mut host = Accepting::new();
     host.status = 500;
-    let (reply, body) = host.post("/shaped");
+    let (reply, body) = post(&mut host, "/shaped");
     assert_eq!(body["code"], 503);
     assert!(body["result"].as_str().is_some_and(|said| said.starts_with("PagerDuty did not accept 1 of 1 events")));
     assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"), "what a retry needs is kept");

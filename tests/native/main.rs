@@ -10,6 +10,7 @@ mod contract;
 mod custom;
 mod english;
 mod growth;
+mod host;
 mod lanes;
 mod licences;
 mod properties;

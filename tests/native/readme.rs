@@ -2,16 +2,15 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use pagerelay::auth::Scheme;
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::pipeline;
-use pagerelay::runtime::{Host, HttpResponse, Step, VariableError};
 use pagerelay::sources::{SOURCES, Source, variables};
-use pagerelay_support::{SECRET, SERVICE_KEY, golden, root};
+use pagerelay_support::{SECRET, golden, root};
 use serde_json::Value;
 
+use crate::host::Accepting;
 use crate::tidy::read;
 
 /// The most lines that the README has.
@@ -216,44 +215,6 @@ fn the_pages_of_the_guide_link_to_each_other_as_files_and_in_the_docs() {
     }
 }
 
-/// A host with two variables, whose PagerDuty accepts everything.
-#[derive(Default)]
-struct Accepting {
-    sent: Vec<Value>,
-}
-
-impl Host for Accepting {
-    fn now(&self) -> Duration {
-        // 2026-03-04T05:06:38Z
-        Duration::from_secs(1_772_600_798)
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn variable(&self, name: &str) -> Result<Option<String>, VariableError> {
-        let variables = [("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)];
-        Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-    }
-
-    fn variables(&self) -> Result<Vec<String>, VariableError> {
-        Ok(vec!["webhook_secret".to_owned(), "routing_key".to_owned()])
-    }
-
-    fn exchange(&mut self, lanes: usize, _: Duration, step: Step<'_>) {
-        for lane in 0..lanes {
-            let mut answer = None;
-            while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
-                let body = next.outbound.body.unwrap_or_default();
-                self.sent.push(serde_json::from_slice(&body).expect("json"));
-                let body = br#"{"status":"success","message":"Event processed"}"#.to_vec();
-                answer = Some(Ok(HttpResponse { status: 202, retry_after: None, body }));
-            }
-        }
-    }
-}
-
 /// Whether the README shows this value. A string may end in an ellipsis, and durations differ from run to run.
 fn shows(shown: &Value, actual: &Value) -> bool {
     match (shown, actual) {
@@ -286,7 +247,7 @@ fn the_readmes_example_is_what_the_pipeline_makes_of_its_payload() {
         body: payload.as_bytes().to_vec(),
         problem: None,
     };
-    let mut host = Accepting::default();
+    let mut host = Accepting::new();
     let (actual, log) = pipeline::handle(&mut host, &request);
     let [sent] = host.sent.as_slice() else { panic!("{} events", host.sent.len()) };
     let log = log.expect("a delivery is logged");

@@ -7,23 +7,11 @@ use std::time::Duration;
 
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
-use pagerelay_e2e::run;
 use pagerelay_e2e::runtime::{Call, World, relay};
-use serde_json::{Value, json};
+use pagerelay_e2e::{group, run};
 
 /// How often each case is measured.
 const RUNS: usize = 20;
-
-fn group(alerts: usize) -> String {
-    let alert = |i: usize| {
-        json!({
-            "status": "firing", "fingerprint": format!("{i:016x}"), "startsAt": "2026-03-04T05:06:07Z",
-            "labels": {"alertname": "HighErrorRate", "instance": "web-1:9100", "severity": "critical"},
-            "annotations": {"summary": "Checkout fails one request in ten", "runbook_url": "https://runbooks.shop.example/"},
-        })
-    };
-    json!({"version": "4", "groupKey": "g", "alerts": (0..alerts).map(alert).collect::<Vec<Value>>()}).to_string()
-}
 
 fn main() {
     let _ = relay(Flavour::Spin);

@@ -8,20 +8,8 @@ use std::time::Instant;
 
 use pagerelay_e2e::build::{self, Flavour};
 use pagerelay_e2e::pagerduty::PagerDuty;
-use pagerelay_e2e::run;
 use pagerelay_e2e::runtime::{Call, Relay, World};
-use serde_json::{Value, json};
-
-fn group(alerts: usize) -> String {
-    let alert = |i: usize| {
-        json!({
-            "status": "firing", "fingerprint": format!("{i:016x}"), "startsAt": "2026-03-04T05:06:07Z",
-            "labels": {"alertname": "HighErrorRate", "instance": "web-1:9100", "severity": "critical"},
-            "annotations": {"summary": "Checkout fails one request in ten", "runbook_url": "https://runbooks.shop.example/"},
-        })
-    };
-    json!({"version": "4", "groupKey": "g", "alerts": (0..alerts).map(alert).collect::<Vec<Value>>()}).to_string()
-}
+use pagerelay_e2e::{group, run};
 
 fn main() {
     let component = match std::env::var_os("PAGERELAY_COMPONENT") {

@@ -11,6 +11,8 @@ pub mod server;
 
 use std::sync::{OnceLock, PoisonError, RwLock};
 
+use serde_json::{Value, json};
+
 pub use pagerelay_support::{
     ROUTING_KEY, SECRET, SERVICE_KEY, contract, credentials, examples, fixtures, golden, root, vectors,
 };
@@ -35,4 +37,16 @@ fn runtime() -> &'static tokio::runtime::Runtime {
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a tokio runtime")
     })
+}
+
+/// A batch of Alertmanager with so many firing alerts, of the usual size.
+pub fn group(alerts: usize) -> String {
+    let alert = |i: usize| {
+        json!({
+            "status": "firing", "fingerprint": format!("{i:016x}"), "startsAt": "2026-03-04T05:06:07Z",
+            "labels": {"alertname": "HighErrorRate", "instance": "web-1:9100", "severity": "critical"},
+            "annotations": {"summary": "Checkout fails one request in ten", "runbook_url": "https://runbooks.shop.example/"},
+        })
+    };
+    json!({"version": "4", "groupKey": "g", "alerts": (0..alerts).map(alert).collect::<Vec<Value>>()}).to_string()
 }
