@@ -129,7 +129,7 @@ pub fn page(source: &Source) -> String {
 /// A scheme, for people.
 fn way(scheme: Scheme<'_>) -> String {
     match scheme {
-        Scheme::Basic => "Basic password".to_owned(),
+        Scheme::Basic => "`Authorization: Basic`, with the secret as the password".to_owned(),
         Scheme::Bearer => "`Authorization: Bearer <secret>`".to_owned(),
         Scheme::Header(name) => format!("`{name}: <secret>`"),
         Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),

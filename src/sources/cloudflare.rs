@@ -68,7 +68,7 @@ pub const SOURCE: Source = Source {
     docs: "https://developers.cloudflare.com/notifications/reference/webhook-payload-schema/",
     schemes: &[Scheme::Header("cf-webhook-auth")],
     setup: Setup {
-        triggers: "any notification but these",
+        triggers: "any other notification",
         resolves: "`ALERT_STATE_EVENT_END`, status `healthy` or `normal`",
         steps: "Under Notifications, Destinations, Webhooks, create one with URL {url} and the secret as its Secret.\n\
                 Add it to your notifications. Of health checks, tunnels and pools select the healthy state too, or nothing closes their alerts.",

@@ -47,7 +47,7 @@ pub const SOURCE: Source = Source {
     docs: "https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/",
     schemes: &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
     setup: Setup {
-        triggers: "any `state` but these",
+        triggers: "any other `state`",
         resolves: "`ok`, `resolved`, `recovered`, `closed`, `up`",
         steps: "Have your tool POST to {url}, with the secret in header `X-Webhook-Secret`, or as `?token=` where it can send no header.\n\
                 Paste the body and put your tool's own variables in place of `$…`. `alert_uid` has to be the same when the alert is over.",

@@ -61,7 +61,7 @@ pub const SOURCE: Source = Source {
     docs: "https://github.com/healthchecks/healthchecks/blob/master/templates/integrations/webhook_form.html",
     schemes: SHARED_SECRET,
     setup: Setup {
-        triggers: "`down`, and a status that is not known",
+        triggers: "`down`, and any unknown status",
         resolves: "`up`, `grace`",
         steps: "Under Integrations, Webhook, enter for down and again for up: method `POST`, URL {url}.\n\
                 Request Body, both times, the text below; Request Headers, both times, `X-Webhook-Secret: <the secret>`.\n\

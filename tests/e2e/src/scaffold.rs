@@ -27,16 +27,16 @@ const TAKEN: &[&str] = &[
 pub fn new_source(root: &Path, slug: &str) -> Result<String> {
     let letters = slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if !letters || !slug.starts_with(|c: char| c.is_ascii_lowercase()) {
-        bail!("{slug:?} is no slug: lower-case letters and digits, a letter first");
+        bail!("{slug:?} is not a slug: use lower-case letters and digits, starting with a letter");
     }
     if TAKEN.contains(&slug) {
-        bail!("{slug} cannot be a source's slug: it is another path's, or Rust's");
+        bail!("{slug} cannot be a slug: another path or a Rust keyword has this name");
     }
     let file = format!("src/sources/{slug}.rs");
     let fixtures = format!("tests/fixtures/{slug}");
     for path in [&file, &fixtures] {
         if root.join(path).exists() {
-            bail!("{path} is there already");
+            bail!("{path} already exists");
         }
     }
     let read = |path: &str| std::fs::read_to_string(root.join(path)).with_context(|| format!("{path} is not readable"));
@@ -69,7 +69,7 @@ fn with_line(text: &str, beginning: &str, line: &str) -> Result<String> {
     // Up to a punctuation mark, so that `a` is before `ab`.
     let key = |line: &str| line[beginning.len()..].chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     if lines.iter().any(|other| own(other) && key(other) == key(line)) {
-        bail!("there is a line for {} already", key(line));
+        bail!("there already is a line for {}", key(line));
     }
     let behind = lines.iter().rposition(|other| own(other) && key(other) < key(line));
     let first = || lines.iter().position(|other| own(other));
@@ -79,34 +79,34 @@ fn with_line(text: &str, beginning: &str, line: &str) -> Result<String> {
 }
 
 const PAYLOAD: &str = r#"{
-  "replace_me": "with a payload in the shape that NAME documents, of invented values",
+  "replace_me": "with a payload in the shape that NAME documents, and invented values",
   "state": "STATE"
 }
 "#;
 
-const SOURCE: &str = r##"//! NAME: say in a line what it is.
+const SOURCE: &str = r##"//! NAME: describe it in one line.
 //!
 //! # Wire format
 //!
-//! <https://docs.SLUG.example/webhooks>, read YYYY-MM: what the payload is, and what is optional in it.
+//! <https://docs.SLUG.example/webhooks>, read YYYY-MM: the shape of the payload, and its optional members. Whether the sender retries.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | which states trigger, and which resolve; what becomes of a state that is not known, and why |
-//! | severity | the field, and the word for each severity |
-//! | summary | the field, and what stands in for it |
-//! | source | the field, and what stands in for it |
-//! | details | what else helps whoever is on call |
+//! | action | the states that trigger, the states that resolve, and what an unknown state does, with the reason |
+//! | severity | the field, and the words for each severity |
+//! | summary | the field, and its fallback |
+//! | source | the field, and its fallback |
+//! | details | everything else that helps the person on call |
 //!
 //! # Dedup key
 //!
-//! `SLUG:<id>`: the ids that a trigger and its resolve share. Never severity, value, time or status.
+//! `SLUG:<id>`: the ids that a trigger and its resolve share. Never a severity, value, time or status.
 //!
 //! # Not mapped
 //!
-//! * Everything: this source is not written yet.
+//! * Everything, because the mapping is not written yet.
 
 use super::{Setup, Source};
 use crate::auth::Authenticated;
@@ -120,7 +120,7 @@ pub const SOURCE: Source = Source {
     setup: Setup {
         triggers: "`firing`",
         resolves: "`resolved`",
-        steps: "Say what to enter where at the vendor's: {url} is the address, and the secret goes into a header.",
+        steps: "Describe what to enter where at the vendor: {url} is the URL, and the secret goes into a header.",
         template: None,
     },
     map,
@@ -130,17 +130,18 @@ pub const SOURCE: Source = Source {
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     payload(delivery)?;
-    Err(MapError::Shape { expected: "what this source will read once it is written" })
+    Err(MapError::Shape { expected: "a source that is written" })
 }
 "##;
 
 const NEXT: &str = "\
-Source SLUG is begun. What is left to do, in this order:
+The source SLUG exists. Next steps:
 
-  1. src/sources/SLUG.rs: the four headings, from the vendor's page; then `docs`, `name`, `setup` and `map`.
-  2. tests/fixtures/SLUG: payloads in the documented shape with invented values. What 01 opens, 02 closes; then every edge
-     that the docs speak of, and something that is rejected.
+  1. src/sources/SLUG.rs: write the four sections of its docs from the vendor's documentation, then `docs`, `name`, `setup`
+     and `map`.
+  2. tests/fixtures/SLUG: replace the payloads by ones in the documented shape, with invented values. 02 resolves what 01
+     triggers. Add one for every edge that the docs mention, and one that is rejected.
   3. UPDATE_EXPECT=1 cargo test --test native
-     writes what they map to and the table of sources. Read that against the docs of step 1.
-  4. README.md: the name in section \"Sources\".
-  5. cargo test --test native, and cargo test before it is committed.";
+     writes the expected events and the table of sources. Compare them with the docs of step 1.
+  4. README.md: add the name to section \"Sources\".
+  5. cargo test --test native, and cargo test before you commit.";

@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
     let real = world.variables.keys().any(|name| name.starts_with("routing_key") || name == "events_url");
     if demo && !world.variables.is_empty() {
-        return fail("--demo sets everything itself: unset SPIN_VARIABLE_…, so that it pages nobody");
+        return fail("--demo sets all variables itself: unset SPIN_VARIABLE_… so that it cannot page anyone");
     }
     let made_up = !world.variables.contains_key("webhook_secret");
     if made_up {
@@ -106,28 +106,30 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
     let secret = if made_up { world.variables["webhook_secret"].as_str() } else { "$SPIN_VARIABLE_WEBHOOK_SECRET" };
     say(&format!("{} on {}", bold("pagerelay"), server.url("/")));
     match real {
-        true => say(&format!("{} events go to PagerDuty as your variables say", bold("careful:"))),
-        false => say("PagerDuty is played by a double: every event is checked and shown here, and nobody is paged"),
+        true => say(&format!("{} events are sent to the real PagerDuty, as your variables say", bold("careful:"))),
+        false => say("A mock PagerDuty checks every event and shows it here. It pages nobody."),
     }
-    say(&format!("\nTry payloads in a browser: {} with the secret {secret}", server.url("/")));
+    say(&format!("\nPlayground: {} with the secret {secret}", server.url("/")));
     say("\nOr in another terminal:\n");
-    for (fixture, what) in [("01-firing-two-alerts", "two alerts fire"), ("02-resolved-two-alerts", "and are over")] {
+    for (fixture, what) in
+        [("01-firing-two-alerts", "two alerts fire"), ("02-resolved-two-alerts", "both are resolved")]
+    {
         say(&format!("  # {what}"));
         say(&format!(
             "  curl -H \"Authorization: Bearer {secret}\" -d @tests/fixtures/alertmanager/{fixture}.json {}\n",
             server.url("/alertmanager")
         ));
     }
-    say("  # what is wrong with the set-up");
+    say("  # check the configuration");
     let bearer = format!("Authorization: Bearer {secret}");
     say(&format!("  curl -H \"{bearer}\" -H 'Accept: text/plain' '{}'\n", server.url("/check?deep=1")));
     if let (false, Some(secret)) = (real, world.variables.get("secret_act")) {
         let secret = if secret.starts_with("dev-") { secret.as_str() } else { "$SPIN_VARIABLE_SECRET_ACT" };
-        say(&format!("POST {} acts as a person, with the secret {secret}.", server.url("/act")));
+        say(&format!("POST {} changes an incident as a person; its secret is {secret}.", server.url("/act")));
     }
     let slugs: Vec<&str> = sources::SOURCES.iter().map(|source| source.slug).collect();
     say(&format!("Sources: {}.", slugs.join(", ")));
-    say(&format!("What to enter at each vendor's: {}. End with Ctrl-C.\n", server.url("/setup")));
+    say(&format!("Setup instructions for each vendor: {}. Stop with Ctrl-C.\n", server.url("/setup")));
     loop {
         std::thread::park();
     }
