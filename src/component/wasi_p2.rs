@@ -339,10 +339,11 @@ fn read_request(request: &IncomingRequest, host: &Wasi) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let (path, query) = (path.to_owned(), query.to_owned());
     let headers = Headers::new(request.headers().entries());
-    let end = host.at(pipeline::body_timeout(method, &path));
-    let (body, problem) = match read_body(request, end) {
-        Ok(body) => (body, None),
-        Err(problem) => (Vec::new(), Some(problem)),
+    let read = pipeline::body_timeout(method, &path).map(|timeout| read_body(request, host.at(timeout)));
+    let (body, problem) = match read {
+        Some(Ok(body)) => (body, None),
+        Some(Err(problem)) => (Vec::new(), Some(problem)),
+        None => (Vec::new(), None),
     };
     Request { method, path, query, headers, body, problem }
 }

@@ -8,7 +8,7 @@ use super::route::{self, By, Delivery, Endpoint};
 use crate::auth::{Authenticated, Hmac, Scheme};
 #[cfg(not(feature = "templates"))]
 use crate::config::Problem;
-use crate::config::{ConfigError, Grouping};
+use crate::config::{ConfigError, Control, Grouping};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::{BODY_TIMEOUT, Method, StatusCode};
@@ -204,11 +204,16 @@ impl Mapper<'_> {
     }
 }
 
-/// The timeout for receiving a body. It is never longer than the sender's own timeout.
-pub fn body_timeout(method: Method, path: &str) -> Duration {
+/// The time that a body may take to arrive, or `None` if no endpoint reads a body for this method and path. A body gets
+/// no more time than its sender waits for the reply.
+pub fn body_timeout(method: Method, path: &str) -> Option<Duration> {
     match route::route(SOURCES, method, path) {
-        Ok(Endpoint::Deliver(Delivery { by: By::Source(source), .. })) => deadline(source.patience).min(BODY_TIMEOUT),
-        _ => BODY_TIMEOUT,
+        Ok(Endpoint::Deliver(Delivery { by: By::Source(source), .. })) => {
+            Some(deadline(source.patience).min(BODY_TIMEOUT))
+        }
+        Ok(Endpoint::Deliver(_) | Endpoint::Control { control: Control::Act, .. }) => Some(BODY_TIMEOUT),
+        // A slow body must not keep an instance busy for nothing.
+        _ => None,
     }
 }
 

@@ -314,6 +314,24 @@ fn a_body_that_does_not_end_is_given_up() {
     });
 }
 
+#[test]
+fn an_endpoint_without_a_body_does_not_wait_for_one() {
+    run(async {
+        for (method, path, status) in
+            [("POST", "/no/such/path", 404), ("GET", "/health", 200), ("POST", "/health", 405), ("GET", "/check", 401)]
+        {
+            let body = http_body_util::StreamBody::new(Endless).boxed_unsync();
+            let url = format!("http://relay.test{path}");
+            let request = hyper::Request::builder().method(method).uri(url).body(body).expect("a request");
+            let world = World::new("http://127.0.0.1:1/v2/enqueue");
+            let reply = relay(Flavour::Spin).handle(&world, request).await.expect("an answer");
+            assert_eq!(reply.status, status, "{method} {path}");
+            // The log says how long the request took; /health has none.
+            assert!(reply.log_json()["ms"].as_u64().is_none_or(|ms| ms < 5000), "{}", reply.log);
+        }
+    });
+}
+
 /// A body that never arrives.
 struct Endless;
 
