@@ -423,6 +423,12 @@ impl Event {
     }
 }
 
+/// A URL that many events of a delivery share. One that is too long for an event becomes an empty text, which a link
+/// refuses in the same way, so that it is not copied for each event.
+pub fn shared_url(url: Option<String>) -> Option<String> {
+    url.map(|url| if url.len() <= URL_MAX_BYTES { url } else { String::new() })
+}
+
 fn bounded_url(url: &str) -> Option<&str> {
     url::absolute_url(url).filter(|url| url.len() <= URL_MAX_BYTES)
 }
