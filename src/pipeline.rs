@@ -159,6 +159,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons = rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     (report.ignored, report.rejected) = (ignored, rejected);
+    report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
     report.warnings.extend(warnings);
     let shown = excerpt(delivery.body(), &config, &target);
@@ -242,6 +243,14 @@ fn explain(
 ) -> Explanation {
     let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
     explain::explain(&map, delivery, &mapped.events, &intake.states(), &|| host.elapsed() < EXPLAIN_MAX)
+}
+
+/// Warns that some events are only outlines.
+fn outlined(events: &[Event]) -> Option<String> {
+    let count = events.iter().filter(|event| event.is_outline()).count();
+    let events = text::count(count, "event");
+    let warning = format!("{events} without details, because the delivery makes more than there is room for");
+    (count > 0).then_some(warning)
 }
 
 /// Decides which events are sent individually, and returns a warning about the others.

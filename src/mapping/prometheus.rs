@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::http::url;
 use crate::json::{self, Node};
+use crate::mapping::budget::Budget;
 use crate::mapping::{MapError, Mapped};
 use crate::pagerduty::event::shrink;
 use crate::pagerduty::event::{Action, DedupKey, Event, SUMMARY_MAX_CHARS, Severity};
@@ -125,6 +126,7 @@ pub fn alerts(payload: Node<'_>) -> Result<Vec<Alert<'_>>, MapError> {
 pub fn each(
     payload: Node<'_>,
     vendor: Vendor,
+    mut budget: Budget,
     map: &dyn Fn(&Alert<'_>) -> Result<Event, MapError>,
 ) -> Result<Mapped, MapError> {
     let mut mapped = Mapped::default();
@@ -134,7 +136,7 @@ pub fn each(
     }
     for alert in alerts {
         match map(&alert) {
-            Ok(event) => mapped.events.push(event),
+            Ok(event) => mapped.events.push(budget.fit(event)),
             Err(error) => mapped.rejected.push(error),
         }
     }

@@ -61,6 +61,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::http::url;
 use crate::json::Node;
+use crate::mapping::budget::Budget;
 use crate::mapping::prometheus::{self, Alert, Vendor};
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::{self, Event};
@@ -95,7 +96,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
     let home = Home::read(payload);
-    prometheus::each(payload, VENDOR, &|alert| Ok(home.finish(alert.event(VENDOR)?, alert)))
+    prometheus::each(payload, VENDOR, Budget::of(delivery), &|alert| Ok(home.finish(alert.event(VENDOR)?, alert)))
 }
 
 fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {

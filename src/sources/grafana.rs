@@ -58,6 +58,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::http::url;
 use crate::json::Node;
+use crate::mapping::budget::Budget;
 use crate::mapping::prometheus::{self, Alert, Vendor};
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::{self, Action, DedupKey, Event, Severity};
@@ -116,7 +117,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     }
     let home = event::shared_url(payload.get("externalURL").text());
     let organisation = prometheus::brief(payload.get("orgId").value().cloned().into());
-    prometheus::each(payload, VENDOR, &|alert| {
+    prometheus::each(payload, VENDOR, Budget::of(delivery), &|alert| {
         let event = alert.event(VENDOR)?;
         let event = event
             .detail("values", alert.node.get("values").value().cloned().into())

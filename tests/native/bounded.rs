@@ -1,9 +1,15 @@
 //! Bounds on what one delivery makes, however its sender shapes it. None of these tests measures time.
 
+use pagerelay::http::{Headers, Method, Request};
+use pagerelay::mapping::budget::{BUDGET_BYTES, BUDGET_PER_BYTE};
 use pagerelay::mapping::{MapError, Mapped};
+use pagerelay::pagerduty::event::Event;
+use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
-use pagerelay_support::fixtures;
+use pagerelay_support::{SECRET, fixtures};
 use serde_json::{Value, json};
+
+use crate::host::Accepting;
 
 fn try_map(slug: &str, body: &[u8], group: bool) -> Result<Mapped, MapError> {
     let source = SOURCES.iter().find(|source| source.slug == slug).expect("a source");
@@ -51,4 +57,101 @@ fn what_the_alerts_of_a_group_share_is_small_in_each_of_their_events() {
         assert_eq!(grouped["payload"]["custom_details"]["num_firing"], 450);
         assert_eq!(grouped["payload"]["custom_details"]["receiver"], *long, "one event has room for it");
     }
+}
+
+/// The same limit as the code documents: four times the body and 4 MiB, and the outlines, which are below 1 KiB each.
+fn assert_within_budget(what: &str, body: &[u8], mapped: &Mapped) {
+    let weight: usize = mapped.events.iter().filter(|event| !event.is_outline()).map(Event::weight).sum();
+    let made = |event: &Event| event.to_json().to_string().len();
+    let outlines: Vec<usize> = mapped.events.iter().filter(|event| event.is_outline()).map(made).collect();
+    let budget = BUDGET_PER_BYTE * body.len() + BUDGET_BYTES;
+    assert!(weight <= budget, "{what}: {weight} bytes, {budget} allowed");
+    assert!(outlines.iter().all(|size| *size < 2048), "{what}: {outlines:?}");
+    let all: usize = mapped.events.iter().map(made).sum();
+    assert!(all <= budget + 2048 * outlines.len(), "{what}: {all} bytes");
+}
+
+#[test]
+fn all_events_of_a_delivery_together_stay_within_its_budget() {
+    let text = "x ".repeat(150_000);
+    let zones: Vec<Value> = (0..4500).map(|n| json!({"zone_name": format!("z{n}")})).collect();
+    let name = "y".repeat(100_000);
+    let cloudflare = json!({"name": name, "text": text, "alert_type": "real_origin_monitoring", "policy_id": "p",
+        "data": {"account_name": name, "unreachable_zones": zones}});
+    let url = format!("https://example.com/{}", "u".repeat(4000));
+    let alerts = group(2000, json!({"title": text, "externalURL": url, "receiver": name}));
+    let event = |n: usize| json!({"type": "disk.alert", "source": "s", "subject": n.to_string(), "dataref": url});
+    let batch: Value = (0..200).map(event).collect();
+    let cases = [
+        ("cloudflare", cloudflare, 4500),
+        ("alertmanager", alerts.clone(), 2000),
+        ("grafana", alerts, 2000),
+        ("cloudevents", batch, 200),
+    ];
+    for (slug, body, count) in cases {
+        for group in [false, true] {
+            let bytes = body.to_string().into_bytes();
+            let mapped = try_map(slug, &bytes, group).expect("it is mapped");
+            if !group || slug.starts_with("cloud") {
+                assert_eq!(mapped.events.len(), count, "{slug}");
+            }
+            assert_eq!(mapped.events.first().map(Event::is_outline), Some(false), "{slug}: the first has room");
+            assert_within_budget(slug, &bytes, &mapped);
+        }
+    }
+}
+
+#[test]
+fn an_event_over_the_budget_keeps_what_routes_it_and_says_why_it_is_short() {
+    let url = format!("https://example.com/{}", "u".repeat(4000));
+    let mut body = group(2000, json!({"externalURL": url}));
+    let last = &mut body["alerts"][1999];
+    last["labels"] = json!({"alertname": "DiskFull", "severity": "critical", "instance": "db-1", "team": "storage"});
+    last["annotations"] = json!({"summary": "word ".repeat(100)});
+    let mapped = map("alertmanager", &body, false);
+    let last = mapped.events.last().expect("2000 events");
+    assert!(last.is_outline());
+    let summary = format!("{}…", "word ".repeat(51));
+    assert_eq!(
+        last.to_json(),
+        json!({"event_action": "trigger", "dedup_key": "alertmanager:1999", "payload": {
+            "summary": summary, "source": "db-1", "severity": "critical", "class": "DiskFull",
+            "custom_details": {"left_out":
+                "the delivery makes more events than there is room for; this one keeps only its outline"}}})
+    );
+    let outlines = mapped.events.iter().filter(|event| event.is_outline()).count();
+    let (reply, _) = deliver("/alertmanager", &body);
+    let warning = format!("{outlines} events without details, because the delivery makes more than there is room for");
+    assert!(outlines > 0 && reply["warnings"][0] == *warning, "{reply}");
+    let (preview, sent) = deliver("/preview/alertmanager", &body);
+    assert_eq!((&preview["warnings"][0], sent.len()), (&json!(warning), 0));
+}
+
+#[test]
+fn an_honest_delivery_keeps_its_details() {
+    let label = |n: usize| json!({"alertname": "HighLatency", "instance": format!("host-{n}"), "severity": "warning"});
+    let mut body = group(1000, json!({"externalURL": "https://alertmanager.example.com", "receiver": "team"}));
+    for (n, alert) in body["alerts"].as_array_mut().expect("a list").iter_mut().enumerate() {
+        alert["labels"] = label(n);
+        alert["annotations"] =
+            json!({"summary": "the latency of the service is above its limit", "runbook_url": "https://example.com/r"});
+        alert["startsAt"] = json!("2026-03-04T05:06:38Z");
+    }
+    let mapped = map("alertmanager", &body, false);
+    assert_eq!(mapped.events.len(), 1000);
+    assert!(mapped.events.iter().all(|event| !event.is_outline()));
+}
+
+fn deliver(path: &str, body: &Value) -> (Value, Vec<Value>) {
+    let mut host = Accepting::new();
+    let request = Request {
+        method: Method::Post,
+        path: path.to_owned(),
+        query: String::new(),
+        headers: Headers::new([("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())]),
+        body: body.to_string().into_bytes(),
+        problem: None,
+    };
+    let (reply, _) = pipeline::handle(&mut host, &request);
+    (serde_json::from_slice(&reply.body).expect("json"), host.sent)
 }
