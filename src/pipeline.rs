@@ -253,19 +253,16 @@ fn outlined(events: &[Event]) -> Option<String> {
     (count > 0).then_some(warning)
 }
 
-/// Decides which events are sent individually, and returns a warning about the others.
-fn plan(
-    host: &dyn Host,
-    intake: &Intake,
-    events: Vec<Event>,
-    group: Option<&DedupKey>,
-) -> (Vec<Event>, Option<String>) {
+/// Decides which events are sent individually, and returns warnings about the others.
+fn plan(host: &dyn Host, intake: &Intake, events: Vec<Event>, group: Option<&DedupKey>) -> (Vec<Event>, Vec<String>) {
     let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now());
-    let warning = format!(
-        "{} events are listed in a digest alert because there are too many to send individually",
-        plan.digested
-    );
-    (plan.events, (plan.digested > 0).then_some(warning))
+    let warnings = [
+        (plan.merged, "events were merged into later events of the same alert"),
+        (plan.digested, "events are listed in a digest alert because there are too many to send individually"),
+        (plan.listed_changes, "changes are listed in one more change because there are too many to send individually"),
+    ];
+    let warnings = warnings.into_iter().filter(|(count, _)| *count > 0);
+    (plan.events, warnings.map(|(count, what)| format!("{count} {what}")).collect())
 }
 
 /// Adds a fallback alert if something could not be mapped.

@@ -1,9 +1,12 @@
 //! Bounds on what one delivery makes, however its sender shapes it. None of these tests measures time.
 
+use std::time::Duration;
+
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::budget::{BUDGET_BYTES, BUDGET_PER_BYTE};
 use pagerelay::mapping::{MapError, Mapped};
 use pagerelay::pagerduty::event::Event;
+use pagerelay::pagerduty::storm;
 use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
 use pagerelay_support::{SECRET, fixtures};
@@ -154,4 +157,66 @@ fn deliver(path: &str, body: &Value) -> (Value, Vec<Value>) {
     };
     let (reply, _) = pipeline::handle(&mut host, &request);
     (serde_json::from_slice(&reply.body).expect("json"), host.sent)
+}
+
+fn cloud_event(subject: &str, state: &str, message: usize) -> Value {
+    let data = json!({"state": state, "message": format!("number {message}")});
+    json!({"type": "disk.alert", "source": "s", "subject": subject, "data": data})
+}
+
+fn actions(sent: &[Value], subject: &str) -> Vec<(String, String)> {
+    let of_key = |event: &&Value| event["dedup_key"] == format!("cloudevents:s:{subject}");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let both = |event: &Value| (text(&event["event_action"]), text(&event["payload"]["summary"]));
+    sent.iter().filter(of_key).map(both).collect()
+}
+
+#[test]
+fn events_of_one_alert_are_merged_into_the_last_of_each_action() {
+    let states = ["acknowledged", "firing", "resolved", "firing"];
+    let mut batch: Vec<Value> = (0..1500).map(|n| cloud_event("a", states[n % 4], n)).collect();
+    batch.insert(1, cloud_event("b", "firing", 0));
+    let (reply, sent) = deliver("/cloudevents", &batch.clone().into());
+    let expected = [("acknowledge", 1496), ("resolve", 1498), ("trigger", 1499)];
+    let expected = expected.map(|(action, n)| (action.to_owned(), format!("number {n} (a)")));
+    assert_eq!(actions(&sent, "a"), expected);
+    assert_eq!(actions(&sent, "b"), [("trigger".to_owned(), "number 0 (b)".to_owned())]);
+    assert_eq!(sent.len(), 4);
+    assert_eq!(reply["warnings"], json!(["1497 events were merged into later events of the same alert"]));
+
+    let (preview, none) = deliver("/preview/cloudevents", &batch.into());
+    assert_eq!(preview["warnings"], reply["warnings"]);
+    let drafts = preview["events"].as_array().expect("a list");
+    let bodies = drafts.iter().map(|draft| &draft["body"]["payload"]["summary"]);
+    assert!(bodies.eq(sent.iter().map(|event| &event["payload"]["summary"])) && none.is_empty());
+}
+
+#[test]
+fn the_requests_of_a_delivery_are_bounded_and_not_its_alerts() {
+    let of = |n: usize| {
+        let subject = format!("{:03}", n / 3);
+        cloud_event(&subject, ["acknowledged", "resolved", "firing"][n % 3], n)
+    };
+    let batch: Value = (0..1500).map(of).collect();
+    let (reply, sent) = deliver("/cloudevents", &batch);
+    // 33 alerts with three events each, and the digest.
+    assert_eq!(sent.len(), 100);
+    assert_eq!(sent[0]["payload"]["class"], "digest");
+    assert_eq!(sent[0]["payload"]["custom_details"]["alerts"].as_object().expect("a list").len(), 467);
+    let warning = "1401 events are listed in a digest alert because there are too many to send individually";
+    assert_eq!(reply["warnings"], json!([warning]));
+}
+
+#[test]
+fn changes_are_not_merged_and_their_number_is_bounded() {
+    let changes = |count: usize| (0..count).map(|n| Event::change(&format!("change {n}"), "s")).collect();
+    let all = |count: usize| storm::plan(changes(count), None, ("x", "X"), Duration::ZERO);
+    assert_eq!((all(100).events.len(), all(100).listed_changes), (100, 0));
+    let plan = all(1500);
+    assert_eq!((plan.events.len(), plan.listed_changes, plan.digested, plan.merged), (101, 1400, 0, 0));
+    assert_eq!(plan.events[99].summary(), "change 99");
+    let last = plan.events[100].to_json();
+    let summary = "1400 more changes from X arrived in one delivery and are listed here instead of individually";
+    assert_eq!(last["payload"]["summary"], summary);
+    assert_eq!(last["payload"]["custom_details"]["changes"][1399], "change 1499");
 }
