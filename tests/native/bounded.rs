@@ -220,3 +220,34 @@ fn changes_are_not_merged_and_their_number_is_bounded() {
     assert_eq!(last["payload"]["summary"], summary);
     assert_eq!(last["payload"]["custom_details"]["changes"][1399], "change 1499");
 }
+
+/// `{"alerts":[…],"x":{}}` with so many values, and with commas and brackets in texts and white space between values.
+fn with_values(count: usize) -> Vec<u8> {
+    let mut body = br#"{ "a,[\"{": "[1,2,{\\", "x": { }, "y": [ ], "alerts": [ "#.to_vec();
+    // The object, the text, the two empty ones, and the list itself.
+    body.extend(vec!["1 ,"; count - 6].concat().bytes());
+    body.extend(b"1 ] }");
+    body
+}
+
+#[test]
+fn a_body_of_more_than_50_000_values_is_too_large_to_map() {
+    let too_many = "the body is too large to map: it has more than 50000 values";
+    assert!(serde_json::from_slice::<Value>(&with_values(50_001)).is_ok());
+    for source in SOURCES {
+        let error = fixtures::map(source, &with_values(50_001), &[], false).expect_err(source.slug);
+        assert_eq!(error.to_string(), too_many, "{}", source.slug);
+        if let Err(error) = fixtures::map(source, &with_values(50_000), &[], false) {
+            assert_ne!(error, MapError::TooManyValues, "{}", source.slug);
+        }
+    }
+    let form = vec!["a=1&"; 50_000].concat();
+    assert_eq!(try_map("datadog", form.as_bytes(), false), Err(MapError::TooManyValues));
+    assert_ne!(try_map("datadog", form.trim_end_matches('&').as_bytes(), false), Err(MapError::TooManyValues));
+
+    let body: Value = serde_json::from_slice(&with_values(50_001)).expect("json");
+    let (reply, sent) = deliver("/alertmanager", &body);
+    assert_eq!(reply["rejected"], json!([too_many]));
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0]["payload"]["custom_details"]["reasons"], json!([too_many]));
+}
