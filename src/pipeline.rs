@@ -155,7 +155,10 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
 
     let mapper = intake.mapper(target.grouping);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
-    let explained = to.preview.then(|| (explain(host, &intake, &mapper, &delivery, &mapped), mapped.events.clone()));
+    let explained = to.preview.then(|| {
+        let explanation = explain(host, &intake, &mapper, &delivery, &mapped);
+        (explanation, mapped.events.iter().take(preview::EXPLAINED_MAX).cloned().collect::<Vec<Event>>())
+    });
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons = rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     (report.ignored, report.rejected) = (ignored, rejected);

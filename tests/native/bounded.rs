@@ -1,11 +1,14 @@
 //! Bounds on what one delivery makes, however its sender shapes it. None of these tests measures time.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use pagerelay::auth::{Authenticated, SHARED_SECRET};
+use pagerelay::endpoints::preview::explain::{self, MAPPED_MAX_BYTES};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::budget::{BUDGET_BYTES, BUDGET_PER_BYTE};
-use pagerelay::mapping::{MapError, Mapped};
-use pagerelay::pagerduty::event::Event;
+use pagerelay::mapping::{self, MapError, Mapped};
+use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity};
 use pagerelay::pagerduty::storm;
 use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
@@ -145,17 +148,20 @@ fn an_honest_delivery_keeps_its_details() {
     assert!(mapped.events.iter().all(|event| !event.is_outline()));
 }
 
-fn deliver(path: &str, body: &Value) -> (Value, Vec<Value>) {
-    let mut host = Accepting::new();
-    let request = Request {
+fn request(path: &str, body: Vec<u8>) -> Request {
+    Request {
         method: Method::Post,
         path: path.to_owned(),
         query: String::new(),
         headers: Headers::new([("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())]),
-        body: body.to_string().into_bytes(),
+        body,
         problem: None,
-    };
-    let (reply, _) = pipeline::handle(&mut host, &request);
+    }
+}
+
+fn deliver(path: &str, body: &Value) -> (Value, Vec<Value>) {
+    let mut host = Accepting::new();
+    let (reply, _) = pipeline::handle(&mut host, &request(path, body.to_string().into_bytes()));
     (serde_json::from_slice(&reply.body).expect("json"), host.sent)
 }
 
@@ -250,4 +256,32 @@ fn a_body_of_more_than_50_000_values_is_too_large_to_map() {
     assert_eq!(reply["rejected"], json!([too_many]));
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0]["payload"]["custom_details"]["reasons"], json!([too_many]));
+}
+
+#[test]
+fn the_events_that_an_explanation_makes_count_towards_its_limit() {
+    let members: Vec<String> = (0..60).map(|n| format!("\"member{n}\": \"text\"")).collect();
+    let request = request("/events", format!("{{{}}}", members.join(",")).into_bytes());
+    // How many events a run makes, and whether one explanation has room for all its runs.
+    for (count, complete) in [(1, true), (40, false)] {
+        let (runs, made) = (Cell::new(0), Cell::new(0));
+        let map = |delivery: &Authenticated<'_>| {
+            let payload = mapping::payload(delivery)?;
+            let event = |n: usize| {
+                let key = DedupKey::new("x", &[&n.to_string()]).expect("not blank");
+                Event::new(Action::Trigger, key, Severity::Error, "a", "b").detail("all", payload.clone())
+            };
+            let events: Vec<Event> = (0..count).map(event).collect();
+            runs.set(runs.get() + 1);
+            made.set(made.get() + delivery.body().len() + events.iter().map(Event::weight).sum::<usize>());
+            Ok(Mapped { events, ..Mapped::default() })
+        };
+        let explanation = fixtures::authenticated(&request, SHARED_SECRET, |delivery| {
+            let events = map(delivery).expect("it is mapped").events;
+            explain::explain(&map, delivery, &events, &["ok"], &|| true)
+        });
+        assert_eq!(explanation.incomplete.is_none(), complete);
+        assert!(complete || runs.get() < 150, "{} runs", runs.get());
+        assert!(made.get() < MAPPED_MAX_BYTES + 1024 * 1024, "{} bytes", made.get());
+    }
 }

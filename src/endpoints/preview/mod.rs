@@ -13,7 +13,7 @@ pub mod explain;
 use self::explain::{Explanation, Origin};
 
 /// The most events whose fields are explained.
-const EXPLAINED_MAX: usize = 100;
+pub const EXPLAINED_MAX: usize = 100;
 
 /// Builds a preview. `mapped` are the mapping's own events, which `explanation` explains. Planning for a storm reorders
 /// them and adds digests.
