@@ -153,7 +153,10 @@ fn request(path: &str, body: Vec<u8>) -> Request {
         method: Method::Post,
         path: path.to_owned(),
         query: String::new(),
-        headers: Headers::new([("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes())]),
+        headers: Headers::new([
+            ("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes()),
+            ("cf-webhook-auth".to_owned(), SECRET.into()),
+        ]),
         body,
         problem: None,
     }
@@ -284,4 +287,32 @@ fn the_events_that_an_explanation_makes_count_towards_its_limit() {
         assert!(complete || runs.get() < 150, "{} runs", runs.get());
         assert!(made.get() < MAPPED_MAX_BYTES + 1024 * 1024, "{} bytes", made.get());
     }
+}
+
+#[test]
+fn a_large_delivery_is_not_explained_and_still_previewed() {
+    let (preview, _) = deliver("/preview/alertmanager", &group(4000, json!({"externalURL": "https://example.com"})));
+    assert_eq!(preview["explanation_incomplete"], "the explanation was cut short because the payload is large");
+    assert_eq!(preview["events"].as_array().map(Vec::len), Some(102), "100 events and two digests");
+}
+
+#[cfg(feature = "templates")]
+#[test]
+fn a_template_that_copies_a_long_text_for_each_item_stays_within_the_budget() {
+    let template = r#"{"each": "payload.list", "event": {
+        "event_action": "trigger", "dedup_key": "{{ item }}",
+        "payload": {"summary": "{{ item }}", "source": "s", "custom_details": {"text": "{{ payload.text }}"}}}}"#;
+    let body = json!({"text": "x".repeat(30_000), "list": (0..200).collect::<Vec<_>>()});
+    let request = request("/custom/x", body.to_string().into_bytes());
+    let mut host = Accepting::new();
+    host.variables.insert("custom_x", template);
+    let (reply, _) = pipeline::handle(&mut host, &request);
+    let reply: Value = serde_json::from_slice(&reply.body).expect("json");
+    let warning = reply["warnings"][0].as_str().expect("a warning");
+    let (outlines, rest) = warning.split_once(' ').expect("a number");
+    assert_eq!(rest, "events without details, because the delivery makes more than there is room for");
+    let whole = 200 - outlines.parse::<usize>().expect("a number");
+    let budget = BUDGET_PER_BYTE * request.body.len() + BUDGET_BYTES;
+    assert!(whole * 30_000 < budget && (whole + 1) * 31_000 > budget, "{whole} events are whole");
+    assert_eq!(host.sent.len(), 101);
 }

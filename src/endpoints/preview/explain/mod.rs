@@ -22,6 +22,10 @@ use self::payload::{PayloadPart, Walk, common, edit, found_in, mark, shown};
 /// [`Event::weight`]. A runtime may have no timeout for computation.
 pub const MAPPED_MAX_BYTES: usize = 16 * 1024 * 1024;
 
+/// How often the mapping must be able to run within this limit. An explanation of fewer runs would say almost nothing, and
+/// it would hold several copies of all events in memory.
+const RUNS_MIN: usize = 16;
+
 /// How much each run counts towards this limit, and each event or other item of its result, in bytes: these take time
 /// even if the payload is small.
 const ASKED_BYTES: usize = 2000;
@@ -139,7 +143,11 @@ pub fn explain(
     }
     let unknown = |why| Explanation { incomplete: Some(why), ..Explanation::default() };
     let Ok(payload) = mapping::payload(delivery) else { return unknown("the payload is not JSON") };
-    let left = MAPPED_MAX_BYTES.saturating_sub(weight(events));
+    let weight = weight(events);
+    if weight.saturating_mul(RUNS_MIN) > MAPPED_MAX_BYTES {
+        return unknown(TOO_LONG);
+    }
+    let left = MAPPED_MAX_BYTES.saturating_sub(weight);
     let events: Vec<Map<String, Value>> = events.iter().map(fields).collect();
     let mut asker = Asker { map, delivery, in_time, left };
     match asker.ask(&payload, None) {
