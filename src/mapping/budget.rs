@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::Authenticated;
 use crate::json::Node;
-use crate::pagerduty::event::{EVENT_MAX_BYTES, Event, shrink};
+use crate::pagerduty::event::{Event, shrink};
 
 /// How much all events of a delivery take together, by [`Event::weight`]: this many times the body, and
 /// [`BUDGET_BYTES`]. Honest deliveries make less, and for a body of 1 MiB the events take far less memory than 64 MiB.
@@ -24,25 +24,29 @@ const SHARED_MIN_BYTES: usize = 2048;
 
 /// The rest of the budget of one delivery.
 #[derive(Debug)]
-pub struct Budget(usize);
+pub struct Budget {
+    left: usize,
+    /// Whether the next event is the first one.
+    first: bool,
+}
 
 impl Budget {
     /// The budget of a delivery.
     pub fn of(delivery: &Authenticated<'_>) -> Budget {
-        Budget(delivery.body().len().saturating_mul(BUDGET_PER_BYTE).saturating_add(BUDGET_BYTES))
+        let left = delivery.body().len().saturating_mul(BUDGET_PER_BYTE).saturating_add(BUDGET_BYTES);
+        Budget { left, first: true }
     }
 
-    /// Charges the event to the budget. An event that does not fit keeps only its outline.
+    /// Charges the event to the budget. An event that does not fit keeps only its outline, unless it is the first: a single
+    /// event is shortened when it is sent.
     #[must_use]
     pub fn fit(&mut self, event: Event) -> Event {
-        // An event that is larger is shortened when it is sent.
-        match self.0.checked_sub(event.weight().min(EVENT_MAX_BYTES)) {
-            Some(left) => {
-                self.0 = left;
-                event
-            }
-            None => event.outline(),
+        let left = self.left.checked_sub(event.weight());
+        if left.is_none() && !self.first {
+            return event.outline();
         }
+        *self = Budget { left: left.unwrap_or(0), first: false };
+        event
     }
 }
 
