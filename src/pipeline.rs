@@ -176,7 +176,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let status = if let Some((explanation, mapped)) = explained {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
         let drafts = events_api::draft(&events, destination, &target.routing_key_variable);
-        report.preview = Some(preview::preview(&drafts, &events, &mapped, explanation));
+        report.preview = Some(preview::preview(drafts, &events, &mapped, explanation));
         report::mapped(StatusCode::OK, &target, report)?
     } else {
         if let Some((url, rule)) = visit {
