@@ -155,10 +155,14 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
 
     let mapper = intake.mapper(target.grouping);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
-    let explained = to.preview.then(|| (explain(host, &intake, &mapper, &delivery, &mapped), mapped.events.clone()));
+    let explained = to.preview.then(|| {
+        let explanation = explain(host, &intake, &mapper, &delivery, &mapped);
+        (explanation, mapped.events.iter().take(preview::EXPLAINED_MAX).cloned().collect::<Vec<Event>>())
+    });
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons = rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     (report.ignored, report.rejected) = (ignored, rejected);
+    report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
     report.warnings.extend(warnings);
     let shown = excerpt(delivery.body(), &config, &target);
@@ -172,7 +176,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let status = if let Some((explanation, mapped)) = explained {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
         let drafts = events_api::draft(&events, destination, &target.routing_key_variable);
-        report.preview = Some(preview::preview(&drafts, &events, &mapped, explanation));
+        report.preview = Some(preview::preview(drafts, &events, &mapped, explanation));
         report::mapped(StatusCode::OK, &target, report)?
     } else {
         if let Some((url, rule)) = visit {
@@ -244,19 +248,24 @@ fn explain(
     explain::explain(&map, delivery, &mapped.events, &intake.states(), &|| host.elapsed() < EXPLAIN_MAX)
 }
 
-/// Decides which events are sent individually, and returns a warning about the others.
-fn plan(
-    host: &dyn Host,
-    intake: &Intake,
-    events: Vec<Event>,
-    group: Option<&DedupKey>,
-) -> (Vec<Event>, Option<String>) {
+/// Warns that some events are only outlines.
+fn outlined(events: &[Event]) -> Option<String> {
+    let count = events.iter().filter(|event| event.is_outline()).count();
+    let events = text::count(count, "event");
+    let warning = format!("{events} without details, because the delivery makes more than there is room for");
+    (count > 0).then_some(warning)
+}
+
+/// Decides which events are sent individually, and returns warnings about the others.
+fn plan(host: &dyn Host, intake: &Intake, events: Vec<Event>, group: Option<&DedupKey>) -> (Vec<Event>, Vec<String>) {
     let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now());
-    let warning = format!(
-        "{} events are listed in a digest alert because there are too many to send individually",
-        plan.digested
-    );
-    (plan.events, (plan.digested > 0).then_some(warning))
+    let warnings = [
+        (plan.merged, "events were merged into later events of the same alert"),
+        (plan.digested, "events are listed in a digest alert because there are too many to send individually"),
+        (plan.listed_changes, "changes are listed in one more change because there are too many to send individually"),
+    ];
+    let warnings = warnings.into_iter().filter(|(count, _)| *count > 0);
+    (plan.events, warnings.map(|(count, what)| format!("{count} {what}")).collect())
 }
 
 /// Adds a fallback alert if something could not be mapped.

@@ -13,6 +13,7 @@ use super::position::Step;
 use super::syntax::{self, Shape};
 use crate::auth::Authenticated;
 use crate::json::Node;
+use crate::mapping::budget::Budget;
 use crate::mapping::unexpanded;
 use crate::mapping::{self, MapError, Mapped};
 use crate::pagerduty::event::parse;
@@ -148,6 +149,7 @@ impl<'e> Mapping<'e> {
             room: MADE_MAX_BYTES,
         };
         let mut mapped = Mapped::default();
+        let mut budget = Budget::of(delivery);
         let Some(each) = &self.each else {
             match run.event(slug)? {
                 Some(event) => mapped.events.push(event),
@@ -171,7 +173,7 @@ impl<'e> Mapping<'e> {
             let path = ["each[", &index.to_string(), "]"].concat();
             run.item = Some((item, index));
             match run.event(slug) {
-                Ok(Some(event)) => mapped.events.push(event),
+                Ok(Some(event)) => mapped.events.push(budget.fit(event)),
                 Ok(None) => mapped = mapped.ignore(&path, IGNORED),
                 Err(error) => {
                     let problem = [&path, ": ", &error.to_string()].concat();

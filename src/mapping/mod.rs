@@ -7,13 +7,14 @@ use crate::auth::Authenticated;
 use crate::pagerduty::event::parse::Unreadable;
 use crate::pagerduty::event::{DedupKey, Event};
 
+pub mod budget;
 pub mod fallback;
 pub mod prometheus;
 pub mod unexpanded;
 
 mod payload;
 
-pub use self::payload::{json, parse, payload};
+pub use self::payload::{VALUES_MAX, json, parse, payload};
 
 /// Maps a delivery to events.
 pub type Map = fn(&Authenticated<'_>) -> Result<Mapped, MapError>;
@@ -106,6 +107,8 @@ pub enum MapError {
         /// The column of the error, in bytes from 1.
         column: usize,
     },
+    /// The body has more values than [`VALUES_MAX`].
+    TooManyValues,
     /// The payload has none of the shapes that the source knows.
     Shape {
         /// The shape that the source expects.
@@ -136,6 +139,7 @@ impl fmt::Display for MapError {
             }
             MapError::NotJson { line, column } => write!(f, "the body is not valid JSON: line {line}, column {column}"),
             MapError::Template { problem } => f.write_str(problem),
+            MapError::TooManyValues => write!(f, "the body is too large to map: it has more than {VALUES_MAX} values"),
             MapError::Shape { expected } => write!(f, "unexpected payload: expected {expected}"),
         }
     }

@@ -3,13 +3,16 @@
 //! Alertmanager, Grafana, Mimir and others send this shape with fields of their own around it. This module reads the
 //! shared shape, and the vendors' files read their own fields.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
 use crate::http::url;
 use crate::json::{self, Node};
+use crate::mapping::budget::Budget;
 use crate::mapping::{MapError, Mapped};
 use crate::pagerduty::event::shrink;
-use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::pagerduty::event::{Action, DedupKey, Event, SUMMARY_MAX_CHARS, Severity};
 use crate::text;
 
 /// Labels that name the source, the most specific first.
@@ -56,10 +59,46 @@ pub struct Alert<'a> {
     pub labels: Node<'a>,
     /// Its annotations.
     pub annotations: Node<'a>,
-    /// The group of the alert.
-    payload: Node<'a>,
+    /// What it shares with the other alerts of its group.
+    shared: Rc<Shared>,
     /// Its position in the group, for errors.
     index: usize,
+}
+
+/// What all alerts of a group share. It is worked out once, because a group can have thousands of alerts, and it is small,
+/// because the event of each alert repeats it.
+#[derive(Debug)]
+struct Shared {
+    /// Whether the group is resolved.
+    resolved: bool,
+    /// The title of the group.
+    title: Option<String>,
+    /// The default source.
+    source_field: Option<String>,
+    /// Members of the details.
+    details: [(&'static str, Value); 4],
+}
+
+impl Shared {
+    fn read(payload: Node<'_>) -> Self {
+        let text = |name: &str| payload.get(name).text();
+        let short = |text: String| text::truncate(&text, SUMMARY_MAX_CHARS).into_owned();
+        Shared {
+            resolved: text("status").is_some_and(|word| is_resolved(&word)),
+            title: text("title").map(short),
+            source_field: source_field(payload).map(short),
+            details: [
+                ("groupLabels", brief(shown(payload.get("groupLabels")))),
+                ("receiver", brief(text("receiver").into())),
+                ("notification_reason", brief(text("notification_reason").into())),
+                ("truncatedAlerts", left_out(payload)),
+            ],
+        }
+    }
+}
+
+fn is_resolved(status: &str) -> bool {
+    status.eq_ignore_ascii_case("resolved")
 }
 
 /// Reads the alerts of a group.
@@ -69,9 +108,11 @@ pub struct Alert<'a> {
 pub fn alerts(payload: Node<'_>) -> Result<Vec<Alert<'_>>, MapError> {
     let items = payload.get("alerts").items();
     let items = items.ok_or(MapError::Field { path: "alerts", problem: "is missing or not an array" })?;
+    let shared = Rc::new(Shared::read(payload));
     let alert = |(index, item)| {
         let node = Node::root(item);
-        Alert { node, labels: node.get("labels"), annotations: node.get("annotations"), payload, index }
+        let (labels, annotations) = (node.get("labels"), node.get("annotations"));
+        Alert { node, labels, annotations, shared: Rc::clone(&shared), index }
     };
     Ok(items.iter().enumerate().map(alert).collect())
 }
@@ -85,6 +126,7 @@ pub fn alerts(payload: Node<'_>) -> Result<Vec<Alert<'_>>, MapError> {
 pub fn each(
     payload: Node<'_>,
     vendor: Vendor,
+    mut budget: Budget,
     map: &dyn Fn(&Alert<'_>) -> Result<Event, MapError>,
 ) -> Result<Mapped, MapError> {
     let mut mapped = Mapped::default();
@@ -94,7 +136,7 @@ pub fn each(
     }
     for alert in alerts {
         match map(&alert) {
-            Ok(event) => mapped.events.push(event),
+            Ok(event) => mapped.events.push(budget.fit(event)),
             Err(error) => mapped.rejected.push(error),
         }
     }
@@ -134,11 +176,11 @@ impl Alert<'_> {
     ///
     /// The end time does not count: it is Go's zero time for firing alerts and sometimes for resolved ones.
     pub fn action(&self) -> Action {
-        let status = self.node.get("status").text().or_else(|| self.payload.get("status").text());
-        match status.as_deref() {
-            Some(word) if word.eq_ignore_ascii_case("resolved") => Action::Resolve,
-            Some(_) | None => Action::Trigger,
-        }
+        let resolved = match self.node.get("status").text() {
+            Some(word) => is_resolved(&word),
+            None => self.shared.resolved,
+        };
+        if resolved { Action::Resolve } else { Action::Trigger }
     }
 
     /// `<source>:<fingerprint>`. Without a fingerprint (before Alertmanager 0.18) it uses the SHA-256 of the labels,
@@ -169,6 +211,11 @@ impl Alert<'_> {
     /// The summary from the annotations. The next choices are the alert's name with its source, and the title of its
     /// group.
     pub fn summary(&self, vendor: Vendor) -> String {
+        self.summary_or(vendor, &|| self.shared.title.clone())
+    }
+
+    /// The summary, with another title of the group.
+    fn summary_or(&self, vendor: Vendor, title: &dyn Fn() -> Option<String>) -> String {
         let summary = self.annotations.first_text(SUMMARY_ANNOTATIONS).or_else(|| {
             let name = self.labels.first_text(vendor.names)?;
             Some(match self.labels.first_text(SOURCE_LABELS) {
@@ -176,7 +223,7 @@ impl Alert<'_> {
                 None => name,
             })
         });
-        let summary = summary.or_else(|| self.payload.get("title").text());
+        let summary = summary.or_else(title);
         let summary = summary.unwrap_or_else(|| format!("{} alert without a name", vendor.name));
         format!("{}{summary}", (vendor.prefix)(self))
     }
@@ -187,13 +234,13 @@ impl Alert<'_> {
     /// Returns [`MapError`] like [`Alert::dedup_key`].
     pub fn event(&self, vendor: Vendor) -> Result<Event, MapError> {
         let action = self.action();
-        let source_field = self.labels.first_text(SOURCE_LABELS).or_else(|| source_field(self.payload));
+        let source_field = self.labels.first_text(SOURCE_LABELS).or_else(|| self.shared.source_field.clone());
         let ends = || self.node.get("endsAt").text().filter(|time| text::timestamp(time).is_some());
         let starts = self.node.get("startsAt").text();
         let time = if action == Action::Resolve { ends().or(starts) } else { starts };
         let key = self.dedup_key(vendor.slug)?;
         let source_field = source_field.unwrap_or_else(|| vendor.name.to_owned());
-        Ok(Event::new(action, key, self.severity(), &self.summary(vendor), &source_field)
+        let event = Event::new(action, key, self.severity(), &self.summary(vendor), &source_field)
             .component(self.labels.first_text(COMPONENT_LABELS))
             .group(self.labels.first_text(GROUP_LABELS))
             .class(self.labels.get("alertname").text())
@@ -203,12 +250,9 @@ impl Alert<'_> {
             .detail("annotations", shown(self.annotations))
             .detail("fingerprint", self.node.get("fingerprint").text().into())
             .detail("startsAt", self.node.get("startsAt").text().into())
-            .detail("groupLabels", brief(shown(self.payload.get("groupLabels"))))
-            .detail("receiver", brief(self.payload.get("receiver").text().into()))
-            .detail("notification_reason", brief(self.payload.get("notification_reason").text().into()))
-            .detail("truncatedAlerts", left_out(self.payload))
             .link("Runbook", self.annotations.get("runbook_url").text())
-            .link("Dashboard", self.annotations.get("dashboard_url").text()))
+            .link("Dashboard", self.annotations.get("dashboard_url").text());
+        Ok(self.shared.details.iter().fold(event, |event, (name, value)| event.detail(name, value.clone())))
     }
 }
 
@@ -218,9 +262,10 @@ fn source_field(payload: Node<'_>) -> Option<String> {
     url.as_deref().and_then(url::url_host).map(str::to_owned).or_else(|| payload.get("receiver").text())
 }
 
-/// Shrinks a fact about the group, because the event of each alert repeats it.
-fn brief(value: Value) -> Value {
+/// Shrinks a fact about the group, because the event of each alert repeats it. A list is omitted.
+pub fn brief(value: Value) -> Value {
     match value {
+        Value::Array(_) => Value::Null,
         Value::Object(members) => Value::Object(shrink::fit(&members, BRIEF_MAX_BYTES)),
         Value::String(text) => text::truncate(&text, BRIEF_MAX_BYTES).into(),
         other => other,
@@ -266,7 +311,9 @@ pub fn whole_group(
     let severity = worst.iter().map(|alert| alert.severity()).max().unwrap_or(Severity::Error);
 
     let common = payload.get("commonLabels");
-    let title = group_title(payload, firing.len(), &first.summary(vendor), worst.len());
+    // One event has room for the whole title.
+    let full_title = || payload.get("title").text();
+    let title = group_title(payload, firing.len(), &first.summary_or(vendor, &full_title), worst.len());
     let source_field =
         common.first_text(SOURCE_LABELS).or_else(|| source_field(payload)).unwrap_or_else(|| vendor.name.to_owned());
     let starts = firing.iter().filter_map(|alert| text::timestamp(&alert.node.get("startsAt").text()?));

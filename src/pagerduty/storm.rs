@@ -3,8 +3,12 @@
 //! PagerDuty accepts about 120 events per minute with one routing key. From a larger delivery, the most severe alerts
 //! are sent individually, and one digest alert lists all others with their keys. The split depends on the delivery
 //! alone, so a repeated delivery and the resolve of the group split the same way. No state is stored.
+//!
+//! Before that, the events of one alert are merged: the events of an alert are sent one after the other, and only the last
+//! of each action has an effect that lasts.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -42,23 +46,31 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// How many of the delivery's events only the digest lists.
     pub digested: usize,
+    /// How many of its change events only the last change event lists.
+    pub listed_changes: usize,
+    /// How many of its events were merged into later events of the same alert.
+    pub merged: usize,
 }
 
 /// Decides which of `events` to send individually. `slug` and `name` are the source's. `group` is the dedup key of a
 /// digest that covers the events not sent individually; without one, the digest must be closed by hand. `now` is the
 /// time since the Unix epoch.
 ///
-/// Triggers never displace resolves, changes are always sent, and events with the same key stay together in their
-/// order.
+/// Of each alert, the last event of each action counts. The events to send individually are counted, not their alerts.
+/// Triggers never displace resolves, and events with the same key stay together in their order. Changes displace no alert,
+/// and those above [`EVENTS_MAX`] are listed in one more change event.
 pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &str), now: Duration) -> Plan {
+    let before = events.len();
+    let events = merge(events);
+    let merged = before - events.len();
     if events.len() <= EVENTS_MAX {
-        return Plan { events, digested: 0 };
+        return Plan { events, digested: 0, listed_changes: 0, merged };
     }
     let mut whole = Vec::new();
     let mut opening = Vec::new();
     let mut closing = Vec::new();
     let mut changes = Vec::new();
-    for unit in ranked(units(&events)) {
+    for unit in ranked(units(events)) {
         let list = if unit.key().is_none() {
             &mut changes
         } else if unit.key() == group {
@@ -71,8 +83,9 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &
         list.push(unit);
     }
 
-    let mut left = opening.split_off(opening.len().min(EVENTS_MAX.saturating_sub(closing.len()).max(TRIGGERS_MIN)));
-    if closing.len() > EVENTS_MAX {
+    let closing_events: usize = closing.iter().map(|unit| unit.0.len()).sum();
+    let mut left = split(&mut opening, EVENTS_MAX.saturating_sub(closing_events).max(TRIGGERS_MIN));
+    if closing_events > EVENTS_MAX {
         // Only the resolve of the digest can replace individual resolves.
         if whole.is_empty() || closing.iter().any(|unit| unit.is_recent(now)) {
             // Each minute starts at a different resolve. If PagerDuty does not accept all of them, the sender's retry
@@ -83,17 +96,47 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &
             later.append(&mut closing);
             closing = later;
         } else {
-            left.extend(closing.split_off(EVENTS_MAX));
+            left.extend(split(&mut closing, EVENTS_MAX));
         }
     }
     let left: Vec<Event> = left.into_iter().flat_map(|unit| unit.0).collect();
     let digested = left.len();
     let mut events = digest(&left, group, slug, name);
+    let more_changes: Vec<Event> = split(&mut changes, EVENTS_MAX).into_iter().flat_map(|unit| unit.0).collect();
     let later = opening.split_off(opening.len().min(TRIGGERS_MIN));
     for unit in [whole, opening, closing, later, changes].into_iter().flatten() {
         events.extend(unit.0);
     }
-    Plan { events, digested }
+    events.extend(digest_of_changes(&more_changes, name));
+    Plan { events, digested, listed_changes: more_changes.len(), merged }
+}
+
+/// Keeps the last event of each action of each alert, in their order, and all changes.
+fn merge(events: Vec<Event>) -> Vec<Event> {
+    let mut last = BTreeMap::new();
+    for (index, event) in events.iter().enumerate() {
+        if let Some(key) = event.dedup_key() {
+            last.insert((key.as_str(), event.action().as_str()), index);
+        }
+    }
+    let mut kept: Vec<bool> = events.iter().map(|event| event.dedup_key().is_none()).collect();
+    for index in last.into_values() {
+        if let Some(kept) = kept.get_mut(index) {
+            *kept = true;
+        }
+    }
+    events.into_iter().zip(kept).filter_map(|(event, kept)| kept.then_some(event)).collect()
+}
+
+/// Splits off the units after the first that have at most `max` events together.
+fn split(units: &mut Vec<DigestUnit>, max: usize) -> Vec<DigestUnit> {
+    let mut events = 0;
+    let fits = units.iter().take_while(|unit| {
+        events += unit.0.len();
+        events <= max
+    });
+    let fits = fits.count();
+    units.split_off(fits)
 }
 
 /// The events of one alert, in order, at least one.
@@ -120,13 +163,14 @@ impl DigestUnit {
     }
 }
 
-fn units(events: &[Event]) -> Vec<DigestUnit> {
-    let alerts = event::by_alert(events);
+fn units(events: Vec<Event>) -> Vec<DigestUnit> {
+    let alerts = event::by_alert(&events);
+    let mut events: Vec<Option<Event>> = events.into_iter().map(Some).collect();
     let mut units: Vec<DigestUnit> = Vec::new();
     for alert in alerts {
         let mut unit = Vec::new();
         for index in alert {
-            unit.extend(events.get(index).cloned());
+            unit.extend(events.get_mut(index).and_then(Option::take));
         }
         units.push(DigestUnit(unit));
     }
@@ -176,4 +220,23 @@ fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> V
         }
     }
     events
+}
+
+/// One change event that lists as many of `left` as it has room for.
+fn digest_of_changes(left: &[Event], name: &str) -> Option<Event> {
+    let summary = format!(
+        "{} from {name} arrived in one delivery and are listed here instead of individually",
+        text::count(left.len(), "more change")
+    );
+    let mut lines: Vec<Value> = Vec::new();
+    let mut size = 0;
+    for event in left {
+        let line = Value::from(text::truncate(event.summary(), SUMMARY_MAX_CHARS));
+        size += json::encode(&line).len() + 1;
+        if size > NAMES_MAX_BYTES {
+            break;
+        }
+        lines.push(line);
+    }
+    (!left.is_empty()).then(|| Event::change(&summary, name).detail("changes", lines.into()))
 }

@@ -61,9 +61,10 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::http::url;
 use crate::json::Node;
+use crate::mapping::budget::Budget;
 use crate::mapping::prometheus::{self, Alert, Vendor};
 use crate::mapping::{MapError, Mapped, json};
-use crate::pagerduty::event::Event;
+use crate::pagerduty::event::{self, Event};
 
 /// Prometheus Alertmanager.
 pub const SOURCE: Source = Source {
@@ -94,21 +95,38 @@ const VENDOR: Vendor = Vendor { slug: "alertmanager", name: "Alertmanager", name
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
-    prometheus::each(payload, VENDOR, &|alert| Ok(finish(alert.event(VENDOR)?, alert, payload)))
+    let home = Home::read(payload);
+    prometheus::each(payload, VENDOR, Budget::of(delivery), &|alert| Ok(home.finish(alert.event(VENDOR)?, alert)))
 }
 
 fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
-    prometheus::whole_group(payload, VENDOR, &|event, alert| finish(event, alert, payload))
+    let home = Home::read(payload);
+    prometheus::whole_group(payload, VENDOR, &|event, alert| home.finish(event, alert))
 }
 
-fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
-    let home = payload.get("externalURL").text();
-    event
-        .link("Source", alert.node.get("generatorURL").text())
-        .link("Alertmanager", home.clone())
-        .client("Alertmanager", home.and_then(|home| receiver_page(&home, payload)))
+/// The pages of Alertmanager, which all alerts of a group share.
+struct Home {
+    /// Its first page.
+    page: Option<String>,
+    /// The page of the receiver's alerts.
+    receiver: Option<String>,
+}
+
+impl Home {
+    fn read(payload: Node<'_>) -> Self {
+        let page = event::shared_url(payload.get("externalURL").text());
+        let receiver = page.as_deref().and_then(|page| receiver_page(page, payload));
+        Home { page, receiver: event::shared_url(receiver) }
+    }
+
+    fn finish(&self, event: Event, alert: &Alert<'_>) -> Event {
+        event
+            .link("Source", alert.node.get("generatorURL").text())
+            .link("Alertmanager", self.page.clone())
+            .client("Alertmanager", self.receiver.clone())
+    }
 }
 
 /// The longest name of a receiver in a link, in bytes.

@@ -63,6 +63,7 @@ use serde_json::{Map, Value};
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
+use crate::mapping::budget::Budget;
 use crate::mapping::{Ignored, MapError, Mapped, json, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -131,12 +132,13 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let structured = kind.starts_with("application/cloudevents");
     let event = if !structured && delivery.header("ce-type").is_some() { binary(delivery)? } else { json(delivery)? };
     let mut mapped = Mapped::default();
+    let mut budget = Budget::of(delivery);
     match event.as_array() {
-        None => one(&event, "", &mut mapped)?,
+        None => one(&event, "", &mut budget, &mut mapped)?,
         Some(events) if events.is_empty() => return Ok(Mapped::nothing("an empty batch")),
         Some(events) => {
             for (index, event) in events.iter().enumerate() {
-                if let Err(error) = one(event, &format!("[{index}]"), &mut mapped) {
+                if let Err(error) = one(event, &format!("[{index}]"), &mut budget, &mut mapped) {
                     mapped.rejected.push(error);
                 }
             }
@@ -174,7 +176,7 @@ fn attribute(value: &str) -> Result<String, MapError> {
 }
 
 /// Maps one event, whose path in the delivery is `item`.
-fn one(event: &Value, item: &str, mapped: &mut Mapped) -> Result<(), MapError> {
+fn one(event: &Value, item: &str, budget: &mut Budget, mapped: &mut Mapped) -> Result<(), MapError> {
     let event = Node::root(event);
     let kind = event.get("type").text();
     let data = match &kind {
@@ -187,12 +189,12 @@ fn one(event: &Value, item: &str, mapped: &mut Mapped) -> Result<(), MapError> {
         None => data.get("rule").value().is_some() && data.get("priority").value().is_some(),
     };
     if falco {
-        mapped.events.push(rule(event, data, item)?);
+        mapped.events.push(budget.fit(rule(event, data, item)?));
         return Ok(());
     }
     let kind = kind.ok_or(MapError::Shape { expected: "cloudevents, in the body or in `ce-` headers" })?;
     match any(event, &kind, data, item)? {
-        Some(event) => mapped.events.push(event),
+        Some(event) => mapped.events.push(budget.fit(event)),
         None => mapped.ignored.push(Ignored { item: item.to_owned(), reason: "no state, severity or alert in it" }),
     }
     Ok(())

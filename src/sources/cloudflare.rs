@@ -50,6 +50,7 @@
 //!   same information as prose.
 //! * The test of a notification looks like a real one and triggers an alert. So do reports of success about
 //!   certificates, pools and Pages: their words are not documented.
+//! * What many unreachable zones share is shortened in each of their events; `shortened` in the details names it.
 //! * Cloudflare does not document the key and severity of its own PagerDuty integration, so neither is copied.
 
 use serde_json::Value;
@@ -57,6 +58,7 @@ use serde_json::Value;
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
+use crate::mapping::budget::{self, Budget};
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -129,7 +131,8 @@ const PLACES: &[&str] = &["target_hostname", "target_ip", "zone_name", "data.hos
 
 const TIMES: &[&str] = &["ts", "data.status_change_time", "data.timestamp", "data.start_time", "data.alert_start_time"];
 
-const DETAILS: &[&str] = &["alert_type", "alert_event", "alert_correlation_id", "policy_id", "text"];
+const DETAILS: &[&str] =
+    &["alert_type", "alert_event", "alert_correlation_id", "policy_id", "text", "shortened=shortened_to_fit"];
 
 /// Members of `data`: first those of most alerts, then those of states, attacks and certificates.
 const DATA: &[&[&str]] = &[
@@ -153,9 +156,16 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     }
     let one = [Value::Null];
     let zones = payload.at("data.unreachable_zones").items().filter(|zones| !zones.is_empty()).unwrap_or(&one);
+    if let [zone] = zones {
+        return Ok(Mapped::one(event(payload, Node::root(zone))?));
+    }
+    // The event of each zone repeats all the rest.
+    let shared = budget::shared(&budget::without(payload, &["data", "unreachable_zones"]), zones.len());
+    let shared = Value::Object(shared);
+    let mut budget = Budget::of(delivery);
     let mut mapped = Mapped::default();
     for zone in zones {
-        mapped.events.push(event(payload, Node::root(zone))?);
+        mapped.events.push(budget.fit(event(Node::root(&shared), Node::root(zone))?));
     }
     Ok(mapped)
 }

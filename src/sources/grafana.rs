@@ -58,9 +58,11 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::http::url;
 use crate::json::Node;
+use crate::mapping::budget::Budget;
 use crate::mapping::prometheus::{self, Alert, Vendor};
 use crate::mapping::{MapError, Mapped, json};
-use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::pagerduty::event::{self, Action, DedupKey, Event, Severity};
+use crate::text;
 
 /// Grafana.
 pub const SOURCE: Source = Source {
@@ -113,15 +115,17 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if is_legacy(payload)? {
         return legacy(payload);
     }
-    prometheus::each(payload, VENDOR, &|alert| {
+    let home = event::shared_url(payload.get("externalURL").text());
+    let organisation = prometheus::brief(payload.get("orgId").value().cloned().into());
+    prometheus::each(payload, VENDOR, Budget::of(delivery), &|alert| {
         let event = alert.event(VENDOR)?;
         let event = event
             .detail("values", alert.node.get("values").value().cloned().into())
             .detail("valueString", alert.node.get("valueString").text().into())
-            .detail("orgId", alert.node.get("orgId").value().or(payload.get("orgId").value()).cloned().into())
+            .detail("orgId", alert.node.get("orgId").value().cloned().unwrap_or_else(|| organisation.clone()))
             .detail("ruleUID", alert.node.get("ruleUID").text().into())
             .group(alert.labels.get("grafana_folder").text());
-        Ok(finish(event, alert, payload))
+        Ok(finish(event, alert, home.clone()))
     })
 }
 
@@ -131,12 +135,13 @@ fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if is_legacy(payload)? {
         return legacy(payload);
     }
-    prometheus::whole_group(payload, VENDOR, &|event, alert| {
-        finish(event.group(payload.get("commonLabels").get("grafana_folder").text()), alert, payload)
-    })
+    let home = event::shared_url(payload.get("externalURL").text());
+    let folder = payload.get("commonLabels").get("grafana_folder").text();
+    let folder = folder.map(|folder| text::truncate(&folder, event::SUMMARY_MAX_CHARS).into_owned());
+    prometheus::whole_group(payload, VENDOR, &|event, alert| finish(event.group(folder.clone()), alert, home.clone()))
 }
 
-fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
+fn finish(event: Event, alert: &Alert<'_>, home: Option<String>) -> Event {
     let url = |name: &str| alert.node.get(name).text();
     event
         .link("Rule", url("generatorURL"))
@@ -144,7 +149,7 @@ fn finish(event: Event, alert: &Alert<'_>, payload: Node<'_>) -> Event {
         .link("Panel", url("panelURL"))
         .link("Silence", url("silenceURL"))
         .image(url("imageURL"), url("panelURL"), "Panel")
-        .client("Grafana", payload.get("externalURL").text())
+        .client("Grafana", home)
 }
 
 /// Whether this is a legacy alert.

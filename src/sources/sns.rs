@@ -110,7 +110,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             message(&text, node)
         }
         // A message without an envelope. Raw delivery says so in a header, and EventBridge's API destinations do not.
-        _ if raw || whole.is_ok() => {
+        _ if whole.is_ok() || raw && whole != Err(MapError::TooManyValues) => {
             let topic = delivery.header("x-amz-sns-topic-arn").unwrap_or_default();
             let envelope = json::object([("TopicArn", topic.into())]);
             message(&String::from_utf8_lossy(delivery.body()), Node::root(&envelope))

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod auth;
+mod bounded;
 mod contract;
 #[cfg(feature = "templates")]
 mod custom;

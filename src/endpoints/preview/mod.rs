@@ -13,25 +13,24 @@ pub mod explain;
 use self::explain::{Explanation, Origin};
 
 /// The most events whose fields are explained.
-const EXPLAINED_MAX: usize = 100;
+pub const EXPLAINED_MAX: usize = 100;
 
 /// Builds a preview. `mapped` are the mapping's own events, which `explanation` explains. Planning for a storm reorders
 /// them and adds digests.
-pub fn preview(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: Explanation) -> Preview {
+pub fn preview(drafts: Vec<Draft>, planned: &[Event], mapped: &[Event], explanation: Explanation) -> Preview {
     let events = events(drafts, planned, mapped, &explanation);
     Preview { events, unused: explanation.unused, incomplete: explanation.incomplete }
 }
 
 /// The events as they appear in the reply.
-fn events(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: &Explanation) -> Vec<Value> {
-    let one = |(draft, event): (&Draft, &Event)| {
+fn events(drafts: Vec<Draft>, planned: &[Event], mapped: &[Event], explanation: &Explanation) -> Vec<Value> {
+    let one = |(draft, event): (Draft, &Event)| {
         let mut members = Map::new();
         members.insert("event_action".into(), event.action().as_str().into());
         members.insert("dedup_key".into(), event.dedup_key().map(|key| key.as_str()).into());
         members.insert("sha256".into(), draft.sha256.as_str().into());
         members.insert("url".into(), draft.url.as_str().into());
         members.insert("routing_key".into(), draft.variable.as_str().into());
-        members.insert("body".into(), draft.body.clone());
         if let Some(why) = draft.not_sent {
             members.insert("not_sent".into(), why.into());
         }
@@ -48,9 +47,10 @@ fn events(drafts: &[Draft], planned: &[Event], mapped: &[Event], explanation: &E
         if !cuts.is_empty() {
             members.insert("cut".into(), cuts.into());
         }
+        members.insert("body".into(), draft.body);
         Value::Object(members)
     };
-    drafts.iter().zip(planned).map(one).collect()
+    drafts.into_iter().zip(planned).map(one).collect()
 }
 
 fn origin(origin: &Origin) -> Value {

@@ -28,6 +28,13 @@ const REST_BYTES: usize = 128;
 /// Our own limit for texts without a documented limit, in UTF-16 code units.
 const FIELD_MAX_CHARS: usize = 1024;
 
+/// The longest summary and the longest other field of an event's outline, in UTF-16 code units.
+const OUTLINE_SUMMARY_MAX_CHARS: usize = 256;
+const OUTLINE_FIELD_MAX_CHARS: usize = 128;
+
+/// Why an outline has no details.
+const OUTLINE: &str = "the delivery makes more events than there is room for; this one keeps only its outline";
+
 /// Our own limits for links and images, so that they cannot fill an event. PagerDuty documents none.
 const URL_MAX_BYTES: usize = 4096;
 const LINKS_MAX: usize = 16;
@@ -125,6 +132,8 @@ struct Parts {
     client: Map<String, Value>,
     severity: Severity,
     requires_details: bool,
+    /// Whether only the outline of the event is left.
+    is_outline: bool,
     /// Notes on truncated and omitted parts.
     cuts: Vec<&'static str>,
 }
@@ -173,6 +182,7 @@ impl Event {
             client: Map::new(),
             severity,
             requires_details: false,
+            is_outline: false,
             cuts,
         }))
     }
@@ -199,6 +209,44 @@ impl Event {
             least.0.payload.insert("severity".into(), severity.into());
         }
         Some(least.detail("refused_by_pagerduty", why.into()))
+    }
+
+    /// The event without its details, links and images and with short texts, for a delivery that makes too many large
+    /// events. [`Event::to_json`] adds the reason.
+    #[must_use]
+    pub fn outline(mut self) -> Event {
+        let mut payload = Map::new();
+        for (name, value) in std::mem::take(&mut self.0.payload) {
+            let max = if name == "summary" { OUTLINE_SUMMARY_MAX_CHARS } else { OUTLINE_FIELD_MAX_CHARS };
+            let short = value.as_str().map(|text| text::truncate(text, max).into_owned());
+            payload.insert(name, short.into());
+        }
+        let Parts { action, dedup_key, severity, requires_details, .. } = *self.0;
+        Event(Box::new(Parts {
+            action,
+            dedup_key,
+            payload,
+            details: Map::new(),
+            links: Vec::new(),
+            images: Vec::new(),
+            client: Map::new(),
+            severity,
+            requires_details,
+            is_outline: true,
+            cuts: Vec::new(),
+        }))
+    }
+
+    /// Whether only the outline of the event is left.
+    pub fn is_outline(&self) -> bool {
+        self.0.is_outline
+    }
+
+    /// About how many bytes the event takes, as JSON or in memory. It takes one pass and copies nothing.
+    pub fn weight(&self) -> usize {
+        let maps = [&self.0.payload, &self.0.details, &self.0.client].map(shrink::weight);
+        let lists = [&self.0.links, &self.0.images].map(|list| list.iter().map(shrink::weight_of).sum::<usize>());
+        maps.iter().chain(&lists).sum()
     }
 
     /// Marks the event as useless without its details, so that it has no minimal form.
@@ -405,7 +453,10 @@ impl Event {
         }
         let mut payload = self.0.payload.clone();
         let room = EVENT_MAX_BYTES.saturating_sub(shrink::size(&event) + shrink::size(&payload) + REST_BYTES);
-        let details = shrink::fit(&self.0.details, room);
+        let mut details = shrink::fit(&self.0.details, room);
+        if self.0.is_outline {
+            details.insert("left_out".into(), OUTLINE.into());
+        }
         if !details.is_empty() {
             payload.insert("custom_details".into(), Value::Object(details));
         }
@@ -421,6 +472,12 @@ impl Event {
         }
         json::encode(&event)
     }
+}
+
+/// A URL that many events of a delivery share. One that is too long for an event becomes an empty text, which a link
+/// refuses in the same way, so that it is not copied for each event.
+pub fn shared_url(url: Option<String>) -> Option<String> {
+    url.map(|url| if url.len() <= URL_MAX_BYTES { url } else { String::new() })
 }
 
 fn bounded_url(url: &str) -> Option<&str> {

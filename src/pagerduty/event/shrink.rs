@@ -56,6 +56,27 @@ pub fn size(members: &Map<String, Value>) -> usize {
     serde_json::to_vec(members).map_or(usize::MAX, |text| text.len())
 }
 
+/// About how many bytes an object takes, as JSON or in memory: its texts, and a constant for each value and each name.
+pub fn weight(members: &Map<String, Value>) -> usize {
+    let inside = members.iter().map(|(name, value)| VALUE_BYTES + name.len() + weight_of(value));
+    if members.is_empty() { 0 } else { OBJECT_BYTES + inside.sum::<usize>() }
+}
+
+/// The same for any value.
+pub fn weight_of(value: &Value) -> usize {
+    VALUE_BYTES
+        + match value {
+            Value::Array(items) => items.iter().map(weight_of).sum(),
+            Value::Bool(_) | Value::Null | Value::Number(_) => 0,
+            Value::Object(members) => weight(members),
+            Value::String(text) => text.len(),
+        }
+}
+
+/// What a value and an object take, in bytes, apart from what they contain.
+const VALUE_BYTES: usize = 16;
+const OBJECT_BYTES: usize = 64;
+
 impl Truncation {
     /// Copies a value and applies the step to it and to everything below it. Sets `changed` if this removed something.
     fn apply(self, value: &Value, changed: &mut bool) -> Value {

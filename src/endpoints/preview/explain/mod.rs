@@ -18,8 +18,13 @@ mod payload;
 
 use self::payload::{PayloadPart, Walk, common, edit, found_in, mark, shown};
 
-/// How much may be mapped for one explanation, in bytes of payload. A runtime may have no timeout for computation.
-const MAPPED_MAX_BYTES: usize = 6 * 1024 * 1024;
+/// How much may be mapped for one explanation, in bytes of payload and of the events that it becomes, by
+/// [`Event::weight`]. A runtime may have no timeout for computation.
+pub const MAPPED_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// How often the mapping must be able to run within this limit. An explanation of fewer runs would say almost nothing, and
+/// it would hold several copies of all events in memory.
+const RUNS_MIN: usize = 16;
 
 /// How much each run counts towards this limit, and each event or other item of its result, in bytes: these take time
 /// even if the payload is small.
@@ -138,8 +143,13 @@ pub fn explain(
     }
     let unknown = |why| Explanation { incomplete: Some(why), ..Explanation::default() };
     let Ok(payload) = mapping::payload(delivery) else { return unknown("the payload is not JSON") };
+    let weight = weight(events);
+    if weight.saturating_mul(RUNS_MIN) > MAPPED_MAX_BYTES {
+        return unknown(TOO_LONG);
+    }
+    let left = MAPPED_MAX_BYTES.saturating_sub(weight);
     let events: Vec<Map<String, Value>> = events.iter().map(fields).collect();
-    let mut asker = Asker { map, delivery, in_time, left: MAPPED_MAX_BYTES };
+    let mut asker = Asker { map, delivery, in_time, left };
     match asker.ask(&payload, None) {
         None => return unknown(TOO_LONG),
         Some(same) if same == events => {}
@@ -229,7 +239,8 @@ impl Asker<'_, '_> {
         let mapped = self.delivery.with_altered_body(body, without, self.map);
         let made =
             mapped.as_ref().map_or(0, |mapped| mapped.events.len() + mapped.ignored.len() + mapped.rejected.len());
-        self.left = self.left.saturating_sub(made * EVENT_BYTES);
+        let weight = mapped.as_ref().map_or(0, |mapped| weight(&mapped.events));
+        self.left = self.left.saturating_sub(made * EVENT_BYTES + weight);
         Some(mapped.map(|mapped| mapped.events.iter().map(fields).collect()).unwrap_or_default())
     }
 
@@ -314,6 +325,10 @@ impl Found<'_> {
         };
         self.events.iter().zip(&self.of).any(wants)
     }
+}
+
+fn weight(events: &[Event]) -> usize {
+    events.iter().map(Event::weight).sum()
 }
 
 /// The fields of an event by path. Members of links, images and details are fields of their own.
