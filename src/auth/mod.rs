@@ -178,6 +178,11 @@ impl Authenticated<'_> {
         ask(&Authenticated { request: &request, proven: Some(body), by: self.by, schemes: self.schemes })
     }
 
+    /// Whether a browser sent the request for a page of another site.
+    pub fn is_cross_site(&self) -> bool {
+        self.request.is_cross_site()
+    }
+
     /// The path of the request, still percent-encoded, without a trailing slash.
     pub fn path(&self) -> &str {
         self.request.path.strip_suffix('/').unwrap_or(&self.request.path)
@@ -235,6 +240,14 @@ pub fn verify<'a>(
     let shown = schemes.iter().copied().filter(|scheme| policy.query != Query::None || !in_query(scheme));
     let any = (policy.query == Query::Any).then_some(QUERY);
     shown.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
+}
+
+/// Whether the senders with these schemes may send a password only after a challenge. That applies to senders that can
+/// use no other header for the secret: Amazon SNS and Google Cloud Monitoring document it. All others send the secret
+/// with the first request.
+pub fn awaits_challenge(schemes: &[Scheme<'_>]) -> bool {
+    let other = |scheme: &Scheme<'_>| matches!(scheme, Scheme::Bearer | Scheme::Header(_));
+    schemes.contains(&Scheme::Basic) && !schemes.iter().any(other)
 }
 
 /// A secret begins with `whsec_` or `whpk_`, but the rest is not a key.

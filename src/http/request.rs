@@ -28,6 +28,21 @@ pub struct Request {
     pub problem: Option<ReadError>,
 }
 
+/// The header with which a browser says which site sends a request.
+const SITE: &str = "sec-fetch-site";
+
+impl Request {
+    /// Whether a browser sent the request for a page of another site. Programs and older browsers do not say.
+    pub fn is_cross_site(&self) -> bool {
+        self.headers.all(SITE).any(|site| !matches!(site, b"same-origin" | b"none"))
+    }
+
+    /// Whether a browser sent the request, as far as it says so.
+    pub fn is_from_browser(&self) -> bool {
+        self.headers.has(SITE)
+    }
+}
+
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {

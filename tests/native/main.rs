@@ -17,3 +17,4 @@ mod properties;
 mod readme;
 mod sources;
 mod tidy;
+mod walls;

@@ -120,7 +120,7 @@ fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
             }
             page.push('\n');
         }
-        return Reply::text(status, "text/plain; charset=utf-8", page);
+        return Reply::text(status, "text/plain; charset=utf-8", page).uncached();
     }
     let mut body = Map::new();
     body.insert("status".into(), word.into());

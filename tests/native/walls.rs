@@ -1,0 +1,152 @@
+//! Walls between senders: what a browser, a vendor or a payload must not reach.
+
+use pagerelay::http::{Headers, Method, Reply, Request, StatusCode};
+use pagerelay::pipeline;
+use pagerelay::sources::SOURCES;
+use pagerelay_support::SECRET;
+use serde_json::{Value, json};
+
+use crate::host::Accepting;
+
+/// An alert that `/formatted` accepts.
+const FORMATTED: &str = r#"{"alert_uid": "disk", "title": "Disk full", "state": "alerting"}"#;
+
+/// A request with the shared secret as a bearer token.
+fn known(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+    let bearer = format!("Bearer {SECRET}");
+    let headers: Vec<(&str, &str)> = [("authorization", bearer.as_str())].into_iter().chain(headers.to_vec()).collect();
+    stranger(method, target, &headers, body)
+}
+
+/// A request with these headers only.
+fn stranger(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    let (path, query) = (path.to_owned(), query.to_owned());
+    Request { method, path, query, headers: Headers::new(headers), body: body.to_vec(), problem: None }
+}
+
+fn handle(host: &mut Accepting, request: &Request) -> (Reply, Value) {
+    let (reply, _) = pipeline::handle(host, request);
+    let body = serde_json::from_slice(&reply.body).unwrap_or_default();
+    (reply, body)
+}
+
+fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    let mut values = reply.headers.iter().filter(|(given, _)| *given == name).map(|(_, value)| value.as_str());
+    let value = values.next();
+    assert_eq!(values.next(), None, "{name} occurs twice");
+    value
+}
+
+#[test]
+fn only_senders_that_wait_for_a_challenge_get_one() {
+    let challenge = "Basic realm=\"pagerelay\", charset=\"UTF-8\"";
+    let mut challenged = Vec::new();
+    for source in SOURCES {
+        let path = format!("/{}", source.slug);
+        let (reply, body) = handle(&mut Accepting::new(), &stranger(Method::Post, &path, &[], b"{}"));
+        assert_eq!((reply.status.as_u16(), &body["detail"]), (401, &json!("missing or invalid credentials")), "{path}");
+        if let Some(said) = header(&reply, "www-authenticate") {
+            assert_eq!(said, challenge);
+            challenged.push(source.slug);
+        }
+        let preview = stranger(Method::Post, &format!("/preview{path}"), &[], b"{}");
+        assert_eq!(header(&handle(&mut Accepting::new(), &preview).0, "www-authenticate"), None, "{path}");
+        let browser = stranger(Method::Post, &path, &[("sec-fetch-site", "none")], b"{}");
+        assert_eq!(header(&handle(&mut Accepting::new(), &browser).0, "www-authenticate"), None, "{path}");
+    }
+    assert_eq!(challenged, ["azure", "gcp", "sns"]);
+    let mut host = Accepting::new();
+    host.variables.insert("secret_act", "acting-needs-its-own-secret-4c1e");
+    for (method, path) in [(Method::Get, "/check"), (Method::Post, "/act")] {
+        let (reply, _) = handle(&mut host, &stranger(method, path, &[], b"{}"));
+        assert_eq!((reply.status.as_u16(), header(&reply, "www-authenticate")), (401, None), "{path}");
+    }
+}
+
+#[test]
+fn a_browser_delivers_nothing_for_another_site() {
+    let query = "/uptimerobot?monitorID=1&monitorFriendlyName=web&alertType=2";
+    let deliveries =
+        [(Method::Post, "/formatted", FORMATTED), (Method::Put, "/formatted", FORMATTED), (Method::Get, query, "")];
+    for (method, path, body) in deliveries {
+        for site in ["cross-site", "same-site", "", "Same-Origin"] {
+            let mut host = Accepting::new();
+            let (reply, said) = handle(&mut host, &known(method, path, &[("sec-fetch-site", site)], body.as_bytes()));
+            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path} {site}");
+            assert_eq!(said["detail"], "cross-site request refused (Sec-Fetch-Site)", "{path} {site}");
+            assert!(host.sent.is_empty(), "{path} {site}");
+        }
+        let twice = [("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")];
+        let (reply, _) = handle(&mut Accepting::new(), &known(method, path, &twice, body.as_bytes()));
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path}");
+        for site in [&[][..], &[("sec-fetch-site", "same-origin")], &[("sec-fetch-site", "none")]] {
+            let mut host = Accepting::new();
+            let (reply, _) = handle(&mut host, &known(method, path, site, body.as_bytes()));
+            assert_eq!((reply.status, host.sent.len()), (StatusCode::OK, 1), "{path} {site:?}");
+        }
+    }
+    let preview = known(Method::Post, "/preview/formatted", &[("sec-fetch-site", "cross-site")], FORMATTED.as_bytes());
+    assert_eq!(handle(&mut Accepting::new(), &preview).0.status, StatusCode::OK);
+}
+
+#[test]
+fn no_reply_in_json_is_stored_or_guessed_at() {
+    let check = [("accept", "text/plain")];
+    let requests = [
+        known(Method::Post, "/formatted", &[], FORMATTED.as_bytes()),
+        known(Method::Post, "/preview/formatted", &[], FORMATTED.as_bytes()),
+        known(Method::Get, "/uptimerobot?monitorID=1&alertType=2", &[], b""),
+        known(Method::Get, "/check", &[], b""),
+        known(Method::Get, "/check", &check, b""),
+        stranger(Method::Post, "/formatted", &[], b""),
+        stranger(Method::Post, "/nowhere", &[], b""),
+        stranger(Method::Post, "/health", &[], b""),
+        stranger(Method::Get, "/health", &[], b""),
+    ];
+    for request in requests {
+        let (reply, _) = handle(&mut Accepting::new(), &request);
+        assert_eq!(header(&reply, "cache-control"), Some("no-store"), "{}", request.path);
+        assert_eq!(header(&reply, "x-content-type-options"), Some("nosniff"), "{}", request.path);
+        assert!(header(&reply, "content-type").is_some(), "{}", request.path);
+    }
+}
+
+#[test]
+fn the_playground_is_sent_only_to_clients_that_accept_gzip() {
+    let status = |values: &[&str]| {
+        let headers: Vec<(&str, &str)> = values.iter().map(|value| ("accept-encoding", *value)).collect();
+        handle(&mut Accepting::new(), &stranger(Method::Get, "/", &headers, b"")).0.status.as_u16()
+    };
+    let accepted: [&[&str]; 10] = [
+        &["gzip"],
+        &["gzip, deflate, br"],
+        &["br;q=1.0, GZIP;q=0.2"],
+        &["x-gzip"],
+        &["*"],
+        &["*;q=0.1"],
+        &["br;q=0, *"],
+        &["gzip ; q=0.001"],
+        &["br", "gzip"],
+        &["*;q=0, gzip"],
+    ];
+    for values in accepted {
+        assert_eq!(status(values), 200, "{values:?}");
+    }
+    let refused: [&[&str]; 10] = [
+        &[],
+        &[""],
+        &["br"],
+        &["gzip;q=0"],
+        &["gzip; q=0.000"],
+        &["gzip;Q=0, *"],
+        &["*;q=0"],
+        &["identity"],
+        &["not-gzip"],
+        &["gzip;q=x"],
+    ];
+    for values in refused {
+        assert_eq!(status(values), 406, "{values:?}");
+    }
+}
