@@ -51,7 +51,7 @@ pub enum Signature {
 /// Whether the secret may be in the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query {
-    /// Any sender may use the query.
+    /// Any sender may use the query, except those of a source that accepts only signatures.
     Any,
     /// Only senders that cannot set a header may use it, according to the schemes of their source.
     Listed,
@@ -238,7 +238,9 @@ pub fn verify<'a>(
     }
     let in_query = |scheme: &Scheme<'_>| matches!(scheme, Scheme::Query(_));
     let shown = schemes.iter().copied().filter(|scheme| policy.query != Query::None || !in_query(scheme));
-    let any = (policy.query == Query::Any).then_some(QUERY);
+    // A sender that only signs never sends the secret itself, so nobody else may either.
+    let signs_only = schemes.iter().all(|scheme| scheme.is_signature());
+    let any = (policy.query == Query::Any && !signs_only).then_some(QUERY);
     shown.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
 }
 

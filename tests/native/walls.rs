@@ -150,3 +150,108 @@ fn the_playground_is_sent_only_to_clients_that_accept_gzip() {
         assert_eq!(status(values), 406, "{values:?}");
     }
 }
+
+/// Every source with a secret that fits it, and a template whose senders sign.
+#[test]
+fn the_secret_in_the_query_opens_nothing_that_only_a_signature_should_open() {
+    let target = |path: &str| format!("{path}?token={SECRET}");
+    let mut closed = Vec::new();
+    for source in SOURCES {
+        let mut host = Accepting::new();
+        host.variables.insert("query_token", "on");
+        let path = format!("/preview/{}", source.slug);
+        let (reply, _) = handle(&mut host, &stranger(Method::Post, &target(&path), &[], b"{}"));
+        let signs_only = source.schemes.iter().all(|scheme| scheme.is_signature());
+        assert_eq!(reply.status == StatusCode::UNAUTHORIZED, signs_only, "{path}: {}", reply.status);
+        if signs_only {
+            closed.push(source.slug);
+        }
+    }
+    assert_eq!(closed, ["github"]);
+}
+
+#[cfg(feature = "templates")]
+#[test]
+fn the_secret_in_the_query_opens_no_template_whose_senders_sign() {
+    let template = |auth: &'static str| {
+        let mut host = Accepting::new();
+        host.variables.insert("query_token", "on");
+        host.variables.insert("sns_topics", "arn:aws:sns:eu-west-1:123456789012:alarms");
+        host.variables.insert("custom_mine", auth);
+        let request = stranger(Method::Post, &format!("/preview/custom/mine?token={SECRET}"), &[], b"{}");
+        handle(&mut host, &request).0.status.as_u16()
+    };
+    let signed = [
+        r#"{"event_action": "trigger", "auth": {"scheme": "hmac", "header": "x-signature"}}"#,
+        r#"{"event_action": "trigger", "auth": {"scheme": "standard_webhooks"}}"#,
+        r#"{"event_action": "trigger", "auth": {"scheme": "sns"}}"#,
+    ];
+    for text in signed {
+        assert_eq!(template(text), 401, "{text}");
+    }
+    let shown = r#"{"event_action": "trigger", "dedup_key": "a", "auth": {"scheme": "bearer"}}"#;
+    assert_eq!(template(shown), 200, "a sender of the secret itself may use the query");
+}
+
+/// A host with the secrets of the control endpoints.
+fn operated() -> Accepting {
+    let mut host = Accepting::new();
+    host.variables.insert("secret_act", "acting-needs-its-own-secret-4c1e");
+    host.variables.insert("secret_check", "checking-needs-its-own-secret-9b");
+    host
+}
+
+#[test]
+fn a_secret_that_somebody_else_has_closes_act_and_check() {
+    let cases = [
+        ("secret_act", "webhook_secret", "/act"),
+        ("secret_act", "webhook_secret_previous", "/act"),
+        ("secret_act", "secret_grafana", "/act"),
+        ("secret_act", "secret_custom_mine_previous", "/act"),
+        ("secret_act", "secret_check", "/act"),
+        ("secret_act_previous", "secret_grafana_previous", "/act"),
+        ("secret_act_previous", "webhook_secret", "/act"),
+        ("secret_check", "webhook_secret", "/check"),
+        ("secret_check", "secret_act", "/check"),
+        ("secret_check_previous", "secret_zabbix", "/check"),
+    ];
+    for (own, other, path) in cases {
+        let mut host = operated();
+        for name in [own, other] {
+            host.variables.insert(name, "one-secret-for-two-of-them-5e");
+        }
+        let method = if path == "/act" { Method::Post } else { Method::Get };
+        let (reply, body) = handle(&mut host, &stranger(method, path, &[], b""));
+        let detail = format!("variable `{own}` has the same value as another secret; give it a value of its own");
+        assert_eq!((reply.status.as_u16(), &body["detail"]), (503, &json!(detail)), "{own} {other}");
+    }
+    for (method, path) in [(Method::Post, "/act"), (Method::Get, "/check")] {
+        let mut host = operated();
+        host.variables.insert("secret_act_previous", "acting-needs-its-own-secret-4c1e");
+        assert_eq!(handle(&mut host, &stranger(method, path, &[], b"")).0.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[test]
+fn the_findings_of_check_are_shown_only_with_its_own_secret() {
+    let hint = "set variable `secret_check` and authenticate with it to see the findings";
+    let plain = [("accept", "text/plain")];
+    for (region, status, word) in [("us", 200, "ok"), ("mars", 503, "failing")] {
+        let mut host = Accepting::new();
+        host.variables.insert("region", region);
+        let (reply, body) = handle(&mut host, &known(Method::Get, "/check", &[], b""));
+        assert_eq!((reply.status.as_u16(), body), (status, json!({"status": word, "hint": hint})));
+        let (reply, _) = handle(&mut host, &known(Method::Get, "/check", &plain, b""));
+        assert_eq!(reply.status.as_u16(), status);
+        assert_eq!(String::from_utf8_lossy(&reply.body), format!("{word}: {hint}\n"));
+
+        let mut host = operated();
+        host.variables.insert("region", region);
+        let own = [("x-webhook-secret", "checking-needs-its-own-secret-9b")];
+        let (reply, body) = handle(&mut host, &stranger(Method::Get, "/check", &own, b""));
+        assert_eq!((reply.status.as_u16(), &body["status"]), (status, &json!(word)));
+        assert!(body["findings"].as_array().is_some_and(|findings| findings.len() > 3), "{body}");
+        let (reply, _) = handle(&mut host, &known(Method::Get, "/check", &[], b""));
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "the shared secret opens it no more");
+    }
+}

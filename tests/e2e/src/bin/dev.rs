@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     }
     let made_up = !world.variables.contains_key("webhook_secret");
     if made_up {
-        world = world.with("webhook_secret", &secret_of_the_day());
+        world = world.with("webhook_secret", &secret_of_the_day("webhook_secret"));
     }
     run(async {
         let double = if real { None } else { Some(PagerDuty::showing(Some(Box::new(show_event))).await) };
@@ -85,8 +85,10 @@ fn main() -> ExitCode {
             api.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
             world = world.clone().with("events_url", &double.url()).with("routing_key", SERVICE_KEY);
             world = world.with("api_url", &api.url()).with("api_token", rest::TOKEN);
-            if !world.variables.contains_key("secret_act") {
-                world = world.with("secret_act", &secret_of_the_day());
+            for name in ["secret_act", "secret_check"] {
+                if !world.variables.contains_key(name) {
+                    world = world.with(name, &secret_of_the_day(name));
+                }
             }
         }
         if demo {
@@ -119,7 +121,12 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
         ));
     }
     say("  # what is wrong with the set-up");
-    let bearer = format!("Authorization: Bearer {secret}");
+    let bearer = match world.variables.get("secret_check") {
+        Some(secret) if secret.starts_with("dev-") => secret.as_str(),
+        Some(_) => "$SPIN_VARIABLE_SECRET_CHECK",
+        None => secret,
+    };
+    let bearer = format!("Authorization: Bearer {bearer}");
     say(&format!("  curl -H \"{bearer}\" -H 'Accept: text/plain' '{}'\n", server.url("/check?deep=1")));
     if let (false, Some(secret)) = (real, world.variables.get("secret_act")) {
         let secret = if secret.starts_with("dev-") { secret.as_str() } else { "$SPIN_VARIABLE_SECRET_ACT" };
@@ -134,8 +141,8 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
 }
 
 /// A secret for this run only, so that no secret from the README or the terminal can end up in a deployment.
-fn secret_of_the_day() -> String {
-    let seed = format!("{:?} {}", std::time::SystemTime::now(), std::process::id());
+fn secret_of_the_day(variable: &str) -> String {
+    let seed = format!("{variable} {:?} {}", std::time::SystemTime::now(), std::process::id());
     format!("dev-{}", &pagerelay::text::sha256_hex(seed.as_bytes())[..24])
 }
 
