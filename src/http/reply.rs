@@ -19,7 +19,7 @@ pub struct Reply {
 impl Reply {
     /// A reply with a JSON body of the given media type.
     pub fn json(status: StatusCode, media_type: &'static str, body: &Value) -> Self {
-        let mut body = json::encode(body);
+        let mut body = json::encode_visible(body);
         body.push(b'\n');
         Reply { status, headers: vec![("content-type", media_type.to_owned())], body }.uncached()
     }

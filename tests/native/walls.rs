@@ -1,12 +1,20 @@
 //! Walls between senders: what a browser, a vendor or a payload must not reach.
 
 use pagerelay::http::{Headers, Method, Reply, Request, StatusCode};
+use pagerelay::pagerduty::event::DedupKey;
 use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
+use pagerelay::{json as encoding, text};
 use pagerelay_support::SECRET;
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
+
+/// Characters that no terminal, log or page should get: of C0, DEL, C1 and bidirectional text.
+const HIDDEN: [char; 12] = [
+    '\0', '\u{7}', '\u{8}', '\u{b}', '\u{c}', '\u{1b}', '\u{7f}', '\u{80}', '\u{9b}', '\u{202a}', '\u{202e}',
+    '\u{2066}',
+];
 
 /// An alert that `/formatted` accepts.
 const FORMATTED: &str = r#"{"alert_uid": "disk", "title": "Disk full", "state": "alerting"}"#;
@@ -253,5 +261,94 @@ fn the_findings_of_check_are_shown_only_with_its_own_secret() {
         assert!(body["findings"].as_array().is_some_and(|findings| findings.len() > 3), "{body}");
         let (reply, _) = handle(&mut host, &known(Method::Get, "/check", &[], b""));
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "the shared secret opens it no more");
+    }
+}
+
+/// Whether JSON contains a hidden character, as it is or as an escape.
+fn hides(json: &[u8]) -> bool {
+    fn in_value(value: &Value) -> bool {
+        let in_text = |text: &str| text.contains(text::is_hidden);
+        match value {
+            Value::String(text) => in_text(text),
+            Value::Array(items) => items.iter().any(in_value),
+            Value::Object(members) => members.iter().any(|(name, value)| in_text(name) || in_value(value)),
+            _ => false,
+        }
+    }
+    in_value(&serde_json::from_slice(json).expect("json"))
+}
+
+#[test]
+fn control_characters_leave_in_no_event_reply_or_log_line() {
+    for c in HIDDEN {
+        let text = format!("a{c}[2Jb\n\tc\\\\u001b\"");
+        let event = json!({
+            "event_action": "trigger", "dedup_key": text, "client": text, "client_url": format!("https://x.example/{c}x"),
+            "links": [{"href": format!("https://x.example/{c}x"), "text": text}],
+            "payload": {
+                "summary": text, "source": text, "severity": text, "component": text,
+                "custom_details": {"deep": [{format!("name{c}"): text}]},
+            },
+        });
+        for path in ["/events", "/preview/events"] {
+            let mut host = Accepting::new();
+            let request = known(Method::Post, path, &[], event.to_string().as_bytes());
+            let (reply, line) = pipeline::handle(&mut host, &request);
+            assert!(reply.status.is_success(), "{c:?}: {}", String::from_utf8_lossy(&reply.body));
+            assert!(!hides(&reply.body) && !hides(line.expect("logged").as_bytes()), "{path} {c:?}");
+            for sent in &host.sent {
+                assert!(!hides(sent.to_string().as_bytes()), "{c:?}: {sent}");
+                assert_eq!(sent["payload"]["summary"], "a [2Jb c\\\\u001b\"");
+                let detail = &sent["payload"]["custom_details"]["deep"][0]["name "];
+                assert_eq!(detail, "a [2Jb\n\tc\\\\u001b\"", "line breaks stay");
+                assert!(sent["links"].is_null() && sent["client_url"].is_null(), "{sent}");
+            }
+        }
+        // Names of items and of template errors come from the payload too.
+        let unmapped = json!({"alerts": [{"status": text}], "receiver": text}).to_string();
+        let (reply, line) =
+            pipeline::handle(&mut Accepting::new(), &known(Method::Post, "/alertmanager", &[], unmapped.as_bytes()));
+        assert!(!hides(&reply.body) && !hides(line.expect("logged").as_bytes()), "{c:?}");
+    }
+}
+
+#[test]
+fn keys_that_differ_in_control_characters_stay_different_alerts() {
+    let plain = DedupKey::verbatim("a b").expect("not blank");
+    assert_eq!(plain.as_str(), "a b");
+    let mut keys = vec![plain.as_str().to_owned()];
+    for c in HIDDEN {
+        let id = format!("a{c}b");
+        for (key, begin, whole) in [
+            (DedupKey::verbatim(&id), "a b~", id.clone()),
+            (DedupKey::new("formatted", &[&id]), "formatted:a b~", format!("formatted:{id}")),
+        ] {
+            let key = key.expect("not blank");
+            assert_eq!(key.as_str(), format!("{begin}{}", text::sha256_hex(whole.as_bytes())));
+            assert!(key.is_hashed() && !key.is_shortened() && key.as_str().len() <= 255);
+            keys.push(key.as_str().to_owned());
+        }
+    }
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+    let long = DedupKey::verbatim(&format!("{}\u{1b}", "x".repeat(300))).expect("not blank");
+    assert!(long.is_shortened() && !long.as_str().contains('\u{1b}'));
+    assert_eq!(DedupKey::verbatim("\t\n "), None);
+    let lines = DedupKey::verbatim("job-7\t\n").expect("not blank");
+    assert_eq!(lines.as_str(), "job-7\t\n", "a key that a program made stays the key that PagerDuty knows");
+}
+
+#[test]
+fn json_that_leaves_is_json_and_never_longer() {
+    for code in (0..0x3000).filter_map(char::from_u32) {
+        let value = json!({format!("n{code}"): [format!("\\{code}\\u{code}\""), code.to_string()]});
+        let (visible, plain) = (encoding::encode_visible(&value), encoding::encode(&value));
+        assert!(visible.len() <= plain.len(), "{code:?}");
+        assert!(!hides(&visible), "{code:?}");
+        if !text::is_hidden(code) {
+            assert_eq!(visible, plain, "{code:?}");
+        }
     }
 }

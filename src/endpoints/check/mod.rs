@@ -130,7 +130,7 @@ fn reply(findings: Option<Vec<Value>>, counts: [usize; 4], plain: bool) -> Reply
             }
             page.push('\n');
         }
-        return Reply::text(status, TEXT, page).uncached();
+        return Reply::text(status, TEXT, text::visible(&page).into_owned()).uncached();
     }
     let mut body = Map::new();
     body.insert("status".into(), word.into());

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use lexopt::ValueExt;
 use pagerelay::sources;
+use pagerelay::text::one_line;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{PagerDuty, Received};
@@ -175,20 +176,24 @@ fn show_event(received: &Received) {
     if received.bytes.is_empty() {
         return;
     }
-    let text = |pointer: &str| received.event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("-");
+    // The sender chose these texts, and a terminal obeys control characters.
+    let text = |pointer: &str| {
+        received.event.pointer(pointer).and_then(|value| value.as_str()).map_or_else(|| "-".to_owned(), one_line)
+    };
     let severity = text("/payload/severity");
     let action = received.event["event_action"].as_str().unwrap_or("change");
-    let mut lines = vec![format!("{} {} {}", bold(&action.to_uppercase()), paint(severity), text("/payload/summary"))];
+    let mut lines = vec![format!("{} {} {}", bold(&action.to_uppercase()), paint(&severity), text("/payload/summary"))];
     for name in ["source", "component", "group", "class", "timestamp"] {
         if let Some(value) = received.event["payload"][name].as_str() {
-            lines.push(format!("{name:<10} {value}"));
+            lines.push(format!("{name:<10} {}", one_line(value)));
         }
     }
     lines.push(format!("dedup key  {}", text("/dedup_key")));
     for (list, address, title) in [("links", "href", "text"), ("images", "src", "alt")] {
         for item in received.event[list].as_array().into_iter().flatten() {
-            let title = item[title].as_str().unwrap_or_default();
-            lines.push(format!("{:<10} {title} {}", list.trim_end_matches('s'), item[address].as_str().unwrap_or("-")));
+            let title = one_line(item[title].as_str().unwrap_or_default());
+            let address = one_line(item[address].as_str().unwrap_or("-"));
+            lines.push(format!("{:<10} {title} {address}", list.trim_end_matches('s')));
         }
     }
     lines.push(format!("pagerduty  {} {}", received.status, received.effect));
@@ -198,14 +203,14 @@ fn show_event(received: &Received) {
 /// Shows the reply to the sender, in one line.
 fn show_reply(reply: &Reply) {
     let said = reply.json();
-    let words = said["detail"].as_str().or(said["message"].as_str()).unwrap_or_default();
+    let words = one_line(said["detail"].as_str().or(said["message"].as_str()).unwrap_or_default());
     say(&format!("  {} {} {words}", bold("reply"), reply.status));
     for ignored in said["ignored"].as_array().into_iter().flatten() {
-        let part = |name: &str| ignored[name].as_str().unwrap_or_default().to_owned();
+        let part = |name: &str| one_line(ignored[name].as_str().unwrap_or_default());
         say(&format!("    ignored {}: {}", part("item"), part("reason")));
     }
     for warning in said["warnings"].as_array().into_iter().flatten() {
-        say(&format!("    warning {}", warning.as_str().unwrap_or_default()));
+        say(&format!("    warning {}", one_line(warning.as_str().unwrap_or_default())));
     }
 }
 
