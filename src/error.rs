@@ -134,6 +134,8 @@ impl Error {
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::Read(ReadError::Broken | ReadError::Timeout) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Read(ReadError::Damaged) => StatusCode::BAD_REQUEST,
+            Error::Read(ReadError::Encoding) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::Read(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Refused { least: true, .. } => StatusCode::BAD_GATEWAY,
             Error::Refused { least: false, .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -179,6 +181,7 @@ impl Error {
         };
         match self {
             Error::Challenge => reply.header("www-authenticate", "Basic realm=\"pagerelay\", charset=\"UTF-8\""),
+            Error::Read(ReadError::Encoding) => reply.header("accept-encoding", "gzip, deflate"),
             Error::Route(RouteError::Method(allow)) => reply.header("allow", allow),
             _ => reply,
         }
@@ -207,6 +210,10 @@ impl fmt::Display for Error {
                 )
             }
             Error::Read(ReadError::Broken) => f.write_str("the request body ended early"),
+            Error::Read(ReadError::Damaged) => f.write_str("the compressed request body is damaged"),
+            Error::Read(ReadError::Encoding) => {
+                f.write_str("unsupported Content-Encoding; send gzip, deflate or an uncompressed body")
+            }
             Error::Read(ReadError::Timeout) => f.write_str("the request body did not arrive in time"),
             Error::Read(ReadError::TooLarge) => f.write_str("the request body is larger than 1 MiB"),
             Error::Refused { failed, of, why, .. } => write!(f, "PagerDuty rejected {failed} of {of} events: {why}"),

@@ -105,8 +105,12 @@ fn administer(
     }
     let config = config::load(host, control.slug(), SHARED_SECRET)?;
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
+    let (known, undecoded) = known.decoded();
     report.proof = Some(known.authenticated_by().to_string());
     report.ended("auth", host);
+    if let Some(problem) = undecoded {
+        return Err(problem.into());
+    }
     match control {
         Control::Act => {
             report.service = service.map(str::to_owned);
@@ -154,6 +158,8 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
         (None, error) => error,
     });
     let delivery = without_its_body(delivery, unread.as_ref())?;
+    let (delivery, undecoded) = delivery.decoded();
+    let unread = unread.or(undecoded.map(Error::Read));
     report.proof = Some(delivery.authenticated_by().to_string());
     // Not before authentication: an unauthenticated path can contain anything, even a misplaced secret.
     report.service = to.service.map(str::to_owned);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::http::Request;
 use crate::http::Url;
-use crate::http::form;
+use crate::http::{ReadError, encoding, form};
 use crate::secret::Rotation;
 
 mod certified;
@@ -87,7 +87,7 @@ pub enum FetchError {
 #[derive(Clone)]
 pub struct Authenticated<'a> {
     request: &'a Request,
-    /// The part of the body that the signature covers. `None` if that is the whole body.
+    /// The part of the body that the signature covers, or the decompressed body. `None` if the body is as sent.
     proven: Option<Vec<u8>>,
     by: AuthenticatedBy<'a>,
     /// The schemes of the source. The headers and parameters that they name hold credentials, whatever their names are.
@@ -123,9 +123,25 @@ impl fmt::Display for AuthenticatedBy<'_> {
 }
 
 impl Authenticated<'_> {
-    /// The raw bytes of the body. If the signature covers only part of it, that part.
+    /// The bytes of the body. If the signature covers only part of it, that part. After [`Authenticated::decoded`],
+    /// decompressed.
     pub fn body(&self) -> &[u8] {
         self.proven.as_deref().unwrap_or(&self.request.body)
+    }
+
+    /// Decompresses the body, as its `Content-Encoding` says. Signatures cover the bytes as sent. If that fails, the
+    /// body is empty, and the second value says why.
+    pub fn decoded(mut self) -> (Self, Option<ReadError>) {
+        if self.proven.is_some() {
+            return (self, None);
+        }
+        let decoded = encoding::decode(&self.request.headers, &self.request.body);
+        let (proven, problem) = match decoded {
+            Ok(body) => (body, None),
+            Err(problem) => (Some(Vec::new()), Some(problem)),
+        };
+        self.proven = proven;
+        (self, problem)
     }
 
     /// The value of a header (its name in lower case). Returns `None` if the header is absent, occurs more than once,

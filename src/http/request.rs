@@ -48,8 +48,12 @@ impl Request {
 pub enum ReadError {
     /// The body ended early.
     Broken,
+    /// The compressed body is damaged.
+    Damaged,
+    /// The body has an encoding other than gzip and deflate.
+    Encoding,
     /// The body took longer than [`BODY_TIMEOUT`] or its sender's own timeout.
     Timeout,
-    /// The body is larger than [`BODY_MAX_BYTES`].
+    /// The body is larger than [`BODY_MAX_BYTES`], as sent or decompressed.
     TooLarge,
 }

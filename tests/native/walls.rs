@@ -1,11 +1,15 @@
 //! Walls between senders: what a browser, a vendor or a payload must not reach.
 
 use pagerelay::http::{Headers, Method, Reply, Request, StatusCode};
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use pagerelay::pagerduty::event::DedupKey;
 use pagerelay::pipeline;
-use pagerelay::sources::SOURCES;
+use pagerelay::sources::{self, SOURCES};
 use pagerelay::{json as encoding, text};
-use pagerelay_support::SECRET;
+use pagerelay_support::{SECRET, credentials};
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
@@ -350,5 +354,113 @@ fn json_that_leaves_is_json_and_never_longer() {
         if !text::is_hidden(code) {
             assert_eq!(visible, plain, "{code:?}");
         }
+    }
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn zlib(body: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn raw_deflate(body: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn a_compressed_delivery_is_the_same_delivery() {
+    let body = FORMATTED.as_bytes();
+    let cases = [
+        ("gzip", gzip(body)),
+        ("X-GZIP", gzip(body)),
+        ("identity, gzip", gzip(body)),
+        ("deflate", zlib(body)),
+        ("Deflate", raw_deflate(body)),
+        ("identity", body.to_vec()),
+        ("", body.to_vec()),
+    ];
+    let mut plain = Accepting::new();
+    handle(&mut plain, &known(Method::Post, "/formatted", &[], body));
+    for (coding, compressed) in cases {
+        let mut host = Accepting::new();
+        let request = known(Method::Post, "/formatted", &[("content-encoding", coding)], &compressed);
+        assert_eq!(handle(&mut host, &request).0.status, StatusCode::OK, "{coding}");
+        assert_eq!(host.sent, plain.sent, "{coding}");
+        let request = known(Method::Post, "/preview/formatted", &[("content-encoding", coding)], &compressed);
+        let (_, shown) = handle(&mut host, &request);
+        let origin = json!({"field": "payload.summary", "from": ["title"], "how": "copied"});
+        let explained = shown["events"][0]["explanation"].as_array().expect("explained");
+        assert!(explained.contains(&origin), "{coding}: {explained:?}");
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_decompressed_pages_and_the_sender_learns_why() {
+    let body = FORMATTED.as_bytes();
+    let mut damaged = gzip(body);
+    let end = damaged.len() - 6;
+    damaged[end] ^= 1;
+    let unsupported = "unsupported Content-Encoding; send gzip, deflate or an uncompressed body";
+    let broken = "the compressed request body is damaged";
+    let large = "the request body is larger than 1 MiB";
+    let bomb = vec![b' '; 40 * 1024 * 1024];
+    let cases = [
+        ("br", body.to_vec(), 415, unsupported),
+        ("gzip, gzip", gzip(&gzip(body)), 415, unsupported),
+        ("gzip, br", gzip(body), 415, unsupported),
+        ("gzip", body.to_vec(), 400, broken),
+        ("gzip", damaged, 400, broken),
+        ("gzip", gzip(body)[..40].to_vec(), 400, broken),
+        ("deflate", zlib(body)[..40].to_vec(), 400, broken),
+        ("deflate", raw_deflate(body)[..40].to_vec(), 400, broken),
+        ("deflate", gzip(body), 400, broken),
+        ("gzip", [gzip(body), gzip(b" ")].concat(), 400, broken),
+        ("deflate", [zlib(body), b" ".to_vec()].concat(), 400, broken),
+        ("gzip", gzip(&bomb), 413, large),
+        ("deflate", zlib(&bomb), 413, large),
+        ("deflate", raw_deflate(&bomb), 413, large),
+    ];
+    for (coding, sent, status, detail) in cases {
+        let mut host = Accepting::new();
+        let request = known(Method::Post, "/formatted", &[("content-encoding", coding)], &sent);
+        let (reply, said) = handle(&mut host, &request);
+        assert_eq!((reply.status.as_u16(), &said["detail"]), (status, &json!(detail)), "{coding}");
+        assert_eq!(header(&reply, "accept-encoding"), (status == 415).then_some("gzip, deflate"), "{coding}");
+        let [page] = host.sent.as_slice() else { panic!("{coding}: {} events", host.sent.len()) };
+        let summary = "pagerelay could not map a delivery from Formatted webhook; it may be an alert. Reason: ";
+        assert_eq!(page["payload"]["summary"], format!("{summary}{detail}"), "{coding}");
+        assert_eq!(page["payload"]["custom_details"], json!({"reasons": [detail]}), "{coding}");
+
+        host.variables.insert("secret_act", "acting-needs-its-own-secret-4c1e");
+        let secret = [("x-webhook-secret", "acting-needs-its-own-secret-4c1e"), ("content-encoding", coding)];
+        let (reply, said) = handle(&mut host, &stranger(Method::Post, "/act", &secret, &sent));
+        assert_eq!((reply.status.as_u16(), &said["detail"]), (status, &json!(detail)), "{coding}");
+    }
+    let just = gzip(&[b"[1]".to_vec(), vec![b' '; 1024 * 1024 - 3]].concat());
+    let request = known(Method::Post, "/formatted", &[("content-encoding", "gzip")], &just);
+    assert_eq!(handle(&mut Accepting::new(), &request).0.status, StatusCode::OK, "one MiB is not too large");
+}
+
+#[test]
+fn a_signature_covers_the_body_as_it_was_sent() {
+    let body = br#"{"action": "completed"}"#;
+    let compressed = gzip(body);
+    let github = sources::find("github").expect("a source");
+    for (signed, status) in [(compressed.as_slice(), 200), (body.as_slice(), 401)] {
+        let signature = credentials::of(github, SECRET, signed, 0).headers;
+        let signature = signature.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let headers = [("content-encoding", "gzip"), ("x-github-event", "check_run")].into_iter().chain(signature);
+        let headers: Vec<(&str, &str)> = headers.collect();
+        let request = stranger(Method::Post, "/preview/github", &headers, &compressed);
+        let (reply, said) = handle(&mut Accepting::new(), &request);
+        assert_eq!(reply.status.as_u16(), status, "{said}");
     }
 }
