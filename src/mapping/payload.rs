@@ -2,14 +2,15 @@
 
 use serde_json::Value;
 
-use super::MapError;
+use super::{MapError, duplicates};
 use crate::auth::Authenticated;
 use crate::http::form;
 
 /// Parses the body as JSON. The content type does not matter, because many senders set it wrongly.
 ///
 /// # Errors
-/// Returns [`MapError`] if the body is not JSON, or nests deeper than 127 levels.
+/// Returns [`MapError`] if the body is not JSON, nests deeper than 127 levels, or has two members of the same name in one
+/// object.
 pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     parse(delivery.body())
 }
@@ -20,7 +21,9 @@ pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
 /// Returns [`MapError`] like [`json`].
 pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    serde_json::from_slice(text).map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })
+    let value = serde_json::from_slice(text)
+        .map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })?;
+    duplicates::check(text).map(|()| value)
 }
 
 /// Returns the payload as JSON, in any encoding: a JSON body, a form, JSON in a form's field `payload` or `data`, or
@@ -35,7 +38,7 @@ pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     // Some senders omit the content type of a form.
     let named = kind.starts_with("application/x-www-form-urlencoded") || body.contains(&b'=') && !body.contains(&b' ');
     let form = match &json {
-        Ok(_) => return json,
+        Ok(_) | Err(MapError::Duplicate { .. }) => return json,
         _ if body.is_empty() && !delivery.query().is_empty() => form::object(delivery.query()),
         _ if kind.starts_with("multipart/form-data") => form::multipart(body),
         _ if named && !body.starts_with(b"{") => form::object(form::pairs(&String::from_utf8_lossy(body))),

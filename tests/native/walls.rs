@@ -5,6 +5,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use pagerelay::mapping;
 use pagerelay::pagerduty::event::DedupKey;
 use pagerelay::pipeline;
 use pagerelay::sources::{self, SOURCES};
@@ -463,4 +464,46 @@ fn a_signature_covers_the_body_as_it_was_sent() {
         let (reply, said) = handle(&mut Accepting::new(), &request);
         assert_eq!(reply.status.as_u16(), status, "{said}");
     }
+}
+
+#[test]
+fn a_member_that_occurs_twice_makes_a_body_unmappable_at_any_depth() {
+    let cases = [
+        (r#"{"state": "ok", "state": "alerting"}"#, "state", 1, 17),
+        ("{\"a\": 1,\n \"b\": [{}, {\"c\": {\"d\": 1, \"e\": {}, \"d\": 2}}]}", "d", 2, 36),
+        (r#"{"state": "ok", "st\u0061te": "alerting"}"#, "state", 1, 17),
+        (r#"{"": 1, "": 2}"#, "", 1, 9),
+        (r#"[{"a=":1,"a=":2}]"#, "a=", 1, 10),
+        ("{\"a\\u001b\": 1, \"a\\u001b\": 1}", "a", 1, 16),
+    ];
+    for (body, name, line, column) in cases {
+        for (path, of) in [("/formatted", "Formatted webhook"), ("/events", "PagerDuty Events API v2")] {
+            let mut host = Accepting::new();
+            let (reply, said) = handle(&mut host, &known(Method::Post, path, &[], body.as_bytes()));
+            let reason = format!("the body has member `{name}` twice in one object: line {line}, column {column}");
+            assert!(reply.status.is_success(), "{body}");
+            assert_eq!(said["rejected"], json!([reason]), "{body}");
+            let summary = format!("pagerelay could not map a delivery from {of}; it may be an alert. Reason: {reason}");
+            assert_eq!(host.sent[0]["payload"]["summary"], text::one_line(&summary), "{body}");
+        }
+    }
+    let fine = [
+        r#"{"a": {"b": 1}, "b": {"a": [{"a": 1}, {"a": 1}]}, "c": "\"a\": 1, \"a\": 2"}"#,
+        r#"[["a", "a"], "a", "a", {"a": "a"}, {"a": "\\"}]"#,
+        r#"{"a\\": 1, "a\"": 2, "A": 3, "a": ["x", {"y": 1}, "y", "y"]}"#,
+        r#"{}"#,
+        r#""a, a""#,
+    ];
+    for body in fine {
+        assert!(mapping::parse(body.as_bytes()).is_ok(), "{body}");
+    }
+}
+
+#[test]
+fn an_action_with_two_keys_is_refused() {
+    let body = r#"{"action": "resolve", "dedup_key": "a", "dedup_key": "b", "from": "ada@shop.example"}"#;
+    let headers = [("x-webhook-secret", "acting-needs-its-own-secret-4c1e"), ("content-type", "application/json")];
+    let (reply, said) = handle(&mut operated(), &stranger(Method::Post, "/act", &headers, body.as_bytes()));
+    assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(said["detail"], "the body has member `dedup_key` twice in one object: line 1, column 41");
 }
