@@ -105,6 +105,7 @@ fn administer(
     }
     let config = config::load(host, control.slug(), SHARED_SECRET)?;
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
+    config::check_own_secret(host, &config)?;
     let (known, undecoded) = known.decoded();
     report.proof = Some(known.authenticated_by().to_string());
     report.ended("auth", host);

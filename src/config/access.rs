@@ -75,20 +75,18 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
         None if certified.is_some_and(|certified| certified.built_in) && !listed.is_empty() => None,
         None => return Err(error(&name, Problem::Unset)),
     };
-    if let Some(secrets) = secrets.as_ref().filter(|_| name != SHARED && is_control(source)) {
-        differs(host, &name, secrets)?;
-    }
     let policy = policy(host, source, schemes)?;
     Ok(Config { secrets, policy, listed, variable: name })
 }
 
-fn is_control(source: &str) -> bool {
-    Control::ALL.iter().any(|control| control.slug() == source)
-}
-
-/// Checks that the secret of a control endpoint, in variable `own`, is not the value of any other secret: the senders
-/// know those.
-fn differs(host: &dyn Host, own: &str, secrets: &Rotation) -> Result<(), ConfigError> {
+/// Checks that the secret of a control endpoint is not the value of any other secret: the senders know those. Call it
+/// only for authenticated requests: it reads every secret, and each read can be a call to a vault.
+///
+/// # Errors
+/// Returns [`ConfigError`] if another variable has the same value. The endpoint then accepts nothing.
+pub fn check_own_secret(host: &dyn Host, config: &Config) -> Result<(), ConfigError> {
+    let own = config.variable.as_str();
+    let Some(secrets) = config.secrets.as_ref().filter(|_| own != SHARED) else { return Ok(()) };
     let previous = format!("{own}_previous");
     // A store that does not list its variables still has these.
     let mut others = vec![SHARED.to_owned(), format!("{SHARED}_previous"), "api_token".to_owned()];

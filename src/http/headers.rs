@@ -34,10 +34,10 @@ impl Headers {
         self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_slice())
     }
 
-    /// The elements of a header whose value is a list (its name in lower case), trimmed. Elements that are not text are
-    /// empty.
+    /// The elements of a header whose value is a list (its name in lower case), trimmed. An element that is not text is
+    /// U+FFFD.
     pub fn elements(&self, name: &str) -> impl Iterator<Item = &str> {
-        let texts = self.all(name).map(|value| str::from_utf8(value).unwrap_or_default());
+        let texts = self.all(name).map(|value| str::from_utf8(value).unwrap_or("\u{fffd}"));
         texts.flat_map(|text| text.split(',')).map(str::trim)
     }
 
