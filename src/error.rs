@@ -34,6 +34,8 @@ pub enum Error {
         /// The runtime's message.
         why: String,
     },
+    /// The sender could not be authenticated, and it sends its password only after a challenge.
+    Challenge,
     /// A page of another site sent the request.
     CrossSite,
     /// PagerDuty has not accepted every event, but may accept them on a retry.
@@ -118,7 +120,7 @@ impl Error {
             Error::Absent => StatusCode::NOT_FOUND,
             Error::Ambiguous(_) | Error::Untold(_) => StatusCode::CONFLICT,
             Error::Auth(AuthError::Certificate(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Auth(AuthError::Refused) => StatusCode::UNAUTHORIZED,
+            Error::Auth(AuthError::Refused) | Error::Challenge => StatusCode::UNAUTHORIZED,
             Error::Blocked { .. } | Error::Misdirected { .. } => StatusCode::BAD_GATEWAY,
             Error::Config(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::CrossSite | Error::Handshake { problem: HandshakeError::Unlisted, .. } => StatusCode::FORBIDDEN,
@@ -132,6 +134,8 @@ impl Error {
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::Read(ReadError::Broken | ReadError::Timeout) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Read(ReadError::Damaged) => StatusCode::BAD_REQUEST,
+            Error::Read(ReadError::Encoding) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::Read(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Refused { least: true, .. } => StatusCode::BAD_GATEWAY,
             Error::Refused { least: false, .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -176,10 +180,8 @@ impl Error {
             None => reply,
         };
         match self {
-            // Some senders (Amazon SNS) send a password only after a challenge.
-            Error::Auth(AuthError::Refused) => {
-                reply.header("www-authenticate", "Basic realm=\"pagerelay\", charset=\"UTF-8\"")
-            }
+            Error::Challenge => reply.header("www-authenticate", "Basic realm=\"pagerelay\", charset=\"UTF-8\""),
+            Error::Read(ReadError::Encoding) => reply.header("accept-encoding", "gzip, deflate"),
             Error::Route(RouteError::Method(allow)) => reply.header("allow", allow),
             _ => reply,
         }
@@ -192,7 +194,7 @@ impl fmt::Display for Error {
             Error::Absent => f.write_str("no open incident has this dedup key"),
             Error::Ambiguous(count) => write!(f, "{count} open incidents have this dedup key; use PagerDuty directly"),
             Error::Auth(AuthError::Certificate(said)) | Error::Handshake { said, .. } => f.write_str(said),
-            Error::Auth(AuthError::Refused) => f.write_str("missing or invalid credentials"),
+            Error::Auth(AuthError::Refused) | Error::Challenge => f.write_str("missing or invalid credentials"),
             Error::Config(error) => error.fmt(f),
             Error::Blocked { why } => write!(f, "outbound requests to PagerDuty are blocked: {why}"),
             Error::CrossSite => f.write_str("cross-site request refused (Sec-Fetch-Site)"),
@@ -208,6 +210,10 @@ impl fmt::Display for Error {
                 )
             }
             Error::Read(ReadError::Broken) => f.write_str("the request body ended early"),
+            Error::Read(ReadError::Damaged) => f.write_str("the compressed request body is damaged"),
+            Error::Read(ReadError::Encoding) => {
+                f.write_str("unsupported Content-Encoding; send gzip, deflate or an uncompressed body")
+            }
             Error::Read(ReadError::Timeout) => f.write_str("the request body did not arrive in time"),
             Error::Read(ReadError::TooLarge) => f.write_str("the request body is larger than 1 MiB"),
             Error::Refused { failed, of, why, .. } => write!(f, "PagerDuty rejected {failed} of {of} events: {why}"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::text::{epoch, timestamp};
+use crate::text::{epoch, is_hidden, timestamp};
 
 /// A position in a payload, which may be empty.
 ///
@@ -110,4 +110,33 @@ pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
 pub fn encode(value: &Value) -> Vec<u8> {
     // Encoding fails only for member names that are not strings, and these are strings.
     serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Like [`encode`], for everything that leaves the relay: each hidden character ([`is_hidden`]) of a string becomes a
+/// space. The result is never longer than that of [`encode`].
+///
+/// Never hash this for an identity: texts that differ may become equal.
+pub fn encode_visible(value: &Value) -> Vec<u8> {
+    let text = String::from_utf8(encode(value)).unwrap_or_default();
+    let mut visible = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, at)) = rest.find(|c| c == '\\' || is_hidden(c)).and_then(|at| rest.split_at_checked(at)) {
+        // An escape has two characters, or six.
+        let length = match at.as_bytes() {
+            [b'\\', b'u', ..] => 6,
+            [b'\\', ..] => 2,
+            _ => at.chars().next().map_or(1, char::len_utf8),
+        };
+        let (found, after) = at.split_at_checked(length).unwrap_or((at, ""));
+        visible.push_str(before);
+        // `\n`, `\r`, `\t`, the quote and the backslash stay. No other character has the long form.
+        let stays = found.starts_with('\\') && !matches!(found, "\\b" | "\\f") && length == 2;
+        visible.push_str(if stays { found } else { " " });
+        rest = after;
+    }
+    if visible.is_empty() {
+        return text.into_bytes();
+    }
+    visible.push_str(rest);
+    visible.into_bytes()
 }

@@ -75,6 +75,8 @@
 //!     relay stops reading a body at its deadline.
 //! 13. A routing key is sent only to the Events API, and the API token only to the REST API. Alerting never needs the
 //!     token.
+//! 14. Hidden characters ([`text::is_hidden`]) never leave: [`json::encode_visible`] writes every event, reply and log
+//!     line.
 //!
 //! # Glossary
 //!

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::auth::{self, Access, Authenticated, FetchError, SHARED_SECRET, Scheme};
+use crate::auth::{self, Access, AuthError, Authenticated, FetchError, SHARED_SECRET, Scheme};
 use crate::config::{self, Config, Control, Target, Unmapped};
 use crate::endpoints::act::{self, Acted};
 use crate::endpoints::preview::explain::{self, Explanation};
@@ -47,11 +47,10 @@ pub fn handle(host: &mut dyn Host, request: &Request) -> (Reply, Option<String>)
 /// Like [`handle`], with other sources than [`SOURCES`].
 pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
     let mut report = Report::default();
-    // The source's own reply body, and whether the reply may ask a browser for a password.
-    let (mut shape, mut challenge) = (None, true);
+    // The source's own reply body.
+    let mut shape = None;
     let result = match route::route(sources, request.method, &request.path) {
         Ok(Endpoint::Control { control, service }) => {
-            challenge = control.opens_to_shared_secret();
             administer(&mut CachedVariables::new(host), request, control, service, &mut report)
         }
         Ok(Endpoint::Deliver(to)) => {
@@ -68,10 +67,6 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         Ok(reply) => (reply, None),
         Err(error) => (error.reply(report.reply()), Some(error)),
     };
-    if !challenge {
-        // A browser would remember the password and add it to requests that other sites make it send.
-        reply.headers.retain(|(name, _)| *name != "www-authenticate");
-    }
     if let Some(shape) = shape {
         let message = error.as_ref().map_or_else(|| report.message(), Error::to_string);
         let dedup_key = report.outcomes.first().and_then(|outcome| outcome.dedup_key.as_deref());
@@ -110,8 +105,13 @@ fn administer(
     }
     let config = config::load(host, control.slug(), SHARED_SECRET)?;
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
+    config::check_own_secret(host, &config)?;
+    let (known, undecoded) = known.decoded();
     report.proof = Some(known.authenticated_by().to_string());
     report.ended("auth", host);
+    if let Some(problem) = undecoded {
+        return Err(problem.into());
+    }
     match control {
         Control::Act => {
             report.service = service.map(str::to_owned);
@@ -122,7 +122,9 @@ fn administer(
             done.map(|message| report::success(StatusCode::OK, &message, report))
         }
         Control::Check => {
-            let checked = check::check(host, &known);
+            // Every vendor knows the shared secret, and the findings name services, keys and people.
+            let own = config.variable == ["secret_", control.slug()].concat();
+            let checked = check::check(host, &known, own);
             report.warnings = checked.warnings;
             report.ended("check", host);
             Ok(checked.reply)
@@ -136,14 +138,29 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     report.ended("read", host);
     report.source = Some(intake.slug().to_owned());
     report.asked_preview = to.preview;
+    // A browser adds a password that it remembers, and a page of another site knows no other secret.
+    if request.is_cross_site() && !to.preview {
+        return Err(Error::CrossSite);
+    }
     let unread = readable(request)?;
     let (hmac, deadline) = (intake.hmac(), intake.deadline());
     let schemes = intake.schemes(hmac.as_ref());
     let config = config::load(host, intake.slug(), &schemes)?;
 
     let delivery = authenticate(host, request, &schemes, &config, deadline);
-    let delivery = delivery.map_err(|error| intake.broken().map_or(error, Error::Map));
+    let delivery = delivery.map_err(|error| match (intake.broken(), error) {
+        (Some(broken), _) => Error::Map(broken),
+        // A browser would remember the password and add it to requests that other sites make it send.
+        (None, Error::Auth(AuthError::Refused))
+            if auth::awaits_challenge(&schemes) && !to.preview && !request.is_from_browser() =>
+        {
+            Error::Challenge
+        }
+        (None, error) => error,
+    });
     let delivery = without_its_body(delivery, unread.as_ref())?;
+    let (delivery, undecoded) = delivery.decoded();
+    let unread = unread.or(undecoded.map(Error::Read));
     report.proof = Some(delivery.authenticated_by().to_string());
     // Not before authentication: an unauthenticated path can contain anything, even a misplaced secret.
     report.service = to.service.map(str::to_owned);
@@ -189,7 +206,9 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     };
     match (unread, handshake) {
         (Some(error), _) => Err(error),
-        (None, Some(Handshake::Echo { media_type, body })) if !to.preview => Ok(Reply::text(status, media_type, body)),
+        (None, Some(Handshake::Echo { media_type, body })) if !to.preview => {
+            Ok(Reply::text(status, media_type, body).uncached())
+        }
         (None, _) => Ok(report::success(status, &report.message(), report)),
     }
 }

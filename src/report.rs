@@ -191,7 +191,7 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
             members.insert("error".into(), error.to_string().into());
         }
     }
-    String::from_utf8(json::encode(&line)).unwrap_or_default()
+    String::from_utf8(json::encode_visible(&line)).unwrap_or_default()
 }
 
 /// Successes that somebody should still look at.

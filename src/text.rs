@@ -30,11 +30,22 @@ pub fn truncate(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
-/// Joins `text` into one line: each run of white space and control characters becomes one space, and both ends are
-/// trimmed.
+/// Whether a character changes a terminal or the order of a text, and shows nothing itself: control characters (C0, DEL,
+/// C1), and the embeddings, overrides and isolates of bidirectional text. Line breaks and tabs are not hidden.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\r' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Replaces each hidden character ([`is_hidden`]) by a space.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.contains(is_hidden) { Cow::Owned(text.replace(is_hidden, " ")) } else { Cow::Borrowed(text) }
+}
+
+/// Joins `text` into one line: each run of white space and hidden characters ([`is_hidden`]) becomes one space, and both
+/// ends are trimmed.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+    for word in text.split(|c: char| c.is_whitespace() || is_hidden(c)) {
         if !word.is_empty() {
             if !line.is_empty() {
                 line.push(' ');

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::http::Request;
 use crate::http::Url;
-use crate::http::form;
+use crate::http::{ReadError, encoding, form};
 use crate::secret::Rotation;
 
 mod certified;
@@ -51,7 +51,7 @@ pub enum Signature {
 /// Whether the secret may be in the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query {
-    /// Any sender may use the query.
+    /// Any sender may use the query, except those of a source that accepts only signatures.
     Any,
     /// Only senders that cannot set a header may use it, according to the schemes of their source.
     Listed,
@@ -87,7 +87,7 @@ pub enum FetchError {
 #[derive(Clone)]
 pub struct Authenticated<'a> {
     request: &'a Request,
-    /// The part of the body that the signature covers. `None` if that is the whole body.
+    /// The part of the body that the signature covers, or the decompressed body. `None` if the body is as sent.
     proven: Option<Vec<u8>>,
     by: AuthenticatedBy<'a>,
     /// The schemes of the source. The headers and parameters that they name hold credentials, whatever their names are.
@@ -123,9 +123,25 @@ impl fmt::Display for AuthenticatedBy<'_> {
 }
 
 impl Authenticated<'_> {
-    /// The raw bytes of the body. If the signature covers only part of it, that part.
+    /// The bytes of the body. If the signature covers only part of it, that part. After [`Authenticated::decoded`],
+    /// decompressed.
     pub fn body(&self) -> &[u8] {
         self.proven.as_deref().unwrap_or(&self.request.body)
+    }
+
+    /// Decompresses the body, as its `Content-Encoding` says. Signatures cover the bytes as sent. If that fails, the
+    /// body is empty, and the second value says why.
+    pub fn decoded(mut self) -> (Self, Option<ReadError>) {
+        if self.proven.is_some() {
+            return (self, None);
+        }
+        let decoded = encoding::decode(&self.request.headers, &self.request.body);
+        let (proven, problem) = match decoded {
+            Ok(body) => (body, None),
+            Err(problem) => (Some(Vec::new()), Some(problem)),
+        };
+        self.proven = proven;
+        (self, problem)
     }
 
     /// The value of a header (its name in lower case). Returns `None` if the header is absent, occurs more than once,
@@ -176,6 +192,11 @@ impl Authenticated<'_> {
         let (method, problem) = (*method, *problem);
         let request = Request { method, path: path.clone(), query: query.clone(), headers, body: Vec::new(), problem };
         ask(&Authenticated { request: &request, proven: Some(body), by: self.by, schemes: self.schemes })
+    }
+
+    /// Whether a browser sent the request for a page of another site.
+    pub fn is_cross_site(&self) -> bool {
+        self.request.is_cross_site()
     }
 
     /// The path of the request, still percent-encoded, without a trailing slash.
@@ -233,8 +254,18 @@ pub fn verify<'a>(
     }
     let in_query = |scheme: &Scheme<'_>| matches!(scheme, Scheme::Query(_));
     let shown = schemes.iter().copied().filter(|scheme| policy.query != Query::None || !in_query(scheme));
-    let any = (policy.query == Query::Any).then_some(QUERY);
+    // A sender that only signs never sends the secret itself, so nobody else may either.
+    let signs_only = schemes.iter().all(|scheme| scheme.is_signature());
+    let any = (policy.query == Query::Any && !signs_only).then_some(QUERY);
     shown.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
+}
+
+/// Whether the senders with these schemes may send a password only after a challenge. That applies to senders that can
+/// use no other header for the secret: Amazon SNS and Google Cloud Monitoring document it. All others send the secret
+/// with the first request.
+pub fn awaits_challenge(schemes: &[Scheme<'_>]) -> bool {
+    let other = |scheme: &Scheme<'_>| matches!(scheme, Scheme::Bearer | Scheme::Header(_));
+    schemes.contains(&Scheme::Basic) && !schemes.iter().any(other)
 }
 
 /// A secret begins with `whsec_` or `whpk_`, but the rest is not a key.

@@ -10,6 +10,9 @@ use crate::secret::{Rotation, Secret};
 /// The shortest accepted secret, in bytes.
 pub const SECRET_MIN_BYTES: usize = 16;
 
+/// The variable of the secret for all sources without a secret of their own.
+const SHARED: &str = "webhook_secret";
+
 /// Words that mark a placeholder for a secret.
 const PLACEHOLDERS: &[&str] = &[
     "changeme",
@@ -54,7 +57,7 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
         None if Control::ALL.iter().any(|known| known.slug() == source && !known.opens_to_shared_secret()) => {
             (own, None)
         }
-        None => ("webhook_secret".to_owned(), get(host, "webhook_secret")?),
+        None => (SHARED.to_owned(), get(host, SHARED)?),
     };
     let check = |name: &str, value: String| {
         let secret = check_secret(name, value)?;
@@ -74,6 +77,31 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
     };
     let policy = policy(host, source, schemes)?;
     Ok(Config { secrets, policy, listed, variable: name })
+}
+
+/// Checks that the secret of a control endpoint is not the value of any other secret: the senders know those. Call it
+/// only for authenticated requests: it reads every secret, and each read can be a call to a vault.
+///
+/// # Errors
+/// Returns [`ConfigError`] if another variable has the same value. The endpoint then accepts nothing.
+pub fn check_own_secret(host: &dyn Host, config: &Config) -> Result<(), ConfigError> {
+    let own = config.variable.as_str();
+    let Some(secrets) = config.secrets.as_ref().filter(|_| own != SHARED) else { return Ok(()) };
+    let previous = format!("{own}_previous");
+    // A store that does not list its variables still has these.
+    let mut others = vec![SHARED.to_owned(), format!("{SHARED}_previous"), "api_token".to_owned()];
+    others.extend(Control::ALL.map(|control| format!("secret_{}", control.slug())));
+    others.extend(host.variables().unwrap_or_default().into_iter().filter(|name| name.starts_with("secret_")));
+    for other in others.iter().filter(|other| **other != own && **other != previous) {
+        // Without its value, it opens nothing.
+        let Ok(Some(value)) = get(host, other) else { continue };
+        let pairs = [(own, Some(&secrets.current)), (previous.as_str(), secrets.previous.as_ref())];
+        let same = pairs.iter().find(|(_, secret)| secret.is_some_and(|secret| secret.matches(value.as_bytes())));
+        if let Some((name, _)) = same {
+            return Err(error(name, Problem::SecretShared));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the requirements for senders.

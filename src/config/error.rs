@@ -39,6 +39,8 @@ pub enum Problem {
     SecretPlaceholder,
     /// A secret in the shape of a routing key.
     SecretIsRoutingKey,
+    /// The secret of a control endpoint that is another secret too.
+    SecretShared,
     /// A secret that is too short.
     SecretShort,
     /// A signature is required, but this source's senders cannot sign.
@@ -74,6 +76,7 @@ impl fmt::Display for ConfigError {
             Problem::SecretIsRoutingKey => {
                 write!(f, "looks like a routing key ({ROUTING_KEY_CHARS} letters and digits); choose a longer secret")
             }
+            Problem::SecretShared => f.write_str("has the same value as another secret; give it a value of its own"),
             Problem::SecretShort => write!(f, "is too short; use at least {SECRET_MIN_BYTES} characters"),
             Problem::SignatureUnknown => f.write_str("requires a signature that this source's senders cannot make"),
             Problem::TokenIsOauth => f.write_str("holds an OAuth token; use a user API key"),

@@ -11,7 +11,7 @@ mod names;
 mod pagerduty;
 mod target;
 
-pub use self::access::{Config, SECRET_MIN_BYTES, load};
+pub use self::access::{Config, SECRET_MIN_BYTES, check_own_secret, load};
 pub use self::error::{ConfigError, Problem};
 pub use self::names::{Control, SETTINGS, VARIABLES, Variable};
 pub use self::pagerduty::{api, elsewhere, events};

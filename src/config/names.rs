@@ -46,7 +46,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "query_token",
         secret: false,
-        description: "Whether senders may put the secret into `?token=`: `auto` (default), only for sources that list it; `on`, for every source; `off`, for none",
+        description: "Whether senders may put the secret into `?token=`: `auto` (default), only for sources that list it; `on`, for every source that accepts the secret itself; `off`, for none",
     },
     Variable {
         name: "unmapped",
@@ -91,7 +91,7 @@ impl Control {
     }
 
     /// Whether the shared secret is accepted if the endpoint has no secret of its own. Every vendor knows the shared
-    /// secret, and no vendor may act as a person.
+    /// secret, and no vendor may act as a person. With the shared secret, check does not show its findings.
     pub fn opens_to_shared_secret(self) -> bool {
         match self {
             Control::Act => false,

@@ -112,7 +112,7 @@ fn refuse_other_pages(known: &Authenticated<'_>) -> Result<(), Error> {
     if !media.trim().eq_ignore_ascii_case("application/json") {
         return Err(Error::MediaType);
     }
-    if known.header("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+    if known.is_cross_site() {
         return Err(Error::CrossSite);
     }
     Ok(())

@@ -29,6 +29,18 @@ impl Headers {
         Headers(self.0.iter().filter(|(given, _)| given != name).cloned().collect())
     }
 
+    /// All values of a header (its name in lower case), in the order of arrival.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// The elements of a header whose value is a list (its name in lower case), trimmed. An element that is not text is
+    /// U+FFFD.
+    pub fn elements(&self, name: &str) -> impl Iterator<Item = &str> {
+        let texts = self.all(name).map(|value| str::from_utf8(value).unwrap_or("\u{fffd}"));
+        texts.flat_map(|text| text.split(',')).map(str::trim)
+    }
+
     /// The value of a header (its name in lower case). Returns `None` if the header is absent or occurs more than once.
     pub fn once(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.0.iter().filter(|(given, _)| given == name);

@@ -19,9 +19,9 @@ pub struct Reply {
 impl Reply {
     /// A reply with a JSON body of the given media type.
     pub fn json(status: StatusCode, media_type: &'static str, body: &Value) -> Self {
-        let mut body = json::encode(body);
+        let mut body = json::encode_visible(body);
         body.push(b'\n');
-        Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
+        Reply { status, headers: vec![("content-type", media_type.to_owned())], body }.uncached()
     }
 
     /// A reply with a text body.
@@ -34,9 +34,16 @@ impl Reply {
     #[must_use]
     pub fn with_json(mut self, body: &Value) -> Self {
         let reply = Reply::json(self.status, "application/json", body);
-        self.headers.retain(|(name, _)| *name != "content-type");
+        self.headers.retain(|(name, _)| reply.headers.iter().all(|(new, _)| new != name));
         self.headers.extend(reply.headers);
         Reply { body: reply.body, ..self }
+    }
+
+    /// The same reply, which nobody may store, and whose media type no browser may guess. A cached reply to a `GET`
+    /// delivery would report alerts that were never sent.
+    #[must_use]
+    pub fn uncached(self) -> Self {
+        self.header("cache-control", "no-store").header("x-content-type-options", "nosniff")
     }
 
     /// The same reply with one more header.

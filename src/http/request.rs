@@ -28,13 +28,32 @@ pub struct Request {
     pub problem: Option<ReadError>,
 }
 
+/// The header with which a browser says which site sends a request.
+const SITE: &str = "sec-fetch-site";
+
+impl Request {
+    /// Whether a browser sent the request for a page of another site. Programs and older browsers do not say.
+    pub fn is_cross_site(&self) -> bool {
+        self.headers.all(SITE).any(|site| !matches!(site, b"same-origin" | b"none"))
+    }
+
+    /// Whether a browser sent the request, as far as it says so.
+    pub fn is_from_browser(&self) -> bool {
+        self.headers.has(SITE)
+    }
+}
+
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
     /// The body ended early.
     Broken,
+    /// The compressed body is damaged.
+    Damaged,
+    /// The body has an encoding other than gzip and deflate.
+    Encoding,
     /// The body took longer than [`BODY_TIMEOUT`] or its sender's own timeout.
     Timeout,
-    /// The body is larger than [`BODY_MAX_BYTES`].
+    /// The body is larger than [`BODY_MAX_BYTES`], as sent or decompressed.
     TooLarge,
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::is_hidden;
+
 /// The URL of an outbound request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
@@ -20,10 +22,10 @@ impl fmt::Display for Url {
 }
 
 /// Returns the trimmed `text` if it is an absolute `http` or `https` URL with a host. Returns `None` if it contains
-/// white space or control characters, which would break a link.
+/// white space or hidden characters, which would break a link.
 pub fn absolute_url(text: &str) -> Option<&str> {
     let text = text.trim();
-    let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let clean = !text.chars().any(|c| c.is_whitespace() || is_hidden(c));
     (clean && url_host(text).is_some()).then_some(text)
 }
 

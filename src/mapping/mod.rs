@@ -12,6 +12,7 @@ pub mod fallback;
 pub mod prometheus;
 pub mod unexpanded;
 
+mod duplicates;
 mod payload;
 
 pub use self::payload::{VALUES_MAX, json, parse, payload};
@@ -86,6 +87,15 @@ impl Mapped {
 /// Why a delivery, or an item of it, cannot be mapped. The error names paths in the payload and never contains values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MapError {
+    /// An object has two members of the same name.
+    Duplicate {
+        /// The name.
+        name: String,
+        /// The line of the second one, from 1.
+        line: usize,
+        /// Its column, in bytes from 1.
+        column: usize,
+    },
     /// A field has an unexpected value.
     Field {
         /// The field's path.
@@ -130,6 +140,9 @@ impl From<Unreadable> for MapError {
 impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            MapError::Duplicate { name, line, column } => {
+                write!(f, "the body has member `{name}` twice in one object: line {line}, column {column}")
+            }
             MapError::Field { path, problem } => write!(f, "field `{path}` {problem}"),
             MapError::NoIdentity { item, fields } if item.is_empty() => {
                 write!(f, "nothing identifies the alert; set {fields}")

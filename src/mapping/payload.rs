@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::MapError;
+use super::{MapError, duplicates};
 use crate::auth::Authenticated;
 use crate::http::form;
 
@@ -15,7 +15,8 @@ pub const VALUES_MAX: usize = 50_000;
 /// Parses the body as JSON. The content type does not matter, because many senders set it wrongly.
 ///
 /// # Errors
-/// Returns [`MapError`] if the body is not JSON, nests deeper than 127 levels, or has more than [`VALUES_MAX`] values.
+/// Returns [`MapError`] if the body is not JSON, nests deeper than 127 levels, has more than [`VALUES_MAX`] values, or has
+/// two members of the same name in one object.
 pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     parse(delivery.body())
 }
@@ -29,7 +30,9 @@ pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     if has_too_many_values(text) {
         return Err(MapError::TooManyValues);
     }
-    serde_json::from_slice(text).map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })
+    let value = serde_json::from_slice(text)
+        .map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })?;
+    duplicates::check(text).map(|()| value)
 }
 
 /// Whether JSON text has more than [`VALUES_MAX`] values. It takes one pass and builds nothing. Text that is not an object
@@ -72,7 +75,7 @@ pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     // Some senders omit the content type of a form.
     let named = kind.starts_with("application/x-www-form-urlencoded") || body.contains(&b'=') && !body.contains(&b' ');
     let form = match &json {
-        Ok(_) | Err(MapError::TooManyValues) => return json,
+        Ok(_) | Err(MapError::Duplicate { .. } | MapError::TooManyValues) => return json,
         _ if body.is_empty() && !delivery.query().is_empty() => form::object(delivery.query()),
         _ if kind.starts_with("multipart/form-data") => form::multipart(body),
         _ if named && body.split(|byte| *byte == b'&').count() > VALUES_MAX => return Err(MapError::TooManyValues),

@@ -153,7 +153,7 @@ impl Rest {
             headers.push(("from", from.to_owned()));
         }
         let url = Url { path: [&base.path, path].concat(), ..base.clone() };
-        let body = change.map(|(_, body)| json::encode(body));
+        let body = change.map(|(_, body)| json::encode_visible(body));
         let outbound = HttpRequest { method, url, headers, body, read_max: READ_MAX_BYTES };
         let mut answer = runtime::request_once(host, outbound.clone(), Duration::ZERO, self.deadline);
         if let Ok(HttpResponse { status: 429, retry_after: Some(seconds), .. }) = answer {

@@ -28,6 +28,13 @@ fn post(host: &mut Accepting, path: &str) -> (Reply, Value) {
     (reply, body)
 }
 
+/// The headers of a reply with this content type.
+fn headers(media_type: &str) -> [(&'static str, String); 3] {
+    let uncached = [("cache-control", "no-store".to_owned()), ("x-content-type-options", "nosniff".to_owned())];
+    let [cache, options] = uncached;
+    [("content-type", media_type.to_owned()), cache, options]
+}
+
 /// Expects an echo before it sends alerts.
 static ECHOING: Source = Source { slug: "echoing", name: "Echoing", map: echo, ..Source::DEFAULT };
 
@@ -61,7 +68,7 @@ fn a_challenge_is_echoed_as_it_came() {
     let (reply, _) = post(&mut Accepting::new(), "/echoing");
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!(reply.body, b"challenge-4711");
-    assert_eq!(reply.headers, [("content-type", "text/plain".to_owned())]);
+    assert_eq!(reply.headers, headers("text/plain"));
 }
 
 #[test]
@@ -97,7 +104,7 @@ fn other_paths_below_a_source_lead_nowhere() {
 fn a_reply_has_the_shape_that_its_source_gives_it_in_success_and_in_failure() {
     let (reply, body) = post(&mut Accepting::new(), "/shaped");
     assert_eq!(body, json!({"result": "1 event accepted by PagerDuty", "code": 200, "requestId": "shaped:itself"}));
-    assert_eq!(reply.headers, [("content-type", "application/json".to_owned())]);
+    assert_eq!(reply.headers, headers("application/json"));
 
     let mut host = Accepting::new();
     host.status = 500;

@@ -44,8 +44,10 @@ impl Host for Accepting {
         for lane in 0..lanes {
             let mut answer = None;
             while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
-                let body = next.outbound.body.unwrap_or_default();
-                self.sent.push(serde_json::from_slice(&body).expect("json"));
+                // The check asks PagerDuty with an empty request whether it is reachable.
+                if let Some(body) = next.outbound.body {
+                    self.sent.push(serde_json::from_slice(&body).expect("json"));
+                }
                 let body = br#"{"status":"success","message":"Event processed"}"#.to_vec();
                 answer = Some(Ok(HttpResponse { status: self.status, retry_after: None, body }));
             }

@@ -18,3 +18,4 @@ mod properties;
 mod readme;
 mod sources;
 mod tidy;
+mod walls;

@@ -56,12 +56,12 @@ const PATTERNS: &[(&str, bool, &str)] = &[
     (
         "`secret_act`, `secret_act_previous`",
         true,
-        "Authenticates requests to `/act`, which accepts no other secret: every vendor has `webhook_secret`",
+        "Authenticates requests to `/act`, which accepts no other secret: every vendor has `webhook_secret`. Must differ from all other secrets",
     ),
     (
         "`secret_check`, `secret_check_previous`",
         true,
-        "Authenticates requests to `/check`. If unset, `webhook_secret` does",
+        "Authenticates requests to `/check`, and shows its findings. If unset, `webhook_secret` authenticates them, and `/check` answers only `ok` or `failing`",
     ),
 ];
 

@@ -410,6 +410,15 @@ async function curlIsQuoted() {
   const line = await page.locator('#curl pre').textContent();
   assert(line.endsWith("<<'END_OF_PAYLOAD_'\nit's\nEND_OF_PAYLOAD\nreboot\nEND_OF_PAYLOAD_"), line);
   assert(line.includes(`-H 'x-name: it'\\''s'`), line);
+  const custom = async (header) => {
+    await enterCustom(page, 'plain', JSON.stringify({ scheme: 'header', header }));
+  };
+  await custom("x`reboot`$HOME'");
+  await page.locator('#curl pre', { hasText: 'reboot' }).waitFor();
+  const named = await page.locator('#curl pre').textContent();
+  assert(named.includes(`-H 'x\`reboot\`$HOME'\\'': '"$SECRET"`), named);
+  await custom('x"; reboot; "');
+  assert(await page.locator('#real').isHidden(), 'that is not the name of a header');
   await choose(page, 'github');
   assert(await page.locator('#real').isHidden(), 'GitHub takes no secret, so there is no line for it');
 }

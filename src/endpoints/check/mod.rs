@@ -5,6 +5,8 @@
 //! key, which PagerDuty ignores. If `api_token` is set, it finds the services behind the keys. A routing key is sent
 //! only to the Events API, and the token only to the REST API. Neither is shown, except the last four characters of a
 //! routing key.
+//!
+//! Only variable `secret_check` shows the findings. Without it, the shared secret shows whether the checks succeeded.
 
 use serde_json::{Map, Value};
 
@@ -67,8 +69,8 @@ pub struct Checked {
 
 /// Runs all checks. The reply is `503` if a problem would prevent pages. `?deep=1` checks each routing key with
 /// PagerDuty. `?service=a,b` and `?mapping=a,b` name services and templates, for a variable store that does not list
-/// its variables.
-pub fn check(host: &mut dyn Host, known: &Authenticated<'_>) -> Checked {
+/// its variables. Without `shown`, the reply says only whether the checks succeeded.
+pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, shown: bool) -> Checked {
     let query = known.query();
     let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let deep = !matches!(asked("deep"), "" | "0" | "false");
@@ -99,12 +101,20 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>) -> Checked {
     checker.check = "token";
     checker.token(&keys, deep);
     let plain = known.header("accept").is_some_and(|accept| accept.contains("text/plain"));
-    Checked { reply: reply(checker.findings, checker.counts, plain), warnings: checker.warnings }
+    let findings = shown.then_some(checker.findings);
+    Checked { reply: reply(findings, checker.counts, plain), warnings: checker.warnings }
 }
 
-fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
+fn reply(findings: Option<Vec<Value>>, counts: [usize; 4], plain: bool) -> Reply {
     let [_, notes, warnings, errors] = counts;
     let (status, word) = if errors > 0 { (StatusCode::SERVICE_UNAVAILABLE, "failing") } else { (StatusCode::OK, "ok") };
+    let Some(findings) = findings else {
+        if plain {
+            return Reply::text(status, TEXT, [word, ": ", UNSHOWN, "\n"].concat()).uncached();
+        }
+        let body = json::object([("status", word.into()), ("hint", UNSHOWN.into())]);
+        return Reply::json(status, "application/json", &body);
+    };
     if plain {
         let mut page = format!(
             "{word}: {}, {}, {}\n\n",
@@ -120,7 +130,7 @@ fn reply(findings: Vec<Value>, counts: [usize; 4], plain: bool) -> Reply {
             }
             page.push('\n');
         }
-        return Reply::text(status, "text/plain; charset=utf-8", page);
+        return Reply::text(status, TEXT, text::visible(&page).into_owned()).uncached();
     }
     let mut body = Map::new();
     body.insert("status".into(), word.into());
@@ -353,6 +363,10 @@ impl Checker<'_> {
     }
 }
 
+/// The media type of the page for people.
+const TEXT: &str = "text/plain; charset=utf-8";
+
 // The longer messages.
+const UNSHOWN: &str = "set variable `secret_check` and authenticate with it to see the findings";
 const UNSPEAKABLE: &str =
     "unknown variable `{}`: service and template names are lower-case words joined by single underscores";

@@ -82,7 +82,8 @@ impl Checker<'_> {
             Err(error) if error.variable == "region" => return,
             Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
         };
-        if let Err(error) = config::load(self.host, Control::Act.slug(), SHARED_SECRET) {
+        let act = config::load(self.host, Control::Act.slug(), SHARED_SECRET);
+        if let Err(error) = act.and_then(|config| config::check_own_secret(self.host, &config)) {
             let level = if error.problem == Problem::Unset { Level::Note } else { Level::Warning };
             self.say(level, "/act is disabled: {}", &[&error.to_string()]);
         }

@@ -68,8 +68,14 @@ fn origin(origin: &Origin) -> Value {
 /// Notes on the truncated and omitted parts of an event.
 fn cuts(event: &Event, body: &Value) -> Vec<Value> {
     let mut cuts: Vec<Value> = event.cuts().iter().map(|cut| Value::from(*cut)).collect();
-    if event.dedup_key().is_some_and(|key| key.is_shortened()) {
-        cuts.push("dedup_key: truncated to 255 bytes; it ends with the SHA-256 of the full key".into());
+    match event.dedup_key() {
+        Some(key) if key.is_shortened() => {
+            cuts.push("dedup_key: truncated to 255 bytes; it ends with the SHA-256 of the full key".into());
+        }
+        Some(key) if key.is_hashed() => {
+            cuts.push("dedup_key: control characters removed; it ends with the SHA-256 of the full key".into());
+        }
+        _ => {}
     }
     let shortened = json::Node::root(body).at("payload.custom_details.shortened_to_fit");
     for name in shortened.items().into_iter().flatten() {

@@ -19,8 +19,9 @@ impl DedupKey {
     /// Builds `<source>:<part>:<part>…` from ids that a trigger and its resolve share. Returns `None` if every part is
     /// blank.
     ///
-    /// Never build a key from severity, value, time or status. If the key is longer than [`DEDUP_KEY_MAX_BYTES`], its
-    /// end becomes the SHA-256 of the whole key, so that long keys that differ anywhere stay different.
+    /// Never build a key from severity, value, time or status. If the key is longer than [`DEDUP_KEY_MAX_BYTES`] or
+    /// contains hidden characters ([`text::is_hidden`]), its end becomes the SHA-256 of the whole key, so that keys that
+    /// differ anywhere stay different.
     pub fn new(source: &str, parts: &[&str]) -> Option<DedupKey> {
         if parts.iter().all(|part| part.trim().is_empty()) {
             return None;
@@ -33,28 +34,36 @@ impl DedupKey {
         Some(DedupKey::bounded(key))
     }
 
-    /// Takes a key that the sender chose, unchanged if PagerDuty would accept it. Returns `None` if it is blank.
+    /// Takes a key that the sender chose, unchanged if PagerDuty would accept it and it contains no hidden characters.
+    /// Returns `None` if it is blank.
     pub fn verbatim(key: &str) -> Option<DedupKey> {
-        if key.encode_utf16().count() <= DEDUP_KEY_MAX_CHARS {
+        if key.encode_utf16().count() <= DEDUP_KEY_MAX_CHARS && !key.contains(text::is_hidden) {
             return (!key.trim().is_empty()).then(|| DedupKey(key.to_owned()));
         }
-        Some(DedupKey::bounded(key.to_owned()))
+        (!key.trim().is_empty()).then(|| DedupKey::bounded(key.to_owned()))
     }
 
     fn bounded(key: String) -> DedupKey {
-        if key.len() <= DEDUP_KEY_MAX_BYTES {
+        let hidden = key.contains(text::is_hidden);
+        if key.len() <= DEDUP_KEY_MAX_BYTES && !hidden {
             return DedupKey(key);
         }
         let hash = text::sha256_hex(key.as_bytes());
         let room = DEDUP_KEY_MAX_BYTES - hash.len() - 1;
+        let key = if hidden { key.replace(text::is_hidden, " ") } else { key };
         let cut = key.floor_char_boundary(room);
         DedupKey(format!("{}~{hash}", key.get(..cut).unwrap_or_default()))
     }
 
-    /// Whether the end of the key was replaced by a hash.
+    /// Whether the end of the key was replaced by a hash because the key is too long.
     pub fn is_shortened(&self) -> bool {
+        self.0.len() == DEDUP_KEY_MAX_BYTES && self.is_hashed()
+    }
+
+    /// Whether the key ends with a hash, like one that was too long or contained hidden characters.
+    pub fn is_hashed(&self) -> bool {
         // A tilde and 64 digits of SHA-256.
-        self.0.len() == DEDUP_KEY_MAX_BYTES && self.0.as_bytes().iter().rev().nth(64) == Some(&b'~')
+        self.0.as_bytes().iter().rev().nth(64) == Some(&b'~')
     }
 
     /// The value of `dedup_key`.

@@ -464,13 +464,13 @@ impl Event {
         Value::Object(event)
     }
 
-    /// The body to send: [`Event::to_json`] with the routing key.
+    /// The body to send: [`Event::to_json`] with the routing key, without hidden characters.
     pub fn encode(&self, routing_key: &str) -> Vec<u8> {
         let mut event = self.to_json();
         if let Some(members) = event.as_object_mut() {
             members.insert("routing_key".into(), routing_key.into());
         }
-        json::encode(&event)
+        json::encode_visible(&event)
     }
 }
 

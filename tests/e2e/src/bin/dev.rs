@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use lexopt::ValueExt;
 use pagerelay::sources;
+use pagerelay::text::one_line;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{PagerDuty, Received};
@@ -75,7 +76,7 @@ fn main() -> ExitCode {
     }
     let made_up = !world.variables.contains_key("webhook_secret");
     if made_up {
-        world = world.with("webhook_secret", &secret_of_the_day());
+        world = world.with("webhook_secret", &secret_of_the_day("webhook_secret"));
     }
     run(async {
         let double = if real { None } else { Some(PagerDuty::showing(Some(Box::new(show_event))).await) };
@@ -85,8 +86,10 @@ fn main() -> ExitCode {
             api.service("PSHOP00", "Shop", "active", &[SERVICE_KEY]);
             world = world.clone().with("events_url", &double.url()).with("routing_key", SERVICE_KEY);
             world = world.with("api_url", &api.url()).with("api_token", rest::TOKEN);
-            if !world.variables.contains_key("secret_act") {
-                world = world.with("secret_act", &secret_of_the_day());
+            for name in ["secret_act", "secret_check"] {
+                if !world.variables.contains_key(name) {
+                    world = world.with(name, &secret_of_the_day(name));
+                }
             }
         }
         if demo {
@@ -121,7 +124,12 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
         ));
     }
     say("  # check the configuration");
-    let bearer = format!("Authorization: Bearer {secret}");
+    let bearer = match world.variables.get("secret_check") {
+        Some(secret) if secret.starts_with("dev-") => secret.as_str(),
+        Some(_) => "$SPIN_VARIABLE_SECRET_CHECK",
+        None => secret,
+    };
+    let bearer = format!("Authorization: Bearer {bearer}");
     say(&format!("  curl -H \"{bearer}\" -H 'Accept: text/plain' '{}'\n", server.url("/check?deep=1")));
     if let (false, Some(secret)) = (real, world.variables.get("secret_act")) {
         let secret = if secret.starts_with("dev-") { secret.as_str() } else { "$SPIN_VARIABLE_SECRET_ACT" };
@@ -136,8 +144,8 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
 }
 
 /// A secret for this run only, so that no secret from the README or the terminal can end up in a deployment.
-fn secret_of_the_day() -> String {
-    let seed = format!("{:?} {}", std::time::SystemTime::now(), std::process::id());
+fn secret_of_the_day(variable: &str) -> String {
+    let seed = format!("{variable} {:?} {}", std::time::SystemTime::now(), std::process::id());
     format!("dev-{}", &pagerelay::text::sha256_hex(seed.as_bytes())[..24])
 }
 
@@ -170,20 +178,24 @@ fn show_event(received: &Received) {
     if received.bytes.is_empty() {
         return;
     }
-    let text = |pointer: &str| received.event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("-");
+    // The sender chose these texts, and a terminal obeys control characters.
+    let text = |pointer: &str| {
+        received.event.pointer(pointer).and_then(|value| value.as_str()).map_or_else(|| "-".to_owned(), one_line)
+    };
     let severity = text("/payload/severity");
     let action = received.event["event_action"].as_str().unwrap_or("change");
-    let mut lines = vec![format!("{} {} {}", bold(&action.to_uppercase()), paint(severity), text("/payload/summary"))];
+    let mut lines = vec![format!("{} {} {}", bold(&action.to_uppercase()), paint(&severity), text("/payload/summary"))];
     for name in ["source", "component", "group", "class", "timestamp"] {
         if let Some(value) = received.event["payload"][name].as_str() {
-            lines.push(format!("{name:<10} {value}"));
+            lines.push(format!("{name:<10} {}", one_line(value)));
         }
     }
     lines.push(format!("dedup key  {}", text("/dedup_key")));
     for (list, address, title) in [("links", "href", "text"), ("images", "src", "alt")] {
         for item in received.event[list].as_array().into_iter().flatten() {
-            let title = item[title].as_str().unwrap_or_default();
-            lines.push(format!("{:<10} {title} {}", list.trim_end_matches('s'), item[address].as_str().unwrap_or("-")));
+            let title = one_line(item[title].as_str().unwrap_or_default());
+            let address = one_line(item[address].as_str().unwrap_or("-"));
+            lines.push(format!("{:<10} {title} {address}", list.trim_end_matches('s')));
         }
     }
     lines.push(format!("pagerduty  {} {}", received.status, received.effect));
@@ -193,14 +205,14 @@ fn show_event(received: &Received) {
 /// Shows the reply to the sender, in one line.
 fn show_reply(reply: &Reply) {
     let said = reply.json();
-    let words = said["detail"].as_str().or(said["message"].as_str()).unwrap_or_default();
+    let words = one_line(said["detail"].as_str().or(said["message"].as_str()).unwrap_or_default());
     say(&format!("  {} {} {words}", bold("reply"), reply.status));
     for ignored in said["ignored"].as_array().into_iter().flatten() {
-        let part = |name: &str| ignored[name].as_str().unwrap_or_default().to_owned();
+        let part = |name: &str| one_line(ignored[name].as_str().unwrap_or_default());
         say(&format!("    ignored {}: {}", part("item"), part("reason")));
     }
     for warning in said["warnings"].as_array().into_iter().flatten() {
-        say(&format!("    warning {}", warning.as_str().unwrap_or_default()));
+        say(&format!("    warning {}", one_line(warning.as_str().unwrap_or_default())));
     }
 }
 

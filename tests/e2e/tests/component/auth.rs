@@ -91,7 +91,9 @@ fn nothing_else_opens_and_every_refusal_reads_the_same() {
     ];
     let first = knock(&world(), &[]);
     assert_eq!(first.status, 401);
-    assert_eq!(first.headers["www-authenticate"], "Basic realm=\"pagerelay\", charset=\"UTF-8\"");
+    assert!(!first.headers.contains_key("www-authenticate"), "its senders do not wait for a challenge");
+    let waiting = knock_signed(&world(), "/sns", &[]);
+    assert_eq!(waiting.headers["www-authenticate"], "Basic realm=\"pagerelay\", charset=\"UTF-8\"");
     assert_eq!(first.json()["detail"], "missing or invalid credentials");
     for headers in refused {
         let reply = knock(&world(), headers);

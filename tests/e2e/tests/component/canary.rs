@@ -38,8 +38,14 @@ impl Aviary {
             canaries: Vec::new(),
             statuses: BTreeSet::new(),
         };
-        let names =
-            ["webhook_secret", "webhook_secret_previous", "secret_grafana", "secret_grafana_previous", "secret_act"];
+        let names = [
+            "webhook_secret",
+            "webhook_secret_previous",
+            "secret_grafana",
+            "secret_grafana_previous",
+            "secret_act",
+            "secret_check",
+        ];
         for name in names {
             aviary.set(name, "", 40);
         }
@@ -267,6 +273,7 @@ fn no_canary_is_seen_on_any_path() {
         let echo = [400, 401, 403, 404, 500]
             .map(|status| (status, "", format!(r#"{{"error":"{key} {}"}}"#, aviary.secret("api_token"))));
         let acting = aviary.secret("secret_act").to_owned();
+        let checking = aviary.secret("secret_check").to_owned();
         let cross = post("/act", &acting, acts).header("sec-fetch-site", "cross-site");
         aviary.fly(&world, cross, "another site").await;
         let call =
@@ -285,12 +292,13 @@ fn no_canary_is_seen_on_any_path() {
             aviary.rest.fault("", answer);
             aviary.fly(&world, post("/act", &acting, acts), "an echo").await;
             let names = format!("/check?deep=1&service=web,{key}&mapping={acting}");
-            let call = Call { method: "GET", ..post(&names, &secret, "") };
+            let call = Call { method: "GET", ..post(&names, &checking, "") };
             aviary.fly(&world, call, "the doctor, with an echo").await;
             aviary.rest.recover();
         }
         aviary.pagerduty.fault(None, Answer::say(400, &format!("Invalid {key}")));
-        let call = |accept: &str| Call { method: "GET", ..post("/check?deep=1", &secret, "").header("accept", accept) };
+        let call =
+            |accept: &str| Call { method: "GET", ..post("/check?deep=1", &checking, "").header("accept", accept) };
         aviary.fly(&world, call("text/plain"), "the doctor").await;
         aviary.pagerduty.recover();
         for name in variables().into_iter().map(|variable| variable.name).filter(|name| !name.starts_with("webhook")) {

@@ -466,7 +466,7 @@ const CASES: &[Case] = &[
         query: "",
         change: |_, world| {
             let world = world.with("custom_mine", r#"{"event_action": "trigger"}"#);
-            let world = world.with("secret_custom_mine", SECRET).with("secret_act", SECRET);
+            let world = world.with("secret_custom_mine", SECRET).with("secret_act", "acting-with-another-one-8d20");
             world.with("require_signature_custom_mine", "off").with("unrelated", "x").with("secrets", "x")
         },
         says: &[],
@@ -780,7 +780,8 @@ fn every_fault_of_a_set_up_is_found_and_named() {
 fn a_reading_for_people_is_aligned() {
     run(async {
         let lab = Lab::new().await;
-        let world = lab.world().with("secret_grafana", SECRET).with("secret_grafana_previous", CHECK_SECRET);
+        let world =
+            lab.world().with("secret_grafana", SECRET).with("secret_grafana_previous", "the-one-before-of-its-own");
         let world = world.with("routing_key_data", ROUTING_KEY).with("require_signature_gitlab", "on");
         let reply = lab.check("text", &world, "?deep=1", "text/plain").await;
         assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");

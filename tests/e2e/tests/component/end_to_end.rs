@@ -455,7 +455,9 @@ fn both_variable_stores_tell_the_names_of_their_variables() {
         for flavour in FLAVOURS {
             let pagerduty = PagerDuty::start().await;
             let world = World::new(&pagerduty.url()).with("routing_key_web", ROUTING_KEY).with("secret_githb", SECRET);
-            let check = Call { method: "GET", body: Bytes::new(), ..Call::post("/check", "") };
+            let world = world.with("secret_check", "the-doctor-opens-with-this-51c9");
+            let check =
+                Call::stranger("GET", "/check", "").header("x-webhook-secret", "the-doctor-opens-with-this-51c9");
             let reply = relay(flavour).call(&world, check).await.expect("the component answers");
             let said = reply.json()["findings"].to_string();
             assert_eq!(reply.status, 200, "{flavour:?}: {said}");
