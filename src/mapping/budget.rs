@@ -12,7 +12,7 @@ use crate::pagerduty::event::{Event, shrink};
 
 /// How much all events of a delivery take together, by [`Event::weight`]: this many times the body, and
 /// [`BUDGET_BYTES`]. Honest deliveries make less, and for a body of 1 MiB the events take far less memory than 64 MiB.
-pub const BUDGET_PER_BYTE: usize = 4;
+pub const BUDGET_PER_BYTE: usize = 6;
 
 /// The constant part of the budget, in bytes.
 pub const BUDGET_BYTES: usize = 4 * 1024 * 1024;

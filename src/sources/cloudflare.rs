@@ -50,6 +50,7 @@
 //!   same information as prose.
 //! * The test of a notification looks like a real one and triggers an alert. So do reports of success about
 //!   certificates, pools and Pages: their words are not documented.
+//! * Unreachable zones without a name are one alert, about the last of them.
 //! * What many unreachable zones share is shortened in each of their events; `shortened` in the details names it.
 //! * Cloudflare does not document the key and severity of its own PagerDuty integration, so neither is copied.
 
@@ -164,7 +165,13 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let shared = Value::Object(shared);
     let mut budget = Budget::of(delivery);
     let mut mapped = Mapped::default();
-    for zone in zones {
+    let is_unnamed = |zone: &Value| Node::root(zone).first_text(&["host", "zone_name"]).is_none();
+    let last_unnamed = zones.iter().rposition(is_unnamed);
+    for (index, zone) in zones.iter().enumerate() {
+        // They are one alert, and only its last event would be sent.
+        if last_unnamed.is_some_and(|last| index < last) && is_unnamed(zone) {
+            continue;
+        }
         mapped.events.push(budget.fit(event(Node::root(&shared), Node::root(zone))?));
     }
     Ok(mapped)

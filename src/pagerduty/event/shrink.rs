@@ -73,9 +73,10 @@ pub fn weight_of(value: &Value) -> usize {
         }
 }
 
-/// What a value and an object take, in bytes, apart from what they contain.
+/// What a value and an object take in memory, in bytes, apart from what they contain. An object has room for eleven members
+/// from the start.
 const VALUE_BYTES: usize = 16;
-const OBJECT_BYTES: usize = 64;
+const OBJECT_BYTES: usize = 256;
 
 impl Truncation {
     /// Copies a value and applies the step to it and to everything below it. Sets `changed` if this removed something.
