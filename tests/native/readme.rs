@@ -61,7 +61,7 @@ const PATTERNS: &[(&str, bool, &str)] = &[
     (
         "`secret_check`, `secret_check_previous`",
         true,
-        "Authenticates requests to `/check`, and shows its findings. If unset, `webhook_secret` authenticates them, and `/check` answers only `ok` or `failing`",
+        "Authenticates requests to `/check`, and shows its findings. If unset, `webhook_secret` authenticates them, and `/check` answers only `ok` or `failing`. Must differ from all other secrets",
     ),
 ];
 

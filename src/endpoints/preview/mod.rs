@@ -73,7 +73,9 @@ fn cuts(event: &Event, body: &Value) -> Vec<Value> {
             cuts.push("dedup_key: truncated to 255 bytes; it ends with the SHA-256 of the full key".into());
         }
         Some(key) if key.is_hashed() => {
-            cuts.push("dedup_key: control characters removed; it ends with the SHA-256 of the full key".into());
+            cuts.push(
+                "dedup_key: control characters replaced by spaces; it ends with the SHA-256 of the full key".into(),
+            );
         }
         _ => {}
     }
