@@ -31,6 +31,9 @@ const RUNS_MIN: usize = 16;
 const ASKED_BYTES: usize = 2000;
 const EVENT_BYTES: usize = 100;
 
+/// [`Event::weight`] counts memory, which is a few times the event's JSON.
+const WEIGHT_PER_BYTE: usize = 4;
+
 /// The most paths that are listed for one field, and as unused.
 const NAMED_MAX: usize = 8;
 const UNUSED_MAX: usize = 60;
@@ -240,7 +243,7 @@ impl Asker<'_, '_> {
         let made =
             mapped.as_ref().map_or(0, |mapped| mapped.events.len() + mapped.ignored.len() + mapped.rejected.len());
         let weight = mapped.as_ref().map_or(0, |mapped| weight(&mapped.events));
-        self.left = self.left.saturating_sub(made * EVENT_BYTES + weight);
+        self.left = self.left.saturating_sub(made * EVENT_BYTES + weight / WEIGHT_PER_BYTE);
         Some(mapped.map(|mapped| mapped.events.iter().map(fields).collect()).unwrap_or_default())
     }
 
