@@ -207,21 +207,53 @@ pub fn join_prefixed(parts: &[(&str, Option<&str>)]) -> String {
 }
 
 /// Replaces every word of `text` that could be a secret by `…`. Such a word has sixteen or more characters: letters,
-/// digits and the punctuation of base64 and percent-encoding.
+/// digits and the punctuation of base64 and percent-encoding. In a URL, the user information is replaced at any length.
 pub fn masked(text: &str) -> String {
     let mut shown = String::new();
     let mut word = String::new();
-    for c in text.chars().chain([' ']) {
-        if c.is_ascii_alphanumeric() || matches!(c, '+' | '=' | '%' | '_' | '-') {
+    for c in without_user_information(text).chars().chain([' ']) {
+        if c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '%' | '_' | '-') {
             word.push(c);
             continue;
         }
-        shown.push_str(if word.len() >= MASKED_MIN_CHARS { "…" } else { &word });
+        mask_word(&word, &mut shown);
         word.clear();
         shown.push(c);
     }
     shown.pop();
     shown
+}
+
+/// Appends a word, masked if it could be a secret. A slash is base64 in a word that looks random, and else separates the
+/// parts of a path.
+fn mask_word(word: &str, shown: &mut String) {
+    let random = [char::is_uppercase as fn(char) -> bool, char::is_lowercase, |c| c.is_ascii_digit()];
+    if word.len() >= MASKED_MIN_CHARS && random.iter().all(|kind| word.contains(*kind)) {
+        shown.push('…');
+        return;
+    }
+    for (index, part) in word.split('/').enumerate() {
+        shown.push_str(if index > 0 { "/" } else { "" });
+        shown.push_str(if part.len() >= MASKED_MIN_CHARS { "…" } else { part });
+    }
+}
+
+/// `text` with `…` for the user information of every URL in it: `https://user:password@host`.
+fn without_user_information(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let authority = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '<' | '>'));
+        let (authority, path) = after.split_at_checked(authority.unwrap_or(after.len())).unwrap_or((after, ""));
+        match authority.rsplit_once('@') {
+            Some((_, host)) => shown.extend(["…@", host]),
+            None => shown.push_str(authority),
+        }
+        rest = path;
+    }
+    shown + rest
 }
 
 /// The shortest word that could be a secret, in characters. A shorter value is never accepted as a secret.

@@ -40,6 +40,9 @@ const MADE_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The reason for what the template does not want.
 pub const IGNORED: &str = "the template's `ignore` is true";
 
+/// Why a delivery has no events if the list of the template's `each` is empty.
+pub const EMPTY: &str = "the list of the template's `each` is empty";
+
 /// A template with its texts compiled.
 pub struct Mapping<'e> {
     pub(super) template: &'e Template,
@@ -180,6 +183,9 @@ impl<'e> Mapping<'e> {
                     mapped.rejected.push(MapError::Template { problem });
                 }
             }
+        }
+        if mapped == Mapped::default() {
+            mapped = mapped.ignore("each", EMPTY);
         }
         Ok(mapped)
     }

@@ -58,7 +58,7 @@ mod times;
 use self::auth::Auth;
 use self::engine::Fault;
 use self::mapping::Part;
-pub use self::mapping::{IGNORED, Mapping};
+pub use self::mapping::{EMPTY, IGNORED, Mapping};
 use self::payload::{DEPTH_MAX, Limits};
 use self::position::{Step, line_and_column};
 

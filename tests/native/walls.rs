@@ -509,3 +509,19 @@ fn an_action_with_two_keys_is_refused() {
     assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(said["detail"], "the body has member `dedup_key` twice in one object: line 1, column 41");
 }
+
+#[test]
+fn an_excerpt_masks_base64_with_slashes_and_passwords_in_urls() {
+    for (body, shown) in [
+        ("key AbC/dEf+0123456789/xyz= end", "key … end"),
+        ("see https://bob:pw@host.example/path?x=1", "see https://…@host.example/path?x=1"),
+        ("https://token@host.example", "https://…@host.example"),
+        ("https://host.example/a@b", "https://host.example/a@b"),
+        ("path /api/v1/alerts/list/of/alerts", "path /api/v1/alerts/list/of/alerts"),
+        ("path /api/0123456789abcdef0123/x", "path /api/…/x"),
+        ("short word", "short word"),
+        ("a \"https://u:p@h\" b", "a \"https://…@h\" b"),
+    ] {
+        assert_eq!(text::masked(body), shown, "{body}");
+    }
+}
