@@ -18,8 +18,8 @@ mod payload;
 
 use self::payload::{PayloadPart, Walk, common, edit, found_in, mark, shown};
 
-/// How much may be mapped for one explanation, in bytes of payload and of the events that it becomes, by
-/// [`Event::weight`]. A runtime may have no timeout for computation.
+/// How much may be mapped for one explanation, in bytes of payload and of the events that it becomes. A runtime may have no
+/// timeout for computation.
 pub const MAPPED_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// How often the mapping must be able to run within this limit. An explanation of fewer runs would say almost nothing, and
