@@ -148,16 +148,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let config = config::load(host, intake.slug(), &schemes)?;
 
     let delivery = authenticate(host, request, &schemes, &config, deadline);
-    let delivery = delivery.map_err(|error| match (intake.broken(), error) {
-        (Some(broken), _) => Error::Map(broken),
-        // A browser would remember the password and add it to requests that other sites make it send.
-        (None, Error::Auth(AuthError::Refused))
-            if auth::awaits_challenge(&schemes) && !to.preview && !request.is_from_browser() =>
-        {
-            Error::Challenge
-        }
-        (None, error) => error,
-    });
+    let delivery = delivery.map_err(|error| refusal(error, &intake, &schemes, request, to));
     let delivery = without_its_body(delivery, unread.as_ref())?;
     let (delivery, undecoded) = delivery.decoded();
     let unread = unread.or(undecoded.map(Error::Read));
@@ -235,6 +226,19 @@ fn authenticate<'a>(
     let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, listed: &config.listed };
     let now = host.now();
     Ok(auth::verify(request, schemes, access, now, &mut |url| fetch(host, url, deadline))?)
+}
+
+/// The reply's error for a sender that is not authenticated.
+fn refusal(error: Error, intake: &Intake, schemes: &[Scheme<'_>], request: &Request, to: &Delivery<'_>) -> Error {
+    if let Some(broken) = intake.broken() {
+        return Error::Map(broken);
+    }
+    // A browser would remember the password and add it to requests that other sites make it send.
+    let challenge = auth::awaits_challenge(schemes) && !to.preview && !request.is_from_browser();
+    match error {
+        Error::Auth(AuthError::Refused) if challenge => Error::Challenge,
+        error => error,
+    }
 }
 
 /// Authenticates the sender of a body that could not be read. Without the body no signature can be verified, so only a
