@@ -6,6 +6,8 @@
 //! state, often has the same effect as the original. So if the origin of the action or the severity is still unknown,
 //! it also tries the words of the source's own list.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::auth::Authenticated;
@@ -163,7 +165,7 @@ pub fn explain(
         walk = Walk::over(&payload, true);
     }
     let parts = walk.parts;
-    let mut found = Found { events: &events, of: events.iter().map(|_| Map::new()).collect() };
+    let mut found = Found { events: &events, of: events.iter().map(|_| BTreeMap::new()).collect() };
     let mut unused = Vec::new();
     for part in &parts {
         let marked = asker.change(&payload, part, &mark);
@@ -266,7 +268,7 @@ impl Asker<'_, '_> {
 struct Found<'a> {
     events: &'a [Map<String, Value>],
     /// For each event: field to the names of the parts that decide it.
-    of: Vec<Map<String, Value>>,
+    of: Vec<BTreeMap<String, Vec<String>>>,
 }
 
 impl Found<'_> {
@@ -284,10 +286,9 @@ impl Found<'_> {
             let mut add = |field: &str| {
                 if only.is_empty() || only.contains(&field) {
                     any = true;
-                    if let Some(names) = of.entry(field).or_insert_with(|| Value::Array(Vec::new())).as_array_mut()
-                        && !names.iter().any(|known| known.as_str() == Some(name))
-                    {
-                        names.push(name.into());
+                    let names = of.entry(field.to_owned()).or_default();
+                    if !names.iter().any(|known| known == name) {
+                        names.push(name.to_owned());
                     }
                 }
             };
@@ -316,14 +317,12 @@ impl Found<'_> {
 
     /// Whether a part is known to decide any field.
     fn names(&self, name: &str) -> bool {
-        let named =
-            |names: &Value| names.as_array().is_some_and(|names| names.iter().any(|n| n.as_str() == Some(name)));
-        self.of.iter().any(|of| of.values().any(named))
+        self.of.iter().flat_map(BTreeMap::values).flatten().any(|known| known == name)
     }
 
     /// Whether an event has one of these fields without a known origin.
     fn wants(&self, fields: &[&str]) -> bool {
-        let wants = |(event, of): (&Map<String, Value>, &Map<String, Value>)| {
+        let wants = |(event, of): (&Map<String, Value>, &BTreeMap<String, Vec<String>>)| {
             fields.iter().any(|field| event.contains_key(*field) && !of.contains_key(*field))
         };
         self.events.iter().zip(&self.of).any(wants)
@@ -373,14 +372,14 @@ struct Explainer<'a> {
 
 impl Explainer<'_> {
     /// The origins of an event's fields, for people.
-    fn origins(&self, event: &Map<String, Value>, of: &Map<String, Value>) -> Vec<Origin> {
-        let kind = of.get_key_value(ALL);
-        event.iter().chain(kind).map(|(field, value)| self.origin(field, value, of)).collect()
+    fn origins(&self, event: &Map<String, Value>, of: &BTreeMap<String, Vec<String>>) -> Vec<Origin> {
+        let kind = of.contains_key(ALL).then_some((ALL, &Value::Null));
+        let fields = event.iter().map(|(field, value)| (field.as_str(), value));
+        fields.chain(kind).map(|(field, value)| self.origin(field, value, of)).collect()
     }
 
-    fn origin(&self, field: &str, value: &Value, of: &Map<String, Value>) -> Origin {
-        let names = of.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let names: Vec<&str> = names.collect();
+    fn origin(&self, field: &str, value: &Value, of: &BTreeMap<String, Vec<String>>) -> Origin {
+        let names: Vec<&str> = of.get(field).into_iter().flatten().map(String::as_str).collect();
         let value_of = |name: &str| {
             // If the part covers all items of a list, it is unknown which item's value was used. An equal one serves as
             // well.

@@ -1,6 +1,8 @@
 //! The parts of a payload: finds them, changes them, and looks them up again.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+use serde_json::Value;
 
 use crate::json;
 use crate::text;
@@ -33,7 +35,7 @@ pub(super) enum PathStep {
 pub(super) struct Walk {
     pub(super) many: bool,
     pub(super) parts: Vec<PayloadPart>,
-    seen: Map<String, Value>,
+    seen: BTreeSet<String>,
     /// How many more values may be visited.
     left: usize,
     /// Whether the payload has more parts than were visited.
@@ -42,7 +44,7 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn over(payload: &Value, many: bool) -> Walk {
-        let mut walk = Walk { many, parts: Vec::new(), seen: Map::new(), left: WALKED_MAX, cut: false };
+        let mut walk = Walk { many, parts: Vec::new(), seen: BTreeSet::new(), left: WALKED_MAX, cut: false };
         walk.visit(payload, String::new(), &mut Vec::new());
         walk
     }
@@ -86,7 +88,7 @@ impl Walk {
     }
 
     fn add(&mut self, value: &Value, name: String, path: &[PathStep]) {
-        if self.seen.insert(name.clone(), Value::Null).is_none() {
+        if self.seen.insert(name.clone()) {
             self.parts.push(PayloadPart { name, path: path.to_vec(), value: value.clone() });
         }
     }
