@@ -275,7 +275,7 @@ fn explain(
 fn outlined(events: &[Event]) -> Option<String> {
     let count = events.iter().filter(|event| event.is_outline()).count();
     let events = text::count(count, "event");
-    let warning = format!("{events} without details, because the delivery makes more than there is room for");
+    let warning = format!("{events} sent without details, because the events of this delivery exceed the size limit");
     (count > 0).then_some(warning)
 }
 

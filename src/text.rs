@@ -151,7 +151,7 @@ pub fn epoch(since: Duration) -> Option<String> {
     Some(text)
 }
 
-/// Replaces each `{}` of a template by one of the parts. The component is smaller this way than with lists of pieces.
+/// Replaces each `{}` of a sentence by one of the parts, for sentences that are constants.
 pub fn interpolate(template: &str, parts: &[&str]) -> String {
     let mut filled = String::new();
     let mut rest = template;

@@ -128,11 +128,12 @@ fn an_event_over_the_budget_keeps_what_routes_it_and_says_why_it_is_short() {
         json!({"event_action": "trigger", "dedup_key": "alertmanager:1999", "payload": {
             "summary": summary, "source": "db-1", "severity": "critical", "class": "DiskFull",
             "custom_details": {"left_out":
-                "the delivery makes more events than there is room for; this one keeps only its outline"}}})
+                "details omitted, because the events of this delivery exceed the size limit"}}})
     );
     let outlines = mapped.events.iter().filter(|event| event.is_outline()).count();
     let (reply, _) = deliver("/alertmanager", &body);
-    let warning = format!("{outlines} events without details, because the delivery makes more than there is room for");
+    let warning =
+        format!("{outlines} events sent without details, because the events of this delivery exceed the size limit");
     assert!(outlines > 0 && reply["warnings"][0] == *warning, "{reply}");
     let (preview, sent) = deliver("/preview/alertmanager", &body);
     assert_eq!((&preview["warnings"][0], sent.len()), (&json!(warning), 0));
@@ -316,7 +317,7 @@ fn a_template_that_copies_a_long_text_for_each_item_stays_within_the_budget() {
     let reply: Value = serde_json::from_slice(&reply.body).expect("json");
     let warning = reply["warnings"][0].as_str().expect("a warning");
     let (outlines, rest) = warning.split_once(' ').expect("a number");
-    assert_eq!(rest, "events without details, because the delivery makes more than there is room for");
+    assert_eq!(rest, "events sent without details, because the events of this delivery exceed the size limit");
     let whole = 200 - outlines.parse::<usize>().expect("a number");
     let budget = BUDGET_PER_BYTE * request.body.len() + BUDGET_BYTES;
     assert!(whole * 30_000 < budget && (whole + 1) * 31_000 > budget, "{whole} events are whole");

@@ -9,11 +9,15 @@ use crate::http::url;
 use crate::json;
 use crate::text;
 
+mod action;
 mod dedup_key;
 pub mod parse;
+mod severity;
 pub mod shrink;
 
+pub use self::action::Action;
 pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, by_alert};
+pub use self::severity::Severity;
 
 /// The longest `payload.summary`, in UTF-16 code units.
 pub const SUMMARY_MAX_CHARS: usize = 1024;
@@ -33,84 +37,12 @@ const OUTLINE_SUMMARY_MAX_CHARS: usize = 256;
 const OUTLINE_FIELD_MAX_CHARS: usize = 128;
 
 /// Why an outline has no details.
-const OUTLINE: &str = "the delivery makes more events than there is room for; this one keeps only its outline";
+const OUTLINE: &str = "details omitted, because the events of this delivery exceed the size limit";
 
 /// Our own limits for links and images, so that they cannot fill an event. PagerDuty documents none.
 const URL_MAX_BYTES: usize = 4096;
 const LINKS_MAX: usize = 16;
 const IMAGES_MAX: usize = 8;
-
-/// The effect of an event on the alert with its dedup key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Somebody is working on the alert. PagerDuty stops notifying.
-    Acknowledge,
-    /// No effect on an alert. Something was changed, for example deployed, and a person who investigates an alert later
-    /// may want to know.
-    Change,
-    /// The problem is over. PagerDuty ignores the event if no alert is open.
-    Resolve,
-    /// Opens an alert, or adds to the open one.
-    Trigger,
-}
-
-impl Action {
-    /// The value of `event_action`, or `change`. Change events have a URL of their own.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Action::Acknowledge => "acknowledge",
-            Action::Change => "change",
-            Action::Resolve => "resolve",
-            Action::Trigger => "trigger",
-        }
-    }
-
-    /// Whether the action needs an alert that is already open.
-    pub fn closes(self) -> bool {
-        matches!(self, Action::Acknowledge | Action::Resolve)
-    }
-}
-
-/// The severity, in ascending order. PagerDuty accepts only these four words, in lower case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Nobody needs to get up.
-    Info,
-    /// It may get worse.
-    Warning,
-    /// Something is broken.
-    Error,
-    /// Users are affected.
-    Critical,
-}
-
-impl Severity {
-    /// The value of `payload.severity`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Critical => "critical",
-            Severity::Error => "error",
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-        }
-    }
-
-    /// Maps a word that people choose freely (labels, tags) to a severity, ignoring case.
-    ///
-    /// Returns `None` if the word is not in the table. The caller then picks a severity and keeps the word in the
-    /// details.
-    pub fn from_word(word: &str) -> Option<Severity> {
-        Some(match word.trim().to_ascii_lowercase().as_str() {
-            "critical" | "crit" | "disaster" | "emergency" | "fatal" | "p1" | "page" => Severity::Critical,
-            "err" | "error" | "high" | "major" | "p2" => Severity::Error,
-            "medium" | "minor" | "p3" | "warn" | "warning" => Severity::Warning,
-            "debug" | "info" | "information" | "informational" | "low" | "none" | "notice" | "ok" | "p4" | "p5" => {
-                Severity::Info
-            }
-            _ => return None,
-        })
-    }
-}
 
 /// One event: either an action on the alert with a dedup key, with its description for people, or a change.
 ///
