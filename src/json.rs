@@ -117,7 +117,16 @@ pub fn encode(value: &Value) -> Vec<u8> {
 ///
 /// Never hash this for an identity: texts that differ may become equal.
 pub fn encode_visible(value: &Value) -> Vec<u8> {
-    let text = String::from_utf8(encode(value)).unwrap_or_default();
+    visible(encode(value))
+}
+
+/// Replaces each hidden character ([`is_hidden`]) of a string in JSON text by a space.
+pub fn visible(text: Vec<u8>) -> Vec<u8> {
+    // Only these bytes begin an escape, or in UTF-8 a hidden character.
+    if !text.iter().any(|byte| matches!(byte, b'\\' | 0x7f | 0xc2 | 0xe2)) {
+        return text;
+    }
+    let text = String::from_utf8(text).unwrap_or_default();
     let mut visible = String::new();
     let mut rest = text.as_str();
     while let Some((before, at)) = rest.find(|c| c == '\\' || is_hidden(c)).and_then(|at| rest.split_at_checked(at)) {

@@ -173,7 +173,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
     report.warnings.extend(warnings);
-    let shown = excerpt(delivery.body(), &config, &target);
+    let shown = || excerpt(delivery.body(), &config, &target);
     let (events, warnings) = with_fallback(&intake, &target, events, reasons, &shown);
     report.warnings.extend(warnings);
     report.ended("map", host);
@@ -297,12 +297,12 @@ fn with_fallback(
     target: &Target,
     mut events: Vec<Event>,
     reasons: Vec<String>,
-    shown: &str,
+    shown: &dyn Fn() -> String,
 ) -> (Vec<Event>, Option<String>) {
-    if target.unmapped == Unmapped::Reject {
+    if target.unmapped == Unmapped::Reject || reasons.is_empty() {
         return (events, None);
     }
-    match fallback::page(intake.slug(), intake.name(), &reasons, shown) {
+    match fallback::page(intake.slug(), intake.name(), &reasons, &shown()) {
         Some(page) => {
             events.insert(0, page);
             (

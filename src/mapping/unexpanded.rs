@@ -1,6 +1,6 @@
 //! Template variables that the sender has not expanded.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{MapError, Mapped};
 use crate::json::Node;
@@ -55,11 +55,7 @@ pub fn without_unexpanded(value: Value) -> Value {
         Value::String(text) if is_unexpanded_variable(&text) => Value::Null,
         Value::Array(items) => items.into_iter().map(without_unexpanded).collect(),
         Value::Object(members) => {
-            let mut kept = Map::new();
-            for (name, value) in members {
-                kept.insert(name, without_unexpanded(value));
-            }
-            Value::Object(kept)
+            Value::Object(members.into_iter().map(|(name, value)| (name, without_unexpanded(value))).collect())
         }
         other => other,
     }

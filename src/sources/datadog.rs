@@ -262,10 +262,12 @@ fn gather(outer: &str, object: Node<'_>, fields: &mut Map<String, Value>) -> Opt
         let text =
             value.text().filter(|text| !text.eq_ignore_ascii_case("null") && !text.eq_ignore_ascii_case("(null)"));
         if let Some(text) = text {
+            if outer.is_empty() {
+                fields.insert(plain, text.into());
+                continue;
+            }
             for name in [[outer, &plain].concat(), plain] {
-                if outer.is_empty() || !fields.contains_key(&name) {
-                    fields.insert(name, text.as_str().into());
-                }
+                fields.entry(name).or_insert_with(|| text.as_str().into());
             }
         } else {
             gather(&plain, value, fields);

@@ -11,6 +11,7 @@ use crate::text;
 
 mod action;
 mod dedup_key;
+mod encode;
 pub mod parse;
 mod severity;
 pub mod shrink;
@@ -26,18 +27,12 @@ pub const SUMMARY_MAX_CHARS: usize = 1024;
 /// this number.
 pub const EVENT_MAX_BYTES: usize = 512_000;
 
-/// Room for the parts that encoding adds: the routing key (32 characters), the names of three members, punctuation.
-const REST_BYTES: usize = 128;
-
 /// Our own limit for texts without a documented limit, in UTF-16 code units.
 const FIELD_MAX_CHARS: usize = 1024;
 
 /// The longest summary and the longest other field of an event's outline, in UTF-16 code units.
 const OUTLINE_SUMMARY_MAX_CHARS: usize = 256;
 const OUTLINE_FIELD_MAX_CHARS: usize = 128;
-
-/// Why an outline has no details.
-const OUTLINE: &str = "details omitted, because the events of this delivery exceed the size limit";
 
 /// Our own limits for links and images, so that they cannot fill an event. PagerDuty documents none.
 const URL_MAX_BYTES: usize = 4096;
@@ -68,6 +63,15 @@ struct Parts {
     is_outline: bool,
     /// Notes on truncated and omitted parts.
     cuts: Vec<&'static str>,
+}
+
+impl Parts {
+    /// [`Event::weight`].
+    fn weight(&self) -> usize {
+        let maps = [&self.payload, &self.details, &self.client].map(shrink::weight);
+        let lists = [&self.links, &self.images].map(|list| list.iter().map(shrink::weight_of).sum::<usize>());
+        maps.iter().chain(&lists).sum()
+    }
 }
 
 impl Event {
@@ -176,9 +180,7 @@ impl Event {
 
     /// About how many bytes the event takes, as JSON or in memory. It takes one pass and copies nothing.
     pub fn weight(&self) -> usize {
-        let maps = [&self.0.payload, &self.0.details, &self.0.client].map(shrink::weight);
-        let lists = [&self.0.links, &self.0.images].map(|list| list.iter().map(shrink::weight_of).sum::<usize>());
-        maps.iter().chain(&lists).sum()
+        self.0.weight()
     }
 
     /// Marks the event as useless without its details, so that it has no minimal form.
@@ -237,14 +239,7 @@ impl Event {
     /// Adds a member to `payload.custom_details`. `null`, blank and empty values are omitted.
     #[must_use]
     pub fn detail(mut self, name: &str, value: Value) -> Event {
-        let empty = match &value {
-            Value::Null => true,
-            Value::String(text) => text.trim().is_empty(),
-            Value::Array(items) => items.is_empty(),
-            Value::Object(members) => members.is_empty(),
-            Value::Bool(_) | Value::Number(_) => false,
-        };
-        if !empty {
+        if !is_empty(&value) {
             self.0.details.insert(name.into(), value);
         }
         self
@@ -272,8 +267,18 @@ impl Event {
 
     /// Adds every member of an object to `payload.custom_details`.
     #[must_use]
-    pub fn members(self, object: json::Node<'_>) -> Event {
-        object.members().into_iter().flatten().fold(self, |event, (name, value)| event.detail(name, value.clone()))
+    pub fn members(mut self, object: json::Node<'_>) -> Event {
+        let Some(members) = object.members().filter(|_| self.0.details.is_empty()) else {
+            return object
+                .members()
+                .into_iter()
+                .flatten()
+                .fold(self, |event, (name, value)| event.detail(name, value.clone()));
+        };
+        // Built at once, because the members of an object are sorted already.
+        let kept = members.iter().filter(|(_, value)| !is_empty(value));
+        self.0.details = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        self
     }
 
     /// Adds a link if `href` is an absolute `http` or `https` URL that the event does not have yet.
@@ -368,41 +373,12 @@ impl Event {
     /// If the event is over the limit, `custom_details` are truncated step by step. Their member `shortened_to_fit`
     /// names the truncated members.
     pub fn to_json(&self) -> Value {
-        let mut event = Map::new();
-        if let Some(dedup_key) = &self.0.dedup_key {
-            event = self.0.client.clone();
-            event.insert("event_action".into(), self.0.action.as_str().into());
-            event.insert("dedup_key".into(), dedup_key.as_str().into());
-        }
-        for (name, list) in [("links", &self.0.links), ("images", &self.0.images)] {
-            // PagerDuty's guide to change events has links and no images.
-            if !list.is_empty() && (name == "links" || self.0.action != Action::Change) {
-                event.insert(name.into(), Value::Array(list.clone()));
-            }
-        }
-        if self.0.payload.is_empty() {
-            return Value::Object(event);
-        }
-        let mut payload = self.0.payload.clone();
-        let room = EVENT_MAX_BYTES.saturating_sub(shrink::size(&event) + shrink::size(&payload) + REST_BYTES);
-        let mut details = shrink::fit(&self.0.details, room);
-        if self.0.is_outline {
-            details.insert("left_out".into(), OUTLINE.into());
-        }
-        if !details.is_empty() {
-            payload.insert("custom_details".into(), Value::Object(details));
-        }
-        event.insert("payload".into(), Value::Object(payload));
-        Value::Object(event)
+        encode::to_json(&self.0)
     }
 
     /// The body to send: [`Event::to_json`] with the routing key, without hidden characters.
     pub fn encode(&self, routing_key: &str) -> Vec<u8> {
-        let mut event = self.to_json();
-        if let Some(members) = event.as_object_mut() {
-            members.insert("routing_key".into(), routing_key.into());
-        }
-        json::encode_visible(&event)
+        encode::encode(&self.0, routing_key)
     }
 }
 
@@ -410,6 +386,17 @@ impl Event {
 /// refuses in the same way, so that it is not copied for each event.
 pub fn shared_url(url: Option<String>) -> Option<String> {
     url.map(|url| if url.len() <= URL_MAX_BYTES { url } else { String::new() })
+}
+
+/// Whether a value says nothing: `null`, blank text, an empty list or object.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn bounded_url(url: &str) -> Option<&str> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
-use wasmtime::{Config, Engine, Result, Store};
+use wasmtime::{Config, Engine, ResourceLimiter, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
@@ -54,6 +54,9 @@ pub enum Egress {
     Open,
     /// Nowhere, like an empty `allowed_outbound_hosts`.
     Denied,
+    /// Every request is answered at once, in this process, as PagerDuty answers an accepted event. The instructions of a
+    /// delivery are then always the same.
+    Accepted,
     /// This address answers for the hosts of PagerDuty and Amazon SNS.
     Double(SocketAddr),
     /// Each of these hosts is answered by its address, or fails like this. All other hosts are blocked.
@@ -90,6 +93,8 @@ pub struct Reply {
     pub asked: Vec<String>,
     /// The number of instructions, or 0 if they are not counted.
     pub fuel: u64,
+    /// The most memory that the instance had, in bytes. Memory of an instance never shrinks.
+    pub memory: usize,
     /// The outbound requests: their destinations and timeouts.
     pub sent: Vec<Sent>,
 }
@@ -250,8 +255,10 @@ impl Relay {
             variables: WasiConfigVariables::from_iter(world.variables.clone()),
             world: world.clone(),
             asked: Arc::clone(&asked),
+            memory: Memory::default(),
         };
         let mut store = Store::new(&self.engine, context);
+        store.limiter(|context| &mut context.memory);
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
         let out = store.data_mut().http().new_response_outparam(sender)?;
@@ -264,7 +271,7 @@ impl Relay {
             let proxy = pre.instantiate_async(&mut store).await?;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
             let left = if counts { store.get_fuel()? } else { u64::MAX };
-            Ok::<u64, wasmtime::Error>(u64::MAX - left)
+            Ok::<_, wasmtime::Error>((u64::MAX - left, store.data().memory.0))
         });
         let response = match receiver.await {
             Ok(response) => response?,
@@ -275,7 +282,7 @@ impl Relay {
         };
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        let fuel = task.await??;
+        let (fuel, memory) = task.await??;
         let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Ok(Reply {
             status: head.status.as_u16(),
@@ -285,7 +292,23 @@ impl Relay {
             asked: asked.lock().unwrap().clone(),
             sent: sent.lock().unwrap().clone(),
             fuel,
+            memory,
         })
+    }
+}
+
+/// How much memory an instance has, in bytes.
+#[derive(Default)]
+struct Memory(usize);
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        self.0 = self.0.max(desired);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+        Ok(true)
     }
 }
 
@@ -311,6 +334,7 @@ struct Context {
     variables: WasiConfigVariables,
     world: World,
     asked: Arc<Mutex<Vec<String>>>,
+    memory: Memory,
 }
 
 impl WasiView for Context {
@@ -367,6 +391,14 @@ struct Outside {
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
+/// PagerDuty's answer to an accepted event.
+fn accepted() -> (hyper::Response<WasiBody>, Finished) {
+    let body = Full::new(Bytes::from_static(br#"{"status":"success","message":"Event processed"}"#));
+    let body = body.map_err(|never| match never {}).boxed_unsync();
+    let response = hyper::Response::builder().status(202).body(body).expect("a status and a body make a response");
+    (response, Box::new(std::future::ready(Ok(()))))
+}
+
 type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
 type Answered = Result<(hyper::Response<WasiBody>, Finished), HttpError>;
 
@@ -384,6 +416,7 @@ impl WasiHttpHooks for Outside {
         match &self.egress {
             Egress::Open => {}
             Egress::Denied => return Box::new(async { Err(HttpError::HttpRequestDenied) }),
+            Egress::Accepted => return Box::new(async { Ok(accepted()) }),
             Egress::Double(address) => {
                 let known = [".pagerduty.com", ".amazonaws.com", ".amazonaws.com.cn"];
                 if request.uri().host().is_some_and(|host| known.iter().any(|end| host.ends_with(end))) {

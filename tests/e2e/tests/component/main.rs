@@ -9,6 +9,7 @@ mod custom;
 mod delivery;
 mod doctor;
 mod end_to_end;
+mod linear;
 mod page;
 mod preview;
 mod scaffold;
