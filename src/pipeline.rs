@@ -5,6 +5,7 @@
 //! passes `route` → `authenticate` → [`act`](act::act) or [`check`](check::check). [`Report`] collects the facts for
 //! the reply and the log.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::auth::{self, Access, AuthError, Authenticated, FetchError, SHARED_SECRET, Scheme};
@@ -13,8 +14,7 @@ use crate::endpoints::act::{self, Acted};
 use crate::endpoints::preview::explain::{self, Explanation};
 use crate::endpoints::{check, playground, preview, setup};
 use crate::error::{Error, HandshakeError};
-use crate::http::{ReadError, Reply, Request, StatusCode, Url};
-pub use crate::inbound::intake::body_timeout;
+use crate::http::{BODY_TIMEOUT, ReadError, Reply, Request, StatusCode, Url};
 use crate::inbound::intake::{Intake, Mapper};
 use crate::inbound::route::{self, Delivery, Endpoint};
 use crate::json;
@@ -100,12 +100,15 @@ fn administer(
 ) -> Result<Reply, Error> {
     report.ended("read", host);
     report.source = Some(control.slug().to_owned());
-    if let Some(problem) = request.problem {
-        return Err(problem.into());
-    }
     let config = config::load(host, control.slug(), SHARED_SECRET)?;
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
     config::check_own_secret(host, &config)?;
+    // A check needs no body.
+    let request = if control == Control::Act { receive(host, request, BODY_TIMEOUT) } else { Cow::Borrowed(request) };
+    if let Some(problem) = request.problem {
+        return Err(problem.into());
+    }
+    let known = known.with_body_of(&request);
     let (known, undecoded) = known.decoded();
     report.proof = Some(known.authenticated_by().to_string());
     report.ended("auth", host);
@@ -142,14 +145,21 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     if request.is_cross_site() && !to.preview {
         return Err(Error::CrossSite);
     }
-    let unread = readable(request)?;
     let (hmac, deadline) = (intake.hmac(), intake.deadline());
     let schemes = intake.schemes(hmac.as_ref());
     let config = config::load(host, intake.slug(), &schemes)?;
 
-    let delivery = authenticate(host, request, &schemes, &config, deadline);
-    let delivery = delivery.map_err(|error| refusal(error, &intake, &schemes, request, to));
-    let delivery = without_its_body(delivery, unread.as_ref())?;
+    let authenticate = |host: &mut dyn Host, request| {
+        let known = authenticate(host, request, &schemes, &config, deadline);
+        known.map_err(|error| refusal(error, &intake, &schemes, request, to))
+    };
+    // A sender without a signature is refused before its body is read.
+    let signed = auth::is_signed(request, &schemes, &config.listed);
+    let known = if signed { None } else { Some(authenticate(host, request)?) };
+    let request = &*receive(host, request, deadline.min(BODY_TIMEOUT));
+    let unread = readable(request)?;
+    let known = known.map(|known| known.with_body_of(request));
+    let delivery = known.map_or_else(|| without_its_body(authenticate(host, request), unread.as_ref()), Ok)?;
     let (delivery, undecoded) = delivery.decoded();
     let unread = unread.or(undecoded.map(Error::Read));
     report.proof = Some(delivery.authenticated_by().to_string());
@@ -204,6 +214,15 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     }
 }
 
+/// The request with its body, which is read until `until` at the latest.
+fn receive<'a>(host: &mut dyn Host, request: &'a Request, until: Duration) -> Cow<'a, Request> {
+    match host.body(until) {
+        None => Cow::Borrowed(request),
+        Some(Ok(body)) => Cow::Owned(Request { body, ..request.clone() }),
+        Some(Err(problem)) => Cow::Owned(Request { problem: Some(problem), ..request.clone() }),
+    }
+}
+
 /// The error of a body that could not be read, if the delivery can continue without the body. An oversized body may
 /// still contain an alert, so the delivery continues and pages. The sender of a broken or late body retries, so those
 /// end here.
@@ -241,8 +260,7 @@ fn refusal(error: Error, intake: &Intake, schemes: &[Scheme<'_>], request: &Requ
     }
 }
 
-/// Authenticates the sender of a body that could not be read. Without the body no signature can be verified, so only a
-/// shared secret counts.
+/// The error of a signed body that could not be read: without the body no signature can be verified.
 fn without_its_body<'a>(
     known: Result<Authenticated<'a>, Error>,
     unread: Option<&Error>,

@@ -122,7 +122,7 @@ impl fmt::Display for AuthenticatedBy<'_> {
     }
 }
 
-impl Authenticated<'_> {
+impl<'a> Authenticated<'a> {
     /// The bytes of the body. If the signature covers only part of it, that part. After [`Authenticated::decoded`],
     /// decompressed.
     pub fn body(&self) -> &[u8] {
@@ -177,6 +177,13 @@ impl Authenticated<'_> {
             Scheme::Basic | Scheme::Bearer | Scheme::Certified(_) | Scheme::StandardWebhooks => false,
         };
         is_credential(name) || self.schemes.iter().any(names)
+    }
+
+    /// The same delivery with the body of `request`, which arrived after its headers had authenticated the sender. A
+    /// signature covers the body that it was verified with, so nothing changes for one.
+    #[must_use]
+    pub fn with_body_of(self, request: &'a Request) -> Self {
+        if self.by.scheme.is_signature() { self } else { Authenticated { request, ..self } }
     }
 
     /// Calls `ask` with a delivery of the same sender that has another body and one header less. This explains a
@@ -258,6 +265,12 @@ pub fn verify<'a>(
     let signs_only = schemes.iter().all(|scheme| scheme.is_signature());
     let any = (policy.query == Query::Any && !signs_only).then_some(QUERY);
     shown.chain(any).filter(|scheme| !scheme.is_signature()).find_map(prove).ok_or(AuthError::Refused)
+}
+
+/// Whether a request has a signature of one of `schemes`, valid or not. If it has none, its headers and its query decide
+/// whether its sender is authenticated, and its body does not matter. `listed` is [`Access::listed`].
+pub fn is_signed(request: &Request, schemes: &[Scheme<'_>], listed: &[String]) -> bool {
+    schemes.iter().any(|scheme| scheme.is_presented(&request.headers, listed))
 }
 
 /// Whether the senders with these schemes may send a password only after a challenge. That applies to senders that can

@@ -42,7 +42,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest pause inside a response.
 const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much is read or written in one call, in bytes.
+/// How much is read in one call, in bytes.
 const CHUNK: u64 = 64 * 1024;
 
 /// The most that `blocking-write-and-flush` accepts, in bytes. More causes a trap.
@@ -52,9 +52,10 @@ struct Component;
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, response_out: ResponseOutparam) {
-        let mut host = Wasi { arrived: monotonic_clock::now() };
-        let request = read_request(&request, &host);
-        let (reply, line) = pipeline::handle(&mut host, &request);
+        let arrived = monotonic_clock::now();
+        let head = read_head(&request);
+        let mut host = Wasi { arrived, incoming: Some(request) };
+        let (reply, line) = pipeline::handle(&mut host, &head);
         answer(response_out, reply);
         // The log follows the reply, so that the sender never waits for a slow log.
         if let Some(line) = line {
@@ -67,6 +68,8 @@ impl Guest for Component {
 struct Wasi {
     /// When the request arrived, by the monotonic clock.
     arrived: u64,
+    /// The request, until its body is read.
+    incoming: Option<IncomingRequest>,
 }
 
 impl Wasi {
@@ -97,6 +100,11 @@ impl Host for Wasi {
     fn variables(&self) -> Result<Vec<String>, VariableError> {
         let pairs = store::get_all().map_err(|_| VariableError)?;
         Ok(pairs.into_iter().map(|(name, _)| name).collect())
+    }
+
+    fn body(&mut self, until: Duration) -> Option<Result<Vec<u8>, ReadError>> {
+        let end = self.at(until);
+        Some(self.incoming.take().map_or(Err(ReadError::Broken), |request| read_body(&request, end)))
     }
 
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>) {
@@ -205,11 +213,12 @@ impl Exchange {
         let _ = options.set_first_byte_timeout(Some(left));
         let _ = options.set_between_bytes_timeout(Some(left.min(nanos(BETWEEN_BYTES_TIMEOUT))));
 
-        // The body is written after `handle`: before that, the runtime accepts only the first piece.
-        let response = outgoing_handler::handle(request, Some(options)).map_err(send_error)?;
+        // As much of the body as the stream has room for is written before `handle`, so that head and body leave together.
+        // Otherwise a second small packet waits for the acknowledgement of the first one, which takes up to 40 ms.
         let stream = body.write().map_err(malformed)?;
-        let upload = Upload { stream, body, bytes: outbound.body.unwrap_or_default(), sent: 0 };
-        Ok(Exchange { upload: Some(upload), download: None, response, read_max: outbound.read_max })
+        let upload = Upload { stream, body, bytes: outbound.body.unwrap_or_default(), sent: 0 }.step();
+        let response = outgoing_handler::handle(request, Some(options)).map_err(send_error)?;
+        Ok(Exchange { upload, download: None, response, read_max: outbound.read_max })
     }
 
     /// Adds the pollables to wait for before the next step.
@@ -256,7 +265,7 @@ impl Upload {
             };
             let room = match self.stream.check_write() {
                 Ok(0) => return Some(self),
-                Ok(room) => usize::try_from(room.min(CHUNK)).unwrap_or(usize::MAX),
+                Ok(room) => usize::try_from(room).unwrap_or(usize::MAX),
                 Err(_) => return None,
             };
             let piece = rest.get(..room).unwrap_or(rest);
@@ -325,8 +334,8 @@ fn send_error(code: ErrorCode) -> SendError {
     }
 }
 
-/// Reads a request. If its body cannot be read, the request is returned without it.
-fn read_request(request: &IncomingRequest, host: &Wasi) -> Request {
+/// Reads a request without its body.
+fn read_head(request: &IncomingRequest) -> Request {
     let method = match request.method() {
         WasiMethod::Get => Method::Get,
         WasiMethod::Head => Method::Head,
@@ -339,13 +348,7 @@ fn read_request(request: &IncomingRequest, host: &Wasi) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let (path, query) = (path.to_owned(), query.to_owned());
     let headers = Headers::new(request.headers().entries());
-    let read = pipeline::body_timeout(method, &path).map(|timeout| read_body(request, host.at(timeout)));
-    let (body, problem) = match read {
-        Some(Ok(body)) => (body, None),
-        Some(Err(problem)) => (Vec::new(), Some(problem)),
-        None => (Vec::new(), None),
-    };
-    Request { method, path, query, headers, body, problem }
+    Request { method, path, query, headers, body: Vec::new(), problem: None }
 }
 
 fn read_body(request: &IncomingRequest, end: u64) -> Result<Vec<u8>, ReadError> {

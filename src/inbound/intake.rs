@@ -4,17 +4,17 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::route::{self, By, Delivery, Endpoint};
+use super::route::By;
 use crate::auth::{Authenticated, Hmac, Scheme};
 #[cfg(not(feature = "templates"))]
 use crate::config::Problem;
-use crate::config::{ConfigError, Control, Grouping};
+use crate::config::{ConfigError, Grouping};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
-use crate::http::{BODY_TIMEOUT, Method, StatusCode};
+use crate::http::StatusCode;
 use crate::mapping::{MapError, Mapped};
 use crate::runtime::Host;
-use crate::sources::{SOURCES, Source};
+use crate::sources::Source;
 #[cfg(feature = "templates")]
 use crate::{auth::SHARED_SECRET, config};
 
@@ -201,19 +201,6 @@ impl Mapper<'_> {
             },
             Mapper::Source { source, grouped } => source.map_for(*grouped)(delivery),
         }
-    }
-}
-
-/// The time that a body may take to arrive, or `None` if no endpoint reads a body for this method and path. A body gets
-/// no more time than its sender waits for the reply.
-pub fn body_timeout(method: Method, path: &str) -> Option<Duration> {
-    match route::route(SOURCES, method, path) {
-        Ok(Endpoint::Deliver(Delivery { by: By::Source(source), .. })) => {
-            Some(deadline(source.patience).min(BODY_TIMEOUT))
-        }
-        Ok(Endpoint::Deliver(_) | Endpoint::Control { control: Control::Act, .. }) => Some(BODY_TIMEOUT),
-        // A slow body must not keep an instance busy for nothing.
-        _ => None,
     }
 }
 

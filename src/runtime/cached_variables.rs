@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::{Host, Step, VariableError};
+use crate::http::ReadError;
 
 /// A host that reads each variable once: a read can be a call to a vault.
 pub struct CachedVariables<'a> {
@@ -42,6 +43,10 @@ impl Host for CachedVariables<'_> {
 
     fn variables(&self) -> Result<Vec<String>, VariableError> {
         self.host.variables()
+    }
+
+    fn body(&mut self, until: Duration) -> Option<Result<Vec<u8>, ReadError>> {
+        self.host.body(until)
     }
 
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>) {

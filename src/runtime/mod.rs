@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::http::{Method, Url};
+use crate::http::{Method, ReadError, Url};
 
 mod cached_variables;
 pub mod lanes;
@@ -33,6 +33,13 @@ pub trait Host {
     /// Returns [`VariableError`] if the store failed. The store resolves every value to list them, so one value that it
     /// cannot resolve is enough.
     fn variables(&self) -> Result<Vec<String>, VariableError>;
+
+    /// Reads the body of this request, until [`Host::elapsed`] reaches `until` at the latest. Returns `None` if
+    /// [`Request::body`](crate::http::Request) has it already. A body is read once.
+    fn body(&mut self, until: Duration) -> Option<Result<Vec<u8>, ReadError>> {
+        let _ = until;
+        None
+    }
 
     /// Runs `lanes` sequences of requests concurrently. The requests of one lane run one after the other.
     ///

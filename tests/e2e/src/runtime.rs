@@ -3,14 +3,16 @@
 //! It links the interfaces of the `wasi:http/proxy` world and the variable store, like `wasmtime serve` without
 //! `-Scli`. Each request gets its own instance, as on Spin.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
 use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
 use wasmtime::{Config, Engine, ResourceLimiter, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -104,6 +106,8 @@ pub struct Reply {
 pub struct Sent {
     pub url: String,
     pub timeouts: [Option<Duration>; 3],
+    /// How many bytes of its body were there when it was handed over, and whether that was all.
+    pub ready: (usize, bool),
 }
 
 impl World {
@@ -391,6 +395,51 @@ struct Outside {
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
+/// How much of a request's body can be read without waiting, and whether that is all; the request still has all of it.
+fn with_ready(request: hyper::Request<WasiBody>) -> (hyper::Request<WasiBody>, (usize, bool)) {
+    let (head, mut body) = request.into_parts();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let (mut frames, mut bytes, mut whole) = (Vec::new(), 0, false);
+    loop {
+        match Pin::new(&mut body).poll_frame(&mut context) {
+            std::task::Poll::Ready(Some(frame)) => {
+                bytes += frame.as_ref().ok().and_then(|frame| frame.data_ref()).map_or(0, Bytes::len);
+                frames.push(frame);
+            }
+            std::task::Poll::Ready(None) => {
+                whole = true;
+                break;
+            }
+            std::task::Poll::Pending => break,
+        }
+    }
+    let rest = (!whole).then_some(body);
+    let body = Replayed { frames: frames.into(), rest };
+    (hyper::Request::from_parts(head, body.boxed_unsync()), (bytes, whole))
+}
+
+/// A body whose first frames were read already.
+struct Replayed {
+    frames: VecDeque<Result<hyper::body::Frame<Bytes>, HttpError>>,
+    rest: Option<WasiBody>,
+}
+
+impl hyper::body::Body for Replayed {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, HttpError>>> {
+        match (self.frames.pop_front(), &mut self.rest) {
+            (Some(frame), _) => std::task::Poll::Ready(Some(frame)),
+            (None, Some(rest)) => Pin::new(rest).poll_frame(context),
+            (None, None) => std::task::Poll::Ready(None),
+        }
+    }
+}
+
 /// PagerDuty's answer to an accepted event.
 fn accepted() -> (hyper::Response<WasiBody>, Finished) {
     let body = Full::new(Bytes::from_static(br#"{"status":"success","message":"Event processed"}"#));
@@ -405,14 +454,16 @@ type Answered = Result<(hyper::Response<WasiBody>, Finished), HttpError>;
 impl WasiHttpHooks for Outside {
     fn send_request(
         &mut self,
-        mut request: hyper::Request<WasiBody>,
+        request: hyper::Request<WasiBody>,
         options: Option<RequestOptions>,
         _finished: Finished,
     ) -> Box<dyn Future<Output = Answered> + Send> {
         let timeouts = options.map_or([None; 3], |options| {
             [options.connect_timeout, options.first_byte_timeout, options.between_bytes_timeout]
         });
-        self.sent.lock().unwrap().push(Sent { url: request.uri().to_string(), timeouts });
+        let (request, ready) = with_ready(request);
+        let mut request = request;
+        self.sent.lock().unwrap().push(Sent { url: request.uri().to_string(), timeouts, ready });
         match &self.egress {
             Egress::Open => {}
             Egress::Denied => return Box::new(async { Err(HttpError::HttpRequestDenied) }),

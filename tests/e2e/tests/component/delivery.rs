@@ -447,9 +447,10 @@ fn a_delivery_too_large_to_read_pages_where_its_sender_is_known_without_its_body
             (&event["payload"]["summary"], &event["dedup_key"]),
             (&summary.into(), &"alertmanager:unmapped".into())
         );
+        // Without a signature, the body of a stranger is not read.
         let stranger = Call::stranger("POST", "/alertmanager", large.clone());
         let reply = relay(Flavour::Spin).call(&world, stranger).await.expect("an answer");
-        assert_eq!((reply.status, pagerduty.received().len()), (413, 1));
+        assert_eq!((reply.status, pagerduty.received().len()), (401, 1));
         let signed = Call::stranger("POST", "/grafana", large).header("x-grafana-alerting-signature", "00");
         let reply = relay(Flavour::Spin).call(&world, signed).await.expect("an answer");
         assert_eq!((reply.status, pagerduty.received().len()), (413, 1));
@@ -827,6 +828,20 @@ fn an_event_of_half_a_megabyte_arrives_whole() {
         let reply = relay(Flavour::Spin).call(&World::new(&pagerduty.url()), call).await.expect("an answer");
         assert_eq!(reply.status, 202, "{}", reply.json());
         assert_eq!(pagerduty.received()[0].event["payload"]["custom_details"], details);
+        assert!(reply.sent[0].ready.1, "{:?} bytes came with the head", reply.sent[0].ready.0);
+    });
+}
+
+#[test]
+fn the_body_of_an_event_is_handed_over_with_its_head() {
+    run(async {
+        let pagerduty = PagerDuty::start().await;
+        let reply = post(&World::new(&pagerduty.url()), group(3)).await;
+        for (sent, received) in reply.sent.iter().zip(pagerduty.received()) {
+            // With the routing key, the event has the same length whatever it is sent with.
+            assert!(sent.ready.1, "{} bytes of {} came with the head", sent.ready.0, received.event);
+        }
+        assert_eq!(reply.sent.len(), 3);
     });
 }
 

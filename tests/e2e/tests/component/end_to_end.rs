@@ -292,7 +292,9 @@ fn a_body_that_breaks_off_is_refused() {
             Err(wasmtime_wasi_http::Error::ConnectionTerminated),
         ];
         let body = http_body_util::StreamBody::new(Frames(frames.into_iter().collect())).boxed_unsync();
-        let request = hyper::Request::post("http://relay.test/events").body(body).expect("a request");
+        let request = hyper::Request::post("http://relay.test/alertmanager");
+        let request = request.header("authorization", format!("Bearer {SECRET}"));
+        let request = request.body(body).expect("a request");
         let world = World::new("http://127.0.0.1:1/v2/enqueue");
         let reply = relay(Flavour::Spin).handle(&world, request).await.expect("an answer");
         assert_eq!((reply.status, reply.json()["detail"].clone()), (503, "the request body ended early".into()));
@@ -316,11 +318,17 @@ fn a_body_that_does_not_end_is_given_up() {
 }
 
 #[test]
-fn an_endpoint_without_a_body_does_not_wait_for_one() {
+fn an_endpoint_does_not_wait_for_a_body_that_it_does_not_need() {
     run(async {
-        for (method, path, status) in
-            [("POST", "/no/such/path", 404), ("GET", "/health", 200), ("POST", "/health", 405), ("GET", "/check", 401)]
-        {
+        for (method, path, status) in [
+            ("POST", "/no/such/path", 404),
+            ("GET", "/health", 200),
+            ("POST", "/health", 405),
+            ("GET", "/check", 401),
+            ("POST", "/alertmanager", 401),
+            ("POST", "/custom/none", 503),
+            ("POST", "/preview/github", 401),
+        ] {
             let body = http_body_util::StreamBody::new(Endless).boxed_unsync();
             let url = format!("http://relay.test{path}");
             let request = hyper::Request::builder().method(method).uri(url).body(body).expect("a request");
