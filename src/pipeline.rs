@@ -103,7 +103,7 @@ fn administer(
     if let Some(problem) = request.problem {
         return Err(problem.into());
     }
-    let config = config::load(host, control.slug(), SHARED_SECRET)?;
+    let config = config::load(host, control.slug(), SHARED_SECRET, !control.opens_to_shared_secret())?;
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
     config::check_own_secret(host, &config)?;
     let (known, undecoded) = known.decoded();
@@ -145,7 +145,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let unread = readable(request)?;
     let (hmac, deadline) = (intake.hmac(), intake.deadline());
     let schemes = intake.schemes(hmac.as_ref());
-    let config = config::load(host, intake.slug(), &schemes)?;
+    let config = config::load(host, intake.slug(), &schemes, intake.own_secret())?;
 
     let delivery = authenticate(host, request, &schemes, &config, deadline);
     let delivery = delivery.map_err(|error| refusal(error, &intake, &schemes, request, to));
@@ -155,6 +155,10 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     report.proof = Some(delivery.authenticated_by().to_string());
     // Not before authentication: an unauthenticated path can contain anything, even a misplaced secret.
     report.service = to.service.map(str::to_owned);
+    if intake.own_secret() {
+        config::check_not_shared(host, &config)?;
+    }
+    config::check_service(host, intake.slug(), to.service)?;
     let target = config::target(host, to.service)?;
     report
         .warnings
