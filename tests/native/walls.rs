@@ -10,7 +10,7 @@ use pagerelay::pagerduty::event::DedupKey;
 use pagerelay::pipeline;
 use pagerelay::sources::{self, SOURCES};
 use pagerelay::{json as encoding, text};
-use pagerelay_support::{SECRET, credentials};
+use pagerelay_support::{SECRET, credentials, secret_for};
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
@@ -24,9 +24,9 @@ const HIDDEN: [char; 12] = [
 /// An alert that `/formatted` accepts.
 const FORMATTED: &str = r#"{"alert_uid": "disk", "title": "Disk full", "state": "alerting"}"#;
 
-/// A request with the shared secret as a bearer token.
+/// A request with the secret of its path as a bearer token.
 fn known(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
-    let bearer = format!("Bearer {SECRET}");
+    let bearer = format!("Bearer {}", secret_for(target));
     let headers: Vec<(&str, &str)> = [("authorization", bearer.as_str())].into_iter().chain(headers.to_vec()).collect();
     stranger(method, target, &headers, body)
 }
@@ -167,7 +167,7 @@ fn the_playground_is_sent_only_to_clients_that_accept_gzip() {
 /// Every source with a secret that fits it, and a template whose senders sign.
 #[test]
 fn the_secret_in_the_query_opens_nothing_that_only_a_signature_should_open() {
-    let target = |path: &str| format!("{path}?token={SECRET}");
+    let target = |path: &str| format!("{path}?token={}", secret_for(path));
     let mut closed = Vec::new();
     for source in SOURCES {
         let mut host = Accepting::new();
