@@ -11,7 +11,7 @@ use crate::secret::{Rotation, Secret};
 pub const SECRET_MIN_BYTES: usize = 16;
 
 /// The variable of the secret for all sources without a secret of their own.
-const SHARED: &str = "webhook_secret";
+pub(super) const SHARED: &str = "webhook_secret";
 
 /// Words that mark a placeholder for a secret.
 const PLACEHOLDERS: &[&str] = &[

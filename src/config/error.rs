@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::access::SECRET_MIN_BYTES;
+use super::access::{SECRET_MIN_BYTES, SHARED};
 use super::pagerduty::ALERTS_END;
 use super::services::DEFAULT_SERVICE;
 use super::target::ROUTING_KEY_CHARS;
@@ -81,7 +81,7 @@ impl fmt::Display for ConfigError {
             Problem::KeyIsRestKey => f.write_str("holds a REST API key; use an integration key"),
             Problem::KeyIsUrl => f.write_str("holds a URL; use the integration key alone"),
             Problem::OwnUnset => {
-                f.write_str("is not set; set it, because `webhook_secret` is not accepted for this path")
+                write!(f, "is not set; set it, because `{SHARED}` is not accepted for this path")
             }
             Problem::SecretIsPublicKey => {
                 f.write_str("holds a public key, but this source's senders use a shared secret")

@@ -23,7 +23,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "webhook_secret",
         secret: true,
-        description: "Authenticates senders to every source that has no secret of its own, except `/events`. At least 16 characters",
+        description: "Authenticates senders to every source that has no secret of its own and does not require one. At least 16 characters",
     },
     Variable {
         name: "webhook_secret_previous",

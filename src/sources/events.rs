@@ -67,6 +67,7 @@ pub const SOURCE: Source = Source {
         triggers: "`trigger`",
         resolves: "`resolve`",
         steps: "Set the events URL of your program or its PagerDuty library to {url}.\n\
+                Set variable `secret_events`. This path does not accept `webhook_secret`.\n\
                 Send the secret in header `Authorization: Bearer <secret>` or `X-Webhook-Secret: <secret>`.\n\
                 What it sends as `routing_key` is not looked at.",
         template: None,

@@ -25,21 +25,21 @@ const HIDDEN: [char; 12] = [
 const FORMATTED: &str = r#"{"alert_uid": "disk", "title": "Disk full", "state": "alerting"}"#;
 
 /// A request with the secret of its path as a bearer token.
-fn known(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+pub(crate) fn known(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
     let bearer = format!("Bearer {}", secret_for(target));
     let headers: Vec<(&str, &str)> = [("authorization", bearer.as_str())].into_iter().chain(headers.to_vec()).collect();
     stranger(method, target, &headers, body)
 }
 
 /// A request with these headers only.
-fn stranger(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+pub(crate) fn stranger(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
     let (path, query) = (path.to_owned(), query.to_owned());
     Request { method, path, query, headers: Headers::new(headers), body: body.to_vec(), problem: None }
 }
 
-fn handle(host: &mut Accepting, request: &Request) -> (Reply, Value) {
+pub(crate) fn handle(host: &mut Accepting, request: &Request) -> (Reply, Value) {
     let (reply, _) = pipeline::handle(host, request);
     let body = serde_json::from_slice(&reply.body).unwrap_or_default();
     (reply, body)
@@ -207,7 +207,7 @@ fn the_secret_in_the_query_opens_no_template_whose_senders_sign() {
 }
 
 /// A host with the secrets of the control endpoints.
-fn operated() -> Accepting {
+pub(crate) fn operated() -> Accepting {
     let mut host = Accepting::new();
     host.variables.insert("secret_act", "acting-needs-its-own-secret-4c1e");
     host.variables.insert("secret_check", "checking-needs-its-own-secret-9b");

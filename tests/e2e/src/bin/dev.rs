@@ -144,7 +144,7 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
         let name = format!("secret_{}", source.slug);
         let secret = world.variables.get(&name).map_or("", String::as_str);
         let user = format!("$SPIN_VARIABLE_{}", name.to_ascii_uppercase());
-        let secret = if secret.starts_with("dev-") { secret } else { &user };
+        let secret = if secret.starts_with("dev-") { secret } else { user.as_str() };
         say(&format!("{} accepts only its own secret {secret}.", server.url(&format!("/{}", source.slug))));
     }
     let slugs: Vec<&str> = sources::SOURCES.iter().map(|source| source.slug).collect();
