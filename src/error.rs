@@ -122,6 +122,9 @@ impl Error {
             Error::Auth(AuthError::Certificate(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Auth(AuthError::Refused) | Error::Challenge => StatusCode::UNAUTHORIZED,
             Error::Blocked { .. } | Error::Misdirected { .. } => StatusCode::BAD_GATEWAY,
+            Error::Config(ConfigError { problem: Problem::DefaultUnlisted | Problem::ServiceUnlisted, .. }) => {
+                StatusCode::FORBIDDEN
+            }
             Error::Config(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::CrossSite | Error::Handshake { problem: HandshakeError::Unlisted, .. } => StatusCode::FORBIDDEN,
             Error::Handshake { problem: HandshakeError::Refused | HandshakeError::Unreachable, .. } => {

@@ -100,7 +100,7 @@ fn administer(
 ) -> Result<Reply, Error> {
     report.ended("read", host);
     report.source = Some(control.slug().to_owned());
-    let config = config::load(host, control.slug(), SHARED_SECRET)?;
+    let config = config::load(host, control.slug(), SHARED_SECRET, !control.opens_to_shared_secret())?;
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
     config::check_own_secret(host, &config)?;
     // A check needs no body.
@@ -147,7 +147,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     }
     let (hmac, deadline) = (intake.hmac(), intake.deadline());
     let schemes = intake.schemes(hmac.as_ref());
-    let config = config::load(host, intake.slug(), &schemes)?;
+    let config = config::load(host, intake.slug(), &schemes, intake.own_secret())?;
 
     let authenticate = |host: &mut dyn Host, request| {
         let known = authenticate(host, request, &schemes, &config, deadline);
@@ -165,6 +165,10 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     report.proof = Some(delivery.authenticated_by().to_string());
     // Not before authentication: an unauthenticated path can contain anything, even a misplaced secret.
     report.service = to.service.map(str::to_owned);
+    if intake.own_secret() {
+        config::check_not_shared(host, &config)?;
+    }
+    config::check_service(host, intake.slug(), to.service)?;
     let target = config::target(host, to.service)?;
     report
         .warnings

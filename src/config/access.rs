@@ -11,7 +11,7 @@ use crate::secret::{Rotation, Secret};
 pub const SECRET_MIN_BYTES: usize = 16;
 
 /// The variable of the secret for all sources without a secret of their own.
-const SHARED: &str = "webhook_secret";
+pub(super) const SHARED: &str = "webhook_secret";
 
 /// Words that mark a placeholder for a secret.
 const PLACEHOLDERS: &[&str] = &[
@@ -39,13 +39,14 @@ pub struct Config {
     pub variable: String,
 }
 
-/// Reads the secrets and requirements of `source`, whose senders have these schemes.
+/// Reads the secrets and requirements of `source`, whose senders have these schemes. With `own_secret`, the secret for
+/// all sources is not accepted instead of the source's own.
 ///
 /// # Errors
 /// Returns [`ConfigError`] if the source has no usable secret or its settings are invalid. It then accepts nothing. The
 /// reply names the variable even to senders that are not authenticated, because nobody can authenticate until it is
 /// fixed.
-pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Config, ConfigError> {
+pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>], own_secret: bool) -> Result<Config, ConfigError> {
     let certified = schemes.iter().find_map(|scheme| match scheme {
         Scheme::Certified(certified) => Some(*certified),
         _ => None,
@@ -54,9 +55,7 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
     let own = format!("secret_{source}");
     let (name, current) = match get(host, &own)? {
         Some(secret) => (own, Some(secret)),
-        None if Control::ALL.iter().any(|known| known.slug() == source && !known.opens_to_shared_secret()) => {
-            (own, None)
-        }
+        None if own_secret => (own, None),
         None => (SHARED.to_owned(), get(host, SHARED)?),
     };
     let check = |name: &str, value: String| {
@@ -73,7 +72,7 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
         }
         // Signatures for the listed names need no secret.
         None if certified.is_some_and(|certified| certified.built_in) && !listed.is_empty() => None,
-        None => return Err(error(&name, Problem::Unset)),
+        None => return Err(error(&name, if own_secret { Problem::OwnUnset } else { Problem::Unset })),
     };
     let policy = policy(host, source, schemes)?;
     Ok(Config { secrets, policy, listed, variable: name })
@@ -85,13 +84,27 @@ pub fn load(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Con
 /// # Errors
 /// Returns [`ConfigError`] if another variable has the same value. The endpoint then accepts nothing.
 pub fn check_own_secret(host: &dyn Host, config: &Config) -> Result<(), ConfigError> {
-    let own = config.variable.as_str();
-    let Some(secrets) = config.secrets.as_ref().filter(|_| own != SHARED) else { return Ok(()) };
-    let previous = format!("{own}_previous");
     // A store that does not list its variables still has these.
     let mut others = vec![SHARED.to_owned(), format!("{SHARED}_previous"), "api_token".to_owned()];
     others.extend(Control::ALL.map(|control| format!("secret_{}", control.slug())));
     others.extend(host.variables().unwrap_or_default().into_iter().filter(|name| name.starts_with("secret_")));
+    differs(host, config, &others)
+}
+
+/// Checks that the own secret of a source is not the shared secret: every sender knows that. It reads only the shared
+/// secrets, because each read can be a call to a vault. Call it only for authenticated requests.
+///
+/// # Errors
+/// Returns [`ConfigError`] if the values are the same. The source then accepts nothing.
+pub fn check_not_shared(host: &dyn Host, config: &Config) -> Result<(), ConfigError> {
+    differs(host, config, &[SHARED.to_owned(), format!("{SHARED}_previous")])
+}
+
+/// Checks that an endpoint's own secret has another value than the variables `others`.
+fn differs(host: &dyn Host, config: &Config, others: &[String]) -> Result<(), ConfigError> {
+    let own = config.variable.as_str();
+    let Some(secrets) = config.secrets.as_ref().filter(|_| own != SHARED) else { return Ok(()) };
+    let previous = format!("{own}_previous");
     for other in others.iter().filter(|other| **other != own && **other != previous) {
         // Without its value, it opens nothing.
         let Ok(Some(value)) = get(host, other) else { continue };

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::access::SECRET_MIN_BYTES;
+use super::access::{SECRET_MIN_BYTES, SHARED};
 use super::pagerduty::ALERTS_END;
+use super::services::DEFAULT_SERVICE;
 use super::target::ROUTING_KEY_CHARS;
 
 /// The length of a REST API key. People often paste one here by mistake.
@@ -25,12 +26,16 @@ pub enum Problem {
     ApiUrl,
     /// A setting that is not one of these words.
     Choice(&'static str),
+    /// The list of services does not contain the service of a path without a service name.
+    DefaultUnlisted,
     /// Not in the shape of a routing key.
     KeyShape,
     /// A REST API key instead of a routing key.
     KeyIsRestKey,
     /// A URL instead of a routing key.
     KeyIsUrl,
+    /// Unset, and the shared secret is not accepted instead.
+    OwnUnset,
     /// A public key, although the senders use a shared secret.
     SecretIsPublicKey,
     /// A secret with the prefix of a key, but without a valid key.
@@ -39,10 +44,14 @@ pub enum Problem {
     SecretPlaceholder,
     /// A secret in the shape of a routing key.
     SecretIsRoutingKey,
-    /// The secret of a control endpoint that is another secret too.
+    /// An endpoint's own secret that is another secret too.
     SecretShared,
     /// A secret that is too short.
     SecretShort,
+    /// Not a list of services.
+    ServiceList,
+    /// The list of services does not contain this service.
+    ServiceUnlisted,
     /// A signature is required, but this source's senders cannot sign.
     SignatureUnknown,
     /// A token that is not a user's API key.
@@ -65,9 +74,15 @@ impl fmt::Display for ConfigError {
         match self.problem {
             Problem::ApiUrl => f.write_str("must be an https URL (plain http only on loopback)"),
             Problem::Choice(choices) => write!(f, "must be one of {choices}"),
+            Problem::DefaultUnlisted => {
+                write!(f, "does not list `{DEFAULT_SERVICE}`, the service of a path without a service name")
+            }
             Problem::KeyShape => write!(f, "is not a routing key ({ROUTING_KEY_CHARS} letters and digits)"),
             Problem::KeyIsRestKey => f.write_str("holds a REST API key; use an integration key"),
             Problem::KeyIsUrl => f.write_str("holds a URL; use the integration key alone"),
+            Problem::OwnUnset => {
+                write!(f, "is not set; set it, because `{SHARED}` is not accepted for this path")
+            }
             Problem::SecretIsPublicKey => {
                 f.write_str("holds a public key, but this source's senders use a shared secret")
             }
@@ -78,6 +93,11 @@ impl fmt::Display for ConfigError {
             }
             Problem::SecretShared => f.write_str("has the same value as another secret; give it a value of its own"),
             Problem::SecretShort => write!(f, "is too short; use at least {SECRET_MIN_BYTES} characters"),
+            Problem::ServiceList => write!(
+                f,
+                "must list services, separated by commas: lower-case words joined by single underscores, and `{DEFAULT_SERVICE}` for a path without a service name"
+            ),
+            Problem::ServiceUnlisted => f.write_str("does not list this service"),
             Problem::SignatureUnknown => f.write_str("requires a signature that this source's senders cannot make"),
             Problem::TokenIsOauth => f.write_str("holds an OAuth token; use a user API key"),
             Problem::TokenIsRoutingKey => f.write_str(

@@ -9,12 +9,14 @@ mod access;
 mod error;
 mod names;
 mod pagerduty;
+mod services;
 mod target;
 
-pub use self::access::{Config, SECRET_MIN_BYTES, check_own_secret, load};
+pub use self::access::{Config, SECRET_MIN_BYTES, check_not_shared, check_own_secret, load};
 pub use self::error::{ConfigError, Problem};
-pub use self::names::{Control, SETTINGS, VARIABLES, Variable};
+pub use self::names::{Control, SETTINGS, VARIABLES, Variable, is_service};
 pub use self::pagerduty::{api, elsewhere, events};
+pub use self::services::{DEFAULT_SERVICE, check_service, services};
 pub use self::target::{Grouping, Target, Unmapped, key, target};
 
 /// Reads a variable that contains a list of values, separated by commas.

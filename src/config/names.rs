@@ -1,5 +1,8 @@
 //! The names of variables.
 
+/// The longest service name, in bytes. It becomes part of a variable's name.
+const SERVICE_MAX_BYTES: usize = 64;
+
 /// A variable that every deployment declares in its `spin.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -14,13 +17,13 @@ pub struct Variable {
 /// The variables that every deployment needs, in the order of `spin.toml`.
 ///
 /// The relay also reads the sources' own variables, and, if a request's path names them, `secret_<source>` and
-/// `routing_key_<service>`, each with its `_previous`, and `require_signature_<source>`. [`Control`] endpoints have
-/// such variables too. Tests and the dev server set `events_url` and `api_url`.
+/// `routing_key_<service>`, each with its `_previous`, `require_signature_<source>` and `services_<source>`.
+/// [`Control`] endpoints have secrets too. Tests and the dev server set `events_url` and `api_url`.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "webhook_secret",
         secret: true,
-        description: "Authenticates senders to every source that has no secret of its own. At least 16 characters",
+        description: "Authenticates senders to every source that has no secret of its own and does not require one. At least 16 characters",
     },
     Variable {
         name: "webhook_secret_previous",
@@ -98,4 +101,15 @@ impl Control {
             Control::Check => true,
         }
     }
+}
+
+/// Whether a word can name a service or a template: it matches `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`, which Spin accepts as part of a variable's name. The name must not end
+/// in `previous`: the variable of such a service would be the previous key of another.
+pub fn is_service(word: &str) -> bool {
+    word.len() <= SERVICE_MAX_BYTES
+        && word.rsplit('_').next() != Some("previous")
+        && word.split('_').all(|part| {
+            part.starts_with(|c: char| c.is_ascii_lowercase())
+                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        })
 }

@@ -38,7 +38,7 @@ fn page_json(source: &'static Source) -> Value {
         ("docs", (*docs).into()),
         ("opens", setup.triggers.into()),
         ("closes", setup.resolves.into()),
-        ("secret", vec![["secret_", slug].concat(), "webhook_secret".to_owned()].into()),
+        ("secret", secrets(source).into()),
         ("steps", setup.steps.lines().map(Value::from).collect()),
         ("schemes", schemes.iter().map(|scheme| scheme_json(*scheme)).collect()),
     ]);
@@ -46,6 +46,12 @@ fn page_json(source: &'static Source) -> Value {
         members.insert("template".into(), template.into());
     }
     page
+}
+
+/// The variables of the secret, in the order in which the relay reads them.
+fn secrets(source: &Source) -> Vec<String> {
+    let shared = (!source.own_secret).then(|| "webhook_secret".to_owned());
+    [["secret_", source.slug].concat()].into_iter().chain(shared).collect()
 }
 
 /// A scheme, for programs.
@@ -104,7 +110,8 @@ pub fn page(source: &Source) -> String {
     let Source { slug, name, docs, setup, .. } = source;
     let mut page =
         format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> to use variable `routing_key_<service>`\n");
-    let _ = writeln!(page, "Secret: variable `secret_{slug}`, else `webhook_secret`; at least 16 characters");
+    let secrets: Vec<String> = secrets(source).iter().map(|name| format!("`{name}`")).collect();
+    let _ = writeln!(page, "Secret: variable {}; at least 16 characters", secrets.join(", else "));
     for scheme in source.schemes {
         let _ = writeln!(page, "Authentication: {}", way(*scheme));
     }

@@ -111,6 +111,11 @@ impl Intake {
         }
     }
 
+    /// Whether the secret for all sources is not accepted.
+    pub fn own_secret(&self) -> bool {
+        self.source().is_some_and(|source| source.own_secret)
+    }
+
     /// When the reply is due, counted from the delivery's arrival.
     pub fn deadline(&self) -> Duration {
         match self {

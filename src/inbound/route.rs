@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use crate::config::Control;
+use crate::config::{Control, is_service};
 use crate::http::Method;
 use crate::sources::{self, Source};
-
-/// The longest service name, in bytes. It becomes part of a variable's name.
-const SERVICE_MAX_BYTES: usize = 64;
 
 /// The path of the users' own mappings.
 const CUSTOM: &str = "custom";
@@ -198,15 +195,4 @@ fn before_path<'a>(rest: &'a str, paths: &[&str]) -> Option<&'a str> {
 /// Splits a path into its first word and the rest.
 fn split(path: &str) -> (&str, Option<&str>) {
     path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)))
-}
-
-/// Matches `[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*`, which Spin accepts as part of a variable's name. The name must not end
-/// in `previous`: the variable of such a service would be the previous key of another.
-pub fn is_service(word: &str) -> bool {
-    word.len() <= SERVICE_MAX_BYTES
-        && word.rsplit('_').next() != Some("previous")
-        && word.split('_').all(|part| {
-            part.starts_with(|c: char| c.is_ascii_lowercase())
-                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        })
 }

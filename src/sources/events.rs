@@ -32,8 +32,10 @@
 //!
 //! The sender's own `dedup_key`, unchanged, so that a program that moves behind the relay still closes the alerts that
 //! it opened before. A trigger without one gets `events:` and the SHA-256 of the whole event. PagerDuty would generate
-//! a random key instead; with the hash, a repeated delivery does not page twice. The reply contains the key. A sender
-//! can name any alert of the same service in this way: give senders that must not affect each other's alerts separate
+//! a random key instead; with the hash, a repeated delivery does not page twice. The reply contains the key.
+//!
+//! A sender can name any alert of the same service in this way, also one of another source. So only `secret_events`
+//! authenticates senders, never `webhook_secret`, which every vendor has. Variable `services_events` limits the
 //! services.
 //!
 //! # Not mapped
@@ -60,10 +62,12 @@ pub const SOURCE: Source = Source {
     name: "PagerDuty Events API v2",
     docs: "https://developer.pagerduty.com/docs/events-api-v2/trigger-events/",
     schemes: SHARED_SECRET,
+    own_secret: true,
     setup: Setup {
         triggers: "`trigger`",
         resolves: "`resolve`",
         steps: "Set the events URL of your program or its PagerDuty library to {url}.\n\
+                Set variable `secret_events`. This path does not accept `webhook_secret`.\n\
                 Send the secret in header `Authorization: Bearer <secret>` or `X-Webhook-Secret: <secret>`.\n\
                 What it sends as `routing_key` is not looked at.",
         template: None,

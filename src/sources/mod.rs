@@ -64,6 +64,9 @@ pub struct Source {
     pub docs: &'static str,
     /// The schemes that this sender can use, strongest first.
     pub schemes: &'static [Scheme<'static>],
+    /// Whether only `secret_<slug>` authenticates senders, never the secret for all sources. True if the payload names
+    /// dedup keys freely: such a sender can resolve the alerts of every other source.
+    pub own_secret: bool,
     /// Setup instructions for the vendor.
     pub setup: Setup,
     /// Maps the payload to events. It is a pure function of the delivery's bytes.
@@ -99,6 +102,7 @@ impl Source {
         name: "",
         docs: "",
         schemes: SHARED_SECRET,
+        own_secret: false,
         setup: Setup { triggers: "", resolves: "", steps: "", template: None },
         map: |_| Ok(Mapped::default()),
         map_group: None,

@@ -12,7 +12,7 @@ use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity};
 use pagerelay::pagerduty::storm;
 use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
-use pagerelay_support::{SECRET, fixtures};
+use pagerelay_support::{SECRET, fixtures, secret_for};
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
@@ -160,7 +160,7 @@ fn request(path: &str, body: Vec<u8>) -> Request {
         path: path.to_owned(),
         query: String::new(),
         headers: Headers::new([
-            ("authorization".to_owned(), format!("Bearer {SECRET}").into_bytes()),
+            ("authorization".to_owned(), format!("Bearer {}", secret_for(path)).into_bytes()),
             ("cf-webhook-auth".to_owned(), SECRET.into()),
         ]),
         body,
@@ -270,7 +270,7 @@ fn a_body_of_more_than_50_000_values_is_too_large_to_map() {
 #[test]
 fn the_events_that_an_explanation_makes_count_towards_its_limit() {
     let members: Vec<String> = (0..60).map(|n| format!("\"member{n}\": \"text\"")).collect();
-    let request = request("/events", format!("{{{}}}", members.join(",")).into_bytes());
+    let request = request("/formatted", format!("{{{}}}", members.join(",")).into_bytes());
     // How many events a run makes, and whether one explanation has room for all its runs.
     for (count, complete) in [(1, true), (40, false)] {
         let (runs, made) = (Cell::new(0), Cell::new(0));

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pagerelay::runtime::{Host, HttpResponse, Step, VariableError};
-use pagerelay_support::{SECRET, SERVICE_KEY};
+use pagerelay_support::{OWN_SECRET, SECRET, SERVICE_KEY, own_secrets};
 use serde_json::Value;
 
-/// A host with two variables, whose PagerDuty gives every event the same status and confirms it.
+/// A host with a routing key and secrets for all sources, whose PagerDuty gives every event the same status and confirms it.
 pub(crate) struct Accepting {
     pub(crate) variables: BTreeMap<&'static str, &'static str>,
     /// The bodies that were sent.
@@ -17,8 +17,9 @@ pub(crate) struct Accepting {
 
 impl Accepting {
     pub(crate) fn new() -> Accepting {
-        let variables = [("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)];
-        Accepting { variables: variables.into(), sent: Vec::new(), status: 202 }
+        let mut variables = BTreeMap::from([("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)]);
+        variables.extend(own_secrets().map(|name| (&*name.leak(), OWN_SECRET)));
+        Accepting { variables, sent: Vec::new(), status: 202 }
     }
 }
 

@@ -16,6 +16,7 @@ mod lanes;
 mod licences;
 mod properties;
 mod readme;
+mod senders;
 mod sources;
 mod tidy;
 mod walls;

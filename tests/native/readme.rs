@@ -43,12 +43,17 @@ const PATTERNS: &[(&str, bool, &str)] = &[
     (
         "`secret_<source>`, `secret_<source>_previous`",
         true,
-        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. For a template, `<source>` is `custom_<name>`",
+        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`. For a template, `<source>` is `custom_<name>`",
     ),
     (
         "`require_signature_<source>`",
         false,
         "`off` (default); `on`: the source accepts only signatures, not the secret itself; `timestamped`: only signatures that include a timestamp",
+    ),
+    (
+        "`services_<source>`",
+        false,
+        "The services that the source may page, separated by commas or spaces: service names, and `default` for `/<source>` without a service name. Unset: every service. For a template, `<source>` is `custom_<name>`",
     ),
     (
         "`routing_key_<service>`, `routing_key_<service>_previous`",

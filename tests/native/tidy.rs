@@ -161,10 +161,9 @@ fn spin_toml_declares_the_variables_that_everyone_needs() {
     let with_examples: String = manifest
         .lines()
         .map(|line| {
-            match line
-                .strip_prefix("# ")
-                .filter(|rest| ["secret_", "routing_key_", "custom_"].iter().any(|prefix| rest.starts_with(prefix)))
-            {
+            match line.strip_prefix("# ").filter(|rest| {
+                ["secret_", "services_", "routing_key_", "custom_"].iter().any(|prefix| rest.starts_with(prefix))
+            }) {
                 Some(example) => format!("{example}\n"),
                 None => format!("{line}\n"),
             }
@@ -188,8 +187,10 @@ fn spin_toml_declares_the_variables_that_everyone_needs() {
     };
     let mut wanted: BTreeMap<String, bool> = variables().into_iter().map(|v| (v.name.to_owned(), v.secret)).collect();
     check(&parse(&manifest), &wanted);
-    wanted.extend(["secret_grafana", "secret_act", "routing_key_payments"].map(|name| (name.to_owned(), true)));
-    wanted.insert("custom_mine".to_owned(), false);
+    wanted.extend(
+        ["secret_grafana", "secret_events", "secret_act", "routing_key_payments"].map(|name| (name.to_owned(), true)),
+    );
+    wanted.extend(["services_grafana", "custom_mine"].map(|name| (name.to_owned(), false)));
     check(&parse(&with_examples), &wanted);
 
     let component = &parse(&manifest)["component"]["pagerelay"];

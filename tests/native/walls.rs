@@ -10,7 +10,7 @@ use pagerelay::pagerduty::event::DedupKey;
 use pagerelay::pipeline;
 use pagerelay::sources::{self, SOURCES};
 use pagerelay::{json as encoding, text};
-use pagerelay_support::{SECRET, credentials};
+use pagerelay_support::{SECRET, credentials, secret_for};
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
@@ -24,22 +24,22 @@ const HIDDEN: [char; 12] = [
 /// An alert that `/formatted` accepts.
 const FORMATTED: &str = r#"{"alert_uid": "disk", "title": "Disk full", "state": "alerting"}"#;
 
-/// A request with the shared secret as a bearer token.
-fn known(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
-    let bearer = format!("Bearer {SECRET}");
+/// A request with the secret of its path as a bearer token.
+pub(crate) fn known(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+    let bearer = format!("Bearer {}", secret_for(target));
     let headers: Vec<(&str, &str)> = [("authorization", bearer.as_str())].into_iter().chain(headers.to_vec()).collect();
     stranger(method, target, &headers, body)
 }
 
 /// A request with these headers only.
-fn stranger(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+pub(crate) fn stranger(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
     let (path, query) = (path.to_owned(), query.to_owned());
     Request { method, path, query, headers: Headers::new(headers), body: body.to_vec(), problem: None }
 }
 
-fn handle(host: &mut Accepting, request: &Request) -> (Reply, Value) {
+pub(crate) fn handle(host: &mut Accepting, request: &Request) -> (Reply, Value) {
     let (reply, _) = pipeline::handle(host, request);
     let body = serde_json::from_slice(&reply.body).unwrap_or_default();
     (reply, body)
@@ -167,7 +167,7 @@ fn the_playground_is_sent_only_to_clients_that_accept_gzip() {
 /// Every source with a secret that fits it, and a template whose senders sign.
 #[test]
 fn the_secret_in_the_query_opens_nothing_that_only_a_signature_should_open() {
-    let target = |path: &str| format!("{path}?token={SECRET}");
+    let target = |path: &str| format!("{path}?token={}", secret_for(path));
     let mut closed = Vec::new();
     for source in SOURCES {
         let mut host = Accepting::new();
@@ -207,7 +207,7 @@ fn the_secret_in_the_query_opens_no_template_whose_senders_sign() {
 }
 
 /// A host with the secrets of the control endpoints.
-fn operated() -> Accepting {
+pub(crate) fn operated() -> Accepting {
     let mut host = Accepting::new();
     host.variables.insert("secret_act", "acting-needs-its-own-secret-4c1e");
     host.variables.insert("secret_check", "checking-needs-its-own-secret-9b");

@@ -17,7 +17,6 @@ use crate::config::{self, Config, Problem};
 #[cfg(feature = "templates")]
 use crate::custom::Template;
 use crate::http::{Reply, StatusCode};
-use crate::inbound::route;
 use crate::json;
 use crate::pagerduty::events_api;
 use crate::runtime::Host;
@@ -27,6 +26,7 @@ use crate::text;
 
 mod names;
 mod pagerduty;
+mod senders;
 
 /// The level of a finding, in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,12 +47,23 @@ struct FoundKey {
     previous: bool,
 }
 
+/// A source or a template that accepts deliveries.
+struct Opened {
+    /// The end of its variables' names.
+    slug: String,
+    path: String,
+    /// Whether its senders can sign with the secret.
+    signs: bool,
+    config: Config,
+}
+
 /// Runs the checks and collects their findings.
 struct Checker<'a> {
     host: &'a mut dyn Host,
     /// The current subject of the findings.
     check: &'static str,
     findings: Vec<Value>,
+    opened: Vec<Opened>,
     /// The number of findings of each level.
     counts: [usize; 4],
     /// The findings that somebody should read, for the log.
@@ -74,23 +85,24 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, shown: bool) -> Che
     let query = known.query();
     let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let deep = !matches!(asked("deep"), "" | "0" | "false");
-    let mut checker = Checker { host, check: "variables", findings: Vec::new(), counts: [0; 4], warnings: Vec::new() };
+    let (findings, opened, warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let mut checker = Checker { host, check: "variables", findings, opened, counts: [0; 4], warnings };
     let names = checker.names();
     let services = checker.named(asked("service"));
     #[cfg(feature = "templates")]
-    let open = {
+    {
         let more = checker.named(asked("mapping"));
         checker.check = "mappings";
-        checker.mappings(&names, &more)
-    };
-    #[cfg(not(feature = "templates"))]
-    let open = false;
+        checker.mappings(&names, &more);
+    }
     checker.check = "sources";
-    checker.sources(open);
+    checker.sources();
     checker.check = "settings";
     checker.settings();
     checker.check = "routing keys";
     let keys = checker.keys(&names, &services);
+    checker.check = "senders";
+    checker.senders(&keys);
     if let Ok((url, variable)) = config::events(checker.host) {
         checker.check = "egress";
         if checker.egress(&url, variable) && deep {
@@ -164,6 +176,11 @@ fn opened_by(source: &Source, config: &Config) -> String {
     }
 }
 
+/// Whether senders with this scheme sign with the secret.
+fn signs(scheme: &Scheme<'_>) -> bool {
+    scheme.is_signature() && !matches!(scheme, Scheme::Certified(_))
+}
+
 impl Level {
     fn as_str(self) -> &'static str {
         match self {
@@ -190,20 +207,30 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the authentication of each source. Sources with the same result share a finding. `open` says whether a
-    /// template accepts deliveries.
-    fn sources(&mut self, open: bool) {
-        let mut alike: Vec<(String, Level, String)> = Vec::new();
-        let mut unset = if open { Level::Note } else { Level::Error };
+    /// Checks the authentication of each source. Sources with the same result share a finding.
+    fn sources(&mut self) {
+        // The level of an unset secret is only known at the end.
+        let mut alike: Vec<(String, Option<Level>, String)> = Vec::new();
         for source in SOURCES {
-            let (what, level) = match config::load(self.host, source.slug, source.schemes) {
+            let loaded = config::load(self.host, source.slug, source.schemes, source.own_secret).and_then(|config| {
+                if source.own_secret {
+                    config::check_not_shared(self.host, &config)?;
+                }
+                Ok(config)
+            });
+            let (what, level) = match loaded {
                 Ok(config) => {
-                    unset = Level::Note;
-                    (opened_by(source, &config), Level::Ok)
+                    let what = opened_by(source, &config);
+                    let (slug, path) = (source.slug.to_owned(), ["/", source.slug].concat());
+                    self.opened.push(Opened { slug, path, signs: source.schemes.iter().any(signs), config });
+                    (what, Some(Level::Ok))
                 }
                 Err(error) => {
-                    // An unset secret is an error only if no source accepts deliveries.
-                    let level = if error.problem == Problem::Unset { Level::Note } else { Level::Error };
+                    let level = match error.problem {
+                        Problem::Unset => None,
+                        Problem::OwnUnset => Some(Level::Note),
+                        _ => Some(Level::Error),
+                    };
                     (text::interpolate("{}; closed: ", &[&error.to_string()]), level)
                 }
             };
@@ -215,20 +242,20 @@ impl Checker<'_> {
                 None => alike.push((what, level, ["/", source.slug].concat())),
             }
         }
+        // An unset secret is an error only if neither a source nor a template accepts deliveries.
+        let unset = if self.opened.is_empty() { Level::Error } else { Level::Note };
         for (what, level, slugs) in &alike {
-            self.say(if *level == Level::Note { unset } else { *level }, "{}{}", &[what, slugs]);
+            self.say(level.unwrap_or(unset), "{}{}", &[what, slugs]);
         }
     }
 
-    /// Checks the user's own templates, and returns whether one accepts deliveries. `more` are templates that the store
-    /// did not list.
+    /// Checks the user's own templates. `more` are templates that the store did not list.
     #[cfg(feature = "templates")]
-    fn mappings(&mut self, names: &[String], more: &[&str]) -> bool {
-        let mut open = false;
+    fn mappings(&mut self, names: &[String], more: &[&str]) {
         let listed = names.iter().filter_map(|name| name.strip_prefix("custom_"));
         let more = more.iter().copied().filter(|name| !names.contains(&["custom_", name].concat()));
         for name in listed.chain(more) {
-            if !route::is_service(name) {
+            if !config::is_service(name) {
                 self.say(Level::Warning, UNSPEAKABLE, &[&["custom_", &text::one_line(name)].concat()]);
                 continue;
             }
@@ -250,20 +277,24 @@ impl Checker<'_> {
                 Ok(template.auth())
             });
             let opened = match &read {
-                Ok(auth) => config::load(self.host, &variable, &auth.schemes(&auth.hmac())).map_err(|e| e.to_string()),
+                Ok(auth) => {
+                    let hmac = auth.hmac();
+                    let schemes = auth.schemes(&hmac);
+                    let config = config::load(self.host, &variable, &schemes, false);
+                    config.map(|config| (config, schemes.iter().any(signs))).map_err(|error| error.to_string())
+                }
                 Err(error) => Err(error.to_string()),
             };
             match opened {
-                Ok(config) => {
-                    open = true;
+                Ok((config, signs)) => {
                     let what = "variable `{}` authenticates requests to /custom/{}; its template is valid";
                     self.say(Level::Ok, what, &[&config.variable, name]);
+                    self.opened.push(Opened { path: ["/custom/", name].concat(), slug: variable, signs, config });
                 }
                 // The error is not a format string: it may contain braces.
                 Err(error) => self.say(Level::Error, "{}", &[&error]),
             }
         }
-        open
     }
 
     /// Checks the other variables.
@@ -297,7 +328,7 @@ impl Checker<'_> {
         let mut unspeakable = Vec::new();
         let mut add = |word: &str| {
             let name = ["routing_key_", word].concat();
-            if !route::is_service(word.strip_suffix("_previous").unwrap_or(word)) {
+            if !config::is_service(word.strip_suffix("_previous").unwrap_or(word)) {
                 unspeakable.push(text::one_line(&name));
             } else if !variables.contains(&name) {
                 variables.push(name);

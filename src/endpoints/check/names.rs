@@ -3,8 +3,7 @@
 use strsim::levenshtein;
 
 use super::{Checker, Level};
-use crate::config::Control;
-use crate::inbound::route;
+use crate::config::{self, Control};
 use crate::sources::{self, SOURCES};
 use crate::text;
 
@@ -14,6 +13,9 @@ const MISSPELT_MAX: usize = 3;
 /// The most services, and the most templates, that the query may name.
 const NAMED_MAX: usize = 50;
 
+/// The beginnings of the variables that end in the name of a source.
+const OF_SOURCES: [&str; 3] = ["require_signature_", "secret_", "services_"];
+
 impl Checker<'_> {
     /// Returns the names of all variables, and reports those that the relay never reads.
     pub(super) fn names(&mut self) -> Vec<String> {
@@ -22,18 +24,17 @@ impl Checker<'_> {
             return Vec::new();
         };
         for name in &names {
-            let (prefix, slug) = match (name.strip_prefix("secret_"), name.strip_prefix("require_signature_")) {
-                (Some(slug), _) => ("secret_", slug.strip_suffix("_previous").unwrap_or(slug)),
-                (None, Some(slug)) => ("require_signature_", slug),
-                (None, None) => {
-                    if let Some(near) = nearest(name) {
-                        self.say(Level::Warning, MISSPELT, &[&text::one_line(name), &text::one_line(&near)]);
-                    }
-                    continue;
+            let split = OF_SOURCES.iter().find_map(|prefix| Some((*prefix, name.strip_prefix(prefix)?)));
+            let Some((prefix, slug)) = split else {
+                if let Some(near) = nearest(name) {
+                    self.say(Level::Warning, MISSPELT, &[&text::one_line(name), &text::one_line(&near)]);
                 }
+                continue;
             };
-            let own = prefix == "secret_" && Control::ALL.iter().any(|control| control.slug() == slug);
-            if own || sources::find(slug).is_some() {
+            let secret = prefix == "secret_";
+            let slug = slug.strip_suffix("_previous").filter(|_| secret).unwrap_or(slug);
+            let controls = Control::ALL.map(Control::slug).into_iter().filter(|_| secret);
+            if controls.clone().any(|control| control == slug) || sources::find(slug).is_some() {
                 continue;
             }
             if slug.starts_with("custom_") {
@@ -43,7 +44,7 @@ impl Checker<'_> {
                 continue;
             }
             let mut nearest = (MISSPELT_MAX, "");
-            for known in SOURCES.iter().map(|source| source.slug).chain(Control::ALL.map(Control::slug)) {
+            for known in SOURCES.iter().map(|source| source.slug).chain(controls) {
                 let far = levenshtein(slug, known);
                 if far < nearest.0 {
                     nearest = (far, known);
@@ -64,7 +65,7 @@ impl Checker<'_> {
         let mut named = Vec::new();
         let mut strange = false;
         for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            match route::is_service(word) && named.len() < NAMED_MAX {
+            match config::is_service(word) && named.len() < NAMED_MAX {
                 true => named.push(word),
                 false => strange = true,
             }
@@ -86,7 +87,7 @@ const UNLISTED: &str = "the variable store did not list its variables (one may h
 
 /// The closest known name for an unknown variable.
 fn nearest(name: &str) -> Option<String> {
-    const PREFIXES: [&str; 4] = ["custom_", "require_signature_", "routing_key_", "secret_"];
+    const PREFIXES: [&str; 5] = ["custom_", "require_signature_", "routing_key_", "secret_", "services_"];
     if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return None;
     }

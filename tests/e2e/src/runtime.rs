@@ -27,7 +27,7 @@ use wasmtime_wasi_http::{
 
 use crate::build::{self, Flavour};
 use crate::fixtures::Fixture;
-use crate::{ROUTING_KEY, SECRET, credentials};
+use crate::{OWN_SECRET, ROUTING_KEY, SECRET, credentials, own_secrets, secret_for};
 
 /// The component, loaded once.
 pub struct Relay {
@@ -111,9 +111,11 @@ pub struct Sent {
 }
 
 impl World {
-    /// Variables that make every source work: the shared secret, a routing key, and PagerDuty at `events_url`.
+    /// Variables that make every source work: the secrets, a routing key, and PagerDuty at `events_url`.
     pub fn new(events_url: &str) -> World {
-        World::default().with("webhook_secret", SECRET).with("routing_key", ROUTING_KEY).with("events_url", events_url)
+        let world = World::default().with("webhook_secret", SECRET).with("routing_key", ROUTING_KEY);
+        let world = own_secrets().fold(world, |world, name| world.with(&name, OWN_SECRET));
+        world.with("events_url", events_url)
     }
 
     #[must_use]
@@ -132,7 +134,7 @@ impl World {
 impl Call {
     /// A webhook with the right secret.
     pub fn post(path: &str, body: impl Into<Bytes>) -> Call {
-        Call::stranger("POST", path, body).header("authorization", &format!("Bearer {SECRET}"))
+        Call::stranger("POST", path, body).header("authorization", &format!("Bearer {}", secret_for(path)))
     }
 
     /// A fixture, as its source's sender would send it with this secret.

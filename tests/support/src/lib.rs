@@ -13,14 +13,30 @@ pub mod vectors;
 
 use std::path::Path;
 
-/// A secret that every source accepts in tests.
+/// The secret in tests for every source that accepts the shared secret.
 pub const SECRET: &str = "the-harness-opens-with-this-7f3a";
+
+/// The secret in tests for the sources that accept only their own.
+pub const OWN_SECRET: &str = "the-harness-names-keys-with-this-2b9d";
 
 /// A service's integration key, which accepts change events too.
 pub const SERVICE_KEY: &str = "e0pageRelayTestKey0000000000000u";
 
 /// An orchestration's routing key.
 pub const ROUTING_KEY: &str = "R0pageRelayTestKey0000000000000u";
+
+/// The secret in tests for the source of this path, `/<source>…` or `/preview/<source>…`.
+pub fn secret_for(path: &str) -> &'static str {
+    let path = path.strip_prefix("/preview").unwrap_or(path).trim_start_matches('/');
+    let slug = path.split(['/', '?']).next().unwrap_or_default();
+    if pagerelay::sources::find(slug).is_some_and(|source| source.own_secret) { OWN_SECRET } else { SECRET }
+}
+
+/// The variables of the sources that accept only their own secret.
+pub fn own_secrets() -> impl Iterator<Item = String> {
+    let own = pagerelay::sources::SOURCES.iter().filter(|source| source.own_secret);
+    own.map(|source| format!("secret_{}", source.slug))
+}
 
 /// The workspace's folder, for each of its members.
 pub fn root() -> &'static Path {

@@ -18,7 +18,7 @@ use pagerelay_e2e::pagerduty::{PagerDuty, Received};
 use pagerelay_e2e::rest::{self, Rest};
 use pagerelay_e2e::runtime::{Call, Reply, World, relay};
 use pagerelay_e2e::server::Server;
-use pagerelay_e2e::{SERVICE_KEY, root, run, scaffold};
+use pagerelay_e2e::{SERVICE_KEY, own_secrets, root, run, scaffold};
 
 const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]], or cargo dev -- new <slug>";
 
@@ -78,6 +78,11 @@ fn main() -> ExitCode {
     if made_up {
         world = world.with("webhook_secret", &secret_of_the_day("webhook_secret"));
     }
+    for name in own_secrets() {
+        if !world.variables.contains_key(&name) {
+            world = world.with(&name, &secret_of_the_day(&name));
+        }
+    }
     run(async {
         let double = if real { None } else { Some(PagerDuty::showing(Some(Box::new(show_event))).await) };
         // A view of the mock PagerDuty for people. It knows no alerts of the real one.
@@ -135,6 +140,13 @@ fn greet(server: &Server, world: &World, real: bool, made_up: bool) -> ExitCode 
         let secret = if secret.starts_with("dev-") { secret.as_str() } else { "$SPIN_VARIABLE_SECRET_ACT" };
         say(&format!("POST {} changes an incident as a person; its secret is {secret}.", server.url("/act")));
     }
+    for source in sources::SOURCES.iter().filter(|source| source.own_secret) {
+        let name = format!("secret_{}", source.slug);
+        let secret = world.variables.get(&name).map_or("", String::as_str);
+        let user = format!("$SPIN_VARIABLE_{}", name.to_ascii_uppercase());
+        let secret = if secret.starts_with("dev-") { secret } else { user.as_str() };
+        say(&format!("{} accepts only its own secret {secret}.", server.url(&format!("/{}", source.slug))));
+    }
     let slugs: Vec<&str> = sources::SOURCES.iter().map(|source| source.slug).collect();
     say(&format!("Sources: {}.", slugs.join(", ")));
     say(&format!("Setup instructions for each vendor: {}. Stop with Ctrl-C.\n", server.url("/setup")));
@@ -155,7 +167,8 @@ async fn play(world: &World) -> ExitCode {
     for source in sources::SOURCES {
         for fixture in fixtures::of(source).into_iter().take(2) {
             say(&format!("\n{} {}", bold(source.name), fixture.name()));
-            let secret = &world.variables["webhook_secret"];
+            let own = format!("secret_{}", source.slug);
+            let secret = &world.variables[if source.own_secret { own.as_str() } else { "webhook_secret" }];
             let call = Call::fixture(&fixture, &format!("/{}", source.slug), secret);
             match relay(Flavour::Spin).call(world, call).await {
                 Ok(reply) => {

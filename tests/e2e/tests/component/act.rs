@@ -216,7 +216,11 @@ fn who_may_act_and_where() {
         assert_eq!(requests(&rest), [FIND], "only the last was known");
 
         let wrong: [(World, &str, &str); 8] = [
-            (world.clone().without("secret_act"), "/act", "variable `secret_act` is not set"),
+            (
+                world.clone().without("secret_act"),
+                "/act",
+                "variable `secret_act` is not set; set it, because `webhook_secret` is not accepted for this path",
+            ),
             (world.clone().without("api_token"), "/act", "variable `api_token` is not set"),
             (world.clone().without("routing_key"), "/act", "variable `routing_key` is not set"),
             (world.clone(), "/act/data", "variable `routing_key_data` is not set"),

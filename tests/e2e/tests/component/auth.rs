@@ -355,7 +355,7 @@ fn an_operator_can_ask_for_a_signature_and_for_a_signed_time() {
 
 #[test]
 fn the_secret_in_the_query_opens_only_where_the_operator_says() {
-    let path = format!("/events?from=here&token={SECRET}");
+    let path = format!("/alertmanager?from=here&token={SECRET}");
     for (value, status) in [("", 401), ("auto", 401), ("off", 401), ("on", 400)] {
         let reply = knock_signed(&world().with("query_token", value), &path, &[]);
         assert_eq!(reply.status, status, "{value}");
@@ -363,7 +363,9 @@ fn the_secret_in_the_query_opens_only_where_the_operator_says() {
     }
     let world = world().with("query_token", "on");
     assert_eq!(knock_signed(&world, &path, &[]).json()["auth"], "token, current secret");
-    for path in ["/events?token=wrong", "/events?token", &format!("{path}&token={SECRET}"), "/events?TOKEN=x"] {
+    for path in
+        ["/alertmanager?token=wrong", "/alertmanager?token", &format!("{path}&token={SECRET}"), "/alertmanager?TOKEN=x"]
+    {
         assert_eq!(knock_signed(&world, path, &[]).status, 401, "{path}");
     }
 }

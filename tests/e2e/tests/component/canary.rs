@@ -43,6 +43,8 @@ impl Aviary {
             "webhook_secret_previous",
             "secret_grafana",
             "secret_grafana_previous",
+            "secret_events",
+            "secret_events_previous",
             "secret_act",
             "secret_check",
         ];
@@ -149,7 +151,11 @@ fn no_canary_is_seen_on_any_path() {
 
         // Every fixture: with the current and the previous secret, with a routing key as the secret, without a secret.
         for fixture in fixtures::all() {
-            let own = if fixture.source.slug == "grafana" { "secret_grafana" } else { "webhook_secret" };
+            let own = match fixture.source.slug {
+                "grafana" => "secret_grafana",
+                "events" => "secret_events",
+                _ => "webhook_secret",
+            };
             let previous = format!("{own}_previous");
             for secret in [own, &previous, "routing_key", "api_token"] {
                 // The second time with another routing key, and with errors instead of fallback alerts.
@@ -226,16 +232,17 @@ fn no_canary_is_seen_on_any_path() {
         }
 
         // Every other error: routes, sizes, PagerDuty's rejections, the network's failures, the store's failures.
+        let own = aviary.secret("secret_events").to_owned();
         let trigger = include_str!("../../../fixtures/events/01-firing-trigger.json");
         for (method, path) in
             [("GET", "/health"), ("POST", "/health"), ("GET", "/events"), ("POST", "/"), ("BREW", "/x")]
         {
             aviary.fly(&world, Call::stranger(method, path, ""), path).await;
         }
-        aviary.fly(&world, post("/events", &secret, vec![b' '; 1_100_000]), "a large body").await;
+        aviary.fly(&world, post("/events", &own, vec![b' '; 1_100_000]), "a large body").await;
         // A fallback alert shows the payload, without the secrets that the sender was given.
         let all: Vec<String> = aviary.canaries.iter().map(|(canary, _)| canary.clone()).collect();
-        aviary.fly(&world, post("/events", &secret, all.join(" ")), "secrets for a payload").await;
+        aviary.fly(&world, post("/events", &own, all.join(" ")), "secrets for a payload").await;
         let key = aviary.secret("routing_key").to_owned();
         let storm: Vec<Value> = (0..300).map(|i| serde_json::json!({"fingerprint": i.to_string()})).collect();
         let storm = serde_json::json!({"groupKey": "g", "alerts": storm}).to_string();
@@ -255,16 +262,16 @@ fn no_canary_is_seen_on_any_path() {
         for answer in answers {
             let what = format!("{answer:?}");
             aviary.pagerduty.fault(None, answer);
-            aviary.fly(&world, post("/events", &secret, trigger), &what).await;
+            aviary.fly(&world, post("/events", &own, trigger), &what).await;
             aviary.pagerduty.recover();
         }
         let mut denied = world.clone();
         denied.egress = Egress::Denied;
-        aviary.fly(&denied, post("/events", &secret, trigger), "egress").await;
+        aviary.fly(&denied, post("/events", &own, trigger), "egress").await;
         for name in ["webhook_secret", "secret_events", "routing_key", "region", "query_token", "events_url"] {
             let mut broken = world.clone();
             broken.broken.insert(name.to_owned());
-            aviary.fly(&broken, post("/events", &secret, trigger), name).await;
+            aviary.fly(&broken, post("/events", &own, trigger), name).await;
         }
 
         // The check and act endpoints, with an API that repeats everything it receives.
@@ -315,6 +322,10 @@ fn no_canary_is_seen_on_any_path() {
             ("query_token", "", 12),
             ("unmapped", "", 12),
             ("require_signature_events", "", 12),
+            ("services_events", "", 12),
+            ("services_events", "web,", 12),
+            ("secret_events", "", 12),
+            ("secret_events", "changeme", 20),
             ("events_url", "http://events.test/", 12),
             ("events_url", "https://user@127.0.0.1/", 12),
             ("webhook_secret", "", 12),
@@ -331,7 +342,8 @@ fn no_canary_is_seen_on_any_path() {
             let canary = canary(length);
             let value = format!("{around}{canary}");
             aviary.canaries.push((canary, name.to_owned()));
-            let call = post("/events", if name == "webhook_secret" { &value } else { &secret }, trigger);
+            let (path, secret) = if name.starts_with("webhook") { ("/formatted", &secret) } else { ("/events", &own) };
+            let call = post(path, if name.contains("secret") { &value } else { secret }, trigger);
             let reply = aviary.fly(&world.clone().with(name, &value), call, name).await;
             assert!(matches!(reply.status, 401 | 503), "{name}: {}", reply.status);
         }

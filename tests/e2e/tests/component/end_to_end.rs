@@ -12,7 +12,7 @@ use pagerelay_e2e::build::{self, Flavour};
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
-use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, run};
+use pagerelay_e2e::{OWN_SECRET, ROUTING_KEY, SECRET, SERVICE_KEY, contract, run, secret_for};
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
 
@@ -89,7 +89,8 @@ fn every_fixture_goes_through_the_component() {
                     let world = World::new(&pagerduty.url()).with("grouping", grouping).with("unmapped", "reject");
                     // An orchestration's key accepts no change events.
                     let mut world = world.with("routing_key", SERVICE_KEY);
-                    let mut call = Call::fixture(&fixture, &format!("/{}", fixture.source.slug), SECRET);
+                    let slug = fixture.source.slug;
+                    let mut call = Call::fixture(&fixture, &format!("/{slug}"), secret_for(slug));
                     if fixture.map(group).is_ok_and(|mapped| mapped.handshake.is_some()) {
                         world = world.with("sns_topics", TOPIC);
                         world.egress = Egress::Double(pagerduty.address());
@@ -367,8 +368,14 @@ fn each_variable_is_read_once_and_every_one_is_known() {
         asked.extend(once);
     }
     let mut known: BTreeSet<String> = variables().into_iter().map(|variable| variable.name.to_owned()).collect();
-    let others =
-        ["secret_grafana", "require_signature_grafana", "routing_key_web", "routing_key_web_previous", "events_url"];
+    let others = [
+        "secret_grafana",
+        "require_signature_grafana",
+        "services_grafana",
+        "routing_key_web",
+        "routing_key_web_previous",
+        "events_url",
+    ];
     known.extend(others.map(str::to_owned));
     // Only Amazon SNS has topics, and no delivery needs the token.
     known.remove("sns_topics");
@@ -422,10 +429,17 @@ fn events_go_to_the_region_over_https_with_a_bound_on_every_wait() {
 
 #[test]
 fn a_variable_store_that_is_down_is_trouble_that_passes() {
-    for broken in ["webhook_secret", "secret_events", "routing_key", "region"] {
+    let cases = [
+        ("webhook_secret", "/alertmanager"),
+        ("secret_events", "/events"),
+        ("services_events", "/events"),
+        ("routing_key", "/events"),
+        ("region", "/events"),
+    ];
+    for (broken, path) in cases {
         let mut world = World::new("http://127.0.0.1:1/v2/enqueue");
         world.broken.insert(broken.to_owned());
-        let reply = call(&world, Call::post("/events", "{}"));
+        let reply = call(&world, Call::post(path, "{}"));
         assert_eq!(reply.status, 503, "{broken}");
         assert_eq!(reply.headers["retry-after"], "30");
         let detail = format!("variable `{broken}` could not be read: the variable store failed");
@@ -439,8 +453,8 @@ fn secrets_show_nowhere() {
         let pagerduty = PagerDuty::start().await;
         let world = World::new(&pagerduty.url()).with("webhook_secret_previous", "an-older-secret-of-some-length");
         for fixture in fixtures::all() {
-            for credentials in [SECRET, "wrong-secret-wrong-secret"] {
-                let path = format!("/{}", fixture.source.slug);
+            let path = format!("/{}", fixture.source.slug);
+            for credentials in [secret_for(&path), "wrong-secret-wrong-secret"] {
                 let call = Call::stranger("POST", &path, fixture.body.clone());
                 let call = call.header("authorization", &format!("Bearer {credentials}"));
                 let reply = relay(Flavour::Spin).call(&world, call).await.expect("an answer");
@@ -453,7 +467,7 @@ fn secrets_show_nowhere() {
         }
         for received in pagerduty.received() {
             let text = format!("{:?} {}", received.headers, String::from_utf8_lossy(&received.bytes));
-            assert!(!text.contains(SECRET), "the webhook secret went to pagerduty");
+            assert!(!text.contains(SECRET) && !text.contains(OWN_SECRET), "a webhook secret went to pagerduty");
             assert_eq!(text.matches(ROUTING_KEY).count(), 1, "the routing key is in one place");
         }
     });

@@ -6,7 +6,7 @@ use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures::{self, Fixture};
 use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::runtime::{Call, Reply, World, relay};
-use pagerelay_e2e::{ROUTING_KEY, SECRET, SERVICE_KEY, run};
+use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run, secret_for};
 use serde_json::{Value, json};
 
 async fn call(world: &World, call: Call) -> Reply {
@@ -46,8 +46,8 @@ async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
     let pagerduty = PagerDuty::start().await;
     let world = world(&pagerduty).with("grouping", if group { "group" } else { "alert" }).with("unmapped", unmapped);
     let slug = fixture.source.slug;
-    let mut previewed = Call::fixture(fixture, &format!("/preview/{slug}"), SECRET);
-    let mut sent = Call::fixture(fixture, &format!("/{slug}"), SECRET);
+    let mut previewed = Call::fixture(fixture, &format!("/preview/{slug}"), secret_for(slug));
+    let mut sent = Call::fixture(fixture, &format!("/{slug}"), secret_for(slug));
     for call in [&mut previewed, &mut sent] {
         // Without this header, the secret is enough for SNS, and there is no certificate to fetch.
         call.headers.retain(|(name, _)| name != "x-amz-sns-message-type");
@@ -117,7 +117,7 @@ async fn origin(slug: &str, number: &str, field: &str) -> Value {
     let pagerduty = PagerDuty::start().await;
     let source = pagerelay::sources::find(slug).expect("a source");
     let fixture = fixtures::of(source).into_iter().find(|fixture| fixture.number() == number).expect("a fixture");
-    let mut previewed = Call::fixture(&fixture, &format!("/preview/{slug}"), SECRET);
+    let mut previewed = Call::fixture(&fixture, &format!("/preview/{slug}"), secret_for(slug));
     previewed.headers.retain(|(name, _)| name != "x-amz-sns-message-type");
     let reply = call(&world(&pagerduty), previewed).await.json();
     let explanation = list(&reply["events"][0]["explanation"]);
@@ -216,8 +216,10 @@ fn a_preview_is_for_known_senders_and_its_log_holds_no_payload() {
         // A mistyped secret in a preview must not trigger an alarm on the log.
         assert_eq!((&stranger.log_json()["level"], &stranger.log_json()["preview"]), (&json!("info"), &json!(true)));
         assert_eq!((stranger.status, &stranger.json()["detail"]), (401, &json!("missing or invalid credentials")));
-        let closed = call(&world.clone().without("webhook_secret"), Call::post("/preview/events", fixture)).await;
-        assert_eq!((closed.status, &closed.json()["detail"]), (503, &json!("variable `webhook_secret` is not set")));
+        let closed = call(&world.clone().without("secret_events"), Call::post("/preview/events", fixture)).await;
+        let unset =
+            "variable `secret_events` is not set; set it, because `webhook_secret` is not accepted for this path";
+        assert_eq!((closed.status, &closed.json()["detail"]), (503, &json!(unset)));
         let keyless = call(&world.clone().without("routing_key"), Call::post("/preview/events", fixture)).await;
         assert_eq!((keyless.status, &keyless.json()["detail"]), (503, &json!("variable `routing_key` is not set")));
         let reply = call(&world, Call::post("/preview/events", fixture)).await;
