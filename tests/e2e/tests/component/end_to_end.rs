@@ -307,7 +307,9 @@ fn a_body_that_breaks_off_is_refused() {
 fn a_body_that_does_not_end_is_given_up() {
     run(async {
         let body = http_body_util::StreamBody::new(Endless).boxed_unsync();
-        let request = hyper::Request::post("http://relay.test/events").body(body).expect("a request");
+        let request = hyper::Request::post("http://relay.test/alertmanager");
+        let request = request.header("authorization", format!("Bearer {SECRET}"));
+        let request = request.body(body).expect("a request");
         let world = World::new("http://127.0.0.1:1/v2/enqueue");
         let reply = relay(Flavour::Spin).handle(&world, request).await.expect("an answer");
         assert_eq!(
