@@ -18,8 +18,8 @@ use wasmtime::{Config, Engine, ResourceLimiter, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{
     Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
     default_send_request,
@@ -164,6 +164,14 @@ impl Call {
         Call { method, path: path.to_owned(), headers, body: body.into() }
     }
 
+    fn request(self) -> Result<hyper::Request<impl Body<Data = Bytes, Error = HttpError> + Send + 'static>> {
+        let mut request = hyper::Request::builder().method(self.method).uri(format!("http://relay.test{}", self.path));
+        for (name, value) in &self.headers {
+            request = request.header(name.as_str(), value.as_slice());
+        }
+        Ok(request.body(Full::new(self.body).map_err(|never| match never {}))?)
+    }
+
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Call {
         self.headers.push((name.to_owned(), value.as_bytes().to_vec()));
@@ -220,7 +228,7 @@ impl Relay {
             Flavour::Spin => add_spin_config(&mut linker)?,
             Flavour::Wasmtime => {
                 wasmtime_wasi_config::add_to_linker(&mut linker, |context: &mut Context| {
-                    WasiConfig::from(&context.variables)
+                    WasiConfig::from(&context.scene.variables)
                 })?;
             }
         }
@@ -230,54 +238,70 @@ impl Relay {
 
     /// Sends a request through the component.
     pub async fn call(&self, world: &World, call: Call) -> Result<Reply> {
-        let mut request = hyper::Request::builder().method(call.method).uri(format!("http://relay.test{}", call.path));
-        for (name, value) in &call.headers {
-            request = request.header(name.as_str(), value.as_slice());
-        }
-        let body = Full::new(call.body).map_err(|never| match never {});
-        self.handle(world, request.body(body)?).await
+        self.instance().call(world, call).await
     }
 
     /// Like [`Relay::call`], with any body, such as one that never ends.
     pub async fn handle<B>(&self, world: &World, request: hyper::Request<B>) -> Result<Reply>
     where
-        B: hyper::body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
+        B: Body<Data = Bytes, Error = HttpError> + Send + 'static,
     {
-        let log = MemoryOutputPipe::new(16 << 20);
-        let hooks = Outside { egress: world.egress.clone(), sent: Arc::default() };
-        let sent = Arc::clone(&hooks.sent);
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let context = Context {
-            table: ResourceTable::new(),
-            wasi: {
-                let mut wasi = WasiCtx::builder();
-                if let Some(now) = world.now {
-                    wasi.wall_clock(Stopped(now));
-                }
-                wasi.stderr(log.clone()).build()
-            },
-            http: WasiHttpCtx::new(),
-            hooks,
-            variables: WasiConfigVariables::from_iter(world.variables.clone()),
-            world: world.clone(),
-            asked: Arc::clone(&asked),
-            memory: Memory::default(),
+        self.instance().handle(world, request).await
+    }
+
+    /// An instance that serves one request after the other, as hosts that reuse instances do.
+    pub fn instance(&self) -> Instance<'_> {
+        Instance { relay: self, kept: None }
+    }
+}
+
+/// An instance of the component.
+pub struct Instance<'a> {
+    relay: &'a Relay,
+    /// `None` before the first request, and after a trap.
+    kept: Option<(Store<Context>, Proxy)>,
+}
+
+impl Instance<'_> {
+    /// Sends a request through this instance.
+    pub async fn call(&mut self, world: &World, call: Call) -> Result<Reply> {
+        let request = call.request()?;
+        self.handle(world, request).await
+    }
+
+    async fn handle<B>(&mut self, world: &World, request: hyper::Request<B>) -> Result<Reply>
+    where
+        B: Body<Data = Bytes, Error = HttpError> + Send + 'static,
+    {
+        let (scene, log) = Scene::new(world);
+        let (sent, asked) = (Arc::clone(&scene.hooks.sent), Arc::clone(&scene.asked));
+        let (mut store, proxy) = match self.kept.take() {
+            Some((mut store, proxy)) => {
+                store.data_mut().scene = scene;
+                (store, Some(proxy))
+            }
+            None => {
+                let context =
+                    Context { table: ResourceTable::new(), http: WasiHttpCtx::new(), scene, memory: Memory(0) };
+                let mut store = Store::new(&self.relay.engine, context);
+                store.limiter(|context| &mut context.memory);
+                (store, None)
+            }
         };
-        let mut store = Store::new(&self.engine, context);
-        store.limiter(|context| &mut context.memory);
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
         let out = store.data_mut().http().new_response_outparam(sender)?;
-        let pre = self.pre.clone();
-        let counts = self.counts;
-        if counts {
+        if self.relay.counts {
             store.set_fuel(u64::MAX)?;
         }
+        let pre = self.relay.pre.clone();
         let task = tokio::spawn(async move {
-            let proxy = pre.instantiate_async(&mut store).await?;
+            let proxy = match proxy {
+                Some(proxy) => proxy,
+                None => pre.instantiate_async(&mut store).await?,
+            };
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
-            let left = if counts { store.get_fuel()? } else { u64::MAX };
-            Ok::<_, wasmtime::Error>((u64::MAX - left, store.data().memory.0))
+            Ok::<_, wasmtime::Error>((store, proxy))
         });
         let response = match receiver.await {
             Ok(response) => response?,
@@ -288,7 +312,10 @@ impl Relay {
         };
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        let (fuel, memory) = task.await??;
+        let (store, proxy) = task.await??;
+        let fuel = if self.relay.counts { u64::MAX - store.get_fuel()? } else { 0 };
+        let memory = store.data().memory.0;
+        self.kept = Some((store, proxy));
         let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Ok(Reply {
             status: head.status.as_u16(),
@@ -304,7 +331,6 @@ impl Relay {
 }
 
 /// How much memory an instance has, in bytes.
-#[derive(Default)]
 struct Memory(usize);
 
 impl ResourceLimiter for Memory {
@@ -334,24 +360,48 @@ impl HostWallClock for Stopped {
 /// The runtime's state for one instance.
 struct Context {
     table: ResourceTable,
-    wasi: WasiCtx,
     http: WasiHttpCtx,
+    scene: Scene,
+    memory: Memory,
+}
+
+/// What an instance sees and does during one request.
+struct Scene {
+    wasi: WasiCtx,
     hooks: Outside,
     variables: WasiConfigVariables,
     world: World,
     asked: Arc<Mutex<Vec<String>>>,
-    memory: Memory,
+}
+
+impl Scene {
+    /// The environment, and its log.
+    fn new(world: &World) -> (Scene, MemoryOutputPipe) {
+        let log = MemoryOutputPipe::new(16 << 20);
+        let mut wasi = WasiCtx::builder();
+        if let Some(now) = world.now {
+            wasi.wall_clock(Stopped(now));
+        }
+        let scene = Scene {
+            wasi: wasi.stderr(log.clone()).build(),
+            hooks: Outside { egress: world.egress.clone(), sent: Arc::default() },
+            variables: WasiConfigVariables::from_iter(world.variables.clone()),
+            world: world.clone(),
+            asked: Arc::default(),
+        };
+        (scene, log)
+    }
 }
 
 impl WasiView for Context {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView { ctx: &mut self.scene.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for Context {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.scene.hooks }
     }
 }
 
@@ -370,8 +420,8 @@ enum StoreError {
 fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
     let mut store = linker.instance("wasi:config/store@0.2.0-draft-2024-09-27")?;
     store.func_wrap("get", |context: wasmtime::StoreContextMut<'_, Context>, (name,): (String,)| {
-        let world = &context.data().world;
-        context.data().asked.lock().unwrap().push(name.clone());
+        let world = &context.data().scene.world;
+        context.data().scene.asked.lock().unwrap().push(name.clone());
         let value = if world.broken.contains(&name) {
             Err(StoreError::Upstream("the provider is down".to_owned()))
         } else {
@@ -380,7 +430,7 @@ fn add_spin_config(linker: &mut Linker<Context>) -> Result<()> {
         Ok((value,))
     })?;
     store.func_wrap("get-all", |context: wasmtime::StoreContextMut<'_, Context>, (): ()| {
-        let world = &context.data().world;
+        let world = &context.data().scene.world;
         // The store resolves all variables, so one unavailable provider is enough.
         let all = if world.broken.is_empty() {
             Ok(world.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>())
@@ -426,7 +476,7 @@ struct Replayed {
     rest: Option<WasiBody>,
 }
 
-impl hyper::body::Body for Replayed {
+impl Body for Replayed {
     type Data = Bytes;
     type Error = HttpError;
 

@@ -12,6 +12,7 @@ mod end_to_end;
 mod linear;
 mod page;
 mod preview;
+mod reuse;
 mod scaffold;
 mod senders;
 mod simulation;
