@@ -14,6 +14,7 @@ pub mod unexpanded;
 
 mod duplicates;
 mod payload;
+mod tree;
 
 pub use self::payload::{VALUES_MAX, json, parse, payload};
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::tree::{self, Tree};
 use super::{MapError, duplicates};
 use crate::auth::Authenticated;
 use crate::http::form;
@@ -27,6 +28,12 @@ pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
 /// Returns [`MapError`] like [`json`].
 pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    if let Some(Tree { value, in_doubt }) = tree::parse(text, VALUES_MAX)
+        && (!in_doubt || duplicates::check(text).is_ok())
+    {
+        return Ok(value);
+    }
+    // Something is wrong with the text. What it is and where takes more time.
     if has_too_many_values(text) {
         return Err(MapError::TooManyValues);
     }
