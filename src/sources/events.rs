@@ -95,6 +95,6 @@ fn key(body: Node<'_>, action: Action) -> Result<DedupKey, MapError> {
     for (name, value) in body.members().into_iter().flatten().filter(|(name, _)| *name != "routing_key") {
         event.insert(name.clone(), value.clone());
     }
-    DedupKey::new(SOURCE.slug, &[&sha256_hex(&encode(&Value::Object(event)))])
+    DedupKey::whole(SOURCE.slug, &sha256_hex(&encode(&Value::Object(event))))
         .ok_or(MapError::NoIdentity { item: String::new(), fields: "`dedup_key`" })
 }

@@ -111,7 +111,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
     let at_end = || text("ping_url").and_then(|url| Some(url.trim_end_matches('/').rsplit('/').next()?.to_owned()));
     let id = check.first_text(&["check", "code", "uuid", "unique_key"]).or_else(at_end);
-    let key = id.and_then(|id| DedupKey::new(SOURCE.slug, &[&text::sha256_hex(id.to_ascii_lowercase().as_bytes())]));
+    let key = id.and_then(|id| DedupKey::whole(SOURCE.slug, &text::sha256_hex(id.to_ascii_lowercase().as_bytes())));
     let Some(key) = key else { return unidentified((SOURCE.slug, SOURCE.name), &raw, "`check`") };
 
     let status = text("status").unwrap_or_default().to_ascii_lowercase();

@@ -164,7 +164,7 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let account = text(&["AWSAccountId", "account"]);
     let mut arn = text(&["AlarmArn", "resources.0"]);
     if arn.is_empty() && !name.is_empty() {
-        arn = format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}");
+        arn = format!("arn:aws:cloudwatch:{region}:{}:alarm:{name}", account.replace(':', "%3A"));
     }
     let description = text(&["AlarmDescription", "detail.configuration.description"]);
     let reason = text(&["NewStateReason", "detail.state.reason", "NewStateValue"]);
@@ -179,7 +179,7 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let severity = wanted(&name).or_else(|| wanted(&description)).unwrap_or(Severity::Error);
     let source_field = dimension_name(metric).unwrap_or_else(|| name.clone());
     let event =
-        Event::new(action, key(&[&arn])?, severity, &text::join_nonempty(&[&name, &reason], ": "), &source_field)
+        Event::new(action, key_of_alarm(&arn)?, severity, &text::join_nonempty(&[&name, &reason], ": "), &source_field)
             .component(metric.first_text(&["Namespace", "namespace"]))
             .class(metric.first_text(&["MetricName", "name"]))
             .group(Some(text::join_nonempty(&[&account, arn.split(':').nth(3).unwrap_or(region)], " ")))
@@ -224,8 +224,19 @@ fn console(arn: &str, name: &str) -> Option<String> {
     Some(format!("{home}#alarmsV2:alarm/{name}"))
 }
 
+const NO_IDENTITY: &str = "`AlarmArn`";
+
+/// The key of a list of ids. Missing ids at its end are left out.
 fn key(parts: &[&str]) -> Result<DedupKey, MapError> {
-    DedupKey::new(SOURCE.slug, parts).ok_or(MapError::NoIdentity { item: "Message".to_owned(), fields: "`AlarmArn`" })
+    let given = parts.iter().rposition(|part| !part.is_empty()).map_or(0, |last| last + 1);
+    let key = DedupKey::new(SOURCE.slug, parts.get(..given).unwrap_or_default());
+    key.ok_or_else(|| MapError::NoIdentity { item: "Message".to_owned(), fields: NO_IDENTITY })
+}
+
+/// The key of an alarm. Its ARN stays as it is, because no other key of the source begins so.
+fn key_of_alarm(arn: &str) -> Result<DedupKey, MapError> {
+    let whole = arn.starts_with("arn:").then(|| DedupKey::whole(SOURCE.slug, arn)).flatten();
+    whole.map_or_else(|| key(&[arn]), Ok)
 }
 
 /// Maps an event of EventBridge.
@@ -237,6 +248,8 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
     let origin = text(event.get("source"));
     let account = event.pick(&["account", "detail.accountId"]).unwrap_or_default();
     let named = text::join_nonempty(&[&text(detail.get("service")), &text(detail.get("eventTypeCode"))], ": ");
+    let hash = || text::sha256_hex(&json::encode(&detail.value().cloned().into()));
+    let or_hash = |id: String| if id.is_empty() { hash() } else { id };
     let (action, severity, parts, summary) = match kind.as_str() {
         "CloudWatch Alarm Configuration Change" => return Ok(Mapped::nothing("an alarm was configured")),
         "AWS Health Event" => {
@@ -244,10 +257,10 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             let issue = detail.get("eventTypeCategory").text().is_some_and(|category| category == "issue");
             let action = if closed { Action::Resolve } else { Action::Trigger };
             let severity = if issue { Severity::Error } else { Severity::Info };
-            (action, severity, [text(detail.get("eventArn")), account.clone()], named)
+            (action, severity, vec![or_hash(text(detail.get("eventArn"))), account.clone()], named)
         }
         "GuardDuty Finding" => {
-            (Action::Trigger, graded(detail), [text(detail.get("id")), String::new()], text(detail.get("title")))
+            (Action::Trigger, graded(detail), vec![or_hash(text(detail.get("id")))], text(detail.get("title")))
         }
         _ => {
             let state = detail.pick(&["state", "status", "build-status"]).unwrap_or_default();
@@ -260,19 +273,27 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             };
             let mut what = detail.pick(&["findingId", "id", "configRuleName"]).unwrap_or_default();
             if what.is_empty() && resource.is_empty() {
-                what = text::sha256_hex(&json::encode(&detail.value().cloned().into()));
+                what = hash();
             }
-            let what = text::join_nonempty(&[&resource, &what, &text(detail.get("resourceId"))], ":");
-            let what = text::join_nonempty(&[&account, &text(event.get("region")), &what], ":");
             let title = detail.pick(&["title", "configRuleName", "description"]).unwrap_or(resource.clone());
-            let parts = [text::join_nonempty(&[&origin, &kind], ":"), what];
+            let region = text(event.get("region"));
+            let resource_id = text(detail.get("resourceId"));
+            let parts =
+                vec![origin.clone(), kind.clone(), account.clone(), region, what, resource_id, resource.clone()];
             (action, Severity::Warning, parts, text::join_nonempty(&[&kind, &title], ": "))
         }
     };
     let source_field = if resource.is_empty() { account.clone() } else { resource };
     let summary = if summary.is_empty() { text::join_nonempty(&[&kind, &source_field], ": ") } else { summary };
-    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    let mapped = Event::new(action, key(&parts)?, severity, &summary, &source_field)
+    let mut parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let key = key(&parts)?;
+    // Until version 0.1, the resource was in front of the other ids, and missing ones were left out anywhere.
+    if let Some(resources) = parts.get_mut(4..) {
+        resources.rotate_right(1);
+    }
+    parts.retain(|part| !part.is_empty());
+    let key = key.formerly(SOURCE.slug, &parts);
+    let mapped = Event::new(action, key, severity, &summary, &source_field)
         .component(Some(origin))
         .class(Some(kind))
         .group(Some(text::join_nonempty(&[&account, &text(event.get("region"))], " ")))
