@@ -164,7 +164,7 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let account = text(&["AWSAccountId", "account"]);
     let mut arn = text(&["AlarmArn", "resources.0"]);
     if arn.is_empty() && !name.is_empty() {
-        arn = format!("arn:aws:cloudwatch:{region}:{}:alarm:{name}", account.replace(':', "%3A"));
+        arn = format!("arn:aws:cloudwatch:{region}:{}:alarm:{name}", utf8_percent_encode(&account, NON_ALPHANUMERIC));
     }
     let description = text(&["AlarmDescription", "detail.configuration.description"]);
     let reason = text(&["NewStateReason", "detail.state.reason", "NewStateValue"]);
@@ -179,7 +179,7 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let severity = wanted(&name).or_else(|| wanted(&description)).unwrap_or(Severity::Error);
     let source_field = dimension_name(metric).unwrap_or_else(|| name.clone());
     let event =
-        Event::new(action, key_of_alarm(&arn)?, severity, &text::join_nonempty(&[&name, &reason], ": "), &source_field)
+        Event::new(action, key(&[&arn])?, severity, &text::join_nonempty(&[&name, &reason], ": "), &source_field)
             .component(metric.first_text(&["Namespace", "namespace"]))
             .class(metric.first_text(&["MetricName", "name"]))
             .group(Some(text::join_nonempty(&[&account, arn.split(':').nth(3).unwrap_or(region)], " ")))
@@ -224,19 +224,13 @@ fn console(arn: &str, name: &str) -> Option<String> {
     Some(format!("{home}#alarmsV2:alarm/{name}"))
 }
 
-const NO_IDENTITY: &str = "`AlarmArn`";
-
-/// The key of a list of ids. Missing ids at its end are left out.
+/// The key of a list of ids. The ARN of an alarm stays as it is.
 fn key(parts: &[&str]) -> Result<DedupKey, MapError> {
-    let given = parts.iter().rposition(|part| !part.is_empty()).map_or(0, |last| last + 1);
-    let key = DedupKey::new(SOURCE.slug, parts.get(..given).unwrap_or_default());
-    key.ok_or_else(|| MapError::NoIdentity { item: "Message".to_owned(), fields: NO_IDENTITY })
-}
-
-/// The key of an alarm. Its ARN stays as it is, because no other key of the source begins so.
-fn key_of_alarm(arn: &str) -> Result<DedupKey, MapError> {
-    let whole = arn.starts_with("arn:").then(|| DedupKey::whole(SOURCE.slug, arn)).flatten();
-    whole.map_or_else(|| key(&[arn]), Ok)
+    let key = match parts {
+        [arn] if arn.starts_with("arn:") => DedupKey::whole(SOURCE.slug, arn),
+        _ => DedupKey::new(SOURCE.slug, parts),
+    };
+    key.ok_or(MapError::NoIdentity { item: "Message".to_owned(), fields: "`AlarmArn`" })
 }
 
 /// Maps an event of EventBridge.
@@ -249,7 +243,8 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
     let account = event.pick(&["account", "detail.accountId"]).unwrap_or_default();
     let named = text::join_nonempty(&[&text(detail.get("service")), &text(detail.get("eventTypeCode"))], ": ");
     let hash = || text::sha256_hex(&json::encode(&detail.value().cloned().into()));
-    let or_hash = |id: String| if id.is_empty() { hash() } else { id };
+    let id = |name: &str| detail.get(name).text().unwrap_or_else(hash);
+    let region = text(event.get("region"));
     let (action, severity, parts, summary) = match kind.as_str() {
         "CloudWatch Alarm Configuration Change" => return Ok(Mapped::nothing("an alarm was configured")),
         "AWS Health Event" => {
@@ -257,46 +252,31 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             let issue = detail.get("eventTypeCategory").text().is_some_and(|category| category == "issue");
             let action = if closed { Action::Resolve } else { Action::Trigger };
             let severity = if issue { Severity::Error } else { Severity::Info };
-            (action, severity, vec![or_hash(text(detail.get("eventArn"))), account.clone()], named)
+            (action, severity, vec![id("eventArn"), account.clone()], named)
         }
-        "GuardDuty Finding" => {
-            (Action::Trigger, graded(detail), vec![or_hash(text(detail.get("id")))], text(detail.get("title")))
-        }
+        "GuardDuty Finding" => (Action::Trigger, graded(detail), vec![id("id")], text(detail.get("title"))),
         _ => {
-            let state = detail.pick(&["state", "status", "build-status"]).unwrap_or_default();
-            let action = match state.to_ascii_lowercase().as_str() {
-                "completed" | "succeeded" => Action::Resolve,
-                "created" | "in_progress" | "pending" | "running" | "started" => {
-                    return Ok(Mapped::nothing("under way"));
-                }
-                _ => Action::Trigger,
-            };
-            let mut what = detail.pick(&["findingId", "id", "configRuleName"]).unwrap_or_default();
-            if what.is_empty() && resource.is_empty() {
-                what = hash();
+            let state = detail.pick(&["state", "status", "build-status"]).unwrap_or_default().to_ascii_lowercase();
+            if ["created", "in_progress", "pending", "running", "started"].contains(&state.as_str()) {
+                return Ok(Mapped::nothing("under way"));
             }
+            let over = ["completed", "succeeded"].contains(&state.as_str());
+            let action = if over { Action::Resolve } else { Action::Trigger };
+            let what = detail.pick(&["findingId", "id", "configRuleName"]);
+            let what = what.unwrap_or_else(|| if resource.is_empty() { hash() } else { String::new() });
             let title = detail.pick(&["title", "configRuleName", "description"]).unwrap_or(resource.clone());
-            let region = text(event.get("region"));
-            let resource_id = text(detail.get("resourceId"));
-            let parts =
-                vec![origin.clone(), kind.clone(), account.clone(), region, what, resource_id, resource.clone()];
+            let id = text(detail.get("resourceId"));
+            let parts = [&origin, &kind, &account, &region, &what, &id, &resource].map(String::clone).into();
             (action, Severity::Warning, parts, text::join_nonempty(&[&kind, &title], ": "))
         }
     };
     let source_field = if resource.is_empty() { account.clone() } else { resource };
     let summary = if summary.is_empty() { text::join_nonempty(&[&kind, &source_field], ": ") } else { summary };
-    let mut parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let key = key(&parts)?;
-    // Until version 0.1, the resource was in front of the other ids, and missing ones were left out anywhere.
-    if let Some(resources) = parts.get_mut(4..) {
-        resources.rotate_right(1);
-    }
-    parts.retain(|part| !part.is_empty());
-    let key = key.formerly(SOURCE.slug, &parts);
+    let key = DedupKey::sparse(SOURCE.slug, &parts).map_or_else(|| key(&[]), Ok)?;
     let mapped = Event::new(action, key, severity, &summary, &source_field)
         .component(Some(origin))
         .class(Some(kind))
-        .group(Some(text::join_nonempty(&[&account, &text(event.get("region"))], " ")))
+        .group(Some(text::join_nonempty(&[&account, &region], " ")))
         .timestamp(event.get("time").text())
         .details(event, &["detail", "resources", "account", "region"]);
     Ok(Mapped::one(mapped))

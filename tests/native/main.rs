@@ -12,6 +12,7 @@ mod custom;
 mod english;
 mod growth;
 mod host;
+mod keys;
 mod lanes;
 mod licences;
 mod properties;

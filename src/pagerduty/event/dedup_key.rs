@@ -69,6 +69,17 @@ impl DedupKey {
         Some(DedupKey::changed(key.clone(), key))
     }
 
+    /// Like [`DedupKey::new`], for ids of which any may be missing. Missing ids at the end add nothing to the key.
+    pub fn sparse(source: &str, ids: &[String]) -> Option<DedupKey> {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let given = ids.iter().rposition(|id| !id.is_empty()).map_or(0, |last| last + 1);
+        let key = DedupKey::new(source, ids.get(..given).unwrap_or_default())?;
+        // Earlier versions omitted every missing id.
+        let former: Vec<&str> = ids.into_iter().filter(|id| !id.is_empty()).collect();
+        let former = joined(source, &former).and_then(|former| different(former, &key.key));
+        Some(DedupKey { former, ..key })
+    }
+
     /// A key for one of the relay's own alerts, which no sender can reach: `pagerelay:<source>:<what>`.
     pub fn own(source: &str, what: &str) -> DedupKey {
         DedupKey { key: bounded([OWN, ":", source, ":", what].concat()), former: None }
