@@ -58,7 +58,7 @@ pub(super) fn scan(text: &[u8]) -> Result<Scan, MapError> {
     // Whether the last byte opened an object or a list.
     let mut opened = false;
     while let Some(byte) = text.get(at) {
-        let rest = text.get(at..).unwrap_or_default();
+        let rest = || text.get(at..).unwrap_or_default();
         // An object or a list contains one value more than commas, unless it is empty.
         match byte {
             b' ' | b'\n' | b'\r' | b'\t' => {
@@ -76,24 +76,25 @@ pub(super) fn scan(text: &[u8]) -> Result<Scan, MapError> {
         opened = matches!(byte, b'[' | b'{');
         at += match byte {
             b'"' => {
-                let length = string_length(rest);
-                names.string(rest.get(1..length - 1).unwrap_or_default(), at);
+                let length = string_length(rest());
+                names.string(rest().get(1..length - 1).unwrap_or_default(), at);
                 length
             }
             b'-' | b'0'..=b'9' => {
-                let length = number::length(rest);
-                let number = rest.get(..length).unwrap_or_default();
+                let length = number::length(rest());
+                let number = rest().get(..length).unwrap_or_default();
                 // A string in the place of a name would make invalid text valid.
                 if !names.expected && number::is_rounded(number) {
                     found.rounded.push(at..at + length);
                 }
                 length
             }
-            _ => {
+            b'{' | b'}' | b'[' | b']' | b',' => {
                 let twice = names.punctuation(*byte);
                 found.duplicate = found.duplicate.or_else(|| twice.map(|(name, at)| duplicate(text, &name, at)));
                 1
             }
+            _ => 1,
         };
     }
     Ok(found)
@@ -119,7 +120,7 @@ impl<'a> Names<'a> {
         self.expected = false;
     }
 
-    /// Notes any other byte. Returns the second of two equal names if an object ends here that has two.
+    /// Notes a bracket or a comma. Returns the second of two equal names if an object ends here that has two.
     fn punctuation(&mut self, byte: u8) -> Option<(Cow<'a, [u8]>, usize)> {
         match byte {
             b'{' => self.open.push(Some(self.names.len())),

@@ -5,7 +5,8 @@
 //! that key. A trigger is sent once: two alerts of one problem would page twice.
 //!
 //! A former key can be ambiguous, which is why it was changed. Its copy resolves what the same event resolved before the
-//! update, and no more.
+//! update, and no more. So a copy can reach an alert that has this key now, but only one whose ids are the pieces of the
+//! former key. The number of ids is fixed in most shapes of the sources, so that no such list exists.
 //!
 //! To end the grace period, delete this module, its stage in [`crate::pipeline`], the member `former` of
 //! [`DedupKey`](crate::pagerduty::event::DedupKey) and the section about it in the guide.

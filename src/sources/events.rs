@@ -30,11 +30,12 @@
 //!
 //! # Dedup key
 //!
-//! The sender's own `dedup_key`, unchanged, so that a program that moves behind the relay still closes the alerts that
-//! it opened before. A trigger without one gets `events:` and the SHA-256 of the whole event. PagerDuty would generate
-//! a random key instead; with the hash, a repeated delivery does not page twice. The reply contains the key. A sender
-//! can name any alert of the same service in this way: give senders that must not affect each other's alerts separate
-//! services.
+//! The sender's own `dedup_key`, unchanged unless it starts with `pagerelay:`, so that a program that moves behind the
+//! relay still closes the alerts that it opened before. A trigger without one gets `events:` and the SHA-256 of the
+//! whole event. PagerDuty would generate a random key instead; with the hash, a repeated delivery does not page twice.
+//! A key that starts with `pagerelay:` ends with its SHA-256, so that no sender reaches the relay's own alerts. The
+//! reply contains the key. A sender can name any alert of the same service in this way: give senders that must not
+//! affect each other's alerts separate services.
 //!
 //! # Not mapped
 //!

@@ -27,9 +27,9 @@
 //!
 //! # Dedup key
 //!
-//! `healthchecks:` and the SHA-256 of the check's UUID, else of its `unique_key`. A `$JSON` from before version 3 has
-//! neither, so the UUID at the end of `ping_url` is used. Healthchecks' own PagerDuty integration also uses a hash of
-//! the UUID (`unique_key`), and no severity.
+//! `healthchecks:` and the SHA-256 of the check's UUID in lower case, else of its `unique_key`. A `$JSON` from before
+//! version 3 has neither, so the UUID at the end of `ping_url` is used. Healthchecks' own PagerDuty integration also
+//! uses a hash of the UUID (`unique_key`), and no severity.
 //!
 //! # Not mapped
 //!

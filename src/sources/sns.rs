@@ -33,12 +33,15 @@
 //! * CloudWatch: the alarm's ARN, which trigger and resolve share. Old messages have no ARN, so it is built from the
 //!   topic's region, the account and the name.
 //! * GuardDuty and Health: the finding or the event.
-//! * Other events of EventBridge: source, type, account, region, first resource and the names in `detail`, or a hash of
-//!   `detail` without names.
+//! * Other events of EventBridge: source, type, account, region, the names in `detail` and the first resource, or a
+//!   hash of `detail` if it has neither.
 //! * Auto Scaling: the group and the kind of failure.
 //! * Backup jobs: kind and resource.
 //! * Other texts: the topic and `Subject`, or the text if there is no `Subject`. An alert from a text never resolves by
 //!   itself, except for backups.
+//!
+//! A `:` inside a part becomes `%3A`, but not in the ARN of an alarm. GuardDuty and Health without an id use a hash of
+//! `detail`.
 //!
 //! # Not mapped
 //!

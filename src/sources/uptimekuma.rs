@@ -31,7 +31,7 @@
 //! uses the same identity. Its severity is a setting (default warning); a service that is down is critical here.
 //! Without an id, the key is `uptimekuma::` and the monitor's name from `msg`. The key of a notice is its text up to `
 //! will `, so that 14 days and 7 days are one alert; that of a test is its whole text. The sender resolves neither of
-//! them.
+//! them. A `:` inside a part becomes `%3A`. A monitor without an id and a notice with the same text are one alert.
 //!
 //! # Not mapped
 //!
