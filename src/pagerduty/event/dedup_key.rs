@@ -57,7 +57,11 @@ impl DedupKey {
             key.push(':');
             key.push_str(&escaped(part, index == 0));
         }
-        Some(DedupKey::changed(key, former))
+        let key = bounded(key);
+        // Such keys are those of other alerts now, and no vendor has such ids.
+        let first = parts.first().copied().unwrap_or_default();
+        let taken = is_reserved(first) || first.starts_with(':') || is_hashed(&former);
+        Some(DedupKey { former: if taken { None } else { different(former, &key) }, key })
     }
 
     /// Builds `<source>:<id>` with the id as it is. Returns `None` if the id is blank. Only for sources whose identities
@@ -65,8 +69,7 @@ impl DedupKey {
     ///
     /// Like [`DedupKey::new`], it replaces the end of some keys with a hash.
     pub fn whole(source: &str, id: &str) -> Option<DedupKey> {
-        let key = joined(source, &[id])?;
-        Some(DedupKey::changed(key.clone(), key))
+        Some(DedupKey { key: bounded(joined(source, &[id])?), former: None })
     }
 
     /// Like [`DedupKey::new`], for ids of which any may be missing. Missing ids at the end add nothing to the key.
@@ -116,12 +119,6 @@ impl DedupKey {
         }
     }
 
-    /// A key whose form before the separator was escaped is `former`.
-    fn changed(key: String, former: String) -> DedupKey {
-        let key = bounded(key);
-        DedupKey { former: different(former, &key), key }
-    }
-
     /// The key that earlier versions made of the same identity, if it differs. See [`crate::pagerduty::former_keys`].
     pub fn former(&self) -> Option<DedupKey> {
         self.former.as_ref().map(|former| DedupKey { key: former.to_string(), former: None })
@@ -164,8 +161,7 @@ fn joined(source: &str, parts: &[&str]) -> Option<String> {
 /// A part without `:`. Different parts stay different: what is escaped contains one of [`ESCAPES`], and what is not
 /// contains none of them.
 fn escaped(part: &str, first: bool) -> Cow<'_, str> {
-    // These begin keys that stay whole.
-    let reserved = first && (part.starts_with('{') || part == "arn");
+    let reserved = first && is_reserved(part);
     let looks_escaped = || part.contains('%') && ESCAPES.iter().any(|escape| part.contains(escape));
     if !reserved && !part.contains(':') && !looks_escaped() {
         return Cow::Borrowed(part);
@@ -176,6 +172,11 @@ fn escaped(part: &str, first: bool) -> Cow<'_, str> {
         Some(rest) => Cow::Owned(["%7B", rest].concat()),
         None => Cow::Borrowed("%61rn"),
     }
+}
+
+/// Whether keys that stay whole begin with this part.
+fn is_reserved(part: &str) -> bool {
+    part.starts_with('{') || part == "arn"
 }
 
 /// Whether a key ends with a tilde and the 64 digits of a SHA-256.
