@@ -62,6 +62,7 @@
 //! 5. Every event satisfies PagerDuty's documented limits by construction ([`pagerduty::event::Event`]).
 //! 6. Each source handles unknown states and severities in a match arm of their own, with the reason beside it.
 //! 7. A trigger and its resolve share a dedup key. It is built from ids and never from severity, value, time or status.
+//!    Different identities have different keys, and no sender reaches the relay's own ([`pagerduty::event::DedupKey`]).
 //! 8. Code that the network can reach never panics, indexes or unwraps. Lints enforce this.
 //! 9. One table turns errors into statuses ([`error::Error::status`]), and 2xx means that PagerDuty has accepted every
 //!    event.

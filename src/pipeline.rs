@@ -1,7 +1,7 @@
 //! The pipeline: its stages, in order. Each stage takes values and returns values, and only this file calls the stages.
 //!
-//! A delivery passes [`route`](route::route) → [`Intake::find`] → `authenticate` → `map` → `plan` →
-//! [`deliver`](events_api::deliver). A preview ends with [`preview`](preview::preview) instead. A control request
+//! A delivery passes [`route`](route::route) → [`Intake::find`] → `authenticate` → `map` →
+//! [`with_copies`](former_keys::with_copies) → `plan` → [`deliver`](events_api::deliver). A preview ends with [`preview`](preview::preview) instead. A control request
 //! passes `route` → `authenticate` → [`act`](act::act) or [`check`](check::check). [`Report`] collects the facts for
 //! the reply and the log.
 
@@ -21,7 +21,7 @@ use crate::json;
 use crate::mapping::{Handshake, Mapped, fallback};
 use crate::pagerduty::event::{DedupKey, Event};
 use crate::pagerduty::events_api::{self, Destination};
-use crate::pagerduty::storm;
+use crate::pagerduty::{former_keys, storm};
 use crate::report::{self, Report};
 use crate::runtime::{self, CachedVariables, Host, HttpRequest};
 use crate::sources::{SOURCES, Source, Told, Visit};
@@ -184,6 +184,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons = rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     (report.ignored, report.rejected) = (ignored, rejected);
+    let events = former_keys::with_copies(events);
     report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
     report.warnings.extend(warnings);

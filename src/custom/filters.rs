@@ -51,6 +51,7 @@ use super::payload::{self, Limits, TEXT_MAX_BYTES, TOO_LONG, to_json, to_text};
 use super::{patterns, times};
 use crate::http::url;
 use crate::json::{self, Node};
+use crate::mapping;
 use crate::pagerduty::event::Severity;
 use crate::text;
 
@@ -310,7 +311,7 @@ fn written(state: &State<'_, '_>, value: &Value, indent: Option<usize>) -> Resul
 }
 
 fn parse_json(text: &str, limits: &Arc<Limits>) -> Result<Value, Error> {
-    match serde_json::from_slice(text.as_bytes()) {
+    match mapping::parse(text.as_bytes()) {
         Ok(root) => Ok(payload::value(root, limits.clone())),
         Err(_) => fail("is not json"),
     }

@@ -246,7 +246,7 @@ impl<'e> Run<'_, 'e> {
                 problem: "is a variable that its sender has not filled in",
             });
         }
-        let key = DedupKey::new(slug, &[&key]);
+        let key = DedupKey::whole(slug, &key);
         let key = key.ok_or(MapError::Field { path: "dedup_key", problem: "is missing or blank" })?;
         Ok(Some(parse::parse(event, action, Some(key), slug)?))
     }

@@ -22,9 +22,6 @@ pub(super) const TOO_LONG: &str = "makes more than 64 kib of text";
 /// How deep a value may nest that becomes part of an event.
 pub(super) const DEPTH_MAX: usize = 64;
 
-/// From here on neighbouring whole numbers are one and the same float: 2^53.
-const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-
 /// What the evaluation of one text shares with the values that it works on.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
@@ -107,11 +104,6 @@ impl Json {
             Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
                 (Some(number), ..) => minijinja::Value::from(number),
                 (_, Some(number), _) => minijinja::Value::from(number),
-                // The digits are lost before they are seen here: two ids would become one key.
-                (.., Some(number)) if number.abs() >= EXACT_MAX && self.document.limits.strict() => {
-                    let why = "this number has more digits than a JSON reader keeps, so alerts could be mixed up; send it as text";
-                    minijinja::Value::from(Error::new(ErrorKind::InvalidOperation, why))
-                }
                 (.., number) => minijinja::Value::from(number.unwrap_or_default()),
             },
             Value::String(text) => {

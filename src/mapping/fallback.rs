@@ -9,7 +9,7 @@ const REASONS_MAX: usize = 20;
 /// How much of the body the alert shows, in UTF-16 code units.
 const EXCERPT_MAX_CHARS: usize = 1000;
 
-/// The end of the dedup key. It does not identify a delivery, so many fallback alerts form one incident.
+/// The end of the dedup key. It does not identify a delivery, so the fallback alerts of a source form one incident.
 const KEY: &str = "unmapped";
 
 /// Builds the fallback alert. It names the source and the reasons, and shows the beginning of the body. The caller has
@@ -22,7 +22,7 @@ pub fn page(slug: &str, name: &str, reasons: &[String], body: &str) -> Option<Ev
         n => format!(" (and {} more)", n - 1),
     };
     let summary = format!("pagerelay could not map a delivery from {name}; it may be an alert. Reason: {first}{more}");
-    let key = DedupKey::new(slug, &[KEY])?;
+    let key = DedupKey::own(slug, KEY);
     let reasons: Vec<_> = reasons.iter().take(REASONS_MAX).map(String::as_str).collect();
     let event = Event::new(Action::Trigger, key, Severity::Error, &summary, name);
     let event = event.class(Some("unmapped".to_owned())).detail("reasons", reasons.into());

@@ -12,8 +12,9 @@ pub mod fallback;
 pub mod prometheus;
 pub mod unexpanded;
 
-mod duplicates;
+mod number;
 mod payload;
+mod scan;
 mod tree;
 
 pub use self::payload::{VALUES_MAX, json, parse, payload};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::tree::{self, Tree};
-use super::{MapError, duplicates};
+use super::{MapError, scan};
 use crate::auth::Authenticated;
 use crate::http::form;
 
@@ -22,52 +22,29 @@ pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
     parse(delivery.body())
 }
 
-/// Parses text as JSON.
+/// Parses text as JSON. A number that a parser would round becomes a string with all its digits, so that ids that differ
+/// stay different: an integer beyond 64 bits, or a float with more digits than 64 bits keep.
 ///
 /// # Errors
 /// Returns [`MapError`] like [`json`].
 pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    if let Some(Tree { value, in_doubt }) = tree::parse(text, VALUES_MAX)
-        && (!in_doubt || duplicates::check(text).is_ok())
-    {
+    let tree = tree::parse(text, VALUES_MAX);
+    if let Some(Tree { in_doubt: false, value }) = tree {
         return Ok(value);
     }
-    // Something is wrong with the text. What it is and where takes more time.
-    if has_too_many_values(text) {
-        return Err(MapError::TooManyValues);
+    let found = scan::scan(text)?;
+    if let Some(Tree { value, .. }) = tree.filter(|_| found.is_clean()) {
+        return Ok(value);
     }
-    let value = serde_json::from_slice(text)
-        .map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })?;
-    duplicates::check(text).map(|()| value)
-}
-
-/// Whether JSON text has more than [`VALUES_MAX`] values. It takes one pass and builds nothing. Text that is not an object
-/// or a list has one value.
-fn has_too_many_values(text: &[u8]) -> bool {
-    // Between two values is at least one more byte.
-    if text.len() < 2 * VALUES_MAX || !matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        return false;
-    }
-    let (mut values, mut quoted, mut escaped, mut opened) = (1, false, false, false);
-    for byte in text {
-        if quoted {
-            quoted = escaped || *byte != b'"';
-            escaped = !escaped && *byte == b'\\';
-            continue;
-        }
-        // An object or a list contains one value more than commas, unless it is empty.
-        match byte {
-            b' ' | b'\n' | b'\r' | b'\t' => continue,
-            b']' | b'}' => {}
-            b',' => values += 1,
-            _ if opened => values += 1,
-            _ => {}
-        }
-        opened = matches!(byte, b'[' | b'{');
-        quoted = *byte == b'"';
-    }
-    values > VALUES_MAX
+    let parsed = match found.with_quoted_numbers(text) {
+        // The position of an error is that in the text as it was sent.
+        Some(quoted) => serde_json::from_slice(&quoted)
+            .map_err(|error| serde_json::from_slice::<Value>(text).err().unwrap_or(error)),
+        None => serde_json::from_slice(text),
+    };
+    let value = parsed.map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })?;
+    found.duplicate.map_or(Ok(value), Err)
 }
 
 /// Returns the payload as JSON, in any encoding: a JSON body, a form, JSON in a form's field `payload` or `data`, or

@@ -342,14 +342,19 @@ pub fn whole_group(
 
 /// `<source>:<groupKey>`. A proxied group may lack its key; then the receiver and the group's labels replace it.
 fn group_key(payload: Node<'_>, source: &str) -> Result<DedupKey, MapError> {
-    let key = payload.get("groupKey").text().or_else(|| {
-        let labels = payload.get("groupLabels");
-        labels.members().filter(|labels| !labels.is_empty())?;
-        let receiver = payload.get("receiver").text().unwrap_or_default();
-        Some(format!("{receiver}:{}", text::sha256_hex(&json::encode(labels.value()?))))
-    });
-    DedupKey::new(source, &[&key.unwrap_or_default()])
-        .ok_or(MapError::NoIdentity { item: String::new(), fields: "`groupKey` or `groupLabels`" })
+    let key = match payload.get("groupKey").text() {
+        // The usual form: `{}:{alertname="DiskFull"}`. No other key of the source begins so.
+        Some(key) if key.starts_with('{') => DedupKey::whole(source, &key),
+        Some(key) => DedupKey::new(source, &[&key]),
+        None => {
+            let labels = payload.get("groupLabels");
+            let given = labels.members().is_some_and(|labels| !labels.is_empty());
+            let receiver = payload.get("receiver").text().unwrap_or_default();
+            let hash = labels.value().filter(|_| given).map(|labels| text::sha256_hex(&json::encode(labels)));
+            hash.and_then(|hash| DedupKey::new(source, &[&receiver, &hash]))
+        }
+    };
+    key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`groupKey` or `groupLabels`" })
 }
 
 /// `[FIRING:2] <group labels> (<other common labels>)`. For a group without common labels, the summary of its first

@@ -19,13 +19,12 @@ pub fn unidentified((slug, name): (&str, &str), payload: &Value, fields: &'stati
     let members = Node::root(payload).members().into_iter().flatten();
     let unfilled = members.filter(|(_, value)| value.as_str().is_some_and(is_unexpanded_variable));
     let unfilled: Vec<Value> = unfilled.map(|(_, value)| value.clone()).collect();
-    match DedupKey::new(slug, &["unfilled"]).filter(|_| !unfilled.is_empty()) {
-        Some(key) => {
-            let event = Event::new(Action::Trigger, key, Severity::Error, &summary, name);
-            Ok(Mapped::one(event.class(Some("unfilled".to_owned())).detail("variables", unfilled.into())))
-        }
-        None => Err(MapError::NoIdentity { item: String::new(), fields }),
+    if unfilled.is_empty() {
+        return Err(MapError::NoIdentity { item: String::new(), fields });
     }
+    let key = DedupKey::own(slug, "unfilled");
+    let event = Event::new(Action::Trigger, key, Severity::Error, &summary, name);
+    Ok(Mapped::one(event.class(Some("unfilled".to_owned())).detail("variables", unfilled.into())))
 }
 
 /// Whether a text is an unexpanded template variable: `$NAME`, `${name}`, `{NAME}`, `{{name}}`, `*name*`,

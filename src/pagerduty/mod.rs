@@ -3,5 +3,6 @@
 pub mod answer;
 pub mod event;
 pub mod events_api;
+pub mod former_keys;
 pub mod rest_api;
 pub mod storm;

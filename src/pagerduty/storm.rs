@@ -193,8 +193,7 @@ fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> V
     let action = if opens { Action::Trigger } else { Action::Resolve };
     let of_action = left.iter().filter(|event| !opens || event.action() == Action::Trigger);
     let Some(severity) = of_action.map(Event::severity).max() else { return Vec::new() };
-    let any = || DedupKey::new(slug, &[KEY]);
-    let Some(digest_key) = group.cloned().or_else(any) else { return Vec::new() };
+    let digest_key = group.cloned().unwrap_or_else(|| DedupKey::own(slug, KEY));
     let summary = format!(
         "{} from {name} arrived in one delivery and are listed here instead of paging individually",
         text::count(left.len(), "more alert")

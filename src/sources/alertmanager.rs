@@ -39,8 +39,9 @@
 //! `alertmanager:<fingerprint>`. The fingerprint is a hash of the alert's labels, which do not change while the alert
 //! exists. Without one, the key contains the SHA-256 of the labels. Highly available peers send the same fingerprint,
 //! so their duplicates merge. Equal alerts of two clusters that share a routing key merge too: give each cluster its
-//! own `external_labels`. The key of a group is `alertmanager:<groupKey>`, and two clusters with the same configuration
-//! share it: put the cluster's label into `group_by`, or give each cluster a service.
+//! own `external_labels`. In a fingerprint, `:` becomes `%3A`. The key of a group is `alertmanager:<groupKey>`, and two
+//! clusters with the same configuration share it: put the cluster's label into `group_by`, or give each cluster a
+//! service.
 //!
 //! # Not mapped
 //!

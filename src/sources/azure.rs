@@ -41,6 +41,8 @@
 //! * Budgets: `azure:<budget>:<kind of threshold>:<threshold>`. All of them have the same `alertId`, and they never
 //!   resolve.
 //!
+//! A `:` inside a part becomes `%3A`.
+//!
 //! # Not mapped
 //!
 //! * `claims`, `caller`, `httpRequest`, `BudgetCreator` and an operation's other text about itself (`statusMessage`),

@@ -40,10 +40,10 @@
 //!
 //! # Dedup key
 //!
-//! `cloudevents:<source>:<subject>`. `id` is new for each event, and `type` often contains the state of the alert.
-//! `subject` must therefore identify the problem and not only the place: two alerts with one subject are one incident.
-//! Without a subject, the key is `cloudevents:<source>::<type>`, where the type has lost its version and state. Falco's
-//! events have no subject:
+//! `cloudevents:<source>:<subject>`, where each `:` inside a part becomes `%3A`, as in `https%3A//…`. `id` is new for
+//! each event, and `type` often contains the state of the alert. `subject` must therefore identify the problem and not
+//! only the place: two alerts with one subject are one incident. Without a subject, the key is
+//! `cloudevents:<source>::<type>`, where the type has lost its version and state. Falco's events have no subject:
 //! `cloudevents:falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`. Falco never reports the end of a
 //! problem, so give its service an auto-resolve time in PagerDuty.
 //!

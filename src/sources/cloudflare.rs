@@ -40,7 +40,8 @@
 //! tunnel, pool or Workers alert (`config.id`), or the unreachable zone. The part is `origin_name` or the zone's
 //! `host`. This takes precedence over the correlation id, because the notifications for down and healthy may have
 //! nothing else in common. Else `cloudflare:<alert_correlation_id>`, which groups a start and its end. Else, for types
-//! that never end, `cloudflare:<policy>:<alert_type>:<certificate, attack, target or zone>`.
+//! that never end, `cloudflare:<policy>:<alert_type>:<certificate, attack, target or zone>`. A `:` inside a part
+//! becomes `%3A`.
 //!
 //! # Not mapped
 //!

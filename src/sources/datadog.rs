@@ -32,7 +32,8 @@
 //!
 //! `datadog:<alert_cycle_key>`, which identifies a group from its trigger to its recovery; else `datadog:<aggreg_key>`,
 //! which identifies a group of a monitor; else `datadog::<alert_id>:<scope>`. `alert_id` alone would be the same for
-//! all groups of a monitor. `id` is the event's, and a new one each time. Renotifications keep all three.
+//! all groups of a monitor. `id` is the event's, and a new one each time. Renotifications keep all three. A `:` inside
+//! a part, as in the scope `host:db-1`, becomes `%3A`. Equal values of the two keys are one alert.
 //!
 //! The default payload has none of them. The best key there is `datadog:::<org.id>:<scope>:<name>` from the title. Two
 //! monitors with one name share it. So do the groups of a monitor that omits its tags from titles. An alert with a

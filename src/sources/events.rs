@@ -30,9 +30,11 @@
 //!
 //! # Dedup key
 //!
-//! The sender's own `dedup_key`, unchanged, so that a program that moves behind the relay still closes the alerts that
-//! it opened before. A trigger without one gets `events:` and the SHA-256 of the whole event. PagerDuty would generate
-//! a random key instead; with the hash, a repeated delivery does not page twice. The reply contains the key.
+//! The sender's own `dedup_key`, unchanged unless it starts with `pagerelay:`, so that a program that moves behind the
+//! relay still closes the alerts that it opened before. A trigger without one gets `events:` and the SHA-256 of the
+//! whole event. PagerDuty would generate a random key instead; with the hash, a repeated delivery does not page twice.
+//! A key that starts with `pagerelay:` ends with its SHA-256, so that no sender reaches the relay's own alerts. The
+//! reply contains the key.
 //!
 //! A sender can name any alert of the same service in this way, also one of another source. So only `secret_events`
 //! authenticates senders, never `webhook_secret`, which every vendor has. Variable `services_events` limits the
@@ -99,6 +101,6 @@ fn key(body: Node<'_>, action: Action) -> Result<DedupKey, MapError> {
     for (name, value) in body.members().into_iter().flatten().filter(|(name, _)| *name != "routing_key") {
         event.insert(name.clone(), value.clone());
     }
-    DedupKey::new(SOURCE.slug, &[&sha256_hex(&encode(&Value::Object(event)))])
+    DedupKey::whole(SOURCE.slug, &sha256_hex(&encode(&Value::Object(event))))
         .ok_or(MapError::NoIdentity { item: String::new(), fields: "`dedup_key`" })
 }

@@ -29,7 +29,8 @@
 //!
 //! # Dedup key
 //!
-//! `flux:<uid>`. All events of an object have its uid. An object without one gets `flux::<kind>:<namespace>:<name>`.
+//! `flux:<uid>`. All events of an object have its uid. An object without one gets `flux::<kind>:<namespace>:<name>`. A
+//! `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!

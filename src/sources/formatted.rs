@@ -77,7 +77,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `alert_uid` and `title`" })?;
     let id = payload.get("alert_uid").text().unwrap_or_default();
-    let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else {
+    let Some(key) = DedupKey::whole(SOURCE.slug, &id) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`alert_uid`");
     };
 

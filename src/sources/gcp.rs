@@ -28,7 +28,8 @@
 //! # Dedup key
 //!
 //! `gcp:<scoping_project_id>:<incident_id>`. It is the same when an incident opens and when it closes. Version "1.1"
-//! has no project. PagerDuty's own integration resolves by the incident too; its keys are unknown.
+//! has no project. A `:` inside a project's id becomes `%3A`. PagerDuty's own integration resolves by the incident too;
+//! its keys are unknown.
 //!
 //! # Not mapped
 //!

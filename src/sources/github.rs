@@ -38,7 +38,7 @@
 //! (the old kind its `id`). If the first of these values is missing, the object's name replaces it. So a later green
 //! run resolves the alert of a red one. The branch of a `status` is the default branch if its list contains that, else
 //! the first of the list. An app is identified by its id, because its slug may be missing. Checks do not contain the
-//! branch of a fork. In jobs, such a branch looks like one of the repository's.
+//! branch of a fork. In jobs, such a branch looks like one of the repository's. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!

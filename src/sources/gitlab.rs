@@ -33,7 +33,8 @@
 //! `gitlab:<project id>:` (or the project's path if it has no id), followed by values that stay the same when the
 //! problem is fixed. The id of a pipeline or a job changes, so it is never used: `pipeline:<ref>`,
 //! `job:<ref>:<build_name>`, `deployment:<environment>`, `incident:<iid>`. So a later green pipeline resolves the alert
-//! of a red one. It can be of another sort: a push resolves the alert of a scheduled pipeline on that branch.
+//! of a red one. It can be of another sort: a push resolves the alert of a scheduled pipeline on that branch. A `:`
+//! inside a value becomes `%3A`.
 //!
 //! # Not mapped
 //!

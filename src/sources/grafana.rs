@@ -40,7 +40,8 @@
 //! `grafana:<fingerprint>`. The fingerprint is a hash of the labels, which do not change while the alert exists.
 //! `DatasourceNoData` has its own fingerprint and opens and closes by itself. The key of a group is
 //! `grafana:<groupKey>`. The test button of a contact point puts the time into that key, so each press makes its own
-//! incident. Legacy: `grafana:<orgId>:<ruleId>`, or `grafana::<ruleId>` without an organisation.
+//! incident. Legacy: `grafana:<orgId>:<ruleId>`, or `grafana::<ruleId>` without an organisation. In a fingerprint and
+//! in these parts, `:` becomes `%3A`.
 //!
 //! # Not mapped
 //!

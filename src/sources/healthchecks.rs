@@ -27,9 +27,9 @@
 //!
 //! # Dedup key
 //!
-//! `healthchecks:` and the SHA-256 of the check's UUID, else of its `unique_key`. A `$JSON` from before version 3 has
-//! neither, so the UUID at the end of `ping_url` is used. Healthchecks' own PagerDuty integration also uses a hash of
-//! the UUID (`unique_key`), and no severity.
+//! `healthchecks:` and the SHA-256 of the check's UUID in lower case, else of its `unique_key`. A `$JSON` from before
+//! version 3 has neither, so the UUID at the end of `ping_url` is used. Healthchecks' own PagerDuty integration also
+//! uses a hash of the UUID (`unique_key`), and no severity.
 //!
 //! # Not mapped
 //!
@@ -111,7 +111,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
     let at_end = || text("ping_url").and_then(|url| Some(url.trim_end_matches('/').rsplit('/').next()?.to_owned()));
     let id = check.first_text(&["check", "code", "uuid", "unique_key"]).or_else(at_end);
-    let key = id.and_then(|id| DedupKey::new(SOURCE.slug, &[&text::sha256_hex(id.to_ascii_lowercase().as_bytes())]));
+    let key = id.and_then(|id| DedupKey::whole(SOURCE.slug, &text::sha256_hex(id.to_ascii_lowercase().as_bytes())));
     let Some(key) = key else { return unidentified((SOURCE.slug, SOURCE.name), &raw, "`check`") };
 
     let status = text("status").unwrap_or_default().to_ascii_lowercase();

@@ -136,7 +136,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `id` or `incident_id`" })?;
     let id = payload.pick(&["id", "issueId", "issue_id", "incident_id"]).unwrap_or_default();
-    let Some(key) = DedupKey::new(SOURCE.slug, &[&id]) else {
+    let Some(key) = DedupKey::whole(SOURCE.slug, &id) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`id` or `incident_id`");
     };
 

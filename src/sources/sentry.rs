@@ -30,7 +30,7 @@
 //! `sentry:issue:<id>` for everything about an issue, so that resolving or archiving it in Sentry closes the alert that
 //! an alert rule about it has opened. Sentry's own integration never resolves these, and its keys use a short id that
 //! alerts do not contain here. `sentry:<organization_id>:incident:<identifier>` for metric alerts, with the same ids as
-//! Sentry's own integration; `id` if there is no `identifier`.
+//! Sentry's own integration; `id` if there is no `identifier`. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!

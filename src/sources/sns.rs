@@ -33,12 +33,15 @@
 //! * CloudWatch: the alarm's ARN, which trigger and resolve share. Old messages have no ARN, so it is built from the
 //!   topic's region, the account and the name.
 //! * GuardDuty and Health: the finding or the event.
-//! * Other events of EventBridge: source, type, account, region, first resource and the names in `detail`, or a hash of
-//!   `detail` without names.
+//! * Other events of EventBridge: source, type, account, region, the names in `detail` and the first resource, or a
+//!   hash of `detail` if it has neither.
 //! * Auto Scaling: the group and the kind of failure.
 //! * Backup jobs: kind and resource.
 //! * Other texts: the topic and `Subject`, or the text if there is no `Subject`. An alert from a text never resolves by
 //!   itself, except for backups.
+//!
+//! A `:` inside a part becomes `%3A`, but not in the ARN of an alarm. GuardDuty and Health without an id use a hash of
+//! `detail`.
 //!
 //! # Not mapped
 //!
@@ -164,7 +167,7 @@ fn alarm(alarm: Node<'_>, envelope: Node<'_>) -> Result<Mapped, MapError> {
     let account = text(&["AWSAccountId", "account"]);
     let mut arn = text(&["AlarmArn", "resources.0"]);
     if arn.is_empty() && !name.is_empty() {
-        arn = format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}");
+        arn = format!("arn:aws:cloudwatch:{region}:{}:alarm:{name}", utf8_percent_encode(&account, NON_ALPHANUMERIC));
     }
     let description = text(&["AlarmDescription", "detail.configuration.description"]);
     let reason = text(&["NewStateReason", "detail.state.reason", "NewStateValue"]);
@@ -224,8 +227,13 @@ fn console(arn: &str, name: &str) -> Option<String> {
     Some(format!("{home}#alarmsV2:alarm/{name}"))
 }
 
+/// The key of a list of ids. The ARN of an alarm stays as it is.
 fn key(parts: &[&str]) -> Result<DedupKey, MapError> {
-    DedupKey::new(SOURCE.slug, parts).ok_or(MapError::NoIdentity { item: "Message".to_owned(), fields: "`AlarmArn`" })
+    let key = match parts {
+        [arn] if arn.starts_with("arn:") => DedupKey::whole(SOURCE.slug, arn),
+        _ => DedupKey::new(SOURCE.slug, parts),
+    };
+    key.ok_or(MapError::NoIdentity { item: "Message".to_owned(), fields: "`AlarmArn`" })
 }
 
 /// Maps an event of EventBridge.
@@ -237,6 +245,9 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
     let origin = text(event.get("source"));
     let account = event.pick(&["account", "detail.accountId"]).unwrap_or_default();
     let named = text::join_nonempty(&[&text(detail.get("service")), &text(detail.get("eventTypeCode"))], ": ");
+    let hash = || text::sha256_hex(&json::encode(&detail.value().cloned().into()));
+    let id = |name: &str| detail.get(name).text().unwrap_or_else(hash);
+    let region = text(event.get("region"));
     let (action, severity, parts, summary) = match kind.as_str() {
         "CloudWatch Alarm Configuration Change" => return Ok(Mapped::nothing("an alarm was configured")),
         "AWS Health Event" => {
@@ -244,38 +255,31 @@ fn bridge(event: Node<'_>) -> Result<Mapped, MapError> {
             let issue = detail.get("eventTypeCategory").text().is_some_and(|category| category == "issue");
             let action = if closed { Action::Resolve } else { Action::Trigger };
             let severity = if issue { Severity::Error } else { Severity::Info };
-            (action, severity, [text(detail.get("eventArn")), account.clone()], named)
+            (action, severity, vec![id("eventArn"), account.clone()], named)
         }
-        "GuardDuty Finding" => {
-            (Action::Trigger, graded(detail), [text(detail.get("id")), String::new()], text(detail.get("title")))
-        }
+        "GuardDuty Finding" => (Action::Trigger, graded(detail), vec![id("id")], text(detail.get("title"))),
         _ => {
-            let state = detail.pick(&["state", "status", "build-status"]).unwrap_or_default();
-            let action = match state.to_ascii_lowercase().as_str() {
-                "completed" | "succeeded" => Action::Resolve,
-                "created" | "in_progress" | "pending" | "running" | "started" => {
-                    return Ok(Mapped::nothing("under way"));
-                }
-                _ => Action::Trigger,
-            };
-            let mut what = detail.pick(&["findingId", "id", "configRuleName"]).unwrap_or_default();
-            if what.is_empty() && resource.is_empty() {
-                what = text::sha256_hex(&json::encode(&detail.value().cloned().into()));
+            let state = detail.pick(&["state", "status", "build-status"]).unwrap_or_default().to_ascii_lowercase();
+            if ["created", "in_progress", "pending", "running", "started"].contains(&state.as_str()) {
+                return Ok(Mapped::nothing("under way"));
             }
-            let what = text::join_nonempty(&[&resource, &what, &text(detail.get("resourceId"))], ":");
-            let what = text::join_nonempty(&[&account, &text(event.get("region")), &what], ":");
+            let over = ["completed", "succeeded"].contains(&state.as_str());
+            let action = if over { Action::Resolve } else { Action::Trigger };
+            let what = detail.pick(&["findingId", "id", "configRuleName"]);
+            let what = what.unwrap_or_else(|| if resource.is_empty() { hash() } else { String::new() });
             let title = detail.pick(&["title", "configRuleName", "description"]).unwrap_or(resource.clone());
-            let parts = [text::join_nonempty(&[&origin, &kind], ":"), what];
+            let id = text(detail.get("resourceId"));
+            let parts = [&origin, &kind, &account, &region, &what, &id, &resource].map(String::clone).into();
             (action, Severity::Warning, parts, text::join_nonempty(&[&kind, &title], ": "))
         }
     };
     let source_field = if resource.is_empty() { account.clone() } else { resource };
     let summary = if summary.is_empty() { text::join_nonempty(&[&kind, &source_field], ": ") } else { summary };
-    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    let mapped = Event::new(action, key(&parts)?, severity, &summary, &source_field)
+    let key = DedupKey::sparse(SOURCE.slug, &parts).map_or_else(|| key(&[]), Ok)?;
+    let mapped = Event::new(action, key, severity, &summary, &source_field)
         .component(Some(origin))
         .class(Some(kind))
-        .group(Some(text::join_nonempty(&[&account, &text(event.get("region"))], " ")))
+        .group(Some(text::join_nonempty(&[&account, &region], " ")))
         .timestamp(event.get("time").text())
         .details(event, &["detail", "resources", "account", "region"]);
     Ok(Mapped::one(mapped))

@@ -31,7 +31,7 @@
 //! uses the same identity. Its severity is a setting (default warning); a service that is down is critical here.
 //! Without an id, the key is `uptimekuma::` and the monitor's name from `msg`. The key of a notice is its text up to `
 //! will `, so that 14 days and 7 days are one alert; that of a test is its whole text. The sender resolves neither of
-//! them.
+//! them. A `:` inside a part becomes `%3A`. A monitor without an id and a notice with the same text are one alert.
 //!
 //! # Not mapped
 //!
@@ -113,7 +113,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let msg = payload.get("msg").text().unwrap_or_default();
     let marked = MARKS.iter().find_map(|(mark, action, severity)| Some((msg.split_once(mark)?.0, *action, *severity)));
     let (mut about, mut action, mut severity) = marked.unwrap_or((&msg, Action::Trigger, Severity::Warning));
-    about = about.trim_start_matches('[');
+    let mut former = about.trim_start_matches('[');
+    // The name itself may begin with a bracket.
+    about = about.strip_prefix('[').unwrap_or(about);
 
     let name = payload.pick(&["monitor.name", "name"]);
     let (mut id, mut state) = (None, "");
@@ -122,11 +124,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         severity = tagged(payload).unwrap_or(Severity::Critical);
         // A notice about expiry contains the monitor too, and the monitor's next heartbeat must not resolve it.
         id = payload.pick(&["monitor.id", "heartbeat.monitorID"]);
-        about = name.as_deref().unwrap_or(about);
+        (about, former) = name.as_deref().map_or((about, former), |name| (name, name));
     }
     let key = match &id {
         Some(id) => DedupKey::new(SOURCE.slug, &[id]),
-        None => DedupKey::new(SOURCE.slug, &["", about]),
+        None => DedupKey::new(SOURCE.slug, &["", about]).map(|key| key.formerly(SOURCE.slug, &["", former])),
     };
     let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`monitor.id` or `msg`" })?;
 

@@ -31,8 +31,8 @@
 //! `uptimerobot:<monitorID>`, or the URL without an id, or the name without both: down and up are about the same
 //! monitor. `alertID` is new each time. Expiry has `uptimerobot:<monitorID>:ssl`, or `:domain` if the type's name says
 //! so. It never resolves: an up does not resolve it, and UptimeRobot does not report a renewal. An alert of an unknown
-//! type has the monitor's own key, and the next up resolves it. UptimeRobot's own PagerDuty integration has one alert
-//! per monitor too, with an undocumented key.
+//! type has the monitor's own key, and the next up resolves it. A `:` inside a part, as in a URL, becomes `%3A`.
+//! UptimeRobot's own PagerDuty integration has one alert per monitor too, with an undocumented key.
 //!
 //! # Not mapped
 //!

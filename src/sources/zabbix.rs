@@ -31,7 +31,8 @@
 //! `zabbix:<eventid>`. In recoveries and updates, `{EVENT.ID}` is also the problem's id. Zabbix's own PagerDuty media
 //! type uses the same key without the prefix. The severities are the same too, except for unknown ones, which are info
 //! there. Without an id, the key is `zabbix::<triggerid>:<hostname>`, where the trigger's id may be in `link`. Before
-//! Zabbix 3.2, problem and recovery share only these. An `incident_key` consists of the same two.
+//! Zabbix 3.2, problem and recovery share only these. An `incident_key` consists of the same two. A `:` inside a part
+//! becomes `%3A`.
 //!
 //! # Not mapped
 //!

@@ -44,9 +44,8 @@ impl Checker<'_> {
         for FoundKey { variable, key, .. } in keys {
             let mut nonce = self.host.now().as_nanos().to_le_bytes().to_vec();
             nonce.extend_from_slice(variable.as_bytes());
-            if let Some(unused) = DedupKey::new("pagerelay", &["check", &text::sha256_hex(&nonce)]) {
-                probes.push(Probe { key, event: Event::bare(Action::Resolve, unused) });
-            }
+            let unused = DedupKey::own("check", &text::sha256_hex(&nonce));
+            probes.push(Probe { key, event: Event::bare(Action::Resolve, unused) });
         }
         let other = config::elsewhere(url);
         let mut urls = vec![url];

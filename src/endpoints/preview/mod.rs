@@ -39,7 +39,7 @@ fn events(drafts: Vec<Draft>, planned: &[Event], mapped: &[Event], explanation: 
             let previous = json::object([("routing_key", previous.into()), ("sha256", sha256.as_str().into())]);
             members.insert("with_previous_key".into(), previous);
         }
-        let index = mapped.iter().take(EXPLAINED_MAX).position(|known| known == event);
+        let index = mapped.iter().take(EXPLAINED_MAX).position(|known| event.repeats(known));
         if let Some(origins) = index.and_then(|index| explanation.events.get(index)) {
             members.insert("explanation".into(), origins.iter().map(origin).collect());
         }
@@ -74,7 +74,9 @@ fn cuts(event: &Event, body: &Value) -> Vec<Value> {
         }
         Some(key) if key.is_hashed() => {
             cuts.push(
-                "dedup_key: control characters replaced by spaces; it ends with the SHA-256 of the full key".into(),
+                "dedup_key: it ends with the SHA-256 of the full key, because it contains control characters or looks \
+                 like a key of the relay"
+                    .into(),
             );
         }
         _ => {}

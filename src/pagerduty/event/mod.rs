@@ -17,7 +17,7 @@ mod severity;
 pub mod shrink;
 
 pub use self::action::Action;
-pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, by_alert};
+pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, OWN, by_alert};
 pub use self::severity::Severity;
 
 /// The longest `payload.summary`, in UTF-16 code units.
@@ -129,6 +129,21 @@ impl Event {
         let mut event = Event::new(action, dedup_key, Severity::Error, "", "");
         event.0.payload = Map::new();
         event
+    }
+
+    /// The same event with another key.
+    #[must_use]
+    pub fn with_key(mut self, dedup_key: DedupKey) -> Event {
+        self.0.dedup_key = Some(dedup_key);
+        self
+    }
+
+    /// Whether this is `event`, or its copy with the former key.
+    pub fn repeats(&self, event: &Event) -> bool {
+        match (self.dedup_key(), event.dedup_key()) {
+            (Some(key), Some(own)) if own.was(key) => *self == event.clone().with_key(key.clone()),
+            _ => self == event,
+        }
     }
 
     /// The minimal form of the event, for when PagerDuty rejects the full event: action, key, summary, source,

@@ -13,6 +13,7 @@ use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Sc
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::{MapError, Mapped};
 use pagerelay::pagerduty::event::Event;
+use pagerelay::pagerduty::former_keys;
 use pagerelay::secret::{Rotation, Secret};
 use pagerelay::sources::{self, Source};
 use serde_json::Value;
@@ -122,6 +123,14 @@ impl Fixture {
     pub fn expected_events(&self, group: bool) -> Vec<Value> {
         let events = self.expected(group).events.unwrap_or_else(|| "[]".to_owned());
         serde_json::from_str(&events).expect("expected events are a list")
+    }
+
+    /// The events that are sent: the expected events, and their copies with former dedup keys.
+    pub fn expected_requests(&self, group: bool) -> Vec<Value> {
+        let mapped = self.map(group).map(|mapped| mapped.events).unwrap_or_default();
+        let sent = former_keys::with_copies(mapped.clone());
+        let copies = sent.iter().filter(|event| !mapped.contains(event)).map(Event::to_json);
+        self.expected_events(group).into_iter().chain(copies).collect()
     }
 
     /// Maps the body, natively.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::json;
+use crate::mapping;
 use crate::text;
 
 /// The most parts of a payload that are examined one by one. In a larger payload, all items of a list count as one.
@@ -97,7 +98,7 @@ impl Walk {
 /// Parses a text that contains a JSON object or list, as Amazon SNS sends it.
 pub(super) fn inner(text: &str) -> Option<Value> {
     let json = text.trim_start().starts_with(['{', '[']);
-    json.then(|| serde_json::from_slice(text.as_bytes()).ok()).flatten()
+    json.then(|| mapping::parse(text.as_bytes()).ok()).flatten()
 }
 
 /// Changes the value at a path.

@@ -101,7 +101,7 @@ fn every_fixture_goes_through_the_component() {
                     let reply = relay(flavour).call(&world, call).await.expect("the component answers");
 
                     let expected = fixture.expected(group);
-                    let events = fixture.expected_events(group);
+                    let events = fixture.expected_requests(group);
                     let received =
                         pagerduty.received().into_iter().filter(|received| received.path.starts_with("/v2/"));
                     let mut sent: Vec<Value> = received.map(|received| received.event).collect();
