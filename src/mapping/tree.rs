@@ -26,7 +26,7 @@ pub(super) fn parse(text: &[u8], values: usize) -> Option<Tree> {
     Some(Tree { value, in_doubt: seen.in_doubt.get() })
 }
 
-/// What was seen of a text so far.
+/// The findings in a text so far.
 struct Seen {
     /// How many values may follow.
     left: Cell<usize>,

@@ -8,15 +8,14 @@ use pagerelay::pagerduty::event::{Action, DedupKey, Event, OWN, Severity};
 use pagerelay::pagerduty::{former_keys, storm};
 use pagerelay::sources::SOURCES;
 use pagerelay::{pipeline, text};
-use pagerelay_support::SECRET;
-use pagerelay_support::fixtures;
+use pagerelay_support::{SECRET, fixtures, secret_for};
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
 
 /// Delivers a body. Returns the action and the key of each event that was sent, in order.
 pub(crate) fn sent_by(host: &mut Accepting, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<(String, String)> {
-    let bearer = format!("Bearer {SECRET}");
+    let bearer = format!("Bearer {}", secret_for(path));
     let headers = headers.iter().copied().chain([("authorization", bearer.as_str())]);
     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
     let request = Request {
