@@ -274,6 +274,6 @@ fn assert_contract(event: &Value, what: &str) {
 }
 
 /// Prints a line that the test runner shows even if the test passes.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }
