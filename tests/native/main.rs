@@ -10,6 +10,7 @@ mod contract;
 #[cfg(feature = "templates")]
 mod custom;
 mod english;
+mod fuzzed;
 mod growth;
 mod host;
 mod lanes;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use pagerelay::auth::sns::SNS;
 use pagerelay::auth::{
-    self, Access, FetchError, Hash, Hmac, Policy, Query, Scheme, Signature, SignatureEncoding, SignatureLayout,
-    SignedTimestamp,
+    self, Access, Authenticated, FetchError, Hash, Hmac, Policy, Query, Scheme, Signature, SignatureEncoding,
+    SignatureLayout, SignedTimestamp,
 };
 use pagerelay::http::{Headers, Method, Request, Url};
 use pagerelay::secret::{Rotation, Secret};
@@ -96,12 +96,26 @@ pub fn rotation(current: &str, previous: Option<&str>) -> Rotation {
 
 /// Whether our verifier accepts a vector's request.
 pub fn accepts(case: &Value, request: &Request, secrets: &Rotation) -> Option<bool> {
+    verified(case, request, secrets, |known| known.authenticated_by().previous)
+}
+
+/// The body of a vector's request, or the part of it that the signature covers, if our verifier accepts it.
+pub fn proven(case: &Value) -> Option<Vec<u8>> {
+    let secrets = rotation(case["secret"].as_str().unwrap_or_default(), None);
+    verified(case, &request(case), &secrets, |known| known.body().to_vec())
+}
+
+fn verified<T>(
+    case: &Value,
+    request: &Request,
+    secrets: &Rotation,
+    then: impl FnOnce(&Authenticated<'_>) -> T,
+) -> Option<T> {
     let now = Duration::from_secs(case["now"].as_u64().expect("a time"));
     let topics: Vec<String> = serde_json::from_value(case["topics"].clone()).unwrap_or_default();
     let access = Access { secrets: Some(secrets), policy: POLICY, listed: &topics };
     let certificate = case["certificate"].as_str().map(|pem| pem.as_bytes().to_vec());
     let mut fetch = |_: &Url| certificate.clone().ok_or(FetchError::Trouble);
     let schemes = [scheme(&case["scheme"])];
-    let known = auth::verify(request, &schemes, access, now, &mut fetch);
-    known.ok().map(|known| known.authenticated_by().previous)
+    auth::verify(request, &schemes, access, now, &mut fetch).ok().map(|known| then(&known))
 }
