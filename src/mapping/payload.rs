@@ -66,6 +66,9 @@ pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
         _ if named && !body.starts_with(b"{") => form::object(form::pairs(&String::from_utf8_lossy(body))),
         _ => return json,
     };
+    if form.len() > VALUES_MAX {
+        return Err(MapError::TooManyValues);
+    }
     let whole = ["payload", "data"].into_iter().find_map(|name| form.get(name)?.as_str());
     whole.map(|text| parse(text.as_bytes())).unwrap_or(Ok(Value::Object(form)))
 }

@@ -259,6 +259,12 @@ fn a_body_of_more_than_50_000_values_is_too_large_to_map() {
     let form = vec!["a=1&"; 50_000].concat();
     assert_eq!(try_map("datadog", form.as_bytes(), false), Err(MapError::TooManyValues));
     assert_ne!(try_map("datadog", form.trim_end_matches('&').as_bytes(), false), Err(MapError::TooManyValues));
+    let parts = |count: usize| (0..count).map(|n| format!("--x\nname=\"{n}\"\n\nv\n")).collect::<String>();
+    let typed = [("content-type".to_owned(), "multipart/form-data".to_owned())];
+    let source = SOURCES.iter().find(|source| source.slug == "datadog").expect("a source");
+    let map = |count: usize| fixtures::map(source, parts(count).as_bytes(), &typed, false);
+    assert_eq!(map(50_001), Err(MapError::TooManyValues));
+    assert_ne!(map(50_000), Err(MapError::TooManyValues));
 
     let body: Value = serde_json::from_slice(&with_values(50_001)).expect("json");
     let (reply, sent) = deliver("/alertmanager", &body);
