@@ -22,7 +22,7 @@ pub use self::pagerduty::{api, elsewhere, events};
 pub use self::services::{DEFAULT_SERVICE, check_service, services};
 pub use self::settings::{Position, SettingsError};
 pub use self::target::{Grouping, Target, Unmapped, key, target};
-pub use self::variables::{Names, Variables, names};
+pub use self::variables::{Names, Variables, hidden, names};
 
 /// Reads a variable that contains a list of values, separated by commas or white space.
 ///

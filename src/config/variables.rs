@@ -85,8 +85,6 @@ pub struct Names {
     pub own: Option<Vec<String>>,
     /// The members of `settings`.
     pub members: Vec<String>,
-    /// The members of `settings` that have no effect, because the store has another value for the same variable.
-    pub hidden: Vec<String>,
     /// Why `settings` has no members, if it is invalid.
     pub problem: Option<SettingsError>,
 }
@@ -106,21 +104,24 @@ impl Names {
     }
 }
 
-/// The names of all variables. It reads the variable of each member, so call it only for control endpoints.
+/// Lists all variables. Call it only for control endpoints: the store resolves every value to list them.
 pub fn names(host: &dyn Host) -> Names {
-    let own = host.variables().ok();
-    match Settings::load(host) {
-        Ok(settings) => {
-            let members: Vec<String> = settings.names().map(str::to_owned).collect();
-            let hides = |name: &&String| {
-                let member = settings.text(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-                member.is_some() && matches!(get(host, name), Ok(value) if value != member)
-            };
-            let hidden = members.iter().filter(|name| *name != SETTINGS).filter(hides).cloned().collect();
-            Names { own, members, hidden, problem: None }
-        }
-        Err(problem) => Names { own, members: Vec::new(), hidden: Vec::new(), problem: Some(problem) },
-    }
+    let (members, problem) = match Settings::load(host) {
+        Ok(settings) => (settings.names().map(str::to_owned).collect(), None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    Names { own: host.variables().ok(), members, problem }
+}
+
+/// The members of `settings` that have no effect, because the store has another value for the same variable. It reads the
+/// variable of each member, and each read can be a call to a vault.
+pub fn hidden(host: &dyn Host) -> Vec<String> {
+    let settings = Settings::load(host).unwrap_or_default();
+    let is_hidden = |name: &&str| {
+        let member = settings.text(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        *name != SETTINGS && member.is_some() && matches!(get(host, name), Ok(value) if value != member)
+    };
+    settings.names().filter(is_hidden).map(str::to_owned).collect()
 }
 
 impl ConfigError {

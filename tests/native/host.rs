@@ -1,5 +1,6 @@
 //! A host for tests that run the pipeline natively.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use serde_json::Value;
 /// A host with a routing key and secrets for all sources, whose PagerDuty gives every event the same status and confirms it.
 pub(crate) struct Accepting {
     pub(crate) variables: BTreeMap<&'static str, &'static str>,
+    /// The variables that were read, in order.
+    pub(crate) read: RefCell<Vec<String>>,
     /// The bodies that were sent.
     pub(crate) sent: Vec<Value>,
     pub(crate) status: u16,
@@ -19,7 +22,7 @@ impl Accepting {
     pub(crate) fn new() -> Accepting {
         let mut variables = BTreeMap::from([("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)]);
         variables.extend(own_secrets().map(|name| (&*name.leak(), OWN_SECRET)));
-        Accepting { variables, sent: Vec::new(), status: 202 }
+        Accepting { variables, read: RefCell::default(), sent: Vec::new(), status: 202 }
     }
 }
 
@@ -34,6 +37,7 @@ impl Host for Accepting {
     }
 
     fn variable(&self, name: &str) -> Result<Option<String>, VariableError> {
+        self.read.borrow_mut().push(name.to_owned());
         Ok(self.variables.get(name).map(|value| (*value).to_owned()))
     }
 

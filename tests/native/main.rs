@@ -17,6 +17,7 @@ mod licences;
 mod properties;
 mod readme;
 mod senders;
+mod settings;
 mod sources;
 mod tidy;
 mod walls;

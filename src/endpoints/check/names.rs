@@ -25,21 +25,24 @@ const OF_TESTS: [&str; 2] = ["api_url", "events_url"];
 impl Checker<'_> {
     /// Returns the names of all variables, and reports those that the relay never reads.
     pub(super) fn names(&mut self) -> Vec<String> {
-        let Names { own, members, hidden, problem } = config::names(self.host);
+        let Names { own, members, problem } = config::names(self.host);
         if own.is_none() {
             self.say(Level::Note, UNLISTED, &[]);
         }
         if let Some(problem) = problem {
             self.say(Level::Error, "{}", &[&problem.to_string()]);
         }
+        if members.iter().any(|name| name == "settings") {
+            self.say(Level::Warning, NESTED, &[]);
+        }
         let mut names = own.unwrap_or_default();
-        self.members = members.into_iter().filter(|name| !names.contains(name)).collect();
+        self.members = members.into_iter().filter(|name| name != "settings" && !names.contains(name)).collect();
         names.extend_from_slice(&self.members);
         for name in &names {
             self.name(name, &names);
         }
-        for name in &hidden {
-            let name = text::one_line(name);
+        for name in config::hidden(self.host) {
+            let name = text::one_line(&name);
             self.say(Level::Note, HIDDEN, &[&name, &name]);
         }
         names
@@ -112,6 +115,7 @@ impl Checker<'_> {
 // The longer messages.
 const HIDDEN: &str = "member `{}` of variable `settings` has no effect: variable `{}` has a value of its own";
 const MISSPELT: &str = "unknown {}; did you mean `{}`?";
+const NESTED: &str = "member `settings` of variable `settings` has no effect";
 const NAMELESS: &str = "?service= or ?mapping= contains an invalid name or more than 50 names";
 const NO_SOURCE: &str = "unknown {}: no such source; did you mean `{}{}`?";
 const STRANGE: &str = "unknown {}: no such source; GET /setup lists all sources";
@@ -119,10 +123,10 @@ const UNKNOWN: &str = "unknown {}; the relay never reads it";
 const UNMAPPED: &str = "{} has no effect: `{}` is not set";
 const UNLISTED: &str = "the variable store did not list its variables (one may have no value); name services and templates with ?service= and ?mapping=";
 
-/// Whether the relay reads a variable of this name. `settings` is no member of itself.
+/// Whether the relay reads a variable of this name.
 fn is_read(name: &str) -> bool {
     let known = OF_TESTS.contains(&name) || sources::variables().iter().any(|known| known.name == name);
-    known && name != "settings" || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    known || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The closest known name for an unknown variable.
