@@ -14,5 +14,6 @@ mod page;
 mod preview;
 mod scaffold;
 mod senders;
+mod settings;
 mod simulation;
 mod sns;
