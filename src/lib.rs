@@ -108,7 +108,7 @@
 //! | source | a vendor whose webhooks are accepted |
 //! | template | a user's own mapping, in a variable |
 //! | template item | one element of the list that a template's `each` names; it makes one event |
-//! | variable | one value from the runtime's variable store |
+//! | variable | one value from the runtime's variable store, or one member of variable `settings` |
 //! | webhook | an HTTP request that a vendor sends when something happens; see delivery |
 //!
 //! # Adding a source

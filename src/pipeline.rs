@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::auth::{self, Access, AuthError, Authenticated, FetchError, SHARED_SECRET, Scheme};
-use crate::config::{self, Config, Control, Target, Unmapped};
+use crate::config::{self, Config, Control, Target, Unmapped, Variables};
 use crate::endpoints::act::{self, Acted};
 use crate::endpoints::preview::explain::{self, Explanation};
 use crate::endpoints::{check, playground, preview, setup};
@@ -23,7 +23,7 @@ use crate::pagerduty::event::{DedupKey, Event};
 use crate::pagerduty::events_api::{self, Destination};
 use crate::pagerduty::{former_keys, storm};
 use crate::report::{self, Report};
-use crate::runtime::{self, CachedVariables, Host, HttpRequest};
+use crate::runtime::{self, Host, HttpRequest};
 use crate::sources::{SOURCES, Source, Told, Visit};
 use crate::text;
 
@@ -46,13 +46,12 @@ pub fn handle(host: &mut dyn Host, request: &Request) -> (Reply, Option<String>)
 
 /// Like [`handle`], with other sources than [`SOURCES`].
 pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
+    let host = &mut Variables::new(host);
     let mut report = Report::default();
     // The source's own reply body.
     let mut shape = None;
     let result = match route::route(sources, request.method, &request.path) {
-        Ok(Endpoint::Control { control, service }) => {
-            administer(&mut CachedVariables::new(host), request, control, service, &mut report)
-        }
+        Ok(Endpoint::Control { control, service }) => administer(host, request, control, service, &mut report),
         Ok(Endpoint::Deliver(to)) => {
             shape = to.by.source().and_then(|source| source.reply).filter(|_| !to.preview);
             deliver(host, request, &to, &mut report)
@@ -65,7 +64,13 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
     };
     let (mut reply, error) = match result {
         Ok(reply) => (reply, None),
-        Err(error) => (error.reply(report.reply()), Some(error)),
+        Err(error) => {
+            if report.proof.is_some() {
+                report.warn(host.problem());
+            }
+            let error = because(error, host);
+            (error.reply(report.reply()), Some(error))
+        }
     };
     if let Some(shape) = shape {
         let message = error.as_ref().map_or_else(|| report.message(), Error::to_string);
@@ -74,8 +79,18 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         let body = shape(&Told { status: reply.status, message: &message, dedup_key });
         reply = reply.with_json(&body);
     }
+    // The log always reports this, and the reply only to authenticated senders.
+    report.warn(host.problem());
     let line = report::line(host, &report, &reply, error.as_ref());
     (reply, Some(line))
+}
+
+/// Adds the problem with variable `settings` to the error of a variable that it could contain.
+fn because(error: Error, variables: &Variables<'_>) -> Error {
+    match error {
+        Error::Config(error) => Error::Config(error.because(variables.problem())),
+        error => error,
+    }
 }
 
 fn healthy() -> serde_json::Value {
@@ -92,7 +107,7 @@ fn options() -> Reply {
 
 /// Runs a control endpoint, for senders with the shared secret only.
 fn administer(
-    host: &mut dyn Host,
+    host: &mut Variables<'_>,
     request: &Request,
     control: Control,
     service: Option<&str>,
@@ -122,6 +137,7 @@ fn administer(
             let done = act::act(host, &known, service, &mut acted);
             (report.more, report.warnings) = (acted.more, acted.warnings);
             report.stages.extend(acted.stages);
+            report.warn(host.problem());
             done.map(|message| report::success(StatusCode::OK, &message, report))
         }
         Control::Check => {
@@ -136,7 +152,12 @@ fn administer(
 }
 
 /// Runs a delivery through to PagerDuty. A preview stops before the first outbound event.
-fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &mut Report) -> Result<Reply, Error> {
+fn deliver(
+    host: &mut Variables<'_>,
+    request: &Request,
+    to: &Delivery<'_>,
+    report: &mut Report,
+) -> Result<Reply, Error> {
     let intake = Intake::find(host, to.by)?;
     report.ended("read", host);
     report.source = Some(intake.slug().to_owned());
@@ -170,6 +191,7 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     }
     config::check_service(host, intake.slug(), to.service)?;
     let target = config::target(host, to.service)?;
+    report.warn(host.problem());
     report
         .warnings
         .extend(target.warning.as_ref().map(|error| format!("{error}; alerts opened with the previous key stay open")));

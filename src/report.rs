@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Target, Unmapped};
+use crate::config::{SettingsError, Target, Unmapped};
 use crate::error::Error;
 use crate::http::{Reply, StatusCode};
 use crate::json;
@@ -82,6 +82,12 @@ impl Report {
     /// Records that a stage has ended.
     pub fn ended(&mut self, stage: &'static str, host: &dyn Host) {
         self.stages.push((stage, host.elapsed()));
+    }
+
+    /// Adds a warning about variable `settings`, once.
+    pub fn warn(&mut self, problem: Option<SettingsError>) {
+        let warning = problem.map(|problem| problem.to_string());
+        self.warnings.extend(warning.filter(|warning| !self.warnings.contains(warning)));
     }
 
     /// The result of a delivery, in one sentence.

@@ -159,7 +159,7 @@ pub struct OwnVariable {
     pub secret: bool,
     /// Its purpose, in Markdown.
     pub description: &'static str,
-    /// Returns the problem with one of its values, if it has one. Commas separate the values.
+    /// Returns the problem with one of its values, if it has one. Commas or white space separate the values.
     pub problem: fn(&str) -> Option<&'static str>,
 }
 
@@ -177,10 +177,15 @@ pub struct Setup {
     pub template: Option<&'static str>,
 }
 
-/// The variables that every deployment declares in its `spin.toml`: the general ones and the sources' own.
+/// The variables with fixed names: the general ones and the sources' own.
 pub fn variables() -> Vec<Variable> {
     let own = SOURCES.iter().flat_map(|source| source.variables);
-    let own = own.map(|&OwnVariable { name, secret, description, .. }| Variable { name, secret, description });
+    let own = own.map(|&OwnVariable { name, secret, description, .. }| Variable {
+        name,
+        secret,
+        declared: false,
+        description,
+    });
     VARIABLES.iter().copied().chain(own).collect()
 }
 

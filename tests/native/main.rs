@@ -22,6 +22,7 @@ mod numbers;
 mod properties;
 mod readme;
 mod senders;
+mod settings;
 mod sources;
 mod tidy;
 mod walls;

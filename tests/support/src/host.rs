@@ -1,5 +1,6 @@
 //! A host for tests that run the pipeline natively.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use crate::{OWN_SECRET, SECRET, SERVICE_KEY, own_secrets};
 /// A host with a routing key and secrets for all sources, whose PagerDuty gives every event the same status and confirms it.
 pub struct Accepting<'a> {
     pub variables: BTreeMap<&'a str, &'a str>,
+    /// The variables that were read, in order.
+    pub read: RefCell<Vec<String>>,
     /// The bodies that were sent.
     pub sent: Vec<Value>,
     pub status: u16,
@@ -21,7 +24,7 @@ impl Accepting<'_> {
     pub fn new() -> Self {
         let mut variables = BTreeMap::from([("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)]);
         variables.extend(own_secrets().map(|name| (&*name.leak(), OWN_SECRET)));
-        Accepting { variables, sent: Vec::new(), status: 202 }
+        Accepting { variables, read: RefCell::default(), sent: Vec::new(), status: 202 }
     }
 }
 
@@ -36,6 +39,7 @@ impl Host for Accepting<'_> {
     }
 
     fn variable(&self, name: &str) -> Result<Option<String>, VariableError> {
+        self.read.borrow_mut().push(name.to_owned());
         Ok(self.variables.get(name).map(|value| (*value).to_owned()))
     }
 
