@@ -526,7 +526,7 @@ fn what_decides_which_alerts_are_the_same_uses_nothing_undefined() {
         ),
         (
             "{{ [big] | sha256 }}",
-            "`sha256`: this number has more digits than a JSON reader keeps, so alerts could be mixed up; send it as text",
+            "`[big]`: this number has more digits than a JSON reader keeps, so alerts could be mixed up; send it as text",
         ),
     ];
     for (key, wanted) in keys {
