@@ -18,9 +18,12 @@ use super::payload::{DEPTH_MAX, Json};
 /// How many units are a step.
 const UNITS: u64 = 64;
 
-/// How many units it takes to look at a value, and to copy a reference to one.
+/// How many units it takes to look at a value, and to copy a reference to one, which stays in memory.
 const NODE: u64 = 8;
-const COPY: u64 = 4;
+const COPY: u64 = 16;
+
+/// How many items a list may have that is added to as it is. The engine copies it after some additions.
+const SUM_MAX_ITEMS: usize = 4096;
 
 /// The longest text that is a key of an object that a template makes, in bytes. Every look-up compares keys.
 const KEY_MAX_BYTES: usize = 4096;
@@ -160,12 +163,23 @@ pub(super) fn flat(state: &State<'_, '_>, value: Value) -> Result<Value, Error> 
         items.push(item?);
     }
     payment.settle()?;
-    Ok(Value::from_object(Flat(items)))
+    Ok(Value::from_object(Flat(Arc::new(items))))
+}
+
+/// As [`flat`], of what may be added to. The engine looks after the depth of a sum of sums.
+fn summand(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
+    let sum = value.as_object().is_some_and(|object| object.type_name().ends_with("::MergeSeq"));
+    let short = sum && value.len().is_some_and(|items| items <= SUM_MAX_ITEMS);
+    match value.downcast_object::<Vec<Value>>() {
+        _ if short => Ok(value.clone()),
+        Some(items) => Ok(Value::from_object(Flat(items))),
+        None => flat(state, value.clone()),
+    }
 }
 
 /// A list that is paid for. The engine would charge each filter that only hands it on for all its items.
 #[derive(Debug)]
-struct Flat(Vec<Value>);
+struct Flat(Arc<Vec<Value>>);
 
 impl Object for Flat {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -190,11 +204,13 @@ pub(super) fn register(env: &mut Environment<'_>) {
     env.add_filter("__relay_write", |state: &State<'_, '_>, value: Given<'_>| {
         pay(state, value, Work::Write).map(|()| value.clone())
     });
-    env.add_filter("__relay_flat", |state: &State<'_, '_>, value: Given<'_>| flat(state, value.clone()));
+    env.add_filter("__relay_flat", |state: &State<'_, '_>, value: Given<'_>| summand(state, value));
     // The engine pays for a text that goes through a filter, and a loop counts its characters.
     env.add_filter("__relay_run", |value: Given<'_>| value.clone());
     env.add_filter("__relay_scalar", |value: Given<'_>| match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => fail("a list is repeated inside of another operation; put brackets around it"),
+        ValueKind::Seq | ValueKind::Iterable => {
+            fail("a list is repeated inside of another operation; put brackets around it")
+        }
         _ => Ok(value.clone()),
     });
     env.add_filter("__relay_index", |state: &State<'_, '_>, key: Given<'_>, _: u32| index(state, key));
@@ -206,7 +222,7 @@ pub(super) fn register(env: &mut Environment<'_>) {
     env.add_function("__relay_made", made);
     env.add_function("__relay_kept", |state: &State<'_, '_>, value: Given<'_>| match is_namespace(value) {
         true => fail("a namespace cannot be part of another value"),
-        false => flat(state, value.clone()),
+        false => summand(state, value),
     });
     env.add_function("__relay_unpacked", |state: &State<'_, '_>, value: Given<'_>| {
         let value = flat(state, value.clone())?;
@@ -253,11 +269,7 @@ fn key(name: &Value) -> Result<(), Error> {
 }
 
 /// The arguments of a call, paid for.
-pub(super) fn arguments(
-    state: &State<'_, '_>,
-    args: Rest<ValueOrKwargs>,
-    work: Work,
-) -> Result<Vec<Value>, Error> {
+pub(super) fn arguments(state: &State<'_, '_>, args: Rest<ValueOrKwargs>, work: Work) -> Result<Vec<Value>, Error> {
     let args: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
     args.iter().try_for_each(|arg| pay(state, arg, work))?;
     Ok(args)

@@ -103,7 +103,10 @@ pub(super) fn is_spent(error: &Error) -> bool {
 /// What an error says, and about which part of the source. `hooked` is what the engine has of it.
 pub(super) fn explain(error: &Error, source: &str, hooked: &Hooked) -> Fault {
     let whole = 0..source.len();
-    let known = error.range().map(|part| hooked.part(part)).filter(|part| source.get(part.clone()).is_some_and(|part| !part.is_empty()));
+    let known = error
+        .range()
+        .map(|part| hooked.part(part))
+        .filter(|part| source.get(part.clone()).is_some_and(|part| !part.is_empty()));
     let part = known.map_or(whole, |part| operand(source, part.start)..part.end);
     let detail = error.detail().unwrap_or_default();
     let unknown =

@@ -239,14 +239,41 @@ fn guard(env: &mut Environment<'_>, name: &'static str, filter: Value) {
 
 /// The filters that do not look into their lists, or pay for it themselves.
 const FREE: &[&str] = &[
-    "attr", "b64decode", "bool", "count", "date", "first", "host", "json_dumps", "length", "parse_json", "pluralize", "safe",
-    "severity", "sha256", "tojson", "tojson_pretty",
+    "attr",
+    "b64decode",
+    "bool",
+    "count",
+    "date",
+    "first",
+    "host",
+    "json_dumps",
+    "length",
+    "parse_json",
+    "pluralize",
+    "safe",
+    "severity",
+    "sha256",
+    "tojson",
+    "tojson_pretty",
 ];
 
 /// The filters that put items into lists, or lists into lists.
 const HOLDING: &[&str] = &[
-    "batch", "chain", "items", "join", "last", "list", "map", "reject", "rejectattr", "reverse", "select", "selectattr", "slice",
-    "sum", "zip",
+    "batch",
+    "chain",
+    "items",
+    "join",
+    "last",
+    "list",
+    "map",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "select",
+    "selectattr",
+    "slice",
+    "sum",
+    "zip",
 ];
 
 /// The filters that compare items.

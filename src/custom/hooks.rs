@@ -242,7 +242,11 @@ impl<'s> Walk<'s> {
         }
         self.finish();
         self.end_value();
-        self.at = self.source.get(self.at..).and_then(|rest| rest.find('}')).map_or(self.source.len(), |end| self.at + end + 1);
+        self.at = self
+            .source
+            .get(self.at..)
+            .and_then(|rest| rest.find('}'))
+            .map_or(self.source.len(), |end| self.at + end + 1);
         Ok(())
     }
 
@@ -414,7 +418,9 @@ impl<'s> Walk<'s> {
             };
             puts.push((operand.start..operand.end, call));
             // Text that is repeated, too, is long.
-            if call == "|__relay_scalar" && let Some(call) = visits {
+            if call == "|__relay_scalar"
+                && let Some(call) = visits
+            {
                 puts.push((operand.start..operand.end, call));
             }
         }
@@ -476,7 +482,8 @@ impl<'s> Walk<'s> {
         let attribute = self.before == Before::Dot;
         while let Some(byte) = self.byte(0) {
             let point = byte == b'.' && !attribute && self.byte(1).is_some_and(|next| next.is_ascii_digit());
-            let sign = matches!(byte, b'+' | b'-') && self.source.get(start..self.at).is_some_and(|number| number.ends_with(['e', 'E']));
+            let sign = matches!(byte, b'+' | b'-')
+                && self.source.get(start..self.at).is_some_and(|number| number.ends_with(['e', 'E']));
             if !(byte.is_ascii_alphanumeric() || byte == b'_' || point || sign) {
                 break;
             }

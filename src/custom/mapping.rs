@@ -1,6 +1,7 @@
 //! A template at work: one delivery to its events.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering as Memory;
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
@@ -27,6 +28,9 @@ const ITEMS_MAX: usize = 1000;
 /// is a step, and so are 64 bytes that it makes.
 const STEPS: u64 = 500_000;
 const STEPS_PER_BYTE: u64 = 2;
+
+/// How many bytes of a value that become part of an event cost a step.
+const BYTES_PER_STEP: usize = 64;
 
 /// How many of them one text may take. This bounds what is in memory at a time.
 const TEXT_STEPS: u64 = 50_000;
@@ -126,7 +130,8 @@ impl<'e> Mapping<'e> {
         };
         let mut hooked = hooks::template(whole).map_err(fail)?;
         // With the brackets that were put in.
-        syntax::template(&hooked.text).map_err(|fault| fail(syntax::Fault { part: hooked.part(fault.part), ..fault }))?;
+        syntax::template(&hooked.text)
+            .map_err(|fault| fail(syntax::Fault { part: hooked.part(fault.part), ..fault }))?;
         let text = std::mem::take(&mut hooked.text);
         if let Err(error) = self.env.add_template_owned(name.clone(), text) {
             // Of the source as it is, so that the error is about that.
@@ -140,6 +145,11 @@ impl<'e> Mapping<'e> {
             return Err(self.template.fail(path, source, Fault { part, ..fault }));
         }
         Ok(Text { name, source, path: path.to_vec(), shift, hooked, strict })
+    }
+
+    /// How many steps the deliveries took that this mapped.
+    pub fn steps(&self) -> u64 {
+        self.limits.taken.load(Memory::Relaxed)
     }
 
     /// Maps a delivery to events whose dedup keys begin with `slug`.
@@ -289,7 +299,9 @@ impl<'e> Run<'_, 'e> {
             }
             Part::Text(text) => {
                 let value = self.evaluate(text)?;
+                let room = self.room;
                 let value = to_json(&value, &mut self.room);
+                self.take(u64::try_from((room - self.room) / BYTES_PER_STEP).unwrap_or(u64::MAX));
                 match value {
                     Ok(value) => return Ok(Some(value).filter(|value| !value.is_null())),
                     // The event says so.
@@ -305,15 +317,22 @@ impl<'e> Run<'_, 'e> {
         let granted = self.steps.min(self.text_steps);
         match self.render(text, granted) {
             Ok((value, used)) => {
-                self.steps = self.steps.saturating_sub(used);
+                self.take(used);
                 let long = value.as_str().is_some_and(|text| text.len() > TEXT_MAX_BYTES);
                 if long || self.mapping.limits.exceeded() { Err(self.fail(text, TOO_LONG)) } else { Ok(value) }
             }
             Err(error) => {
-                self.steps = self.steps.saturating_sub(self.used(text, &error, granted));
+                let used = self.used(text, &error, granted);
+                self.take(used);
                 Err(self.explain(text, &error))
             }
         }
+    }
+
+    /// Takes steps from those that are left.
+    fn take(&mut self, steps: u64) {
+        self.steps = self.steps.saturating_sub(steps);
+        self.mapping.limits.taken.fetch_add(steps, Memory::Relaxed);
     }
 
     /// Runs the engine, with so many steps. Gives the value and how many steps it took.

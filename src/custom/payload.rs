@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering as Memory};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering as Memory};
 
 use minijinja::value::{DynObject, Enumerator, Object, ObjectExt as _, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind};
@@ -42,6 +42,8 @@ pub(super) struct Limits {
     uncounted: AtomicUsize,
     /// How many of them were taken.
     spent: AtomicUsize,
+    /// How many steps all texts took, of both kinds.
+    pub(super) taken: AtomicU64,
 }
 
 impl Limits {
@@ -130,7 +132,10 @@ impl Item {
                 container(Content::List(items.into_iter().map(|item| Item::new(item, limits)).collect()))
             }
             Value::Object(members) => container(Content::Object(
-                members.into_iter().map(|(name, item)| (minijinja::Value::from(name), Item::new(item, limits))).collect(),
+                members
+                    .into_iter()
+                    .map(|(name, item)| (minijinja::Value::from(name), Item::new(item, limits)))
+                    .collect(),
             )),
         }
     }
@@ -196,7 +201,9 @@ impl Json {
         match &self.content {
             Content::List(items) => items.iter().map(Item::json).collect(),
             Content::Object(members) => {
-                let named = |(name, item): &(minijinja::Value, Item)| (name.as_str().unwrap_or_default().to_owned(), item.json());
+                let named = |(name, item): &(minijinja::Value, Item)| {
+                    (name.as_str().unwrap_or_default().to_owned(), item.json())
+                };
                 Value::Object(members.iter().map(named).collect())
             }
         }

@@ -17,5 +17,7 @@ mod licences;
 mod properties;
 mod readme;
 mod sources;
+#[cfg(feature = "templates")]
+mod template_bounds;
 mod tidy;
 mod walls;
