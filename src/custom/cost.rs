@@ -37,7 +37,7 @@ const INDEX_BYTES: u64 = 64;
 /// How many steps an index from the end takes: the engine counts the characters.
 const INDEX_FROM_END: u64 = 64;
 
-/// What is done with the values that are paid for.
+/// The work on values that is paid for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     /// They become part of another value.

@@ -24,7 +24,7 @@ use super::syntax::{Fault, end_of_raw, fault, leading, next_tag, word_at};
 #[derive(Debug, Default)]
 pub(super) struct Hooked {
     pub(super) text: String,
-    /// What was put in: in front of which byte of the source, how many bytes, and the operand that it belongs to.
+    /// The calls: in front of which byte of the source, how many bytes, and the operand that each belongs to.
     calls: Vec<(usize, usize, Range<usize>)>,
 }
 
@@ -105,7 +105,7 @@ struct Call {
     order: Order,
 }
 
-/// What stands first of several at one place.
+/// The order of several at one place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
     Closes,
@@ -122,7 +122,7 @@ enum Operator {
     Other,
 }
 
-/// What stands between two operators.
+/// The tokens between two operators.
 #[derive(Clone)]
 struct Operand {
     start: usize,
