@@ -289,6 +289,9 @@ fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
         let times = if matches!(name, "max" | "min") { 1 } else { 1 + items.checked_ilog2().unwrap_or_default() };
         return (0..times).try_for_each(|_| cost::pay(state, value, Work::Compare));
     }
+    if name == "sum" {
+        pay_sum(state, value)?;
+    }
     if HOLDING.contains(&name) {
         return if name == "list" || name == "join" { Ok(()) } else { cost::pay(state, value, Work::Hold) };
     }
@@ -313,6 +316,20 @@ fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
         ("parse_json", _) => steps(text.len().saturating_mul(16)),
         _ => Ok(()),
     }
+}
+
+/// Pays for a sum of texts, which the engine copies at every addition, or of lists, which it copies at some.
+fn pay_sum(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let (mut items, mut bytes, mut slots) = (0_usize, 0_usize, 0_usize);
+    for item in value.try_iter().into_iter().flatten() {
+        items += 1;
+        match item.as_str() {
+            Some(text) => bytes = bytes.saturating_add(text.len()),
+            None => slots = slots.saturating_add(item.as_object().and_then(|list| list.enumerator_len()).unwrap_or(0)),
+        }
+    }
+    let copied = bytes.saturating_mul(items).saturating_add(slots.saturating_mul(items + 32));
+    state.consume_fuel(u64::try_from(copied / 64).unwrap_or(u64::MAX))
 }
 
 /// Adds the engine's tests and functions again, which pay first.

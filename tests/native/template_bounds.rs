@@ -109,6 +109,8 @@ fn hostile() -> Vec<(String, &'static str)> {
         (looped("{% set a, b = payload.list %}"), "sequence of wrong length (expected 2, got 1000)"),
         (looped("{% for a, b in [payload.list] %}{% endfor %}"), "sequence of wrong length (expected 2, got 1000)"),
         (looped("{% set y = dict(**payload) %}"), STEPS),
+        (text("{{ ([payload.list] * 5000) | sum(start=[]) | length }}"), STEPS),
+        (text("{{ ([payload.t] * 5000) | sum(start='') | length }}"), STEPS),
         // What nests.
         (looped("{% set ns.x = [ns.x] %}"), deep),
         (looped("{% set ns.x = {'a': ns.x} %}"), deep),
