@@ -272,3 +272,38 @@ fn a_template_that_wants_too_much_ends_with_its_reason() {
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn what_pays_changes_no_value() {
+    let payload = json!({"a": 2, "b": "x", "l": [1, 2, 3], "d": {"k": 1, "m": 5}});
+    let cases = [
+        ("{{ a + 1 + a }} {{ b + 'y' ~ a }} {{ a * 3 ~ b }} {{ -a ~ b }}", "5 xy2 6x -2x"),
+        (
+            "{{ l[-1] }}{{ l[a] }}{{ l[a - 1] }}{{ b[0] }}{{ 'héllo'[1:3] }}{{ 'abc'[::-1] }}{{ (l + [a])[1:] | join }}",
+            "332xélcba232",
+        ),
+        ("{% set x, y = a, b %}{{ x }}{{ y }}{% set x, y = [b, a] %}{{ x }}{{ y }}", "2xx2"),
+        (
+            "{{ a in l and b not in l }} {{ not a in l }} {{ 1 < a <= 2 }} {{ a * 2 in [4] }} {{ a is in(l) }}",
+            "True False True True True",
+        ),
+        ("{% for k, v in d.items() if v > 1 -%} {{ k }}{{ v }}{{ loop.last }} {%- endfor %}", "m5True"),
+        (
+            "{% macro m(x, y=a) %}{{ x ~ y }}{{ caller(y) }}{% endmacro %}{% call(z) m(b) %}<{{ z }}>{% endcall %}",
+            "x2<2>",
+        ),
+        ("{{ b * a }}{{ [a] * 2 | length if b == 'y' else {b: [a]}.x[0] }}{{ (a, b)[1] }}", "xx2x"),
+        (
+            "{{ [[a], [a, a]] | sum(start=[]) | length }}{{ ([a] * 3) | length }}{% with (p, q) = [1, 2], r = a %}{{ p + q + r }}{% endwith %}",
+            "335",
+        ),
+    ];
+    for (text, wanted) in cases {
+        let template = Template::read("custom_x", &detail(text)).expect("a template");
+        let details = fixtures::authenticated(&request(&payload), pagerelay::auth::SHARED_SECRET, |delivery| {
+            let mapped = template.mapping().and_then(|mapping| mapping.map("custom_x", delivery));
+            mapped.map(|mapped| mapped.events[0].to_json()["payload"]["custom_details"]["d"].clone())
+        });
+        assert_eq!(details.map_err(|error| error.to_string()), Ok(Value::from(wanted)), "{text}");
+    }
+}
