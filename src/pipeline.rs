@@ -33,8 +33,9 @@ const FETCH_MAX: Duration = Duration::from_secs(5);
 /// When to cut a preview's explanation short, counted from the request's arrival.
 const EXPLAIN_MAX: Duration = Duration::from_secs(3);
 
-/// How much of a body a fallback alert may quote, in bytes.
-const EXCERPT_BYTES: usize = 64 * 1024;
+/// How much of a body is read for the excerpt in a fallback alert, in bytes. The excerpt has a thousand characters, and
+/// white space is joined.
+const EXCERPT_BYTES: usize = 8 * 1024;
 
 /// Runs a request through the pipeline. Returns the reply and a line for the log. Public endpoints log nothing. The
 /// line contains no secret and no payload.

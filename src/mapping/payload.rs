@@ -29,6 +29,9 @@ pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
 /// Returns [`MapError`] like [`json`].
 pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    if may_have_too_many_values(text) {
+        scan::scan(text)?;
+    }
     let tree = tree::parse(text, VALUES_MAX);
     if let Some(Tree { in_doubt: false, value }) = tree {
         return Ok(value);
@@ -45,6 +48,13 @@ pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     };
     let value = parsed.map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })?;
     found.duplicate.map_or(Ok(value), Err)
+}
+
+/// Whether the text is long enough for more than [`VALUES_MAX`] values, and has enough of what separates them. It is fast,
+/// so that a text that is too large is not parsed in vain.
+fn may_have_too_many_values(text: &[u8]) -> bool {
+    let separators = || text.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+    text.len() >= 2 * VALUES_MAX && separators() >= VALUES_MAX
 }
 
 /// Returns the payload as JSON, in any encoding: a JSON body, a form, JSON in a form's field `payload` or `data`, or

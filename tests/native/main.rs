@@ -24,5 +24,7 @@ mod readme;
 mod senders;
 mod settings;
 mod sources;
+#[cfg(feature = "templates")]
+mod template_bounds;
 mod tidy;
 mod walls;

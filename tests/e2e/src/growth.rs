@@ -40,24 +40,25 @@ impl Shape {
         Shape::LongNames,
     ];
 
-    /// A body of about `bytes` bytes that grows from `seed`. Returns `None` if the seed has nothing that could grow like
-    /// this.
-    pub fn grow(self, seed: &Value, bytes: usize) -> Option<Vec<u8>> {
-        let size = seed.to_string().len();
-        let room = bytes.checked_sub(size)?;
+    /// A body that grows from `seed` by as many times `unit` bytes. Whatever grows, such as the items of a list or the
+    /// length of a text, is exactly as many times as large or as many. Returns `None` if the seed is larger than `unit`
+    /// bytes, or has nothing that could grow like this.
+    pub fn grow(self, seed: &Value, unit: usize, times: usize) -> Option<Vec<u8>> {
+        let unit = unit.checked_sub(seed.to_string().len())?;
+        let room = unit * times;
         let mut body = seed.clone();
         match self {
-            Shape::OneKey => repeat(&mut body, bytes, false)?,
-            Shape::ManyKeys => repeat(&mut body, bytes, true)?,
+            Shape::OneKey => repeat(&mut body, unit, times, false)?,
+            Shape::ManyKeys => repeat(&mut body, unit, times, true)?,
             Shape::SharedText => {
                 let shared = longest(seed, false)?;
-                repeat(&mut body, bytes / 2, true)?;
-                *body.pointer_mut(&shared)? = words(bytes / 2).into();
+                repeat(&mut body, unit / 2, times, true)?;
+                *body.pointer_mut(&shared)? = words(room / 2).into();
             }
             Shape::LongText => *body.pointer_mut(&longest(seed, true)?)? = words(room).into(),
             Shape::AlmostEqual => {
                 let texts = leaves(seed, true, &Value::is_string);
-                let share = bytes / texts.len().max(1);
+                let share = room / texts.len().max(1);
                 for (index, path) in texts.iter().enumerate() {
                     let text = "a".repeat(share.saturating_sub(index % 7)) + if index % 2 == 0 { "b" } else { "" };
                     *body.pointer_mut(path)? = text.into();
@@ -65,7 +66,7 @@ impl Shape {
             }
             Shape::Members => {
                 let objects = leaves(seed, true, &Value::is_object);
-                let each = (room / objects.len().max(1) / 20).max(1);
+                let each = (unit / objects.len().max(1) / 20).max(1) * times;
                 for path in &objects {
                     let object = body.pointer_mut(path)?.as_object_mut()?;
                     object.extend((0..each).map(|n| (format!("m{n:06}"), json!("value {n}"))));
@@ -73,7 +74,7 @@ impl Shape {
             }
             Shape::Nesting => {
                 let deep = (0..100).fold(Value::Null, |inner, _| json!([inner]));
-                let list = vec![deep; (room / 206).max(1)];
+                let list = vec![deep; (unit / 206).max(1) * times];
                 body.as_object_mut()?.insert("extra".to_owned(), list.into());
             }
             Shape::Digits => {
@@ -152,9 +153,8 @@ fn longest(seed: &Value, inside: bool) -> Option<String> {
     texts.into_iter().max_by_key(|path| seed.pointer(path).and_then(Value::as_str).map(str::len))
 }
 
-/// Repeats the items of all lists of objects (the body itself, if it is one object of a kind that also comes in batches)
-/// until the body has about this size.
-fn repeat(body: &mut Value, bytes: usize, distinct: bool) -> Option<()> {
+/// Repeats the items of the outermost list of objects until they have about `unit` bytes, and all that as many times.
+fn repeat(body: &mut Value, unit: usize, times: usize, distinct: bool) -> Option<()> {
     let lists: Vec<String> = leaves(body, true, &Value::is_array);
     let full = |path: &&String| {
         let items = body.pointer(path).and_then(Value::as_array);
@@ -164,8 +164,7 @@ fn repeat(body: &mut Value, bytes: usize, distinct: bool) -> Option<()> {
     let path = lists.iter().find(full)?.clone();
     let items = body.pointer(&path)?.as_array()?.clone();
     let size = Value::from(items.clone()).to_string().len().max(1);
-    let rest = body.to_string().len() - size;
-    let times = (bytes.saturating_sub(rest) / size).max(1);
+    let times = (unit / size).max(1) * times;
     let list = body.pointer_mut(&path)?.as_array_mut()?;
     for n in 1..times {
         list.extend(items.iter().map(|item| if distinct { renamed(item, n, &ids(item)) } else { item.clone() }));

@@ -7,17 +7,17 @@ use pagerelay_e2e::build::{self, Flavour};
 use pagerelay_e2e::fixtures::{self, Fixture};
 use pagerelay_e2e::growth::{Shape, grow_form};
 use pagerelay_e2e::runtime::{Call, Egress, Relay, Reply, World};
-use pagerelay_e2e::{SECRET, run};
+use pagerelay_e2e::{run, secret_for};
 use serde_json::Value;
 
 /// The size of the small body, in bytes.
 const SMALL: usize = 8 * 1024;
 
 /// How many times as large the large body is.
-const TIMES: u64 = 16;
+const TIMES: usize = 16;
 
 /// The most instructions of the large body: this many percent of `TIMES` times those of the small one.
-const PERCENT_MAX: u64 = 130;
+const PERCENT_MAX: usize = 130;
 
 /// The most memory of an instance, in bytes.
 const MEMORY_MAX: usize = 64 * 1024 * 1024;
@@ -33,11 +33,11 @@ fn world() -> World {
 
 fn send(world: &World, fixture: &Fixture, path: &str, body: Vec<u8>) -> Reply {
     let fixture = Fixture { body, ..fixture.clone() };
-    let call = Call::fixture(&fixture, path, SECRET);
+    let call = Call::fixture(&fixture, path, secret_for(path));
     run(async { counting().call(world, call).await.expect("the component answers") })
 }
 
-/// What is wrong with the growth from `small` to `large`, if anything is.
+/// Sends a small and a large body, and returns what is wrong with the growth, if anything is.
 fn fault(
     what: &str,
     world: &World,
@@ -45,19 +45,20 @@ fn fault(
     path: &str,
     grow: &dyn Fn(usize) -> Option<Vec<u8>>,
 ) -> Option<String> {
-    let large_bytes = SMALL * usize::try_from(TIMES).expect("it is small");
-    let (small, large) = (grow(SMALL)?, grow(large_bytes)?);
-    // A shape whose small body is not small has another ratio.
-    let ratio = large.len() as f64 / small.len() as f64;
+    let (small, large) = (grow(1)?, grow(TIMES)?);
+    let sizes = (small.len(), large.len());
     let (small, large) = (send(world, fixture, path, small), send(world, fixture, path, large));
     let times = large.fuel as f64 / small.fuel as f64;
-    let memory = large.memory >> 20;
     let line = format!(
-        "{what}: {} to {} instructions, {times:.1} for {ratio:.1} times the bytes, {memory} MiB, {}",
-        small.fuel, large.fuel, large.status
+        "{what}: {} to {} bytes, {} to {} instructions, {times:.1} times, {} MiB",
+        sizes.0,
+        sizes.1,
+        small.fuel,
+        large.fuel,
+        large.memory >> 20
     );
     println!("{line}");
-    (times * 100.0 > ratio * PERCENT_MAX as f64 || large.memory > MEMORY_MAX).then_some(line)
+    (100.0 * times > (TIMES * PERCENT_MAX) as f64 || large.memory > MEMORY_MAX).then_some(line)
 }
 
 #[test]
@@ -80,14 +81,14 @@ fn probe() {
                 vec![Shape::ALL[*n % 9], Shape::ALL[(*n + 4) % 9]]
             };
             for shape in shapes {
-                faults.extend(fault(&format!("{} {shape:?}", fixture.name()), &world, &fixture, &path, &|bytes| {
-                    shape.grow(&seed, bytes)
+                faults.extend(fault(&format!("{} {shape:?}", fixture.name()), &world, &fixture, &path, &|times| {
+                    shape.grow(&seed, SMALL, times)
                 }));
             }
         } else if let Ok(form) = std::str::from_utf8(&fixture.body) {
             for long in [false, true] {
-                faults.extend(fault(&format!("{} form {long}", fixture.name()), &world, &fixture, &path, &|bytes| {
-                    Some(grow_form(form, bytes, long))
+                faults.extend(fault(&format!("{} form {long}", fixture.name()), &world, &fixture, &path, &|times| {
+                    Some(grow_form(form, SMALL * times, long))
                 }));
             }
         }
