@@ -8,7 +8,7 @@ use pagerelay::endpoints::preview::explain::{self, MAPPED_MAX_BYTES};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::budget::{BUDGET_BYTES, BUDGET_PER_BYTE};
 use pagerelay::mapping::{self, MapError, Mapped};
-use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity};
+use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity, shrink};
 use pagerelay::pagerduty::storm;
 use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
@@ -337,4 +337,21 @@ fn zones_without_a_name_are_one_alert() {
     let keys = map("cloudflare", &body, false).events;
     let keys: Vec<&str> = keys.iter().filter_map(Event::dedup_key).map(DedupKey::as_str).collect();
     assert_eq!(keys.len(), 3, "{keys:?}");
+}
+
+#[test]
+fn details_are_cut_to_the_room_that_they_have_and_no_further() {
+    let value = json!({
+        "text": "a \"quoted\" text\nwith \u{1} and \u{e9}", "list": [1, -2.5, null, true, false, {}, []],
+        "nested": {"deep": ["x".repeat(500), {"y": "z"}]}, "empty": "", "number": 18_446_744_073_709_551_615_u64,
+    });
+    let members = value.as_object().expect("an object");
+    let whole = value.to_string().len();
+    assert_eq!(shrink::fit(members, whole), *members, "the size is exact");
+    for room in 120..whole {
+        let cut = shrink::fit(members, room);
+        assert!(Value::Object(cut.clone()).to_string().len() <= room, "{room}: {cut:?}");
+        assert!(cut.contains_key("shortened_to_fit"), "{room}");
+    }
+    assert_eq!(shrink::fit(members, 10), serde_json::Map::new());
 }

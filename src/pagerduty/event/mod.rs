@@ -3,6 +3,8 @@
 //! Written from <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, its page about change events and
 //! the schema beside them. An [`Event`] has no routing key: [`Event::encode`] adds it when the event is sent.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::http::url;
@@ -95,19 +97,20 @@ impl Event {
         let source = text::one_line(source);
         let summary = if summary.is_empty() { "(no summary)" } else { &summary };
         let source = if source.is_empty() { "unknown" } else { &source };
-        let mut payload = Map::new();
-        payload.insert("summary".into(), text::truncate(summary, SUMMARY_MAX_CHARS).into());
-        payload.insert("source".into(), text::truncate(source, FIELD_MAX_CHARS).into());
+        let short = (text::truncate(summary, SUMMARY_MAX_CHARS), text::truncate(source, FIELD_MAX_CHARS));
         let mut details = Map::new();
         let mut cuts = Vec::new();
         // The person on call can still read the full summary there.
-        if summary.encode_utf16().count() > SUMMARY_MAX_CHARS {
+        if matches!(short.0, Cow::Owned(_)) {
             details.insert("full_summary".into(), summary.into());
             cuts.push("payload.summary: truncated to 1024 characters; the full text is in custom_details.full_summary");
         }
-        if source.encode_utf16().count() > FIELD_MAX_CHARS {
+        if matches!(short.1, Cow::Owned(_)) {
             cuts.push("payload.source: truncated to 1024 characters");
         }
+        let mut payload = Map::new();
+        payload.insert("summary".into(), short.0.into());
+        payload.insert("source".into(), short.1.into());
         Event(Box::new(Parts {
             action,
             dedup_key: None,
@@ -226,10 +229,11 @@ impl Event {
     fn field(mut self, name: &str, value: Option<String>) -> Event {
         let value = value.map(|value| text::one_line(&value)).filter(|value| !value.is_empty());
         if let Some(value) = value {
-            if value.encode_utf16().count() > FIELD_MAX_CHARS {
+            let value = text::truncate(&value, FIELD_MAX_CHARS);
+            if matches!(value, Cow::Owned(_)) {
                 self.0.cuts.push("payload.component, group or class: truncated to 1024 characters");
             }
-            let value = text::truncate(&value, FIELD_MAX_CHARS).into();
+            let value = value.into();
             // A change event has no such fields.
             let place = if self.0.action == Action::Change { &mut self.0.details } else { &mut self.0.payload };
             place.insert(name.into(), value);

@@ -29,31 +29,31 @@ struct Truncation {
 ///
 /// The last step keeps only a chain of single members, so some step is always enough.
 pub fn fit(members: &Map<String, Value>, room: usize) -> Map<String, Value> {
+    if Truncation::NONE.size_of(members) <= room {
+        return members.clone();
+    }
     let strings = (6..=18).rev().map(|bits| Truncation { string: 1 << bits, list: usize::MAX });
     let lists = (0..=12).rev().map(|bits| Truncation { string: 64, list: 1 << bits });
-    let mut fitting = members.clone();
-    let mut steps = strings.chain(lists);
-    while size(&fitting) > room {
-        let Some(cut) = steps.next() else { return Map::new() };
-        let mut names = Vec::new();
-        fitting = Map::new();
-        for (index, (name, value)) in members.iter().enumerate() {
-            let mut changed = !cut.keeps(index, name);
-            if !changed {
-                fitting.insert(name.clone(), cut.apply(value, &mut changed));
-            }
-            if changed && names.len() < NOTE_NAMES_MAX {
-                names.push(Value::from(text::truncate(name, NOTE_NAME_MAX_CHARS)));
-            }
+    let steps: Vec<Truncation> = strings.chain(lists).collect();
+    // Each step keeps less than the one before. It is measured before anything is copied, without the note.
+    let first = steps.partition_point(|step| step.size_of(members) > room);
+    for step in steps.get(first..).unwrap_or_default() {
+        let shrunk = step.applied(members);
+        if Truncation::NONE.size_of(&shrunk) <= room {
+            return shrunk;
         }
-        fitting.insert(NOTE.to_owned(), Value::Array(names));
     }
-    fitting
+    Map::new()
 }
 
-/// The size of an object as JSON text.
-pub fn size(members: &Map<String, Value>) -> usize {
-    serde_json::to_vec(members).map_or(usize::MAX, |text| text.len())
+/// The bytes of JSON text that a string has, with its quotes.
+fn text_size(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    2 + text.len() + text.bytes().map(escaped).sum::<usize>()
 }
 
 /// About how many bytes an object takes, as JSON or in memory: its texts, and a constant for each value and each name.
@@ -79,6 +79,50 @@ const VALUE_BYTES: usize = 16;
 const OBJECT_BYTES: usize = 256;
 
 impl Truncation {
+    /// The step that changes nothing.
+    const NONE: Truncation = Truncation { string: usize::MAX, list: usize::MAX };
+
+    /// Copies the members, applies the step to each, and adds the note.
+    fn applied(self, members: &Map<String, Value>) -> Map<String, Value> {
+        let mut names = Vec::new();
+        let mut kept = Map::new();
+        for (index, (name, value)) in members.iter().enumerate() {
+            let mut changed = !self.keeps(index, name);
+            if !changed {
+                kept.insert(name.clone(), self.apply(value, &mut changed));
+            }
+            if changed && names.len() < NOTE_NAMES_MAX {
+                names.push(Value::from(text::truncate(name, NOTE_NAME_MAX_CHARS)));
+            }
+        }
+        kept.insert(NOTE.to_owned(), Value::Array(names));
+        kept
+    }
+
+    /// The bytes of JSON text that an object has after the step.
+    fn size_of(self, members: &Map<String, Value>) -> usize {
+        let kept = members.iter().enumerate().filter(|(index, (name, _))| self.keeps(*index, name));
+        // Two braces, and for each member a colon and a comma, except for the last one.
+        let inside = kept.map(|(_, (name, value))| text_size(name) + 2 + self.size_of_value(value));
+        (2 + inside.sum::<usize>()).saturating_sub(usize::from(!members.is_empty()))
+    }
+
+    /// The same for any value.
+    fn size_of_value(self, value: &Value) -> usize {
+        match value {
+            Value::Null | Value::Bool(true) => 4,
+            Value::Bool(false) => 5,
+            Value::Number(number) => number.to_string().len(),
+            Value::String(long) if long.len() > self.string => text_size(&text::truncate(long, self.string)),
+            Value::String(text) => text_size(text),
+            Value::Array(items) => {
+                let inside: usize = items.iter().take(self.list).map(|item| self.size_of_value(item) + 1).sum();
+                (2 + inside).saturating_sub(usize::from(!items.is_empty()))
+            }
+            Value::Object(members) => self.size_of(members),
+        }
+    }
+
     /// Copies a value and applies the step to it and to everything below it. Sets `changed` if this removed something.
     fn apply(self, value: &Value, changed: &mut bool) -> Value {
         match value {
