@@ -29,17 +29,17 @@ struct Truncation {
 ///
 /// The last step keeps only a chain of single members, so some step is always enough.
 pub fn fit(members: &Map<String, Value>, room: usize) -> Map<String, Value> {
-    if Truncation::NONE.size_of(members) <= room {
+    if Truncation::NONE.fits(members, room) {
         return members.clone();
     }
     let strings = (6..=18).rev().map(|bits| Truncation { string: 1 << bits, list: usize::MAX });
     let lists = (0..=12).rev().map(|bits| Truncation { string: 64, list: 1 << bits });
     let steps: Vec<Truncation> = strings.chain(lists).collect();
     // Each step keeps less than the one before. It is measured before anything is copied, without the note.
-    let first = steps.partition_point(|step| step.size_of(members) > room);
+    let first = steps.partition_point(|step| !step.fits(members, room));
     for step in steps.get(first..).unwrap_or_default() {
         let shrunk = step.applied(members);
-        if Truncation::NONE.size_of(&shrunk) <= room {
+        if Truncation::NONE.fits(&shrunk, room) {
             return shrunk;
         }
     }
@@ -99,27 +99,36 @@ impl Truncation {
         kept
     }
 
-    /// The bytes of JSON text that an object has after the step.
-    fn size_of(self, members: &Map<String, Value>) -> usize {
-        let kept = members.iter().enumerate().filter(|(index, (name, _))| self.keeps(*index, name));
+    /// Whether an object has at most `room` bytes as JSON text after the step. It reads no further than that.
+    fn fits(self, members: &Map<String, Value>, room: usize) -> bool {
+        self.rest(members, room).is_some()
+    }
+
+    /// The rest of `room` without the object. Returns `None` if there is not enough.
+    fn rest(self, members: &Map<String, Value>, room: usize) -> Option<usize> {
+        let mut kept = members.iter().enumerate().filter(|(index, (name, _))| self.keeps(*index, name));
         // Two braces, and for each member a colon and a comma, except for the last one.
-        let inside = kept.map(|(_, (name, value))| text_size(name) + 2 + self.size_of_value(value));
-        (2 + inside.sum::<usize>()).saturating_sub(usize::from(!members.is_empty()))
+        let room = (room + usize::from(!members.is_empty())).checked_sub(2)?;
+        kept.try_fold(room, |room, (_, (name, value))| {
+            self.rest_of_value(value, room.checked_sub(text_size(name) + 2)?)
+        })
     }
 
     /// The same for any value.
-    fn size_of_value(self, value: &Value) -> usize {
+    fn rest_of_value(self, value: &Value, room: usize) -> Option<usize> {
         match value {
-            Value::Null | Value::Bool(true) => 4,
-            Value::Bool(false) => 5,
-            Value::Number(number) => number.to_string().len(),
-            Value::String(long) if long.len() > self.string => text_size(&text::truncate(long, self.string)),
-            Value::String(text) => text_size(text),
-            Value::Array(items) => {
-                let inside: usize = items.iter().take(self.list).map(|item| self.size_of_value(item) + 1).sum();
-                (2 + inside).saturating_sub(usize::from(!items.is_empty()))
+            Value::Null | Value::Bool(true) => room.checked_sub(4),
+            Value::Bool(false) => room.checked_sub(5),
+            Value::Number(number) => room.checked_sub(number.to_string().len()),
+            Value::String(long) if long.len() > self.string => {
+                room.checked_sub(text_size(&text::truncate(long, self.string)))
             }
-            Value::Object(members) => self.size_of(members),
+            Value::String(text) => room.checked_sub(text_size(text)),
+            Value::Array(items) => {
+                let room = (room + usize::from(!items.is_empty())).checked_sub(2)?;
+                items.iter().take(self.list).try_fold(room, |room, item| self.rest_of_value(item, room)?.checked_sub(1))
+            }
+            Value::Object(members) => self.rest(members, room),
         }
     }
 

@@ -32,7 +32,7 @@ fn a_delivery_16_times_as_large_costs_at_most_16_times_as_much_and_a_third() {
 #[test]
 fn a_delivery_of_a_mebibyte_costs_16_times_as_much_as_one_of_64_kib() {
     let mut subjects = growth::firsts(&[Shape::LongText], "", 64 * 1024 - 2048);
-    subjects.extend(growth::firsts(&[Shape::ManyKeys, Shape::SharedText], "", 32 * 1024));
+    subjects.extend(growth::firsts(&[Shape::ManyKeys], "", 32 * 1024));
     assert_bounded(&subjects, subjects.len() * 3 / 4);
 }
 
