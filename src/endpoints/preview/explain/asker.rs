@@ -12,10 +12,13 @@ use crate::pagerduty::event::Event;
 pub const WORK_MAX_BYTES: usize = 768 * 1024;
 
 /// How much each run counts towards this limit, each value of its payload, and each event or other item of its result, in
-/// bytes: these take time even if they are small. [`Event::weight`] counts too.
+/// bytes: these take time even if they are small.
 const RUN_BYTES: usize = 200;
-const VALUE_BYTES: usize = 50;
+const VALUE_BYTES: usize = 60;
 const EVENT_BYTES: usize = 100;
+
+/// [`Event::weight`] counts memory, which is a few times the event's JSON.
+const WEIGHT_PER_BYTE: usize = 4;
 
 /// How often the mapping must be able to run within the limit. An explanation of fewer runs would say almost nothing.
 const RUNS_MIN: usize = 8;
@@ -40,7 +43,8 @@ impl<'a, 'd> Asker<'a, 'd> {
 
     /// Whether there is room for an explanation of this event by the whole payload.
     pub(super) fn has_room_for(&self, payload: &Value, event: &Event) -> bool {
-        let size = self.question.delivery.body().len() + values(payload) * VALUE_BYTES + event.weight();
+        let size =
+            self.question.delivery.body().len() + values(payload) * VALUE_BYTES + event.weight() / WEIGHT_PER_BYTE;
         (size + RUN_BYTES) * RUNS_MIN <= self.left
     }
 
@@ -70,7 +74,7 @@ impl<'a, 'd> Asker<'a, 'd> {
         let Ok(mapped) = mapped else { return Some(Vec::new()) };
         let made = mapped.events.len() + mapped.ignored.len() + mapped.rejected.len();
         let weight: usize = mapped.events.iter().map(Event::weight).sum();
-        self.left = self.left.saturating_sub(made * EVENT_BYTES + weight);
+        self.left = self.left.saturating_sub(made * EVENT_BYTES + weight / WEIGHT_PER_BYTE);
         Some(mapped.events)
     }
 }

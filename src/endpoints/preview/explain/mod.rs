@@ -27,7 +27,7 @@ use self::asker::Asker;
 pub use self::asker::WORK_MAX_BYTES;
 pub use self::origin::{How, Origin};
 use self::payload::{List, main_list};
-use self::search::{Case, Explained, Quiet, search};
+use self::search::{Case, Explained, Memory, search};
 
 /// The most unused paths that are listed.
 const UNUSED_MAX: usize = 60;
@@ -200,8 +200,7 @@ struct Finder<'a, 'd> {
     list: Option<List>,
     /// The position of the last event, and the number of its item.
     last: (usize, usize),
-    /// The parts that changed nothing in the last event.
-    quiet: Quiet,
+    memory: Memory,
 }
 
 impl<'a, 'd> Finder<'a, 'd> {
@@ -211,7 +210,7 @@ impl<'a, 'd> Finder<'a, 'd> {
         let list = if many { main_list(unfolded.as_ref().unwrap_or(&sent)) } else { None };
         let headers = question.delivery.header_names().filter(|name| !TRANSPORT.contains(name));
         let headers = headers.map(str::to_owned).collect();
-        Finder { asker, words: question.words, headers, sent, unfolded, list, last: (0, 0), quiet: Quiet::new() }
+        Finder { asker, words: question.words, headers, sent, unfolded, list, last: (0, 0), memory: Memory::default() }
     }
 
     /// Explains an event, or says why that is not possible.
@@ -220,7 +219,7 @@ impl<'a, 'd> Finder<'a, 'd> {
             Some(case) => case,
             None => self.all(event)?,
         };
-        Ok(search(&mut self.asker, (event, &case), &self.sent, &self.headers, self.words, &mut self.quiet))
+        Ok(search(&mut self.asker, (event, &case), &self.sent, &self.headers, self.words, &mut self.memory))
     }
 
     /// The payload with only the item that makes the event.

@@ -19,7 +19,7 @@ const PARTS_MANY: usize = 24;
 const SEARCHED_BYTES: usize = 8192;
 
 /// How many parts are tried one by one with each word.
-const ALONE_MAX: usize = 8;
+const ALONE_MAX: usize = 2;
 
 /// The longest text that can be a deciding word, in bytes.
 const WORD_MAX_BYTES: usize = 40;
@@ -100,8 +100,16 @@ impl<'p> Words<'p> {
     }
 }
 
-/// The paths of parts that changed nothing in an event before.
-pub(super) type Quiet = BTreeSet<Vec<PathStep>>;
+/// What was found for the event before. The events of a delivery are much alike, so this comes first, and saves runs.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The parts that changed nothing.
+    quiet: BTreeSet<Vec<PathStep>>,
+    /// The parts without which the event still exists, with the same action and severity.
+    optional: BTreeSet<Vec<PathStep>>,
+    /// The words that decided.
+    words: Vec<String>,
+}
 
 /// A change of a part of a payload.
 type Edit<'a> = &'a dyn Fn(&mut Value, &PayloadPart);
@@ -119,28 +127,39 @@ fn removed(payload: &mut Value, part: &PayloadPart) {
 }
 
 /// Explains `event`, which `case` makes. `sent` is the whole payload, and `headers` are the names of the headers that
-/// may decide something. `quiet` are the parts that changed nothing in the event before, and then those of this one.
+/// may decide something. `memory` is of the event before, and
+/// then of this one.
 pub(super) fn search(
     asker: &mut Asker<'_, '_>,
     (event, case): (&Event, &Case),
     sent: &Value,
     headers: &[String],
     words: &[&str],
-    quiet: &mut Quiet,
+    memory: &mut Memory,
 ) -> Explained {
     let walk = Walk::over(&case.payload, case.item.as_ref());
     let (json, mut fields) = (event.to_json(), Map::new());
     flatten(&json, String::new(), &mut fields);
-    let mut search = Search { asker, event, case, words, json, fields, of: BTreeMap::new() };
-    let unused = search.parts(&walk.parts, quiet);
+    let mut search = Search {
+        asker,
+        event,
+        case,
+        words,
+        json,
+        fields,
+        of: BTreeMap::new(),
+        small: Value::Null,
+        removed: BTreeSet::new(),
+    };
+    let unused = search.parts(&walk.parts, &memory.quiet);
     search.headers(headers);
     let tried_parts = !search.asker.is_exhausted() && !walk.cut;
-    search.words(&walk.parts);
+    search.words(&walk.parts, memory);
     let complete = tried_parts && !search.asker.is_exhausted();
     let Search { fields, of, .. } = search;
     let used: BTreeSet<&String> = of.values().flatten().collect();
     let unused: Vec<&PayloadPart> = unused.into_iter().filter(|part| !used.contains(&part.name)).collect();
-    *quiet = unused.iter().map(|part| part.path.clone()).collect();
+    memory.quiet = unused.iter().map(|part| part.path.clone()).collect();
     // A `null` is not worth a mention.
     let unused: BTreeSet<&String> = unused.iter().filter(|part| !part.value.is_null()).map(|part| &part.name).collect();
     let parts = walk.parts.iter().map(|part| (part.name.clone(), unused.contains(&part.name))).collect();
@@ -154,6 +173,9 @@ struct Search<'a, 'q, 'd> {
     event: &'a Event,
     case: &'a Case,
     words: &'a [&'a str],
+    /// The payload without the parts that were removed, and their names.
+    small: Value,
+    removed: BTreeSet<String>,
     /// The event as JSON, and its fields by path.
     json: Value,
     fields: Map<String, Value>,
@@ -163,7 +185,7 @@ struct Search<'a, 'q, 'd> {
 
 impl Search<'_, '_, '_> {
     /// Finds the parts that decide fields, and returns those that change nothing.
-    fn parts<'p>(&mut self, parts: &'p [PayloadPart], quiet_before: &Quiet) -> Vec<&'p PayloadPart> {
+    fn parts<'p>(&mut self, parts: &'p [PayloadPart], quiet_before: &BTreeSet<Vec<PathStep>>) -> Vec<&'p PayloadPart> {
         let mut payload = self.case.payload.clone();
         let many = parts.len() > PARTS_MANY;
         let text = String::from_utf8(json::encode(&self.json)).unwrap_or_default();
@@ -173,42 +195,40 @@ impl Search<'_, '_, '_> {
             quiet_before.contains(&part.path)
                 || many && (shown.is_empty() || !text.contains(&shown)) && !self.words.contains(&shown.as_str())
         };
-        let (idle, mut kept): (Vec<&PayloadPart>, Vec<_>) = parts.iter().partition(is_idle);
+        let idle: Vec<&PayloadPart> = parts.iter().filter(is_idle).collect();
         let mut unused = Vec::new();
-        self.prune(&mut payload, &idle, &mut unused, &mut kept);
+        self.prune(&mut payload, &idle, &mut unused);
+        let removed: BTreeSet<&String> = unused.iter().map(|part| &part.name).collect();
         let mut quiet = Vec::new();
-        for part in kept {
+        for part in parts.iter().filter(|part| !removed.contains(&part.name)) {
             match self.change(&payload, &[part], &marked) {
                 Some(same) if same.is_none() => quiet.push(part),
-                Some(different) => self.note(&part.name, different, &[]),
+                Some(different) => {
+                    self.note(&part.name, different, &[]);
+                }
                 None => return Vec::new(),
             }
         }
         let quiet: Vec<&PayloadPart> = quiet.into_iter().filter(|part| !part.value.is_null()).collect();
         unused.extend(self.find(&payload, &quiet, &nulled));
+        (self.small, self.removed) = (payload, removed.into_iter().cloned().collect());
         unused
     }
 
     /// Removes parts from the payload that decide nothing, many at a time: neither a change of them nor their removal has
-    /// an effect. Adds them to `unused`, and the others to `kept`.
-    fn prune<'p>(
-        &mut self,
-        payload: &mut Value,
-        parts: &[&'p PayloadPart],
-        unused: &mut Vec<&'p PayloadPart>,
-        kept: &mut Vec<&'p PayloadPart>,
-    ) {
+    /// an effect. Adds them to `unused`.
+    fn prune<'p>(&mut self, payload: &mut Value, parts: &[&'p PayloadPart], unused: &mut Vec<&'p PayloadPart>) {
         let is_same = |difference: Option<Difference>| difference.is_some_and(|difference| difference.is_none());
-        if parts.is_empty() {
-        } else if is_same(self.change(payload, parts, &removed)) && is_same(self.change(payload, parts, &marked)) {
+        if parts.is_empty() || self.asker.is_exhausted() {
+            return;
+        }
+        if is_same(self.change(payload, parts, &removed)) && is_same(self.change(payload, parts, &marked)) {
             parts.iter().for_each(|part| removed(payload, part));
             unused.extend_from_slice(parts);
-        } else if parts.len() == 1 || self.asker.is_exhausted() {
-            kept.extend_from_slice(parts);
-        } else {
+        } else if parts.len() > 1 {
             let (left, right) = parts.split_at(parts.len() / 2);
-            self.prune(payload, left, unused, kept);
-            self.prune(payload, right, unused, kept);
+            self.prune(payload, left, unused);
+            self.prune(payload, right, unused);
         }
     }
 
@@ -251,66 +271,95 @@ impl Search<'_, '_, '_> {
     }
 
     /// Tries other words in the payload if the origin of the action or the severity is still unknown.
-    fn words(&mut self, parts: &[PayloadPart]) {
-        let words = self.words;
-        let is_listed = |part: &&PayloadPart| part.value.as_str().is_some_and(|text| words.contains(&text));
-        let is_word = |part: &&PayloadPart| part.value.as_str().is_some_and(|text| text.len() <= WORD_MAX_BYTES);
-        // The fields that already contain a word of the list are tried first, because they most likely decide.
-        let (likely, others): (Vec<&PayloadPart>, Vec<_>) = parts.iter().filter(is_word).partition(is_listed);
-        for word in words {
-            self.find_word_in(&likely, &Value::from(*word), &mut Vec::new());
+    fn words(&mut self, parts: &[PayloadPart], memory: &mut Memory) {
+        if !self.wants() || self.asker.is_exhausted() {
+            return;
         }
-        // The others were tried without a value before.
-        let named = if self.wants() { parts } else { &[] };
-        for part in named.iter().filter(|part| self.names(&part.name)).collect::<Vec<_>>() {
-            if let Some(difference) = self.change(&self.case.payload, &[part], &nulled) {
-                self.note(&part.name, difference, &[ALL, "event_action", "payload.severity"]);
+        let payload = std::mem::take(&mut self.small);
+        // The other parts were tried without a value before.
+        let named = parts.iter().filter(|part| self.names(&part.name) && !memory.optional.contains(&part.path));
+        for part in named.collect::<Vec<_>>() {
+            if let Some(difference) = self.change(&payload, &[part], &nulled)
+                && !self.note(&part.name, difference, &[ALL, "event_action", "payload.severity"])
+            {
+                memory.optional.insert(part.path.clone());
             }
         }
+        let (rare, common): (Vec<_>, Vec<_>) = parts.iter().partition(|part| self.removed.contains(&part.name));
+        let before: Vec<&str> = memory.words.iter().map(String::as_str).collect();
+        let mut all: Vec<&str> = before;
+        for word in self.words.iter().chain(WORDS) {
+            if !all.contains(word) {
+                all.push(word);
+            }
+        }
+        let mut found = self.try_words(&payload, &common, &all);
+        // A part that changed nothing may still decide something with one of the source's own words.
+        let own = if self.words.is_empty() { WORDS } else { self.words };
+        if !rare.is_empty() && self.wants() {
+            found.extend(self.try_words(&self.case.payload, &rare, own));
+        }
+        memory.words = found;
+    }
+
+    /// Tries each of these words in these parts, and returns those that decide something.
+    fn try_words(&mut self, payload: &Value, parts: &[&PayloadPart], words: &[&str]) -> Vec<String> {
+        let is_listed = |part: &&PayloadPart| part.value.as_str().is_some_and(|text| self.words.contains(&text));
+        let is_word = |part: &&PayloadPart| part.value.as_str().is_some_and(|text| text.len() <= WORD_MAX_BYTES);
         let needed = self.of.get(ALL).cloned().unwrap_or_default();
-        let numbers = parts.iter().filter(|part| part.value.is_number()).collect();
+        let numbers = parts.iter().copied().filter(|part| part.value.is_number()).collect();
+        // The fields that already contain a word of the list are tried first, because they most likely decide.
+        let (likely, others): (Vec<&PayloadPart>, Vec<_>) = parts.iter().copied().filter(is_word).partition(is_listed);
         let mut lists = [likely, others, numbers].map(|parts| Words::new(parts, &needed));
-        for word in words.iter().chain(WORDS.iter().filter(|word| !words.contains(word))) {
+        let mut found = Vec::new();
+        for word in words {
             let number = word.parse::<u64>().ok().map(Value::from);
             let values = [Some(Value::from(*word)), Some(Value::from(*word)), number];
+            let known = self.of.len();
             for (parts, value) in lists.iter_mut().zip(values) {
                 if let Some(value) = value {
-                    self.find_word(parts, &value);
+                    self.find_word(payload, parts, &value);
                 }
             }
+            if self.of.len() > known {
+                found.push((*word).to_owned());
+            }
         }
+        found
     }
 
     /// Looks for the parts in which this word decides.
-    fn find_word(&mut self, parts: &mut Words<'_>, word: &Value) {
+    fn find_word(&mut self, payload: &Value, parts: &mut Words<'_>, word: &Value) {
         for part in parts.alone.iter().take(ALONE_MAX) {
-            self.find_word_in(&[part], word, &mut Vec::new());
+            self.find_word_in(payload, &[part], word, &mut Vec::new());
         }
         let mut spoilt = Vec::new();
         // The word must not replace the name beside a value too.
         for odd in [0, 1] {
             let half: Vec<&PayloadPart> = parts.together.iter().skip(odd).step_by(2).copied().collect();
-            self.find_word_in(&half, word, &mut spoilt);
+            self.find_word_in(payload, &half, word, &mut spoilt);
         }
         parts.set_apart(&spoilt);
     }
 
-    fn find_word_in(&mut self, parts: &[&PayloadPart], word: &Value, spoilt: &mut Vec<String>) {
+    fn find_word_in(&mut self, payload: &Value, parts: &[&PayloadPart], word: &Value, spoilt: &mut Vec<String>) {
         if parts.is_empty() || !self.wants() {
             return;
         }
         let put = |payload: &mut Value, part: &PayloadPart| edit(payload, &part.path, &|value| *value = word.clone());
-        let Some(difference) = self.change(&self.case.payload, parts, &put) else { return };
+        let Some(difference) = self.change(payload, parts, &put) else { return };
         let decides = difference.fields.iter().any(|field| DECIDED.contains(&field.as_str()));
         let is_gone = difference.is_other && difference.fields.is_empty();
         match parts {
             _ if !decides && !is_gone => {}
             [only] if difference.is_other => spoilt.push(only.name.clone()),
-            [only] => self.note(&only.name, difference, &DECIDED),
+            [only] => {
+                self.note(&only.name, difference, &DECIDED);
+            }
             _ => {
                 let (left, right) = parts.split_at(parts.len() / 2);
-                self.find_word_in(left, word, spoilt);
-                self.find_word_in(right, word, spoilt);
+                self.find_word_in(payload, left, word, spoilt);
+                self.find_word_in(payload, right, word, spoilt);
             }
         }
     }
@@ -346,15 +395,18 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// Records all fields that differ, or those of `only` if it is not empty.
-    fn note(&mut self, name: &str, difference: Difference, only: &[&str]) {
+    /// Records all fields that differ, or those of `only` if it is not empty. Returns whether there are any.
+    fn note(&mut self, name: &str, difference: Difference, only: &[&str]) -> bool {
         let fields = if difference.is_other { vec![ALL.to_owned()] } else { difference.fields };
+        let mut any = false;
         for field in fields.into_iter().filter(|field| only.is_empty() || only.contains(&field.as_str())) {
+            any = true;
             let names = self.of.entry(field).or_default();
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
             }
         }
+        any
     }
 
     /// Whether the origin of the action or the severity is unknown.
