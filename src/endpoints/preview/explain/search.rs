@@ -100,11 +100,13 @@ impl<'p> Words<'p> {
     }
 }
 
-/// What was found for the event before. The events of a delivery are much alike, so this comes first, and saves runs.
+/// The results for the event before. The events of a delivery are much alike, so these are tried first, which saves runs.
 #[derive(Default)]
 pub(super) struct Memory {
     /// The parts that changed nothing.
     quiet: BTreeSet<Vec<PathStep>>,
+    /// The fields that change with a slight change of each of the other parts.
+    marked: BTreeMap<Vec<PathStep>, Vec<String>>,
     /// The parts without which the event still exists, with the same action and severity.
     optional: BTreeSet<Vec<PathStep>>,
     /// The words that decided.
@@ -151,7 +153,7 @@ pub(super) fn search(
         small: Value::Null,
         removed: BTreeSet::new(),
     };
-    let unused = search.parts(&walk.parts, &memory.quiet);
+    let unused = search.parts(&walk.parts, memory);
     search.headers(headers);
     let tried_parts = !search.asker.is_exhausted() && !walk.cut;
     search.words(&walk.parts, memory);
@@ -185,34 +187,66 @@ struct Search<'a, 'q, 'd> {
 
 impl Search<'_, '_, '_> {
     /// Finds the parts that decide fields, and returns those that change nothing.
-    fn parts<'p>(&mut self, parts: &'p [PayloadPart], quiet_before: &BTreeSet<Vec<PathStep>>) -> Vec<&'p PayloadPart> {
+    fn parts<'p>(&mut self, parts: &'p [PayloadPart], memory: &mut Memory) -> Vec<&'p PayloadPart> {
         let mut payload = self.case.payload.clone();
         let many = parts.len() > PARTS_MANY;
         let text = String::from_utf8(json::encode(&self.json)).unwrap_or_default();
         let text = text.get(..text.floor_char_boundary(SEARCHED_BYTES)).unwrap_or_default();
         let is_idle = |part: &&PayloadPart| {
             let shown = shown(&part.value);
-            quiet_before.contains(&part.path)
+            memory.quiet.contains(&part.path)
                 || many && (shown.is_empty() || !text.contains(&shown)) && !self.words.contains(&shown.as_str())
         };
         let idle: Vec<&PayloadPart> = parts.iter().filter(is_idle).collect();
         let mut unused = Vec::new();
         self.prune(&mut payload, &idle, &mut unused);
         let removed: BTreeSet<&String> = unused.iter().map(|part| &part.name).collect();
-        let mut quiet = Vec::new();
-        for part in parts.iter().filter(|part| !removed.contains(&part.name)) {
-            match self.change(&payload, &[part], &marked) {
-                Some(same) if same.is_none() => quiet.push(part),
-                Some(different) => {
-                    self.note(&part.name, different, &[]);
-                }
-                None => return Vec::new(),
-            }
-        }
+        let kept: Vec<&PayloadPart> = parts.iter().filter(|part| !removed.contains(&part.name)).collect();
+        let Some(quiet) = self.mark(&payload, &kept, memory) else { return Vec::new() };
         let quiet: Vec<&PayloadPart> = quiet.into_iter().filter(|part| !part.value.is_null()).collect();
         unused.extend(self.find(&payload, &quiet, &nulled));
         (self.small, self.removed) = (payload, removed.into_iter().cloned().collect());
         unused
+    }
+
+    /// Changes each of `parts` slightly. Returns those for which nothing changes, or `None` if the limit is reached.
+    fn mark<'p>(
+        &mut self,
+        payload: &Value,
+        parts: &[&'p PayloadPart],
+        memory: &mut Memory,
+    ) -> Option<Vec<&'p PayloadPart>> {
+        let before = std::mem::take(&mut memory.marked);
+        // If the event has the same parts as the one before, and all changes together have the effects that they had there
+        // one by one, each of them has the same effect here.
+        if before.len() == parts.len() && parts.iter().all(|part| before.contains_key(&part.path)) {
+            let found: BTreeSet<String> = self.change(payload, parts, &marked)?.fields.into_iter().collect();
+            if found.iter().eq(before.values().flatten().collect::<BTreeSet<&String>>()) {
+                for part in parts {
+                    let fields = before.get(&part.path).cloned().unwrap_or_default();
+                    self.note(&part.name, Difference { is_other: false, fields }, &[]);
+                }
+                let quiet = parts.iter().filter(|part| before.get(&part.path).is_none_or(Vec::is_empty));
+                let quiet = quiet.copied().collect();
+                memory.marked = before;
+                return Some(quiet);
+            }
+        }
+        let mut quiet = Vec::new();
+        let mut others = false;
+        for part in parts {
+            let difference = self.change(payload, &[part], &marked)?;
+            others |= difference.is_other;
+            memory.marked.insert(part.path.clone(), difference.fields.clone());
+            if difference.is_none() {
+                quiet.push(*part);
+            }
+            self.note(&part.name, difference, &[]);
+        }
+        if others {
+            memory.marked.clear();
+        }
+        Some(quiet)
     }
 
     /// Removes parts from the payload that decide nothing, many at a time: neither a change of them nor their removal has
