@@ -412,6 +412,10 @@ fn a_body_that_is_hard_to_explain_is_still_previewed() {
     let shown = preview("/preview/events?explain", &body);
     assert_eq!((&shown["explanation_incomplete"], explained(&shown).len()), (&json!(too_large), 0));
     assert_eq!(shown["unexplained"], json!([0]));
+    // Even to parse it once more would take too long.
+    body["payload"]["custom_details"] = json!({"text": "x".repeat(300_000)});
+    let shown = preview("/preview/events?explain", &body);
+    assert_eq!((&shown["explanation_incomplete"], explained(&shown).len()), (&json!(too_large), 0));
     // Each of many events is small, so some of them are explained.
     let shown = preview("/preview/alertmanager?explain", &group(4000, json!({"externalURL": "https://example.com"})));
     assert_eq!(shown["events"].as_array().map(Vec::len), Some(102), "100 events and two digests");

@@ -9,7 +9,10 @@ use crate::pagerduty::event::Event;
 
 /// How much work one explanation may take, in bytes of JSON that are mapped. The limit is not in time, because a runtime
 /// may have no timeout for computation, and the same request should get the same explanation.
-pub const WORK_MAX_BYTES: usize = 768 * 1024;
+pub const WORK_MAX_BYTES: usize = 1024 * 1024;
+
+/// How much each byte of the delivery counts towards this limit: it is parsed and searched once more.
+const WHOLE_BYTES: usize = 4;
 
 /// How much each run counts towards this limit, each value of its payload, and each event or other item of its result, in
 /// bytes: these take time even if they are small.
@@ -33,7 +36,8 @@ pub(super) struct Asker<'a, 'd> {
 
 impl<'a, 'd> Asker<'a, 'd> {
     pub(super) fn new(question: &'a Question<'a, 'd>) -> Self {
-        Asker { question, left: WORK_MAX_BYTES, folds: false }
+        let whole = question.delivery.body().len() * WHOLE_BYTES;
+        Asker { question, left: WORK_MAX_BYTES.saturating_sub(whole), folds: false }
     }
 
     /// Whether the limit is reached.

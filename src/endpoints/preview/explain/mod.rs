@@ -125,11 +125,14 @@ pub fn explain(question: &Question<'_, '_>, events: &[Event], positions: &Positi
     if chosen.clone().next().is_none() {
         return explanation;
     }
-    let Ok(payload) = mapping::payload(question.delivery) else {
-        explanation.incomplete = Some(NOT_JSON);
-        return explanation;
+    let mut finder = match Finder::new(question, positions.0.len() > 1) {
+        Ok(finder) => finder,
+        Err(why) => {
+            explanation.incomplete = Some(why);
+            explanation.unexplained = chosen.map(|(number, ..)| *number).collect();
+            return explanation;
+        }
     };
-    let mut finder = Finder::new(question, payload, positions.0.len() > 1);
     let mut parts = Parts::default();
     let (mut count, mut stops) = (0, false);
     for (number, event, position) in chosen {
@@ -204,13 +207,28 @@ struct Finder<'a, 'd> {
 }
 
 impl<'a, 'd> Finder<'a, 'd> {
-    fn new(question: &'a Question<'a, 'd>, sent: Value, many: bool) -> Self {
+    /// Parses the payload again. Returns why that is not possible, or would take too long. `many` says whether the mapping
+    /// makes several events.
+    fn new(question: &'a Question<'a, 'd>, many: bool) -> Result<Self, &'static str> {
         let mut asker = Asker::new(question);
+        if asker.is_exhausted() {
+            return Err(TOO_LONG);
+        }
+        let sent = mapping::payload(question.delivery).map_err(|_| NOT_JSON)?;
         let unfolded = asker.unfolded(&sent);
         let list = if many { main_list(unfolded.as_ref().unwrap_or(&sent)) } else { None };
         let headers = question.delivery.header_names().filter(|name| !TRANSPORT.contains(name));
         let headers = headers.map(str::to_owned).collect();
-        Finder { asker, words: question.words, headers, sent, unfolded, list, last: (0, 0), memory: Memory::default() }
+        Ok(Finder {
+            asker,
+            words: question.words,
+            headers,
+            sent,
+            unfolded,
+            list,
+            last: (0, 0),
+            memory: Memory::default(),
+        })
     }
 
     /// Explains an event, or says why that is not possible.
