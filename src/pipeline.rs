@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::auth::{self, Access, AuthError, Authenticated, FetchError, SHARED_SECRET, Scheme};
 use crate::config::{self, Config, Control, Target, Unmapped, Variables};
 use crate::endpoints::act::{self, Acted};
-use crate::endpoints::preview::explain::{self, Explanation};
+use crate::endpoints::preview::explain::{self, Positions, Question, Wanted};
 use crate::endpoints::{check, playground, preview, setup};
 use crate::error::{Error, HandshakeError};
 use crate::http::{BODY_TIMEOUT, ReadError, Reply, Request, StatusCode, Url};
@@ -30,8 +30,8 @@ use crate::text;
 /// Timeout for a document that authentication needs, counted from the request's arrival.
 const FETCH_MAX: Duration = Duration::from_secs(5);
 
-/// When to cut a preview's explanation short, counted from the request's arrival.
-const EXPLAIN_MAX: Duration = Duration::from_secs(3);
+/// When to cut a preview's explanation short, however little it has counted. The steps of a template count for little.
+const EXPLAIN_MAX: Duration = Duration::from_millis(500);
 
 /// How much of a body is read for the excerpt in a fallback alert, in bytes. The excerpt has a thousand characters, and
 /// white space is joined.
@@ -55,7 +55,12 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         Ok(Endpoint::Control { control, service }) => administer(host, request, control, service, &mut report),
         Ok(Endpoint::Deliver(to)) => {
             shape = to.by.source().and_then(|source| source.reply).filter(|_| !to.preview);
-            deliver(host, request, &to, &mut report)
+            if to.preview {
+                let (explained, request) = preview::wanted(request);
+                deliver(host, &request, &to, explained, &mut report)
+            } else {
+                deliver(host, request, &to, None, &mut report)
+            }
         }
         Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
         Ok(Endpoint::Options) => return (options(), None),
@@ -157,6 +162,7 @@ fn deliver(
     host: &mut Variables<'_>,
     request: &Request,
     to: &Delivery<'_>,
+    explained: Option<Wanted>,
     report: &mut Report,
 ) -> Result<Reply, Error> {
     let intake = Intake::find(host, to.by)?;
@@ -200,10 +206,7 @@ fn deliver(
 
     let mapper = intake.mapper(target.grouping);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
-    let explained = to.preview.then(|| {
-        let explanation = explain(host, &intake, &mapper, &delivery, &mapped);
-        (explanation, mapped.events.iter().take(preview::EXPLAINED_MAX).cloned().collect::<Vec<Event>>())
-    });
+    let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons = rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     (report.ignored, report.rejected) = (ignored, rejected);
@@ -219,10 +222,20 @@ fn deliver(
     let visit = visit(&intake, handshake.as_ref(), &config)?;
     let destination = destination(&target);
     // A preview ends here, before anything is sent.
-    let status = if let Some((explanation, mapped)) = explained {
+    let status = if to.preview {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
-        let drafts = events_api::draft(&events, destination, &target.routing_key_variable);
-        report.preview = Some(preview::preview(drafts, &events, &mapped, explanation));
+        let draft = |events: &[Event]| events_api::draft(events, destination, &target.routing_key_variable);
+        let (events, copies) = former_keys::without_copies(events);
+        let explain = |(wanted, positions)| {
+            let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
+            let since = host.elapsed();
+            let in_time = || host.elapsed().saturating_sub(since) < EXPLAIN_MAX;
+            let question = Question { map: &map, delivery: &delivery, words: &intake.states(), in_time: &in_time };
+            explain::explain(&question, &events, &positions, wanted)
+        };
+        let explanation = explained.map(explain);
+        let copies = draft(&copies).into_iter().zip(copies).collect();
+        report.preview = Some(preview::preview(draft(&events), &events, copies, explanation));
         report::mapped(StatusCode::OK, &target, report)?
     } else {
         if let Some((url, rule)) = visit {
@@ -303,18 +316,6 @@ fn without_its_body<'a>(
 /// Maps the payload to events.
 fn map(mapper: &Mapper<'_>, delivery: &Authenticated<'_>) -> Mapped {
     mapper.map(delivery).unwrap_or_else(|error| Mapped { rejected: vec![error], ..Mapped::default() })
-}
-
-/// Finds where each field of the events comes from.
-fn explain(
-    host: &dyn Host,
-    intake: &Intake,
-    mapper: &Mapper<'_>,
-    delivery: &Authenticated<'_>,
-    mapped: &Mapped,
-) -> Explanation {
-    let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
-    explain::explain(&map, delivery, &mapped.events, &intake.states(), &|| host.elapsed() < EXPLAIN_MAX)
 }
 
 /// Warns that some events are only outlines.

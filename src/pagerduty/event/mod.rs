@@ -63,6 +63,8 @@ struct Parts {
     requires_details: bool,
     /// Whether only the outline of the event is left.
     is_outline: bool,
+    /// Whether it repeats another event with the former key of its alert.
+    is_copy: bool,
     /// Notes on truncated and omitted parts.
     cuts: Vec<&'static str>,
 }
@@ -122,6 +124,7 @@ impl Event {
             severity,
             requires_details: false,
             is_outline: false,
+            is_copy: false,
             cuts,
         }))
     }
@@ -134,19 +137,18 @@ impl Event {
         event
     }
 
-    /// The same event with another key.
+    /// A copy of the event with the former key of its alert.
     #[must_use]
-    pub fn with_key(mut self, dedup_key: DedupKey) -> Event {
-        self.0.dedup_key = Some(dedup_key);
-        self
+    pub fn copy_with(&self, former: DedupKey) -> Event {
+        let mut copy = self.clone();
+        copy.0.dedup_key = Some(former);
+        copy.0.is_copy = true;
+        copy
     }
 
-    /// Whether this is `event`, or its copy with the former key.
-    pub fn repeats(&self, event: &Event) -> bool {
-        match (self.dedup_key(), event.dedup_key()) {
-            (Some(key), Some(own)) if own.was(key) => *self == event.clone().with_key(key.clone()),
-            _ => self == event,
-        }
+    /// Whether the event repeats another one with the former key of its alert.
+    pub fn is_copy(&self) -> bool {
+        self.0.is_copy
     }
 
     /// The minimal form of the event, for when PagerDuty rejects the full event: action, key, summary, source,
@@ -175,7 +177,7 @@ impl Event {
             let short = value.as_str().map(|text| text::truncate(text, max).into_owned());
             payload.insert(name, short.into());
         }
-        let Parts { action, dedup_key, severity, requires_details, .. } = *self.0;
+        let Parts { action, dedup_key, severity, requires_details, is_copy, .. } = *self.0;
         Event(Box::new(Parts {
             action,
             dedup_key,
@@ -187,6 +189,7 @@ impl Event {
             severity,
             requires_details,
             is_outline: true,
+            is_copy,
             cuts: Vec::new(),
         }))
     }
