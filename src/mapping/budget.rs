@@ -20,7 +20,7 @@ pub const BUDGET_BYTES: usize = 4 * 1024 * 1024;
 /// How much of a payload the events of all its items repeat together, and how much each of them repeats at least, in
 /// bytes.
 const SHARED_BYTES: usize = 1024 * 1024;
-const SHARED_MIN_BYTES: usize = 2048;
+const SHARED_MIN_BYTES: usize = 512;
 
 /// The rest of the budget of one delivery.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Budget {
 /// The members of a payload, without the list of its `items`, as much of them as the event of each item may repeat.
 /// `shortened_to_fit` names the members that were cut.
 pub fn shared(payload: &Map<String, Value>, items: usize) -> Map<String, Value> {
-    shrink::fit(payload, (SHARED_BYTES / items.max(1)).max(SHARED_MIN_BYTES))
+    shrink::fit(payload, (SHARED_BYTES / items.max(1)).max(SHARED_MIN_BYTES)).into_owned()
 }
 
 /// A copy of an object without the member at `path`, which the caller reads item by item.

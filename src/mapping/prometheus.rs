@@ -266,7 +266,7 @@ fn source_field(payload: Node<'_>) -> Option<String> {
 pub fn brief(value: Value) -> Value {
     match value {
         Value::Array(_) => Value::Null,
-        Value::Object(members) => Value::Object(shrink::fit(&members, BRIEF_MAX_BYTES)),
+        Value::Object(members) => Value::Object(shrink::fit(&members, BRIEF_MAX_BYTES).into_owned()),
         Value::String(text) => text::truncate(&text, BRIEF_MAX_BYTES).into(),
         other => other,
     }

@@ -467,11 +467,11 @@ fn details_are_cut_to_the_room_that_they_have_and_no_further() {
     });
     let members = value.as_object().expect("an object");
     let whole = value.to_string().len();
-    assert_eq!(shrink::fit(members, whole), *members, "the size is exact");
+    assert_eq!(*shrink::fit(members, whole), *members, "the size is exact");
     for room in 120..whole {
-        let cut = shrink::fit(members, room);
+        let cut = shrink::fit(members, room).into_owned();
         assert!(Value::Object(cut.clone()).to_string().len() <= room, "{room}: {cut:?}");
         assert!(cut.contains_key("shortened_to_fit"), "{room}");
     }
-    assert_eq!(shrink::fit(members, 10), serde_json::Map::new());
+    assert!(shrink::fit(members, 10).is_empty());
 }

@@ -64,10 +64,21 @@ pub fn preview(
 fn by_key(copies: Vec<(Draft, Event)>) -> BTreeMap<(String, &'static str), Value> {
     let shown = |(draft, event): (Draft, Event)| {
         let key = event.dedup_key()?.as_str().to_owned();
-        let shown = json::object([("dedup_key", key.as_str().into()), ("sha256", draft.sha256.into())]);
-        Some(((key, event.action().as_str()), shown))
+        let mut shown = Map::new();
+        shown.insert("dedup_key".into(), key.as_str().into());
+        shown.extend(with_previous_key(&draft));
+        shown.insert("sha256".into(), draft.sha256.into());
+        Some(((key, event.action().as_str()), Value::Object(shown)))
     };
     copies.into_iter().filter_map(shown).collect()
+}
+
+/// The request for the same event with the previous routing key, if there is one.
+fn with_previous_key(draft: &Draft) -> Option<(String, Value)> {
+    let sha256 = draft.previous_sha256.as_deref()?;
+    let previous = [&draft.variable, "_previous"].concat();
+    let previous = json::object([("routing_key", previous.into()), ("sha256", sha256.into())]);
+    Some(("with_previous_key".to_owned(), previous))
 }
 
 /// An event as it appears in the reply.
@@ -75,11 +86,7 @@ fn shown(draft: Draft, event: &Event, origins: Option<Vec<Origin>>) -> Map<Strin
     let mut members = Map::new();
     members.insert("event_action".into(), event.action().as_str().into());
     members.insert("dedup_key".into(), event.dedup_key().map(|key| key.as_str()).into());
-    if let Some(sha256) = draft.previous_sha256 {
-        let previous = [&draft.variable, "_previous"].concat();
-        let previous = json::object([("routing_key", previous.into()), ("sha256", sha256.into())]);
-        members.insert("with_previous_key".into(), previous);
-    }
+    members.extend(with_previous_key(&draft));
     members.insert("sha256".into(), draft.sha256.into());
     members.insert("url".into(), draft.url.into());
     members.insert("routing_key".into(), draft.variable.into());

@@ -3,6 +3,8 @@
 //! The result is always valid JSON with whole characters, and one long string never costs the other members their
 //! place.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::text;
@@ -28,9 +30,9 @@ struct Truncation {
 /// Shrinks `members` to at most `room` bytes of JSON: first the longest strings, by halves, then the longest lists.
 ///
 /// The last step keeps only a chain of single members, so some step is always enough.
-pub fn fit(members: &Map<String, Value>, room: usize) -> Map<String, Value> {
+pub fn fit(members: &Map<String, Value>, room: usize) -> Cow<'_, Map<String, Value>> {
     if Truncation::NONE.fits(members, room) {
-        return members.clone();
+        return Cow::Borrowed(members);
     }
     let strings = (6..=18).rev().map(|bits| Truncation { string: 1 << bits, list: usize::MAX });
     let lists = (0..=12).rev().map(|bits| Truncation { string: 64, list: 1 << bits });
@@ -40,10 +42,10 @@ pub fn fit(members: &Map<String, Value>, room: usize) -> Map<String, Value> {
     for step in steps.get(first..).unwrap_or_default() {
         let shrunk = step.applied(members);
         if Truncation::NONE.fits(&shrunk, room) {
-            return shrunk;
+            return Cow::Owned(shrunk);
         }
     }
-    Map::new()
+    Cow::Owned(Map::new())
 }
 
 /// The bytes of JSON text that a string has, with its quotes.

@@ -302,7 +302,9 @@ pub fn grow_form(seed: &str, bytes: usize, long: bool) -> Vec<u8> {
     form.into_bytes()
 }
 
+/// Its length is one that base64 has, so that a text in that place is decoded whatever its size.
 fn words(bytes: usize) -> String {
+    let bytes = bytes / 4 * 4;
     let mut words = "the disk of db-1 is 97 % full, see https://wiki.example/disk. ".repeat(bytes / 62 + 1);
     words.truncate(bytes);
     words

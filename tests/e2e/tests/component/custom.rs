@@ -79,7 +79,11 @@ fn every_example_maps_to_what_stands_beside_it() {
             let hashes =
                 |list: &Value| list.as_array().into_iter().flatten().map(|e| text(&e["sha256"])).collect::<Vec<_>>();
             assert_eq!(hashes(&preview["events"]), hashes(&reply.log_json()["events"]), "{what}");
-            for event in preview["events"].as_array().into_iter().flatten() {
+            for (number, event) in preview["events"].as_array().into_iter().flatten().enumerate() {
+                // The work for one explanation is bounded, and a request for this event explains it.
+                if preview["unexplained"].as_array().is_some_and(|left| number > 0 && left.contains(&number.into())) {
+                    continue;
+                }
                 let explanation = event["explanation"].as_array().unwrap_or_else(|| panic!("{what}: {event}"));
                 let of = |field: &str| explanation.iter().find(|origin| origin["field"] == field).cloned();
                 // Falco never reports the end of a problem, and Snyk reports it by the list that contains an item. The others show Jinja.

@@ -18,8 +18,10 @@ fn list(value: &Value) -> Vec<Value> {
 }
 
 /// The hashes of a list of events, in order.
+/// The hashes of the events of a preview or a log, each followed by that of its copy with the former key.
 fn hashes(events: &Value) -> Vec<String> {
-    list(events).iter().map(|event| event["sha256"].as_str().expect("a hash").to_owned()).collect()
+    let of = |event: &Value| [event["sha256"].clone(), event["with_former_key"]["sha256"].clone()];
+    list(events).iter().flat_map(of).filter_map(|hash| hash.as_str().map(str::to_owned)).collect()
 }
 
 /// The environment of a delivery with both keys, so that a resolve is sent twice.
@@ -82,13 +84,20 @@ async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
     for event in list(&preview["events"]) {
         assert_eq!(event["routing_key"], "routing_key", "{name}");
         assert_eq!(event["body"]["routing_key"], "[variable routing_key]", "{name}");
-        for (key, hash) in [(SERVICE_KEY, &event["sha256"]), (ROUTING_KEY, &event["with_previous_key"]["sha256"])] {
-            let Some(hash) = hash.as_str() else { continue };
-            let mut body = event["body"].clone();
-            body["routing_key"] = key.into();
-            let bytes = pagerelay::json::encode(&body);
-            assert_eq!(pagerelay::text::sha256_hex(&bytes), hash, "{name}: the body with its key has the hash");
-            promised.insert(hash.to_owned());
+        // The event itself, and its copy with the former dedup key.
+        for request in [&event, &event["with_former_key"]] {
+            let keys = [(SERVICE_KEY, &request["sha256"]), (ROUTING_KEY, &request["with_previous_key"]["sha256"])];
+            for (key, hash) in keys {
+                let Some(hash) = hash.as_str() else { continue };
+                let mut body = event["body"].clone();
+                body["routing_key"] = key.into();
+                if !event["dedup_key"].is_null() {
+                    body["dedup_key"] = request["dedup_key"].clone();
+                }
+                let bytes = pagerelay::json::encode(&body);
+                assert_eq!(pagerelay::text::sha256_hex(&bytes), hash, "{name}: the body with its key has the hash");
+                promised.insert(hash.to_owned());
+            }
         }
         let path = if event["event_action"] == "change" { "/v2/change/enqueue" } else { "/v2/enqueue" };
         assert!(event["url"].as_str().is_some_and(|url| url.ends_with(path)), "{name}: {}", event["url"]);
