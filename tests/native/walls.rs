@@ -479,7 +479,7 @@ fn a_member_that_occurs_twice_makes_a_body_unmappable_at_any_depth() {
         ("{\"a\\u001b\": 1, \"a\\u001b\": 1}", "a", 1, 16),
     ];
     for (body, name, line, column) in cases {
-        for (path, of) in [("/formatted", "Formatted webhook"), ("/events", "PagerDuty Events API v2")] {
+        for (path, of) in [("/formatted", "Formatted webhook"), ("/events", "PagerDuty Events API")] {
             let mut host = Accepting::new();
             let (reply, said) = handle(&mut host, &known(Method::Post, path, &[], body.as_bytes()));
             let reason = format!("the body has member `{name}` twice in one object: line {line}, column {column}");
