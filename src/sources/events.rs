@@ -5,9 +5,9 @@
 //! The bodies of [`events_api`](crate::mapping::events_api): alert events of version 2
 //! (<https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>) and 1
 //! (<https://developer.pagerduty.com/docs/events-api-v1/trigger-events/>), and change events, read 2026-11. The table
-//! there says how the relay distinguishes them. One delivery is one event. The relay ignores a `routing_key` or a `service_key` in the
-//! body and sends its own. If a program insists on a key, configure any text. Each program decides whether it retries, so
-//! the relay assumes that it does not.
+//! there says how the relay distinguishes them. One delivery is one event. The relay ignores a `routing_key` or a
+//! `service_key` in the body and sends its own. If a program insists on a key, configure any text. Each program decides
+//! whether it retries, so the relay assumes that it does not.
 //!
 //! The reply to an accepted event is PagerDuty's own (`202`, `status`, `message`, `dedup_key`) with the relay's facts
 //! beside it, because the client libraries expect these members.
@@ -18,7 +18,7 @@
 //! |---|---|
 //! | action | `event_action`, ignoring case; any other word is rejected |
 //! | change event | a body without `event_action` and `dedup_key` that has `payload.summary`; it never pages |
-//! | severity | `payload.severity` by [`Severity::from_word`]; unknown or missing is error, and the details say so |
+//! | severity | `payload.severity` by [`Severity::from_word`]; unknown or missing is error, and the details say so. A change has none |
 //! | summary | `payload.summary`; a trigger without one is rejected |
 //! | no payload | an acknowledge or a resolve without a payload is sent without one |
 //! | source | `payload.source`, else `client`, else `events` |
