@@ -61,6 +61,7 @@
 //! * An acknowledge or a resolve without a key is rejected, because it has no alert.
 //! * A body with `dedup_key` and without `event_action` is rejected: it is no change event, and a change notifies nobody.
 //! * Unknown members are omitted, as PagerDuty would do.
+//! * A change event is omitted with a warning if the routing key belongs to an event orchestration, which accepts none.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
@@ -85,6 +86,7 @@ pub const SOURCE: Source = Source {
         steps: "Set the events URL of your program or its PagerDuty library to {url}.\n\
                 Set variable `secret_events`. This path does not accept `webhook_secret`.\n\
                 Send the secret in header `Authorization: Bearer <secret>` or `X-Webhook-Secret: <secret>`.\n\
+                PagerDuty's libraries and Alertmanager have no field for a header: use https://any:<secret>@<relay>/events, and they send Basic authentication.\n\
                 What it sends as `routing_key` or `service_key` is not looked at.\n\
                 Events of version 2 and 1 are accepted, and change events, which never page.",
         template: None,
