@@ -8,6 +8,7 @@ use crate::pagerduty::event::parse::Unreadable;
 use crate::pagerduty::event::{DedupKey, Event};
 
 pub mod budget;
+pub mod events_api;
 pub mod fallback;
 pub mod prometheus;
 pub mod unexpanded;

@@ -71,7 +71,7 @@ pub const SOURCE: Source = Source {
     setup: Setup {
         triggers: "`Fired`; without the common schema `Activated`",
         resolves: "`Resolved`; of Azure's own health `Resolved`, `Complete`, `Canceled`, `Available`",
-        steps: "In the action group add an action of type Webhook with URI {url}?token=<secret>.\n\
+        steps: "In the action group add an action of type Webhook with URI {url}?token=<secret>: it can set no header.\n\
                 Enable the common alert schema.\n\
                 In rules of Resource Health choose event status Resolved too, or nothing closes.",
         template: None,

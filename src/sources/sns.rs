@@ -81,7 +81,7 @@ pub const SOURCE: Source = Source {
         resolves: "CloudWatch `OK`, closed Health events",
         steps: "Put the topic's ARN into variable `sns_topics`, and allow outbound https://sns.<region>.amazonaws.com.\n\
                 Subscribe {url} to the topic, protocol HTTPS. The relay confirms it by itself.\n\
-                With the secret instead of signatures: https://any:<secret>@<relay>/sns. Raw delivery needs it.\n\
+                With the secret instead of signatures: https://any:<secret>@<relay>/sns, or {url}?token=<secret>. Raw delivery needs it.\n\
                 Send an alarm's OK action to the topic too, or it never closes.",
         template: None,
     },

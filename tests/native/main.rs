@@ -11,6 +11,7 @@ mod contract;
 #[cfg(feature = "templates")]
 mod custom;
 mod english;
+mod events_api;
 mod fuzzed;
 mod growth;
 mod host;
