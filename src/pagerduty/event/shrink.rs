@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::text;
 
@@ -48,6 +48,14 @@ pub fn fit(members: &Map<String, Value>, room: usize) -> Cow<'_, Map<String, Val
     Cow::Owned(Map::new())
 }
 
+/// The bytes of JSON text that a number has.
+fn number_size(number: &Number) -> usize {
+    match number.as_u64() {
+        Some(whole) => whole.checked_ilog10().map_or(1, |tens| tens as usize + 1),
+        None => number.to_string().len(),
+    }
+}
+
 /// The bytes of JSON text that a string has, with its quotes.
 fn text_size(text: &str) -> usize {
     let escaped = |byte: u8| match byte {
@@ -55,7 +63,9 @@ fn text_size(text: &str) -> usize {
         0..0x20 => 5,
         _ => 0,
     };
-    2 + text.len() + text.bytes().map(escaped).sum::<usize>()
+    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    // Most texts have nothing to escape.
+    2 + text.len() + if text.bytes().all(is_plain) { 0 } else { text.bytes().map(escaped).sum::<usize>() }
 }
 
 /// About how many bytes an object takes, as JSON or in memory: its texts, and a constant for each value and each name.
@@ -121,7 +131,7 @@ impl Truncation {
         match value {
             Value::Null | Value::Bool(true) => room.checked_sub(4),
             Value::Bool(false) => room.checked_sub(5),
-            Value::Number(number) => room.checked_sub(number.to_string().len()),
+            Value::Number(number) => room.checked_sub(number_size(number)),
             Value::String(long) if long.len() > self.string => {
                 room.checked_sub(text_size(&text::truncate(long, self.string)))
             }

@@ -10,7 +10,7 @@ fn main() {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
     let mut subjects = growth::deliveries(false);
     subjects.extend(growth::firsts(&Shape::ALL, "/preview", growth::SMALL));
-    subjects.extend(growth::firsts(&Shape::ALL, "", 64 * 1024 - 2048));
+    subjects.extend(growth::firsts(&Shape::ALL, "", 32 * 1024));
     subjects.extend(growth::templates(false));
     println!("{:>9} {:>9} {:>12} {:>13} {:>6} {:>5}", "bytes", "bytes", "instructions", "instructions", "cost", "MiB");
     let mut worst = 0;
