@@ -112,9 +112,6 @@ const ALERTS: &[&str] = &["alarm", "alert", "incident", "outage"];
 /// Attributes with these words in their names are not sent: they describe people and keys, or say nothing.
 const HIDDEN: &[&str] = &["auth", "data_base64", "datacontenttype", "secret", "specversion", "token"];
 
-/// Recommended words of the extension for severities that are not in the general table.
-const LEVELS: &[(&str, Severity)] = &[("trace", Severity::Info)];
-
 /// Falco's priorities.
 const PRIORITIES: &[(&str, Severity)] = &[
     ("alert", Severity::Critical),
@@ -323,7 +320,7 @@ fn last_word(kind: &str) -> (&str, &str) {
 /// The severity of an event, if it has one. An unknown word in a severity may be serious, so it counts as an error. An
 /// unknown priority or level is ignored, because these are not always about problems.
 fn severity(event: Node<'_>, data: Node<'_>) -> Option<Severity> {
-    let known = |word: String| text::lookup(LEVELS, &word).or_else(|| Severity::from_word(&word));
+    let known = |word: String| Severity::from_word(&word);
     if let Some(number) = event.get("severitynumber").count() {
         return Some(match number {
             0..=12 => Severity::Info,
