@@ -170,12 +170,13 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     }
     config::check_service(host, intake.slug(), to.service)?;
     let target = config::target(host, to.service)?;
+    let options = intake.options(host, target.grouping)?;
     report
         .warnings
         .extend(target.warning.as_ref().map(|error| format!("{error}; alerts opened with the previous key stay open")));
     report.ended("auth", host);
 
-    let mapper = intake.mapper(target.grouping);
+    let mapper = intake.mapper(options);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = to.preview.then(|| {
         let explanation = explain(host, &intake, &mapper, &delivery, &mapped);

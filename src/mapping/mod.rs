@@ -9,6 +9,7 @@ use crate::pagerduty::event::{DedupKey, Event};
 
 pub mod budget;
 pub mod fallback;
+pub mod outcomes;
 pub mod prometheus;
 pub mod unexpanded;
 

@@ -6,6 +6,7 @@
 mod architecture;
 mod auth;
 mod bounded;
+mod branches;
 mod cases;
 mod contract;
 #[cfg(feature = "templates")]

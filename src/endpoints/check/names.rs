@@ -4,7 +4,7 @@ use strsim::levenshtein;
 
 use super::{Checker, Level};
 use crate::config::{self, Control};
-use crate::sources::{self, SOURCES};
+use crate::sources::{self, SOURCES, Source};
 use crate::text;
 
 /// The smallest edit distance at which a name no longer counts as misspelt.
@@ -14,7 +14,10 @@ const MISSPELT_MAX: usize = 3;
 const NAMED_MAX: usize = 50;
 
 /// The beginnings of the variables that end in the name of a source.
-const OF_SOURCES: [&str; 3] = ["require_signature_", "secret_", "services_"];
+const OF_SOURCES: [&str; 4] = [BRANCHES, "require_signature_", "secret_", "services_"];
+
+/// The beginning of the variables of sources whose runs belong to branches. No other source, and no template, has one.
+const BRANCHES: &str = "branches_";
 
 impl Checker<'_> {
     /// Returns the names of all variables, and reports those that the relay never reads.
@@ -34,17 +37,19 @@ impl Checker<'_> {
             let secret = prefix == "secret_";
             let slug = slug.strip_suffix("_previous").filter(|_| secret).unwrap_or(slug);
             let controls = Control::ALL.map(Control::slug).into_iter().filter(|_| secret);
-            if controls.clone().any(|control| control == slug) || sources::find(slug).is_some() {
+            let reads = |source: &&&Source| prefix != BRANCHES || source.branches.is_some();
+            let known = || SOURCES.iter().filter(reads).map(|source| source.slug).chain(controls.clone());
+            if known().any(|known| known == slug) {
                 continue;
             }
-            if slug.starts_with("custom_") {
+            if slug.starts_with("custom_") && prefix != BRANCHES {
                 if !names.iter().any(|name| name == slug) {
                     self.say(Level::Warning, UNMAPPED, &[&text::one_line(name), &text::one_line(slug)]);
                 }
                 continue;
             }
             let mut nearest = (MISSPELT_MAX, "");
-            for known in SOURCES.iter().map(|source| source.slug).chain(controls) {
+            for known in known() {
                 let far = levenshtein(slug, known);
                 if far < nearest.0 {
                     nearest = (far, known);
@@ -52,6 +57,7 @@ impl Checker<'_> {
             }
             let name = text::one_line(name);
             match nearest.1 {
+                "" if prefix == BRANCHES => self.say(Level::Warning, BRANCHLESS, &[&name]),
                 "" => self.say(Level::Warning, STRANGE, &[&name]),
                 slug => self.say(Level::Warning, NO_SOURCE, &[&name, prefix, slug]),
             }
@@ -78,6 +84,7 @@ impl Checker<'_> {
 }
 
 // The longer messages.
+const BRANCHLESS: &str = "unknown variable `{}`: no such source, or its alerts do not belong to branches";
 const MISSPELT: &str = "unknown variable `{}`; did you mean `{}`?";
 const NAMELESS: &str = "?service= or ?mapping= contains an invalid name or more than 50 names";
 const NO_SOURCE: &str = "unknown variable `{}`: no such source; did you mean `{}{}`?";
@@ -87,7 +94,7 @@ const UNLISTED: &str = "the variable store did not list its variables (one may h
 
 /// The closest known name for an unknown variable.
 fn nearest(name: &str) -> Option<String> {
-    const PREFIXES: [&str; 5] = ["custom_", "require_signature_", "routing_key_", "secret_", "services_"];
+    const PREFIXES: [&str; 6] = [BRANCHES, "custom_", "require_signature_", "routing_key_", "secret_", "services_"];
     if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return None;
     }

@@ -61,6 +61,7 @@ pub const SEVERITY_WORDS: &[(Severity, &[&str])] = &[
             "lowest",
             "none",
             "normal",
+            "note",
             "notice",
             "ok",
             "trace",

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Scheme, Signature};
+use pagerelay::config::{Grouping, Options};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::{MapError, Mapped};
 use pagerelay::pagerduty::event::Event;
@@ -169,6 +170,17 @@ impl Expected {
 
 /// Maps any body natively with this source, after authentication with the right secret.
 pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bool) -> Result<Mapped, MapError> {
+    let grouping = if group { Grouping::Group } else { Grouping::Alert };
+    map_with(source, body, headers, Options { grouping, ..Options::DEFAULT })
+}
+
+/// Like [`map`], with any choices of the user.
+pub fn map_with(
+    source: &Source,
+    body: &[u8],
+    headers: &[(String, String)],
+    options: Options,
+) -> Result<Mapped, MapError> {
     let credentials = credentials::of(source, SECRET, body, NOW.as_secs());
     let pseudo = |name: &str| headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
     let all = credentials.headers.iter().chain(headers.iter().filter(|(name, _)| !name.starts_with(':')));
@@ -180,8 +192,7 @@ pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bo
         body: body.to_vec(),
         problem: None,
     };
-    let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
-    authenticated(&request, source.schemes, map)
+    authenticated(&request, source.schemes, source.map_for(options))
 }
 
 /// Calls `then` with a request that is authenticated with the right secret.
