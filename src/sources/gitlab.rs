@@ -144,16 +144,9 @@ const OUTCOMES: &Outcomes = &[
     (&["ignored", "update"], Err("an edit: the incident is as open as before")),
 ];
 
-/// The severity of an environment's tier and of an incident's severity.
-const SEVERITIES: &[(&str, Severity)] = &[
-    ("critical", Severity::Critical),
-    ("development", Severity::Warning),
-    ("high", Severity::Error),
-    ("low", Severity::Info),
-    ("medium", Severity::Warning),
-    ("production", Severity::Critical),
-    ("testing", Severity::Warning),
-];
+/// The severity of an environment's tier. An incident's severity is a word that everybody uses.
+const TIERS: &[(&str, Severity)] =
+    &[("development", Severity::Warning), ("production", Severity::Critical), ("testing", Severity::Warning)];
 
 const TIMES: &[&str] = &["finished_at", "build_finished_at", "status_changed_at", "closed_at", "updated_at"];
 
@@ -193,14 +186,6 @@ fn map(delivery: &Authenticated<'_>, branches: Branches) -> Result<Mapped, MapEr
 
 const FIELDS: &str = "`project.id` or `project_id`, and `ref`, `build_name`, `environment` or `iid`";
 
-/// The branch of a run, as far as it matters.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Branch {
-    Default,
-    MergeRequest,
-    Other,
-}
-
 /// The subject of a delivery.
 struct Alert<'a> {
     kind: &'static Kind,
@@ -234,12 +219,8 @@ impl<'a> Alert<'a> {
         // Whatever happened to it, an open incident is open.
         let open = self.kind.class == "incident" && self.is("state", "opened");
         let (action, phrase) = if outcome == Err(UNKNOWN) && open { (Action::Trigger, "is open") } else { outcome? };
-        if action == Action::Trigger && branches == Branches::Default {
-            match self.branch() {
-                Branch::Default => {}
-                Branch::MergeRequest => return Err("run of a merge request: its author sees it on GitLab"),
-                Branch::Other => return Err("run of another branch: its author sees it on GitLab"),
-            }
+        if let (Action::Trigger, Branches::Default, Some(reason)) = (action, branches, self.elsewhere()) {
+            return Err(reason);
         }
         if action == Action::Trigger && self.is("build_allow_failure", "true") {
             return Err("allowed to fail: the pipeline goes on without it");
@@ -275,27 +256,24 @@ impl<'a> Alert<'a> {
         let grade = self.object.first_text(&["environment_tier", "severity"]);
         match self.kind.class {
             "deployment" if grade.is_none() && self.is("environment", "production") => Severity::Critical,
-            _ if self.branch() != Branch::Default => Severity::Warning,
-            _ => grade.as_deref().and_then(|grade| text::lookup(SEVERITIES, grade)).unwrap_or(Severity::Error),
+            _ if self.elsewhere().is_some() => Severity::Warning,
+            _ => grade
+                .and_then(|grade| text::lookup(TIERS, &grade).or_else(|| Severity::from_word(&grade)))
+                .unwrap_or(Severity::Error),
         }
     }
 
-    /// The branch of a pipeline or a job. A tag counts as the default branch, and so does any branch if the payload does
-    /// not name the default one.
-    fn branch(&self) -> Branch {
-        if !matches!(self.kind.class, "job" | "pipeline") {
-            return Branch::Default;
-        }
-        let branch = self.object.get("ref").text();
+    /// The reason why a failed pipeline or job does not concern the default branch. A tag counts as the default branch,
+    /// and so does any branch if the payload does not name the default one.
+    fn elsewhere(&self) -> Option<&'static str> {
+        let runs = matches!(self.kind.class, "job" | "pipeline");
+        let branch = self.object.get("ref").text().filter(|_| runs)?;
         let default = self.payload.at("project.default_branch").text();
-        let requested = || branch.as_ref().is_some_and(|branch| branch.starts_with("refs/merge-requests/"));
-        if self.is("source", "merge_request_event") || requested() {
-            Branch::MergeRequest
-        } else if default.is_some() && branch != default && !self.is("tag", "true") {
-            Branch::Other
-        } else {
-            Branch::Default
+        if self.is("source", "merge_request_event") || branch.starts_with("refs/merge-requests/") {
+            return Some("run of a merge request: its author sees it on GitLab");
         }
+        let other = default.is_some_and(|default| branch != default) && !self.is("tag", "true");
+        other.then_some("run of another branch: its author sees it on GitLab")
     }
 
     /// The job, the environment, or the name of a pipeline.
