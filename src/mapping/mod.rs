@@ -9,8 +9,10 @@ use crate::pagerduty::event::{DedupKey, Event};
 
 pub mod budget;
 pub mod fallback;
+pub mod known;
 pub mod outcomes;
 pub mod prometheus;
+pub mod states;
 pub mod unexpanded;
 
 mod number;

@@ -17,7 +17,7 @@
 //! | action of an incident's `update` | if `escalation_status` changed: `acknowledged` acknowledges, `resolved` resolves, `triggered` triggers; if `severity` changed and the incident is not closed: triggers |
 //! | severity of pipelines, jobs | error; warning on a branch that is not the project's default, and for a merge request |
 //! | severity of deployments | `environment_tier`: `production` critical, `testing` and `development` warning, others error; without a tier critical to `production`, else error |
-//! | severity of incidents | `severity`: `critical`, `high`, `medium`, `low` are critical, error, warning, info; `unknown` (nobody has set it) and other words error |
+//! | severity of incidents | `severity` by [`Severity::from_word`]: `critical`, `high`, `medium`, `low` are critical, error, warning, info; `unknown` (nobody has set it) and other words error |
 //! | summary | the kind of failure, an incident's severity, branch or tag, project, then the failed jobs with their reasons, the job's reason, the commit's or the incident's title |
 //! | source | the project with its groups, for jobs the names if there is no path, else `GitLab` |
 //! | component | the job, the environment, the pipeline's name, else the project |
@@ -57,6 +57,8 @@
 //!   copied.
 //! * A body without `object_kind`, which a custom template can send, and a body without a project are rejected.
 //! * Uncertain: we have not seen an incident from a real GitLab; its members come from GitLab's pages and source.
+//!
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
 use super::{BranchChoice, Setup, Source};
 use crate::auth::{Authenticated, Scheme};
