@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::outcomes::{self, NO_VERDICT, Outcome, Outcomes};
+use super::outcomes::{self, NO_VERDICT, Outcome, Outcomes, UNKNOWN};
 use crate::json::Node;
 use crate::pagerduty::event::Action;
 use crate::text;
@@ -128,12 +128,24 @@ pub fn of_alert(word: &str) -> Option<Action> {
 /// The outcome for the whole value of a verdict. Returns `None` if the word is unknown.
 pub fn of_verdict(word: &str) -> Option<Outcome> {
     let outcome = outcomes::of(&plain(word), OUTCOMES);
-    (outcome != Err(outcomes::UNKNOWN)).then_some(outcome)
+    (outcome != Err(UNKNOWN)).then_some(outcome)
 }
 
-/// The verdict in one of the members of an object that contain one, if its word is known.
+/// The verdict in one of the members of an object that contain one. It may be a word that nobody knows; a longer text
+/// is no verdict.
 pub fn verdict(object: Node<'_>) -> Option<Outcome> {
-    VERDICTS.iter().find_map(|name| of_verdict(&object.get(name).text()?))
+    let words = VERDICTS.iter().filter_map(|name| object.get(name).value()?.as_str());
+    let mut known = words.clone().filter_map(of_verdict);
+    let mut unknown = words.filter(|text| (1..=WORDS_MAX).contains(&text.split_whitespace().count()));
+    known.next().or_else(|| unknown.next().map(|_| Err(UNKNOWN)))
+}
+
+/// The most words that a verdict consists of.
+const WORDS_MAX: usize = 3;
+
+/// Whether a word says that an alert is over, and not only that a thing is well or a run has succeeded.
+pub fn ends_alert(word: &str) -> bool {
+    ["cleared", "closed", "recovered", "resolved"].contains(&plain(word).as_str())
 }
 
 /// Whether a type contains a word for an alert.

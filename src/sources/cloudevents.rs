@@ -41,7 +41,7 @@
 //!
 //! 1. A verdict: `data.outcome`, `data.result`, `data.verdict`, `data.conclusion`. `ok`, `pass`, `passed`, `succeeded`,
 //!    `success`, `successful` resolve; `error`, `errored`, `fail`, `failed`, `failing`, `failure`, `timeout`, `unhealthy`,
-//!    `unstable` trigger; a cancelled, skipped or neutral run is ignored. Other words decide nothing.
+//!    `unstable` trigger; a cancelled, skipped or neutral run is ignored. With another word, only `cleared`, `closed`, `recovered` and `resolved` resolve.
 //! 2. A state: `data.state` or `data.status`, else the last word of `type` before its version, else a member deeper in
 //!    `data` whose name ends with `state`, `status` or `health`, or that contains a verdict: the worst of those that are
 //!    nearest to the root. Words in a type are separated by `.`, `/`, `:`, `_`, `-` and capitals. `available`, `cleared`,
@@ -106,6 +106,7 @@ use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
 use crate::mapping::budget::Budget;
 use crate::mapping::known::{self, Letter, Reading};
+use crate::mapping::outcomes::UNKNOWN;
 use crate::mapping::states::{self, Divided};
 use crate::mapping::{Ignored, MapError, Mapped, json, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
@@ -304,14 +305,17 @@ fn read(event: Node<'_>, letter: Letter<'_>) -> Result<Reading, &'static str> {
     let severity = severity(event, data);
     let bad = severity.is_some_and(|severity| severity > Severity::Info);
     let divided = states::divide(kind);
-    let (action, word) = match states::verdict(data) {
-        Some(verdict) => (verdict?.0, String::new()),
-        None => match state(&divided, data, alert, bad) {
-            Some(known) => known,
-            None if alert || bad => (Action::Trigger, String::new()),
-            None => return Err("no state, severity or alert in it"),
-        },
+    let verdict = states::verdict(data);
+    // The run may have succeeded, whatever it found.
+    let unclear = verdict == Some(Err(UNKNOWN));
+    let clear = |(action, word): &(Action, String)| !unclear || *action != Action::Resolve || states::ends_alert(word);
+    let by_state = || state(&divided, data, alert, bad).filter(clear);
+    let decided = match verdict.filter(|_| !unclear) {
+        Some(verdict) => Some((verdict?.0, String::new())),
+        None => by_state().or_else(|| (alert || bad).then(|| (Action::Trigger, String::new()))),
     };
+    let nothing = if unclear { UNKNOWN } else { "no state, severity or alert in it" };
+    let (action, word) = decided.ok_or(nothing)?;
     let titles = ["summary", "title", "message", "description", "name", "reason", "subject.content.description"];
     let state = Some(&*word).filter(|word| !word.is_empty() && *word != divided.word);
     let typed = || text::join_prefixed(&[("", Some(kind)), (": ", state)]);
@@ -338,15 +342,12 @@ fn state(divided: &Divided<'_>, data: Node<'_>, alert: bool, bad: bool) -> Optio
     }
     // A recovery in the type or deep in the data may be about something else than the problem, such as a connection
     // whose closing is the problem.
-    let sure = |action: Action| action != Action::Resolve || !bad;
-    if let Some(action) = divided.action.filter(|action| alert || sure(*action)) {
+    if let Some(action) = divided.action.filter(|action| *action != Action::Resolve || alert || !bad) {
         return Some((action, divided.word.to_owned()));
     }
     // An alert about a disk may say that its host is up.
-    let over =
-        |word: &str| ["resolved", "recovered", "cleared", "closed"].iter().any(|end| word.eq_ignore_ascii_case(end));
-    states::deep(data, &[])
-        .filter(|(action, word)| sure(*action) && (!alert || *action != Action::Resolve || over(word)))
+    let over = |word: &str| !alert || states::ends_alert(word);
+    states::deep(data, &[]).filter(|(action, word)| *action != Action::Resolve || !bad && over(word))
 }
 
 /// The data, at any depth, without members whose names suggest a secret.

@@ -138,24 +138,30 @@ const KINDS: &[Kind] = &[
 /// The name of Dependabot's alerts before 2022. GitHub Enterprise may still send it.
 const OLD_ALERT: &str = "repository_vulnerability_alert";
 
+/// The outcomes of runs, jobs, checks, statuses and deployments.
 const OUTCOMES: &Outcomes = &[
     (&["error", "failure"], Ok((Action::Trigger, "failed"))),
     (&["timed_out"], Ok((Action::Trigger, "timed out"))),
     (&["startup_failure"], Ok((Action::Trigger, "could not start"))),
-    (&["appeared_in_branch", "create", "created"], Ok((Action::Trigger, "found"))),
-    (&["publicly_leaked"], Ok((Action::Trigger, "found in public"))),
-    (&["auto_reopened", "reintroduced", "reopen", "reopened", "reopened_by_user"], Ok((Action::Trigger, "reopened"))),
     (&["success"], Ok((Action::Resolve, "succeeded"))),
-    (&["fixed"], Ok((Action::Resolve, "fixed"))),
-    (&["auto_dismissed", "closed_by_user", "dismiss", "dismissed"], Ok((Action::Resolve, "dismissed"))),
-    (&["resolve", "resolved", "revoked"], Ok((Action::Resolve, "resolved"))),
     (&["in_progress", "pending", "queued", "requested", "waiting"], Err(UNFINISHED)),
     (&["action_required", "cancelled", "neutral", "skipped", "stale"], Err(NO_VERDICT)),
-    (&["assigned", "assignees_changed", "unassigned", "updated_assignment", "validated"], Err(UNCHANGED)),
     (&["inactive"], Err("superseded: the deployment is no longer active")),
 ];
 
-const UNCHANGED: &str = "nothing opened or closed: the alert was assigned or checked";
+/// What happens to security alerts.
+const CHANGES: &Outcomes = &[
+    (&["appeared_in_branch", "create", "created"], Ok((Action::Trigger, "found"))),
+    (&["publicly_leaked"], Ok((Action::Trigger, "found in public"))),
+    (&["auto_reopened", "reintroduced", "reopen", "reopened", "reopened_by_user"], Ok((Action::Trigger, "reopened"))),
+    (&["fixed"], Ok((Action::Resolve, "fixed"))),
+    (&["auto_dismissed", "closed_by_user", "dismiss", "dismissed"], Ok((Action::Resolve, "dismissed"))),
+    (&["resolve", "resolved", "revoked"], Ok((Action::Resolve, "resolved"))),
+    (
+        &["assigned", "assignees_changed", "unassigned", "updated_assignment", "validated"],
+        Err("nothing opened or closed"),
+    ),
+];
 
 /// The members that contain GitHub's word for the severity.
 const GRADES: &[&str] =
@@ -221,8 +227,7 @@ fn map(delivery: &Authenticated<'_>, branches: Branches) -> Result<Mapped, MapEr
         Ok(known) => known,
         Err(reason) => return Ok(Mapped::nothing(reason)),
     };
-    let no_identity = || MapError::NoIdentity { item: alert.source_field.to_owned(), fields: FIELDS };
-    let key = alert.key().ok_or_else(no_identity)?;
+    let key = alert.key().ok_or(MapError::NoIdentity { item: alert.source_field.to_owned(), fields: FIELDS })?;
     let summary = alert.summary(outcome);
     let source = alert.repository.get("full_name").text().unwrap_or_else(|| SOURCE.name.to_owned());
     let mut mapped = Mapped::one(alert.dress(Event::new(action, key, alert.severity(), &summary, &source)));
@@ -256,8 +261,8 @@ impl<'a> Alert<'a> {
         let source_field = kind.mark.split('.').next().unwrap_or_default();
         let object = if kind.event == "status" { payload } else { payload.get(source_field) };
         object.members().ok_or(MapError::Shape { expected: "the object that the event is about" })?;
-        let name = NAMES.iter().find_map(|names| object.pick(names));
-        let name = name.or_else(|| payload.at("deployment.environment").text());
+        let of_deployment = || payload.at("deployment.environment").text();
+        let name = NAMES.iter().find_map(|names| object.pick(names)).or_else(of_deployment);
         let repository = payload.get("repository");
         let default = repository.get("default_branch").text();
         let branch = branch(object, default.as_deref());
@@ -271,7 +276,8 @@ impl<'a> Alert<'a> {
         let Alert { kind, object, .. } = self;
         let action = self.payload.get("action").text();
         let own = || object.first_text(&["conclusion", "state"]);
-        let word = if kind.mark.starts_with("alert.") { action.clone() } else { own() }.unwrap_or_default();
+        let alert = kind.mark.starts_with("alert.");
+        let word = if alert { action.clone() } else { own() }.unwrap_or_default();
         if kind.ids.contains(&BRANCH) && (word.is_empty() || action.is_some_and(|action| action != "completed")) {
             return Err(UNFINISHED);
         }
@@ -280,7 +286,7 @@ impl<'a> Alert<'a> {
         if queued || self.pull_request.is_some() && branches == Branches::Default {
             return Err("run of a pull request: its author sees it on GitHub");
         }
-        let (action, phrase) = outcomes::of(&word, OUTCOMES)?;
+        let (action, phrase) = outcomes::of(&word, if alert { CHANGES } else { OUTCOMES })?;
         if action == Action::Trigger && self.is_elsewhere() && branches == Branches::Default {
             return Err("run of another branch: its author sees it on GitHub");
         }
@@ -315,13 +321,12 @@ impl<'a> Alert<'a> {
     fn severity(&self) -> Severity {
         let marked = |mark: &str| self.payload.get("deployment").get(mark).text().as_deref() == Some("true");
         let production = || self.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("production"));
-        let graded = || self.object.pick(GRADES).and_then(|grade| Severity::from_word(&grade));
         match self.kind.event {
             "secret_scanning_alert" => Severity::Critical,
             "deployment_status" if marked("production_environment") || production() => Severity::Critical,
             "deployment_status" if marked("transient_environment") => Severity::Warning,
             _ if self.is_elsewhere() || self.pull_request.is_some() => Severity::Warning,
-            _ => graded().unwrap_or(Severity::Error),
+            _ => self.object.pick(GRADES).and_then(|grade| Severity::from_word(&grade)).unwrap_or(Severity::Error),
         }
     }
 

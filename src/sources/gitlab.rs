@@ -130,19 +130,24 @@ const KINDS: &[(&str, &Kind)] = &[
     ("work_item", &INCIDENT),
 ];
 
+/// The outcomes of pipelines, jobs and deployments.
 const OUTCOMES: &Outcomes = &[
     (&["failed"], Ok((Action::Trigger, "failed"))),
-    (&["open", "opened"], Ok((Action::Trigger, "opened"))),
-    (&["reopen", "triggered"], Ok((Action::Trigger, "reopened"))),
-    (&["regraded"], Ok((Action::Trigger, "regraded"))),
-    (&["acknowledged"], Ok((Action::Acknowledge, "acknowledged"))),
     (&["success"], Ok((Action::Resolve, "succeeded"))),
-    (&["close", "closed"], Ok((Action::Resolve, "closed"))),
-    (&["resolved"], Ok((Action::Resolve, "resolved"))),
     (&["blocked", "created", "manual", "pending", "preparing", "running", "scheduled"], Err(UNFINISHED)),
     (&["waiting_for_callback", "waiting_for_resource"], Err(UNFINISHED)),
     (&["approved", "rejected"], Err("a person's decision: the deployment itself has no outcome yet")),
     (&["canceled", "canceling", "skipped"], Err(NO_VERDICT)),
+];
+
+/// What happens to incidents.
+const CHANGES: &Outcomes = &[
+    (&["open", "opened"], Ok((Action::Trigger, "opened"))),
+    (&["reopen", "triggered"], Ok((Action::Trigger, "reopened"))),
+    (&["regraded"], Ok((Action::Trigger, "regraded"))),
+    (&["acknowledged"], Ok((Action::Acknowledge, "acknowledged"))),
+    (&["close", "closed"], Ok((Action::Resolve, "closed"))),
+    (&["resolved"], Ok((Action::Resolve, "resolved"))),
     (&["ignored", "update"], Err("an edit: the incident is as open as before")),
 ];
 
@@ -217,9 +222,10 @@ impl<'a> Alert<'a> {
             let status = self.payload.at("changes.escalation_status.current").text();
             word = status.unwrap_or(if regraded { "regraded".to_owned() } else { word });
         }
-        let outcome = outcomes::of(&word, OUTCOMES);
+        let incident = self.kind.class == "incident";
+        let outcome = outcomes::of(&word, if incident { CHANGES } else { OUTCOMES });
         // Whatever happened to it, an open incident is open.
-        let open = self.kind.class == "incident" && self.is("state", "opened");
+        let open = incident && self.is("state", "opened");
         let (action, phrase) = if outcome == Err(UNKNOWN) && open { (Action::Trigger, "is open") } else { outcome? };
         if let (Action::Trigger, Branches::Default, Some(reason)) = (action, branches, self.elsewhere()) {
             return Err(reason);

@@ -25,3 +25,4 @@ mod senders;
 mod sources;
 mod tidy;
 mod walls;
+mod words;

@@ -31,7 +31,9 @@ fn object(object: Node<'_>) -> Result<Reading, &'static str> {
         | (_, "Progressing" | "Suspended", _)
         | (_, _, "Running" | "Terminating") => return Err(UNFINISHED),
         ("Succeeded", _, _) => (Action::Resolve, Severity::Error, "succeeded"),
-        ("Healthy", _, _) | (_, "Healthy", _) => (Action::Resolve, Severity::Error, "is healthy"),
+        ("Healthy", _, "" | "Succeeded") | (_, "Healthy", "" | "Succeeded") => {
+            (Action::Resolve, Severity::Error, "is healthy")
+        }
         ("", "", _) => return Err(UNFINISHED),
         _ => return Err(UNKNOWN),
     };
