@@ -14,6 +14,9 @@ pub const UNFINISHED: &str = "not finished: it has no outcome yet";
 /// The reason for a run that somebody or something ended.
 pub const NO_VERDICT: &str = "no verdict: it neither passed nor failed";
 
+/// The reason for an alert that was edited, assigned or checked.
+pub const UNCHANGED: &str = "nothing opened or closed: the alert is as open as before";
+
 /// The reason for a word that the vendor's documentation does not contain.
 pub const UNKNOWN: &str = "unknown word: the vendor documents no such outcome";
 

@@ -73,7 +73,7 @@ use super::{BranchChoice, Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::config::Branches;
 use crate::json::Node;
-use crate::mapping::outcomes::{self, NO_VERDICT, Outcome, Outcomes, UNFINISHED};
+use crate::mapping::outcomes::{self, NO_VERDICT, Outcome, Outcomes, UNCHANGED, UNFINISHED};
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -157,10 +157,7 @@ const CHANGES: &Outcomes = &[
     (&["fixed"], Ok((Action::Resolve, "fixed"))),
     (&["auto_dismissed", "closed_by_user", "dismiss", "dismissed"], Ok((Action::Resolve, "dismissed"))),
     (&["resolve", "resolved", "revoked"], Ok((Action::Resolve, "resolved"))),
-    (
-        &["assigned", "assignees_changed", "unassigned", "updated_assignment", "validated"],
-        Err("nothing opened or closed"),
-    ),
+    (&["assigned", "assignees_changed", "unassigned", "updated_assignment", "validated"], Err(UNCHANGED)),
 ];
 
 /// The members that contain GitHub's word for the severity.

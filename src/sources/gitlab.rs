@@ -49,7 +49,7 @@
 //! * Any other word: "unknown word". The lists were compared with GitLab's documentation, and its merge request 239337
 //!   about approvals, in 2026-11.
 //! * A failed job with `build_allow_failure`: "allowed to fail". A pipeline's summary does not name such jobs either.
-//! * Another `update` of an incident, `escalation_status` `ignored`: "an edit".
+//! * Another `update` of an incident, `escalation_status` `ignored`: "nothing opened or closed".
 //! * Other issues and work items, and all issues before GitLab 17.2, which does not send their `type`: "not an
 //!   incident".
 //! * All other kinds (`push`, `note`, `vulnerability` …) and system hooks: "not about an alert".
@@ -64,7 +64,7 @@ use super::{BranchChoice, Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::config::Branches;
 use crate::json::Node;
-use crate::mapping::outcomes::{self, NO_VERDICT, Outcome, Outcomes, UNFINISHED, UNKNOWN};
+use crate::mapping::outcomes::{self, NO_VERDICT, Outcome, Outcomes, UNCHANGED, UNFINISHED, UNKNOWN};
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -148,7 +148,7 @@ const CHANGES: &Outcomes = &[
     (&["acknowledged"], Ok((Action::Acknowledge, "acknowledged"))),
     (&["close", "closed"], Ok((Action::Resolve, "closed"))),
     (&["resolved"], Ok((Action::Resolve, "resolved"))),
-    (&["ignored", "update"], Err("an edit: the incident is as open as before")),
+    (&["ignored", "update"], Err(UNCHANGED)),
 ];
 
 /// The severity of an environment's tier. An incident's severity is a word that everybody uses.
