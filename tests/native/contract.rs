@@ -219,10 +219,8 @@ fn corpus() {
                     for event in mapped.events.iter().filter(|event| event.action() == Action::Trigger) {
                         let event = event.to_json();
                         let key = (*slug, event["dedup_key"].to_string());
-                        alerts
-                            .entry(key)
-                            .or_default()
-                            .insert((fixture.name(), event["payload"]["summary"].to_string()));
+                        let said = format!("{} {}", event["payload"]["class"], event["payload"]["summary"]);
+                        alerts.entry(key).or_default().insert((fixture.name(), said));
                     }
                     events += mapped.events.len();
                     ignored += mapped.ignored.len();
@@ -251,11 +249,14 @@ fn corpus() {
     assert!(payloads > 0, "the corpus at {} is empty", folder.display());
 }
 
-/// The payloads that trigger each alert and their summaries, by source and dedup key.
+/// The payloads that trigger each alert, with their classes and summaries, by source and dedup key.
 type Alerts = BTreeMap<(&'static str, String), BTreeSet<(String, String)>>;
 
 /// Keys that are an example's own: the vendor's page has one id for all its examples.
-const EXAMPLES: &[&str] = &["Microsoft.AlertsManagement/alerts/eeeeeeee-4444-5555-6666-ffffffffffff"];
+const EXAMPLES: &[&str] = &[
+    "Microsoft.AlertsManagement/alerts/eeeeeeee-4444-5555-6666-ffffffffffff",
+    "cloudflare:000eaa907ed24e78946d3a93adb2ae57",
+];
 
 /// How many payloads trigger an alert whose key a payload about something else has. Summaries are about the same thing if
 /// one begins like the other, apart from numbers and words for states. Prints the others.
