@@ -228,3 +228,54 @@ fn no_member_of_a_failure_becomes_a_recovery_by_a_word_that_nobody_knows() {
     }
     assert!(tried > 1000, "{tried}");
 }
+
+/// The members that may make a failure of a recovery: those that contain a state, or choose what contains it.
+const STATES: &[&str] = &[
+    "State",
+    "action",
+    "alert_event",
+    "alert_message",
+    "alert_type",
+    "availabilityState",
+    "currentHealthStatus",
+    "current_state",
+    "event_type",
+    "eventvalue",
+    "monitorCondition",
+    "msg",
+    "new_health_status",
+    "new_status",
+    "severity",
+    "stage",
+    "state",
+    "status",
+    "title",
+    "type",
+];
+
+#[test]
+fn a_recovery_triggers_only_if_a_member_with_its_state_changes() {
+    let mut others = BTreeSet::new();
+    for fixture in fixtures::all().into_iter().filter(|fixture| !ELSEWHERE.contains(&fixture.source.slug)) {
+        let Ok(payload) = serde_json::from_slice::<Value>(&fixture.body) else { continue };
+        let actions = |payload: &Value| -> Vec<Action> {
+            let mapped = fixtures::map(fixture.source, payload.to_string().as_bytes(), &fixture.headers, false);
+            mapped.map(|mapped| mapped.events.iter().map(|event| event.action()).collect()).unwrap_or_default()
+        };
+        let before = actions(&payload);
+        if before.contains(&Action::Trigger) || !before.contains(&Action::Resolve) {
+            continue;
+        }
+        let mut pointers = Vec::new();
+        texts(&payload, "", &mut pointers);
+        for pointer in pointers {
+            let mut changed = payload.clone();
+            *changed.pointer_mut(&pointer).expect("it is there") = "zqxjkv".into();
+            let name = pointer.rsplit('/').next().unwrap_or_default();
+            if actions(&changed).contains(&Action::Trigger) && !STATES.contains(&name) {
+                others.insert(format!("{}: {pointer}", fixture.name()));
+            }
+        }
+    }
+    assert!(others.is_empty(), "{others:#?}");
+}
