@@ -15,7 +15,7 @@ use crate::config::{Branches, ConfigError, Grouping, Options};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::StatusCode;
-use crate::mapping::{Map, MapError, Mapped};
+use crate::mapping::{MapError, Mapped};
 use crate::runtime::Host;
 use crate::sources::Source;
 
@@ -167,7 +167,7 @@ impl Intake {
                 let mapping = custom.template.as_ref().map_err(MapError::clone).and_then(Template::mapping);
                 Mapper::Custom { variable: &custom.variable, mapping }
             }
-            Intake::Source(source) => Mapper::Source(source.map_for(options)),
+            Intake::Source(source) => Mapper::Source { source, options },
         }
     }
 
@@ -194,8 +194,13 @@ pub enum Mapper<'a> {
         /// The parsed template.
         mapping: Result<Mapping<'a>, MapError>,
     },
-    /// With a source's mapping.
-    Source(Map),
+    /// With a source.
+    Source {
+        /// The source.
+        source: &'a Source,
+        /// The user's choices.
+        options: Options,
+    },
 }
 
 impl Mapper<'_> {
@@ -210,7 +215,7 @@ impl Mapper<'_> {
                 Ok(mapping) => mapping.map(variable, delivery),
                 Err(error) => Err(error.clone()),
             },
-            Mapper::Source(map) => map(delivery),
+            Mapper::Source { source, options } => source.map_for(*options)(delivery),
         }
     }
 }

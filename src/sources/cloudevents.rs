@@ -41,7 +41,9 @@
 //!
 //! 1. A verdict: `data.outcome`, `data.result`, `data.verdict`, `data.conclusion`. `ok`, `pass`, `passed`, `succeeded`,
 //!    `success`, `successful` resolve; `error`, `errored`, `fail`, `failed`, `failing`, `failure`, `timeout`, `unhealthy`,
-//!    `unstable` trigger; a cancelled, skipped or neutral run is ignored. With another word, only `cleared`, `closed`, `recovered` and `resolved` resolve.
+//!    `unstable` trigger; a cancelled, skipped or neutral run is ignored, unless its severity is warning or more. With
+//!    another word, only the states `cleared`, `closed`, `recovered` and `resolved` resolve. In a type of case 4, a
+//!    verdict only triggers: it may be that of the alert's query.
 //! 2. A state: `data.state` or `data.status`, else the last word of `type` before its version, else a member deeper in
 //!    `data` whose name ends with `state`, `status` or `health`, or that contains a verdict: the worst of those that are
 //!    nearest to the root. Words in a type are separated by `.`, `/`, `:`, `_`, `-` and capitals. `available`, `cleared`,
@@ -106,8 +108,6 @@ use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
 use crate::mapping::budget::Budget;
 use crate::mapping::known::{self, Letter, Reading};
-use crate::mapping::outcomes::UNKNOWN;
-use crate::mapping::states::{self, Divided};
 use crate::mapping::{Ignored, MapError, Mapped, json, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -133,7 +133,19 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    states: &["resolved", "firing", "ok", "failed", "alert", "acknowledged", "closed"],
+    states: &[
+        "resolved",
+        "firing",
+        "ok",
+        "failed",
+        "alert",
+        "acknowledged",
+        "closed",
+        "pass",
+        "fail",
+        "Available",
+        "Unavailable",
+    ],
     ..Source::DEFAULT
 };
 
@@ -268,8 +280,9 @@ fn rule(event: Node<'_>, data: Node<'_>, item: &str) -> Result<Event, MapError> 
 fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Result<Event, &'static str>, MapError> {
     let source = event.get("source").text().unwrap_or_default();
     let subject = event.get("subject").text();
-    let letter = Letter { kind, source: &source, subject: subject.as_deref().unwrap_or_default(), data };
-    let reading = match known::read(letter).unwrap_or_else(|| read(event, letter)) {
+    let severity = severity(event, data);
+    let letter = Letter { kind, source: &source, subject: subject.as_deref().unwrap_or_default(), data, severity };
+    let reading = match known::read(letter) {
         Ok(reading) => reading,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -281,7 +294,7 @@ fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Result
         None => key,
     };
     let Reading { action, summary, severity: implied, .. } = reading;
-    let severity = implied.or_else(|| severity(event, data)).unwrap_or(Severity::Error);
+    let severity = implied.or(severity).unwrap_or(Severity::Error);
     let mut built = Event::new(action, key, severity, &summary, &source)
         .component(subject)
         .class(Some(kind.to_owned()))
@@ -296,58 +309,6 @@ fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Result
         }
     }
     Ok(Ok(built.detail("data", shown(data))))
-}
-
-/// Reads an event of an unknown sender by the words in it.
-fn read(event: Node<'_>, letter: Letter<'_>) -> Result<Reading, &'static str> {
-    let Letter { kind, source, subject, data } = letter;
-    let alert = states::is_alert(kind);
-    let severity = severity(event, data);
-    let bad = severity.is_some_and(|severity| severity > Severity::Info);
-    let divided = states::divide(kind);
-    let verdict = states::verdict(data);
-    // The run may have succeeded, whatever it found.
-    let unclear = verdict == Some(Err(UNKNOWN));
-    let clear = |(action, word): &(Action, String)| !unclear || *action != Action::Resolve || states::ends_alert(word);
-    let by_state = || state(&divided, data, alert, bad).filter(clear);
-    let decided = match verdict.filter(|_| !unclear) {
-        Some(verdict) => Some((verdict?.0, String::new())),
-        None => by_state().or_else(|| (alert || bad).then(|| (Action::Trigger, String::new()))),
-    };
-    let nothing = if unclear { UNKNOWN } else { "no state, severity or alert in it" };
-    let (action, word) = decided.ok_or(nothing)?;
-    let titles = ["summary", "title", "message", "description", "name", "reason", "subject.content.description"];
-    let state = Some(&*word).filter(|word| !word.is_empty() && *word != divided.word);
-    let typed = || text::join_prefixed(&[("", Some(kind)), (": ", state)]);
-    let what = data.pick(&titles).or_else(|| data.text()).unwrap_or_else(typed);
-    let place = if subject.is_empty() { source } else { subject };
-    let typed = [source, "", divided.stem];
-    let parts = if subject.is_empty() { typed.as_slice() } else { &[source, subject] };
-    Ok(Reading {
-        action,
-        severity: severity.or_else(|| Severity::from_word(&word)),
-        identity: parts.iter().map(|&part| part.to_owned()).collect(),
-        former: None,
-        summary: [&what, " (", place, ")"].concat(),
-    })
-}
-
-/// The action for the first state that decides, and its word: `data.state` and `data.status`, the last word of the type,
-/// a state deeper in the data.
-fn state(divided: &Divided<'_>, data: Node<'_>, alert: bool, bad: bool) -> Option<(Action, String)> {
-    let of = if alert { states::of_alert } else { states::of_state };
-    let mut states = ["state", "status"].into_iter().filter_map(|name| data.get(name).text());
-    if let Some(known) = states.find_map(|word| Some((of(&word)?, word))) {
-        return Some(known);
-    }
-    // A recovery in the type or deep in the data may be about something else than the problem, such as a connection
-    // whose closing is the problem.
-    if let Some(action) = divided.action.filter(|action| *action != Action::Resolve || alert || !bad) {
-        return Some((action, divided.word.to_owned()));
-    }
-    // An alert about a disk may say that its host is up.
-    let over = |word: &str| !alert || states::ends_alert(word);
-    states::deep(data, &[]).filter(|(action, word)| *action != Action::Resolve || !bad && over(word))
 }
 
 /// The data, at any depth, without members whose names suggest a secret.

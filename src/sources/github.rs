@@ -85,7 +85,7 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.github.com/en/webhooks/webhook-events-and-payloads",
     schemes: &[Scheme::Hmac(&SIGNATURE)],
     setup: Setup {
-        triggers: "failed workflow runs, jobs, checks, statuses and deployments; Dependabot, code scanning and secret scanning alerts",
+        triggers: "failed workflow runs, jobs, checks and statuses of the default branch, failed deployments; Dependabot, code scanning and secret scanning alerts",
         resolves: "their next success; alerts that are fixed, dismissed or resolved",
         steps: "In the repository or organisation, under Settings, Webhooks, add a webhook with Payload URL {url} and the secret as Secret.\n\
                 Choose individual events: Workflow runs, Deployment statuses, and the security alerts that you use.\n\

@@ -76,7 +76,7 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.gitlab.com/user/project/integrations/webhook_events/",
     schemes: &[Scheme::StandardWebhooks, Scheme::Header("x-gitlab-token")],
     setup: Setup {
-        triggers: "failed pipelines, jobs and deployments; incidents opened",
+        triggers: "failed pipelines and jobs of the default branch, failed deployments; incidents opened",
         resolves: "their next success; incidents closed",
         steps: "In the project or group, under Settings, Webhooks, add a webhook with URL {url} and the secret as Secret token.\n\
                 Where GitLab offers a signing token, make the secret `whsec_` and 32 random bytes in base64, and enter it there instead.\n\

@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use pagerelay::json::Node;
+use pagerelay::mapping::states;
 use pagerelay::pagerduty::event::Action;
 use pagerelay::sources::SOURCES;
 use pagerelay_support::fixtures::{self, Fixture};
 use pagerelay_support::golden;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use Unknown::{Ignored, Rejected, Trigger};
 
@@ -227,6 +229,71 @@ fn no_member_of_a_failure_becomes_a_recovery_by_a_word_that_nobody_knows() {
         }
     }
     assert!(tried > 1000, "{tried}");
+}
+
+#[test]
+fn a_type_is_divided_at_the_word_that_says_its_state() {
+    let (ack, resolve, trigger) = (Some(Action::Acknowledge), Some(Action::Resolve), Some(Action::Trigger));
+    for (kind, stem, word, action) in [
+        ("com.example.disk.failed", "com.example.disk", "failed", trigger),
+        ("com.example.disk.failed.v1", "com.example.disk", "failed", trigger),
+        ("com.example.disk.failed.1.2.0-draft", "com.example.disk", "failed", trigger),
+        ("com.example/disk-Recovered", "com.example/disk", "Recovered", resolve),
+        ("com.example:alert_acknowledged", "com.example:alert", "acknowledged", ack),
+        ("Vendor.Disk.WriteFailure", "Vendor.Disk.Write", "Failure", trigger),
+        ("Vendor.Disk.WriteSuccess", "Vendor.Disk.Write", "Success", resolve),
+        ("VMFailedEvent", "VM", "Failed", trigger),
+        ("shop.VMDown", "shop.VM", "Down", trigger),
+        ("shop.job.timed_out", "shop.job", "timed_out", trigger),
+        ("shop.JobTimeOut", "shop.Job", "TimeOut", trigger),
+        ("shop.policy.NonCompliant", "shop.policy", "NonCompliant", trigger),
+        // A word turned round.
+        ("shop.replica.not_ok", "shop.replica", "not_ok", trigger),
+        ("shop.replica.not.healthy", "shop.replica", "", trigger),
+        ("shop.replica.no_error", "shop.replica", "", None),
+        // The end of a thing is the end of an alert only if the thing is an alert.
+        ("shop.connection.closed", "shop.connection", "closed", None),
+        ("shop.certificate.expired", "shop.certificate", "expired", None),
+        ("shop.database.deleted", "shop.database", "deleted", None),
+        ("shop.alert.rule.deleted", "shop.alert.rule", "deleted", None),
+        ("shop.alert.deleted", "shop.alert", "deleted", resolve),
+        ("shop.IncidentClosed", "shop.Incident", "Closed", resolve),
+        // Words that are parts of others, or say nothing here.
+        ("shop.order.uncleared", "shop.order.uncleared", "", None),
+        ("shop.NewVersionAvailable", "shop.NewVersionAvailable", "", None),
+        ("shop.user.online", "shop.user.online", "", None),
+        ("shop.basket.created", "shop.basket.created", "", None),
+        ("firing", "firing", "", None),
+        ("", "", "", None),
+        (".", ".", "", None),
+        ("ünit.Störung.FEHLERFailed", "ünit.Störung.FEHLER", "Failed", trigger),
+    ] {
+        let divided = states::divide(kind);
+        assert_eq!((divided.stem, divided.word, divided.action), (stem, word, action), "{kind}");
+    }
+}
+
+#[test]
+fn a_state_is_found_at_any_depth_and_the_worst_of_the_nearest_decides() {
+    let found = |data: Value| states::deep(Node::root(&data), &[("wobbly", Action::Trigger)]);
+    let says = |action, word: &str| Some((action, word.to_owned()));
+    for (data, expected) in [
+        (json!({"a": {"b": {"jobStatus": "Failed"}}}), says(Action::Trigger, "Failed")),
+        (json!({"items": [{"state": "ok"}, {"state": "down"}]}), says(Action::Trigger, "down")),
+        (json!({"a": {"state": "ok"}, "b": {"c": {"state": "down"}}}), says(Action::Resolve, "ok")),
+        (json!({"a": {"status": "succeeded", "result": "failed"}}), says(Action::Trigger, "failed")),
+        (json!({"a": {"health": "WOBBLY"}}), says(Action::Trigger, "WOBBLY")),
+        (json!({"previousState": "down", "prevStatus": "down", "old": {"state": "down"}, "last_state": "down"}), None),
+        (
+            json!({"desired": {"state": "up"}, "lastly": {"state": "acknowledged"}}),
+            says(Action::Acknowledge, "acknowledged"),
+        ),
+        (json!({"estate": "down", "statement": "down", "states": ["down"], "state": 1}), None),
+        (json!("down"), None),
+        (json!([]), None),
+    ] {
+        assert_eq!(found(data.clone()), expected, "{data}");
+    }
 }
 
 /// The members that may make a failure of a recovery: those that contain a state, or choose what contains it.

@@ -1,10 +1,11 @@
 //! Senders that are known by the type of their events, inside whatever envelope the events arrive. Each sender is one
-//! file, whose docs name the page and the words.
+//! file, whose docs name the page and the words. `any` reads the events of all others.
 
 use super::states;
 use crate::json::Node;
 use crate::pagerduty::event::{Action, Severity};
 
+mod any;
 mod argo;
 mod cdevents;
 mod event_grid;
@@ -23,6 +24,8 @@ pub struct Letter<'a> {
     pub subject: &'a str,
     /// The sender's data.
     pub data: Node<'a>,
+    /// The severity that the envelope or the data give in the usual members.
+    pub severity: Option<Severity>,
 }
 
 /// What an event says.
@@ -55,26 +58,26 @@ impl Reading {
     }
 }
 
-/// Reads an event of a known sender: what it says, or the reason why it needs no event. Returns `None` if the sender is
-/// not known, or if this type of its events is read like any other.
-pub fn read(letter: Letter<'_>) -> Option<Result<Reading, &'static str>> {
+/// Reads an event: what it says, or the reason why it needs no event.
+///
+/// # Errors
+/// Returns the reason, as the docs of the source list it.
+pub fn read(letter: Letter<'_>) -> Result<Reading, &'static str> {
     let begins = |start: &str| letter.kind.get(..start.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(start));
-    if begins("dev.cdevents.") {
-        return Some(cdevents::read(letter));
-    }
-    if begins("sh.keptn.event") {
-        return Some(keptn::read(letter));
-    }
-    if begins("dev.tekton.event.") {
-        return Some(tekton::read(letter));
-    }
-    if begins("harbor.") {
-        return Some(harbor::read(letter));
-    }
-    if begins("Microsoft.") {
-        return event_grid::read(letter);
-    }
-    argo::read(letter)
+    let known = if begins("dev.cdevents.") {
+        Some(cdevents::read(letter))
+    } else if begins("sh.keptn.event") {
+        Some(keptn::read(letter))
+    } else if begins("dev.tekton.event.") {
+        Some(tekton::read(letter))
+    } else if begins("harbor.") {
+        Some(harbor::read(letter))
+    } else if begins("Microsoft.") {
+        event_grid::read(letter)
+    } else {
+        argo::read(letter)
+    };
+    known.unwrap_or_else(|| any::read(letter))
 }
 
 /// `what` and the state of it, with the first of `reasons` that there is.
