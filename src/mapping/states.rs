@@ -67,8 +67,18 @@ const STATES: &[(Action, &[&str])] = &[
     ),
 ];
 
-/// Words of [`STATES`] that say nothing at the end of a type: `version.available` and `user.online` are no recoveries.
-const NOT_IN_TYPES: &[&str] = &["available", "offline", "online", "operational"];
+/// Words of [`STATES`] that say nothing at the end of a type right after one of these words: `version.available` is no
+/// recovery, and `user.offline` no failure.
+const NOT_AFTER: &[(&[&str], &[&str])] = &[
+    (
+        &["available"],
+        &[
+            "artifact", "backup", "build", "data", "download", "file", "image", "package", "patch", "release",
+            "report", "snapshot", "update", "upgrade", "version",
+        ],
+    ),
+    (&["offline", "online"], &["client", "customer", "member", "player", "session", "user"]),
+];
 
 /// Words for the end of anything. They resolve only right after one of [`ALERTS`], as in `alert.dismissed`: an expired
 /// certificate, a deleted database or a closed connection may be the problem itself.
@@ -190,10 +200,11 @@ pub fn divide(kind: &str) -> Divided<'_> {
         return Divided { stem: head(stem, before), word, action };
     }
     let plain_word = plain(word);
-    let negated = ["no", "non", "not"].iter().any(|no| previous.eq_ignore_ascii_case(no));
-    let after_alert = ALERTS.iter().any(|alert| previous.eq_ignore_ascii_case(alert));
+    let after = |words: &[&str]| words.iter().any(|word| previous.eq_ignore_ascii_case(word));
+    let said = |(words, before): &(&[&str], &[&str])| words.contains(&plain_word.as_str()) && after(before);
+    let known = state(&plain_word).filter(|_| !NOT_AFTER.iter().any(said));
+    let (negated, after_alert) = (after(&["no", "non", "not"]), after(ALERTS));
     let ends = ENDS.contains(&plain_word.as_str());
-    let known = state(&plain_word).filter(|_| !NOT_IN_TYPES.contains(&plain_word.as_str()));
     let action = match known {
         _ if ends => after_alert.then_some(Action::Resolve),
         // `not_healthy` is no recovery, and `no_error` no failure.
@@ -315,11 +326,11 @@ fn rank(action: Action) -> u8 {
     }
 }
 
-/// Whether a member contains a state: `state`, `jobStatus`, `compliance_state`.
+/// Whether a member contains a state: `state`, `jobStatus`, `compliance_state`, `phase`.
 fn is_state(name: &str) -> bool {
     let words = words(name);
     let last = words.last().map(|(_, word)| plain(word));
-    matches!(last.as_deref(), Some("state" | "status" | "health"))
+    matches!(last.as_deref(), Some("availability" | "health" | "phase" | "state" | "status"))
 }
 
 /// Whether a member and what is below it are about now.

@@ -35,7 +35,7 @@
 //! | Tekton, `dev.tekton.event.` | `failed`, if nobody cancelled the run | `successful` |
 //! | Harbor, `harbor.` | `quota.exceeded`, `quota.warned` (a warning), `scan.failed`, a failed replication or retention | `scan.completed`, a successful replication or retention |
 //! | Argo, an object of `argoproj.io/` in the data | a workflow that `Failed` or had an `Error`; an application or rollout that is `Degraded`, `Missing`, of `Unknown` health (a warning), or could not be synchronised | `Succeeded`, `Healthy` |
-//! | Azure Event Grid, `Microsoft.` | every `availabilityState` but `Available`; an annotation that no customer caused; what expires in Key Vault; types that end with words like `Failure`; `NonCompliant`; the end of a cluster's support, messages without listeners, data drift | `Available`; `…NewVersionCreated`; types that end with words like `Success`; `Compliant` |
+//! | Azure Event Grid, `Microsoft.` | every `availabilityState` but `Available`; an annotation that no customer caused; what expires in Key Vault; types that end with words like `Failure`; `NonCompliant`; the end of a cluster's support, messages without listeners, data drift; `…Disconnected` (a warning) | `Available`; `…NewVersionCreated`; types that end with words like `Success`; `Compliant`; `…Connected` |
 //!
 //! The first of these rules that applies decides about an event of any other type:
 //!
@@ -45,14 +45,15 @@
 //!    another word, only the states `cleared`, `closed`, `recovered` and `resolved` resolve. In a type of case 4, a
 //!    verdict only triggers: it may be that of the alert's query.
 //! 2. A state: `data.state` or `data.status`, else the last word of `type` before its version, else a member deeper in
-//!    `data` whose name ends with `state`, `status` or `health`, or that contains a verdict: the worst of those that are
-//!    nearest to the root. Words in a type are separated by `.`, `/`, `:`, `_`, `-` and capitals. `available`, `cleared`,
-//!    `closed`, `compliant`, `healthy`, `inactive`, `normal`, `ok`, `online`, `operational`, `passed`, `recovered`,
+//!    `data` whose name ends with `state`, `status`, `health`, `availability` or `phase`, or that contains a verdict: the
+//!    worst of those that are nearest to the root. Words in a type are separated by `.`, `/`, `:`, `_`, `-` and capitals.
+//!    `available`, `cleared`, `closed`, `compliant`, `healthy`, `inactive`, `normal`, `ok`, `online`, `operational`, `passed`, `recovered`,
 //!    `resolved`, `restored`, `succeeded`, `success`, `successful`, `up` resolve; `ack` and `acknowledged` acknowledge;
 //!    `alarm`, `alert`, `alerting`, `breached`, `crashed`, `critical`, `degraded`, `down`, `error`, `errored`, `exceeded`,
 //!    `failed`, `failing`, `failure`, `fired`, `firing`, `noncompliant`, `notok`, `offline`, `timedout`, `triggered`,
 //!    `unavailable`, `unhealthy`, `unreachable`, `unresponsive`, `warning` trigger.
-//!    * At the end of a type, `available`, `offline`, `online` and `operational` say nothing.
+//!    * At the end of a type, `available` says nothing after words like `version` or `update`, and `offline` and `online`
+//!      say nothing after words like `user` or `session`. After `not`, `no` or `non`, a word that resolves triggers.
 //!    * Words for the end of anything close nothing by themselves: `cancelled`, `cleared`, `closed`, `deleted`,
 //!      `dismissed`, `ended`, `expired`, `finished`, `fixed`, `inactive`. At the end of a type, they resolve right after
 //!      `alarm`, `alert`, `incident` or `outage`; in `data.state` or `data.status`, for a type of case 4.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use pagerelay::json::Node;
 use pagerelay::mapping::states;
@@ -98,6 +99,7 @@ const OTHERS: &str = "abandoned aborted acked active archived available blocked 
     suppressed timed_out timeout unavailable unhealthy unknown up warning";
 
 impl Field {
+    /// The fixture and its payload.
     fn fixture(&self) -> (Fixture, Value) {
         let source = pagerelay::sources::find(self.slug).unwrap_or_else(|| panic!("no source {}", self.slug));
         let fixture = fixtures::of(source).into_iter().find(|fixture| fixture.number() == self.number);
@@ -129,6 +131,16 @@ impl Field {
     }
 }
 
+/// The fields with their fixtures and payloads, read once.
+fn fields() -> &'static [(&'static Field, Fixture, Value)] {
+    static READ: OnceLock<Vec<(&'static Field, Fixture, Value)>> = OnceLock::new();
+    let read = |field: &'static Field| {
+        let (fixture, payload) = field.fixture();
+        (field, fixture, payload)
+    };
+    READ.get_or_init(|| FIELDS.iter().map(read).collect())
+}
+
 /// Every word that a source lists, and [`OTHERS`].
 fn vocabulary() -> BTreeSet<String> {
     let listed = SOURCES.iter().flat_map(|source| source.states).map(|word| (*word).to_owned());
@@ -138,13 +150,12 @@ fn vocabulary() -> BTreeSet<String> {
 #[test]
 fn every_word_means_what_the_list_of_words_says() {
     let mut list = String::new();
-    for field in FIELDS {
-        let (fixture, payload) = field.fixture();
+    for (field, fixture, payload) in fields() {
         let mut meanings: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for word in vocabulary() {
-            meanings.entry(field.meaning(&fixture, &payload, &word)).or_default().push(word);
+            meanings.entry(field.meaning(fixture, payload, &word)).or_default().push(word);
         }
-        let unknown = field.meaning(&fixture, &payload, "zqxjkv");
+        let unknown = field.meaning(fixture, payload, "zqxjkv");
         let member = [field.pointers[0], if field.before.is_empty() { "" } else { " after " }, field.before].concat();
         writeln!(list, "{} {}: unknown words: {unknown}", fixture.name(), member).expect("memory");
         for (meaning, words) in meanings.iter().filter(|(meaning, _)| **meaning != unknown) {
@@ -173,9 +184,8 @@ proptest! {
         // No word in use contains these letters.
         let word = format!("zq{separator}{letters}qx");
         let word = if upper { word.to_uppercase() } else { word };
-        for field in FIELDS {
-            let (fixture, payload) = field.fixture();
-            let meaning = field.meaning(&fixture, &payload, &word);
+        for (field, fixture, payload) in fields() {
+            let meaning = field.meaning(fixture, payload, &word);
             let kept = match field.unknown {
                 Ignored => meaning == "ignored",
                 Rejected => meaning == "rejected",
@@ -262,6 +272,8 @@ fn a_type_is_divided_at_the_word_that_says_its_state() {
         ("shop.order.uncleared", "shop.order.uncleared", "", None),
         ("shop.NewVersionAvailable", "shop.NewVersionAvailable", "", None),
         ("shop.user.online", "shop.user.online", "", None),
+        ("shop.service.available", "shop.service", "available", resolve),
+        ("shop.host.offline", "shop.host", "offline", trigger),
         ("shop.basket.created", "shop.basket.created", "", None),
         ("firing", "firing", "", None),
         ("", "", "", None),

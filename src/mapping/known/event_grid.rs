@@ -98,21 +98,27 @@ fn any(letter: Letter<'_>, name: &str) -> Option<Result<Reading, &'static str>> 
         return Some(Err(NO_VERDICT));
     }
     let completed = || name.strip_suffix("Completed").filter(|rest| !rest.is_empty()).map(|_| Action::Resolve);
-    let by_type = divided.action.or_else(|| notice.map(|_| Action::Trigger));
+    // A device that has lost its connection, and has it again.
+    let connection = name.strip_suffix("Disconnected").map(|_| Action::Trigger);
+    let connection = connection.or_else(|| name.strip_suffix("Connected").map(|_| Action::Resolve));
+    let by_type = divided.action.or(connection).or_else(|| notice.map(|_| Action::Trigger));
     let deep = || states::deep(letter.data, STATES);
     let (action, state) = match by_type {
         Some(action) => (action, divided.word.to_owned()),
         None => deep().or_else(|| Some((completed()?, "Completed".to_owned())))?,
     };
-    let stem = divided.stem.trim_end_matches("Completed").trim_end_matches("Changed").trim_end_matches("Change");
+    let ends = ["Completed", "Changed", "Change", "Disconnected", "Connected"];
+    let stem = ends.iter().fold(divided.stem, |stem, end| stem.strip_suffix(end).unwrap_or(stem));
     // The subject of a run names the run.
     let run = letter.data.get("experimentName").text();
     let subject = run.unwrap_or_else(|| letter.subject.to_owned());
     let what = letter.data.pick(&["message", "operationName", "errorMessage", "error.message"]);
-    let kind = stem.rsplit('.').next().unwrap_or_default();
+    // Without a word for the state, the type itself says what happened.
+    let kind = if state.is_empty() { name } else { stem.rsplit('.').next().unwrap_or_default() };
     let summary = sentence(&[kind, &state, "for"], last_segment(&subject), what);
     let reading = Reading::new(action, &[letter.source, &subject, stem], summary);
-    let reading = reading.severity(notice.map_or(Severity::Error, |(_, severity)| *severity));
+    let weak = if connection.is_some() { Severity::Warning } else { Severity::Error };
+    let reading = reading.severity(notice.map_or(weak, |(_, severity)| *severity));
     // Earlier versions read only these members, and then the subject was the whole identity.
     let before = letter.data.first_text(&["state", "status"]).is_some_and(|word| states::of_state(&word).is_some());
     let before = before && !letter.subject.is_empty();
