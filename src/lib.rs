@@ -70,7 +70,7 @@
 //!     fallback alert ([`mapping::fallback`]), an event that PagerDuty rejects is sent again in minimal form
 //!     ([`pagerduty::event::Event::minimal`]), and a digest lists the events of a storm ([`pagerduty::storm`]).
 //! 11. A preview shows exactly the bytes that a delivery sends: no code before the outbound request knows which of the
-//!     two it is running. The explanation of a mapping knows no vendor; it re-runs the mapping
+//!     two it is running. The explanation of a mapping, on request only, knows no vendor; it re-runs the mapping
 //!     ([`endpoints::preview::explain`]).
 //! 12. Every wait for a sender or for PagerDuty has a timeout: [`runtime::Host::exchange`] takes a deadline, and the
 //!     relay stops reading a body at its deadline.
@@ -108,7 +108,7 @@
 //! | source | a vendor whose webhooks are accepted |
 //! | template | a user's own mapping, in a variable |
 //! | template item | one element of the list that a template's `each` names; it makes one event |
-//! | variable | one value from the runtime's variable store |
+//! | variable | one value from the runtime's variable store, or one member of variable `settings` |
 //! | webhook | an HTTP request that a vendor sends when something happens; see delivery |
 //!
 //! # Adding a source

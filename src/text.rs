@@ -15,19 +15,19 @@ use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 /// units than code points, so a text that fits by this count also fits by the other. A character is never split.
 pub fn truncate(text: &str, max: usize) -> Cow<'_, str> {
     // A text never has more UTF-16 units than bytes of UTF-8, and most texts are far below their limit.
-    if text.len() <= max || text.encode_utf16().count() <= max {
+    if text.len() <= max {
         return Cow::Borrowed(text);
     }
-    let mut units = 0;
-    let mut cut: String = text
-        .chars()
-        .take_while(|c| {
-            units += c.len_utf16();
-            units < max
-        })
-        .collect();
-    cut.push('…');
-    Cow::Owned(cut)
+    let (mut units, mut kept) = (0, 0);
+    for (at, c) in text.char_indices() {
+        units += c.len_utf16();
+        if units > max {
+            return Cow::Owned([text.get(..kept).unwrap_or_default(), "…"].concat());
+        }
+        // The last unit is for the ellipsis.
+        kept = if units < max { at + c.len_utf8() } else { kept };
+    }
+    Cow::Borrowed(text)
 }
 
 /// Whether a character changes a terminal or the order of a text, and shows nothing itself: control characters (C0, DEL,
@@ -44,6 +44,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// Joins `text` into one line: each run of white space and hidden characters ([`is_hidden`]) becomes one space, and both
 /// ends are trimmed.
 pub fn one_line(text: &str) -> String {
+    if is_one_line(text) {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     for word in text.split(|c: char| c.is_whitespace() || is_hidden(c)) {
         if !word.is_empty() {
@@ -54,6 +57,17 @@ pub fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// Whether [`one_line`] would change nothing, for ASCII text. Most texts are such lines, and this is fast.
+fn is_one_line(text: &str) -> bool {
+    let mut before = b' ';
+    let plain = text.bytes().all(|byte| {
+        let space = before == b' ';
+        before = byte;
+        matches!(byte, b'!'..=b'~') || byte == b' ' && !space
+    });
+    plain && (before != b' ' || text.is_empty())
 }
 
 /// The lower-case hex SHA-256 of `bytes`: 64 characters.

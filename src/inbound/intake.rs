@@ -65,7 +65,7 @@ impl Intake {
             By::Custom(_) => {
                 // The router never gets here without cargo feature `templates`.
                 let _ = host;
-                Err(ConfigError { variable: "custom_<name>".to_owned(), problem: Problem::Unset })
+                Err(ConfigError { variable: "custom_<name>".to_owned(), problem: Problem::Unset, settings: None })
             }
             By::Source(source) => Ok(Intake::Source(source)),
         }

@@ -176,7 +176,7 @@ pub struct OwnVariable {
     pub secret: bool,
     /// Its purpose, in Markdown.
     pub description: &'static str,
-    /// Returns the problem with one of its values, if it has one. Commas separate the values.
+    /// Returns the problem with one of its values, if it has one. Commas or white space separate the values.
     pub problem: fn(&str) -> Option<&'static str>,
 }
 
@@ -194,12 +194,22 @@ pub struct Setup {
     pub template: Option<&'static str>,
 }
 
-/// The variables that every deployment declares in its `spin.toml`: the general ones and the sources' own.
+/// The variables with fixed names: the general ones and the sources' own.
 pub fn variables() -> Vec<Variable> {
     let own = SOURCES.iter().flat_map(|source| source.variables);
-    let own = own.map(|&OwnVariable { name, secret, description, .. }| Variable { name, secret, description });
+    let own = own.map(|&OwnVariable { name, secret, description, .. }| Variable {
+        name,
+        secret,
+        declared: false,
+        description,
+    });
     let choices = SOURCES.iter().filter_map(|source| source.branches.as_ref());
-    let choices = choices.map(|choice| Variable { name: choice.variable, secret: false, description: BRANCHES_HELP });
+    let choices = choices.map(|choice| Variable {
+        name: choice.variable,
+        secret: false,
+        declared: false,
+        description: BRANCHES_HELP,
+    });
     VARIABLES.iter().copied().chain(own).chain(choices).collect()
 }
 

@@ -68,7 +68,7 @@ use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
 /// What variable `sns_topics` is for.
-const HELP: &str = "ARNs of the topics that `/sns` accepts, separated by commas; no other subscription is confirmed";
+const HELP: &str = "ARNs of the topics that `/sns` accepts, separated by commas or spaces; it confirms no others";
 
 /// Amazon SNS.
 pub const SOURCE: Source = Source {

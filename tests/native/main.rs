@@ -12,6 +12,7 @@ mod contract;
 #[cfg(feature = "templates")]
 mod custom;
 mod english;
+mod fuzzed;
 mod growth;
 mod host;
 mod identities;
@@ -22,7 +23,10 @@ mod numbers;
 mod properties;
 mod readme;
 mod senders;
+mod settings;
 mod sources;
+#[cfg(feature = "templates")]
+mod template_bounds;
 mod tidy;
 mod walls;
 mod words;

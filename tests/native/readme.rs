@@ -196,9 +196,9 @@ fn a_severity_word_has_one_meaning_whatever_its_separators_and_case() {
 }
 
 #[test]
-fn spin_toml_describes_variables_as_the_guide_does() {
+fn spin_toml_describes_the_variables_that_it_declares_as_the_guide_does() {
     let manifest: toml::Table = read("spin.toml").parse().expect("spin.toml is toml");
-    for variable in variables() {
+    for variable in variables().into_iter().filter(|variable| variable.declared) {
         let description = manifest["variables"][variable.name]["description"].as_str();
         assert_eq!(description, Some(variable.description), "{}", variable.name);
     }

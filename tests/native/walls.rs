@@ -396,7 +396,7 @@ fn a_compressed_delivery_is_the_same_delivery() {
         let request = known(Method::Post, "/formatted", &[("content-encoding", coding)], &compressed);
         assert_eq!(handle(&mut host, &request).0.status, StatusCode::OK, "{coding}");
         assert_eq!(host.sent, plain.sent, "{coding}");
-        let request = known(Method::Post, "/preview/formatted", &[("content-encoding", coding)], &compressed);
+        let request = known(Method::Post, "/preview/formatted?explain", &[("content-encoding", coding)], &compressed);
         let (_, shown) = handle(&mut host, &request);
         let origin = json!({"field": "payload.summary", "from": ["title"], "how": "copied"});
         let explained = shown["events"][0]["explanation"].as_array().expect("explained");
