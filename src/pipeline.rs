@@ -198,13 +198,14 @@ fn deliver(
     }
     config::check_service(host, intake.slug(), to.service)?;
     let target = config::target(host, to.service)?;
+    let options = intake.options(host, target.grouping)?;
     report.warn(host.problem());
     report
         .warnings
         .extend(target.warning.as_ref().map(|error| format!("{error}; alerts opened with the previous key stay open")));
     report.ended("auth", host);
 
-    let mapper = intake.mapper(target.grouping);
+    let mapper = intake.mapper(options);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;

@@ -9,6 +9,7 @@ use crate::runtime::Host;
 mod access;
 mod error;
 mod names;
+mod options;
 mod pagerduty;
 mod services;
 mod settings;
@@ -17,11 +18,12 @@ mod variables;
 
 pub use self::access::{Config, SECRET_MIN_BYTES, check_not_shared, check_own_secret, load};
 pub use self::error::{ConfigError, Problem};
-pub use self::names::{CHOICES, Control, VARIABLES, Variable, is_service};
+pub use self::names::{BRANCHES, CHOICES, Control, VARIABLES, Variable, is_service};
+pub use self::options::{Branches, Grouping, Options, branches};
 pub use self::pagerduty::{api, elsewhere, events};
 pub use self::services::{DEFAULT_SERVICE, check_service, services};
 pub use self::settings::{Position, SettingsError};
-pub use self::target::{Grouping, Target, Unmapped, key, target};
+pub use self::target::{Target, Unmapped, key, target};
 pub use self::variables::{Names, Variables, hidden, names};
 
 /// Reads a variable that contains a list of values, separated by commas or white space.
@@ -46,7 +48,7 @@ pub fn template(host: &dyn Host, name: &str) -> Result<(String, String), ConfigE
     Ok((variable, template))
 }
 
-/// Reads one of [`CHOICES`].
+/// Reads one of [`CHOICES`], or another variable that accepts one of a few words.
 ///
 /// # Errors
 /// Returns [`ConfigError`] if the value is not one of `choices`, or the store failed.

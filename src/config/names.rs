@@ -88,6 +88,9 @@ pub const VARIABLES: &[Variable] = &[
 pub const CHOICES: &[(&str, &str)] =
     &[("region", REGIONS), ("grouping", GROUPINGS), ("query_token", QUERIES), ("unmapped", UNMAPPED)];
 
+/// The words for the branches of a source ([`super::Branches`]). The first word is the default.
+pub const BRANCHES: &str = "default, all";
+
 pub(super) const REGIONS: &str = "us, eu";
 pub(super) const GROUPINGS: &str = "alert, group";
 pub(super) const QUERIES: &str = "auto, on, off";

@@ -6,6 +6,7 @@
 mod architecture;
 mod auth;
 mod bounded;
+mod branches;
 mod cases;
 mod contract;
 #[cfg(feature = "templates")]
@@ -29,3 +30,4 @@ mod sources;
 mod template_bounds;
 mod tidy;
 mod walls;
+mod words;

@@ -309,6 +309,12 @@ impl Checker<'_> {
                 Err(error) => self.say(Level::Error, &error.to_string(), &[]),
             }
         }
+        for choice in SOURCES.iter().filter_map(|source| source.branches.as_ref()) {
+            match config::setting(self.host, choice.variable, config::BRANCHES) {
+                Ok(word) => self.say(Level::Ok, "setting `{}` is {}", &[choice.variable, word]),
+                Err(error) => self.say(Level::Error, &error.to_string(), &[]),
+            }
+        }
         for variable in SOURCES.iter().flat_map(|source| source.variables) {
             // The check of the sources already reports a failure of the store.
             let values = config::list(self.host, variable.name).unwrap_or_default();

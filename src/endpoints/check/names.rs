@@ -4,7 +4,7 @@ use strsim::levenshtein;
 
 use super::{Checker, Level};
 use crate::config::{self, Control, Names};
-use crate::sources::{self, SOURCES};
+use crate::sources::{self, SOURCES, Source};
 use crate::text;
 
 /// The smallest edit distance at which a name no longer counts as misspelt.
@@ -14,10 +14,13 @@ const MISSPELT_MAX: usize = 3;
 const NAMED_MAX: usize = 50;
 
 /// The beginnings of the variables that end in the name of a source.
-const OF_SOURCES: [&str; 3] = ["require_signature_", "secret_", "services_"];
+const OF_SOURCES: [&str; 4] = [BRANCHES, "require_signature_", "secret_", "services_"];
+
+/// The beginning of the variables of sources whose runs belong to branches. No other source, and no template, has one.
+const BRANCHES: &str = "branches_";
 
 /// The beginnings of the variables that end in a word of the user's or in the name of a source.
-const PREFIXES: [&str; 5] = ["custom_", "require_signature_", "routing_key_", "secret_", "services_"];
+const PREFIXES: [&str; 6] = [BRANCHES, "custom_", "require_signature_", "routing_key_", "secret_", "services_"];
 
 /// The variables of tests.
 const OF_TESTS: [&str; 2] = ["api_url", "events_url"];
@@ -65,23 +68,26 @@ impl Checker<'_> {
         let secret = prefix == "secret_";
         let slug = slug.strip_suffix("_previous").filter(|_| secret).unwrap_or(slug);
         let controls = Control::ALL.map(Control::slug).into_iter().filter(|_| secret);
-        if controls.clone().any(|control| control == slug) || sources::find(slug).is_some() {
+        let reads = |source: &&&Source| prefix != BRANCHES || source.branches.is_some();
+        let known = || SOURCES.iter().filter(reads).map(|source| source.slug).chain(controls.clone());
+        if known().any(|known| known == slug) {
             return;
         }
-        if slug.starts_with("custom_") {
+        if slug.starts_with("custom_") && prefix != BRANCHES {
             if !names.iter().any(|name| name == slug) {
                 self.say(Level::Warning, UNMAPPED, &[&subject, &text::one_line(slug)]);
             }
             return;
         }
         let mut nearest = (MISSPELT_MAX, "");
-        for known in SOURCES.iter().map(|source| source.slug).chain(controls) {
+        for known in known() {
             let far = levenshtein(slug, known);
             if far < nearest.0 {
                 nearest = (far, known);
             }
         }
         match nearest.1 {
+            "" if prefix == BRANCHES => self.say(Level::Warning, BRANCHLESS, &[&subject]),
             "" => self.say(Level::Warning, STRANGE, &[&subject]),
             slug => self.say(Level::Warning, NO_SOURCE, &[&subject, prefix, slug]),
         }
@@ -113,6 +119,7 @@ impl Checker<'_> {
 }
 
 // The longer messages.
+const BRANCHLESS: &str = "unknown {}: no such source, or its alerts do not belong to branches";
 const HIDDEN: &str = "member `{}` of variable `settings` has no effect: variable `{}` has a value of its own";
 const MISSPELT: &str = "unknown {}; did you mean `{}`?";
 const NESTED: &str = "member `settings` of variable `settings` has no effect";

@@ -20,7 +20,7 @@ pub mod shrink;
 
 pub use self::action::Action;
 pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, OWN, by_alert};
-pub use self::severity::Severity;
+pub use self::severity::{SEVERITY_WORDS, Severity};
 
 /// The longest `payload.summary`, in UTF-16 code units.
 pub const SUMMARY_MAX_CHARS: usize = 1024;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pagerelay::auth::{self, Access, Authenticated, FetchError, Scheme};
+use pagerelay::config::{Grouping, Options};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::{MapError, Mapped};
 use pagerelay::pagerduty::event::Event;
@@ -169,7 +170,18 @@ impl Expected {
 
 /// Maps any body natively with this source, after authentication with the right secret.
 pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bool) -> Result<Mapped, MapError> {
-    authenticated(&request(source, body, headers), source.schemes, source.map_for(group))
+    let grouping = if group { Grouping::Group } else { Grouping::Alert };
+    map_with(source, body, headers, Options { grouping, ..Options::DEFAULT })
+}
+
+/// Like [`map`], with any choices of the user.
+pub fn map_with(
+    source: &Source,
+    body: &[u8],
+    headers: &[(String, String)],
+    options: Options,
+) -> Result<Mapped, MapError> {
+    authenticated(&request(source, body, headers), source.schemes, source.map_for(options))
 }
 
 /// A delivery with the right secret. `:query` among the headers is the rest of the query.

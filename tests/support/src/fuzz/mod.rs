@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pagerelay::auth::sns::SNS;
 use pagerelay::auth::{self, Access, FetchError, SHARED_SECRET, Scheme};
+use pagerelay::config::{Branches, Grouping, Options};
 use pagerelay::http::{Headers, Method, Request, Url};
 use pagerelay::mapping::{self, Mapped, VALUES_MAX, budget};
 use pagerelay::pagerduty::answer;
@@ -108,7 +109,10 @@ pub fn map(data: &[u8]) {
     let source = SOURCES[usize::from(first & !(GROUPED | WITH_HEADERS)) % SOURCES.len()];
     let (headers, body) = if first & WITH_HEADERS == 0 { (Vec::new(), rest) } else { headers(rest) };
     let request = fixtures::request(source, body, &headers);
-    let map = || fixtures::if_authenticated(&request, source.schemes, source.map_for(first & GROUPED != 0));
+    // A source has batches or branches, and never both.
+    let chosen = Options { grouping: Grouping::Group, branches: Branches::All };
+    let map = source.map_for(if first & GROUPED == 0 { Options::DEFAULT } else { chosen });
+    let map = || fixtures::if_authenticated(&request, source.schemes, map);
     let mapped = map();
     assert_eq!(mapped, map(), "the same delivery makes the same events");
     if let Some(Ok(mapped)) = mapped {
