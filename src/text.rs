@@ -44,11 +44,10 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// Joins `text` into one line: each run of white space and hidden characters ([`is_hidden`]) becomes one space, and both
 /// ends are trimmed.
 pub fn one_line(text: &str) -> String {
-    if is_one_line(text) {
-        return text.to_owned();
-    }
     let mut line = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || is_hidden(c)) {
+    let (words, rest) = text.split_at_checked(one_line_already(text)).unwrap_or(("", text));
+    line.push_str(words);
+    for word in rest.split(|c: char| c.is_whitespace() || is_hidden(c)) {
         if !word.is_empty() {
             if !line.is_empty() {
                 line.push(' ');
@@ -59,15 +58,19 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// Whether [`one_line`] would change nothing, for ASCII text. Most texts are such lines, and this is fast.
-fn is_one_line(text: &str) -> bool {
-    let mut before = b' ';
-    let plain = text.bytes().all(|byte| {
-        let space = before == b' ';
+/// How much of the beginning of a text is words of ASCII with one space between, in bytes. Most texts are nothing else, and
+/// this is fast.
+fn one_line_already(text: &str) -> usize {
+    let (mut end, mut before) = (0, b' ');
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'!'..=b'~' => {}
+            b' ' if before != b' ' => end = at,
+            _ => return end,
+        }
         before = byte;
-        matches!(byte, b'!'..=b'~') || byte == b' ' && !space
-    });
-    plain && (before != b' ' || text.is_empty())
+    }
+    if before == b' ' { end } else { text.len() }
 }
 
 /// The lower-case hex SHA-256 of `bytes`: 64 characters.

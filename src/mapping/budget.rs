@@ -28,13 +28,15 @@ pub struct Budget {
     left: usize,
     /// Whether the next event is the first one.
     first: bool,
+    /// Whether an event did not fit.
+    spent: bool,
 }
 
 impl Budget {
     /// The budget of a delivery.
     pub fn of(delivery: &Authenticated<'_>) -> Budget {
         let left = delivery.body().len().saturating_mul(BUDGET_PER_BYTE).saturating_add(BUDGET_BYTES);
-        Budget { left, first: true }
+        Budget { left, first: true, spent: false }
     }
 
     /// Charges the event to the budget. An event that does not fit keeps only its outline, unless it is the first: a single
@@ -42,11 +44,19 @@ impl Budget {
     #[must_use]
     pub fn fit(&mut self, event: Event) -> Event {
         let left = self.left.checked_sub(event.weight());
+        self.spent |= left.is_none();
         if left.is_none() && !self.first {
             return event.outline();
         }
-        *self = Budget { left: left.unwrap_or(0), first: false };
+        self.left = left.unwrap_or(0);
+        self.first = false;
         event
+    }
+
+    /// Whether an event did not fit. From then on, most events will keep only their outline, so what the items share need not
+    /// be copied into them.
+    pub fn is_spent(&self) -> bool {
+        self.spent
     }
 }
 

@@ -271,3 +271,22 @@ fn timestamps_of_every_shape_that_senders_use_read_as_utc() {
         assert_eq!(text::timestamp(text), None, "{text}");
     }
 }
+
+#[test]
+fn a_text_becomes_one_line_wherever_its_white_space_is() {
+    let slow = |text: &str| {
+        let words = text.split(|c: char| c.is_whitespace() || text::is_hidden(c)).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let alphabet = ["a", " ", "é", "\n", "…", "~", "\u{7f}"];
+    for length in 0..6_u32 {
+        for mut number in 0..alphabet.len().pow(length) {
+            let mut text = String::new();
+            for _ in 0..length {
+                text += alphabet[number % alphabet.len()];
+                number /= alphabet.len();
+            }
+            assert_eq!(text::one_line(&text), slow(&text), "{text:?}");
+        }
+    }
+}

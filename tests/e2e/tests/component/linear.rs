@@ -89,3 +89,53 @@ fn bodies_that_once_took_seconds_or_gigabytes_are_answered_at_once() {
         assert!(reply.memory <= MEMORY_MAX, "{what} {path}: {} bytes", reply.memory);
     }
 }
+
+/// Bodies near the limit of 1 MiB or of 50,000 values, which become as many events or as large ones as they can.
+fn as_much_as_possible() -> Vec<(&'static str, String)> {
+    let fill = |bytes: usize| "long text ".repeat(bytes / 10);
+    let alerts: Value = (0..24_900).map(|n| json!({"fingerprint": n})).collect();
+    let group =
+        json!({"groupKey": "g", "title": fill(500_000), "receiver": fill(10_000), "alerts": alerts}).to_string();
+    let event = |n: usize| json!({"type": "disk.alert", "source": "s", "subject": n.to_string(), "state": "firing"});
+    let batch: Value = (0..9_900).map(event).collect();
+    let zones: Value = (0..24_900).map(|n| json!({"zone_name": n})).collect();
+    let cloudflare = json!({"alert_type": "real_origin_monitoring", "name": fill(1000), "text": fill(400_000),
+        "policy_id": "p", "data": {"unreachable_zones": zones}});
+    let members: Value = (0..49_000).map(|n| (format!("m{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into();
+    let mut formatted = json!({"alert_uid": "1", "title": fill(10_000), "message": fill(200_000)});
+    formatted.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+    let nested = json!({"type": "a.alert", "source": "s", "subject": "1", "data": (0..250).fold(json!(1), |inner, n| json!({"a": [inner], "b": n}))});
+    let texts: Value =
+        (0..40).map(|n| (format!("t{n}"), json!(fill(25_000)))).collect::<serde_json::Map<_, _>>().into();
+    vec![
+        ("/alertmanager", group.clone()),
+        ("/grafana", group),
+        ("/cloudevents", batch.to_string()),
+        ("/cloudevents", nested.to_string()),
+        ("/cloudflare", cloudflare.to_string()),
+        ("/formatted", formatted.to_string()),
+        ("/datadog", texts.to_string()),
+        ("/datadog", (0..49_000).map(|n| format!("f{n}=v&")).collect()),
+        ("/formatted", (0..49_000).map(|n| format!("f{n}=v&")).collect()),
+    ]
+}
+
+#[test]
+fn memory_stays_below_64_mib_for_bodies_that_become_as_much_as_possible() {
+    for (path, body) in as_much_as_possible() {
+        for (prefix, query, grouping) in [("", "", "alert"), ("", "", "group"), ("/preview", "?explain", "alert")] {
+            let target = format!("{prefix}{path}{query}");
+            let call = Call::post(&target, body.clone()).header("cf-webhook-auth", pagerelay_e2e::SECRET);
+            let world = accepting().with("grouping", grouping);
+            let reply = run(counting().call(&world, call)).expect("the component answers");
+            println!(
+                "{target}, {grouping}: {} bytes, {} of memory, {} instructions, {}",
+                body.len(),
+                reply.memory,
+                reply.fuel,
+                reply.status
+            );
+            assert!(reply.memory <= MEMORY_MAX, "{target}, {grouping}: {} bytes of memory", reply.memory);
+        }
+    }
+}
