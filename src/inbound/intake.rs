@@ -12,7 +12,7 @@ use crate::config::{ConfigError, Grouping};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::StatusCode;
-use crate::mapping::{MapError, Mapped};
+use crate::mapping::{MapError, Mapped, wording};
 use crate::runtime::Host;
 use crate::sources::Source;
 #[cfg(feature = "templates")]
@@ -201,7 +201,7 @@ impl Mapper<'_> {
         match self {
             #[cfg(feature = "templates")]
             Mapper::Custom { variable, mapping } => match mapping {
-                Ok(mapping) => mapping.map(variable, delivery),
+                Ok(mapping) => mapping.map(variable, delivery).map(wording::told_apart),
                 Err(error) => Err(error.clone()),
             },
             Mapper::Source { source, grouped } => source.map_for(*grouped)(delivery),

@@ -7,10 +7,13 @@ use crate::auth::Authenticated;
 use crate::pagerduty::event::parse::Unreadable;
 use crate::pagerduty::event::{DedupKey, Event};
 
+pub mod azure;
 pub mod budget;
 pub mod fallback;
 pub mod prometheus;
+pub mod subject;
 pub mod unexpanded;
+pub mod wording;
 
 mod number;
 mod payload;

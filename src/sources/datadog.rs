@@ -137,6 +137,7 @@ const PRIORITY: &[&str] = &["alertpriority", "priority"];
 const TRANSITION: &[&str] = &["alerttransition", "transition"];
 const TYPE: &[&str] = &["alerttype"];
 const TITLES: &[&str] = &["eventtitle", "alerttitle", "title"];
+const LINKS: &[&str] = &["link", "eventurl", "alerturl", "url"];
 
 const DETAILS: &[&str] = &[
     "monitor_id=alertid",
@@ -174,7 +175,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let tags = [&alert.scope, ",", &alert.field(&["tags"])].concat();
     let source_field = fields.get("hostname").text().or_else(|| tag(&tags, "host")).unwrap_or(alert.scope.clone());
     let source_field = if source_field.is_empty() { SOURCE.name } else { &source_field };
-    let link = fields.get("link").text();
+    let link = fields.first_text(LINKS);
     let event = Event::new(action, key, alert.severity().min(worst), &summary, source_field)
         .component(tag(&tags, "service"))
         .group(tag(&tags, "env").or_else(|| tag(&tags, "team")))
@@ -246,10 +247,12 @@ impl<'a> Alert<'a> {
 
     fn summary(&self, prefix: &str, message: &str) -> String {
         let status = self.fields.get("alertstatus").text();
-        let untitled = status.as_deref().unwrap_or(message);
+        let untitled = text::first_line(status.as_deref().unwrap_or(message));
         let name = if self.title.name.is_empty() { untitled } else { self.title.name };
-        let (open, close) = if self.scope.is_empty() { ("", "") } else { (" (", ")") };
-        [prefix, name, open, &self.scope, close].concat()
+        let host = || self.fields.get("hostname").text().filter(|host| !name.contains(host));
+        let place = if self.scope.is_empty() { host() } else { Some(self.scope.clone()) };
+        let (open, close) = if place.is_some() { (" (", ")") } else { ("", "") };
+        [prefix, name, open, &place.unwrap_or_default(), close].concat()
     }
 }
 

@@ -179,7 +179,7 @@ fn legacy(payload: Node<'_>) -> Result<Mapped, MapError> {
     let organisation = payload.get("orgId").text().unwrap_or_default();
     let key = DedupKey::new(SOURCE.slug, &[&organisation, &rule]).ok_or_else(no_identity)?;
     let name = payload.first_text(&["ruleName", "title"]).unwrap_or_else(|| format!("Grafana rule {rule}"));
-    let message = payload.get("message").text().map(|message| [": ", &message].concat());
+    let message = payload.get("message").text().map(|message| [": ", text::first_line(&message)].concat());
     let summary = name + &message.unwrap_or_default();
     let page = payload.get("ruleUrl").text();
     let source_field = page.as_deref().and_then(url::url_host).unwrap_or("Grafana");

@@ -153,6 +153,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let entity = payload.pick(&["impactedEntities.0", "impactedEntities", "targets.0.name"]);
     // New Relic's own templates of this shape contain these words if there is no entity.
     let entity = entity.filter(|name| !matches!(name.as_str(), "N/A" | "NA"));
+    let title = title.map(|title| text::first_line(&title).to_owned());
     let mut summary = title.or(class.clone()).unwrap_or_default();
     for part in [condition, entity.clone()].into_iter().flatten() {
         if !summary.contains(&part) {

@@ -134,11 +134,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
     let source_field = source_field(payload);
     let summary = match payload.at("heartbeat.msg").text() {
-        None if !msg.is_empty() => msg.clone(),
+        None if !msg.is_empty() => text::first_line(&msg).to_owned(),
         why => {
             let who = name.clone().unwrap_or_else(|| ["Monitor ", id.as_deref().unwrap_or_default()].concat());
             let source_field = source_field.as_ref().map(|place| [" (", place, ")"].concat()).unwrap_or_default();
-            let why = why.map(|why| [": ", &why].concat()).unwrap_or_default();
+            let why = why.map(|why| [": ", text::first_line(&why)].concat()).unwrap_or_default();
             [&who, " ", state, &source_field, &why].concat()
         }
     };

@@ -154,7 +154,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         UNKNOWN => class.clone(),
         _ => None,
     });
-    let said = said.map(|said| [": ", &said].concat()).unwrap_or_default();
+    let said = said.map(|said| [": ", text::first_line(&said)].concat()).unwrap_or_default();
     let summary = [title, happened, &said].concat();
     let event = Event::new(action, key, severity, &summary, source_field.unwrap_or(SOURCE.name))
         .timestamp(payload.get("alertDateTime").time().or_else(|| payload.get("alert_date_time").time()))
