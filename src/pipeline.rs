@@ -19,7 +19,7 @@ use crate::inbound::intake::{Intake, Mapper};
 use crate::inbound::route::{self, Delivery, Endpoint};
 use crate::json;
 use crate::mapping::subject::Subject;
-use crate::mapping::{Handshake, MapError, Mapped, fallback};
+use crate::mapping::{Handshake, Mapped, fallback};
 use crate::pagerduty::event::{Action, DedupKey, Event};
 use crate::pagerduty::events_api::{self, Destination};
 use crate::pagerduty::{former_keys, storm};
@@ -213,7 +213,12 @@ fn deliver(
     report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
     report.warnings.extend(warnings);
-    let fallback = |reasons: &[String]| fallback(&intake, &delivery, (&config, &target), reasons, &report.rejected);
+    let is_rest = !events.is_empty();
+    let subject = || match &unread {
+        Some(_) => Subject::unreadable(),
+        None => fallback::subject(&delivery, &report.rejected, is_rest),
+    };
+    let fallback = |reasons: &[String]| fallback(&intake, delivery.body(), (&config, &target), reasons, &subject());
     let (events, warnings) = with_fallback(&target, events, &reasons, &fallback);
     report.warnings.extend(warnings);
     report.ended("map", host);
@@ -361,20 +366,17 @@ fn with_fallback(
 /// put them anywhere.
 fn fallback(
     intake: &Intake,
-    delivery: &Authenticated<'_>,
+    body: &[u8],
     (config, target): (&Config, &Target),
     reasons: &[String],
-    rejected: &[MapError],
+    subject: &Subject,
 ) -> Option<Event> {
     let redact = |text: &str| {
         let text = target.routing_keys.redact(text);
         config.secrets.as_ref().map(|secrets| secrets.redact(&text)).unwrap_or(text)
     };
-    // Without an error of the mapping, the body could not be read.
-    let subject = if rejected.is_empty() { Subject::unreadable() } else { fallback::subject(delivery, rejected) };
-    let body = delivery.body();
     let body = redact(&String::from_utf8_lossy(body.get(..EXCERPT_BYTES).unwrap_or(body)));
-    fallback::page((intake.slug(), intake.name()), reasons, &subject, &body, &redact)
+    fallback::page((intake.slug(), intake.name()), reasons, subject, &body, &redact)
 }
 
 fn destination(target: &Target) -> Destination<'_> {

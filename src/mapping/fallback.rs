@@ -21,16 +21,16 @@ const TITLE_MAX_CHARS: usize = 200;
 /// The part of the dedup key after the source. The subject's number follows.
 const KEY: &str = "unmapped:";
 
-/// The subject of a delivery of which some items could not be mapped: of the item, if it is only one and has a title, else
-/// of the whole payload.
-pub fn subject(delivery: &Authenticated<'_>, rejected: &[MapError]) -> Subject {
+/// The subject of a delivery that could not be mapped, or of the items that could not while others made events
+/// (`is_rest`). It is that of the item, if it is only one and has a title, else of the whole payload.
+pub fn subject(delivery: &Authenticated<'_>, rejected: &[MapError], is_rest: bool) -> Subject {
     let Ok(payload) = payload(delivery) else { return Subject::unreadable() };
     let item = match rejected {
         [MapError::NoIdentity { item, .. }] if !item.is_empty() => at(&payload, item),
         _ => None,
     };
-    let item = item.map(Subject::read).filter(|subject| subject.title.is_some());
-    item.unwrap_or_else(|| Subject::read(&payload))
+    let item = item.map(|item| Subject::read(item, false)).filter(|subject| subject.title.is_some());
+    item.unwrap_or_else(|| Subject::read(&payload, is_rest))
 }
 
 /// The item at a path like `alerts[3]`.

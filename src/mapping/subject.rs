@@ -140,10 +140,11 @@ impl Subject {
         Subject { title: None, number: number(""), is_over: false }
     }
 
-    /// Reads a payload: its members, those of its objects, and those of the objects in its lists.
-    pub fn read(payload: &Value) -> Subject {
-        let objects = objects(payload);
-        let title = title(&objects);
+    /// Reads a payload: its members, those of its objects, and those of the objects in its lists. The title is not that of
+    /// one item among others if some items were mapped (`is_rest`): it may be one of them.
+    pub fn read(payload: &Value, is_rest: bool) -> Subject {
+        let objects = objects(payload, false);
+        let title = if is_rest { title(&self::objects(payload, true)) } else { title(&objects) };
         let said = title.as_deref().map(essence).filter(|said| !said.is_empty());
         // A shape is not the same as a title with these words.
         let said = said.unwrap_or_else(|| ["{", &shape(payload)].concat());
@@ -155,22 +156,26 @@ fn number(text: &str) -> u8 {
     text::sha256_byte(text.as_bytes()) % NUMBERS
 }
 
-/// The objects that may describe the alert: the payload or its first items, then their members.
-fn objects(payload: &Value) -> Vec<Node<'_>> {
-    let outer: Vec<Node<'_>> = match payload {
-        Value::Array(items) => items.iter().map(Node::root).collect(),
-        _ => vec![Node::root(payload)],
-    };
-    let mut objects = outer.clone();
-    let members = outer.iter().filter_map(|node| node.members()).flatten();
-    for (_, value) in members.filter(|(name, _)| !OTHERS.contains(&plain(name).as_str())) {
-        match value {
-            Value::Array(items) => objects.extend(items.iter().map(Node::root)),
-            _ => objects.push(Node::root(value)),
-        }
+/// The objects that may describe the alert: the payload or its items, then their members. Without the items of lists that
+/// have several, if `single` is set.
+fn objects(payload: &Value, single: bool) -> Vec<Node<'_>> {
+    let items = |value| items(value, single);
+    let mut objects: Vec<Node<'_>> = items(payload).iter().map(Node::root).collect();
+    let members: Vec<_> = objects.iter().filter_map(|node| node.members()).flatten().collect();
+    for (_, value) in members.into_iter().filter(|(name, _)| !OTHERS.contains(&plain(name).as_str())) {
+        objects.extend(items(value).iter().map(Node::root));
     }
     objects.retain(|node| node.members().is_some());
     objects
+}
+
+/// The items of a list, or the value itself.
+fn items(value: &Value, single: bool) -> &[Value] {
+    match value {
+        Value::Array(items) if single && items.len() > 1 => &[],
+        Value::Array(items) => items,
+        other => std::slice::from_ref(other),
+    }
 }
 
 /// A member's name without punctuation, in lower case.

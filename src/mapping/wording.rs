@@ -95,11 +95,13 @@ fn says_name(text: &str, name: &str) -> bool {
 }
 
 /// The words of a name, in lower case. A word ends at a character that is neither a letter nor a digit, and before a
-/// capital that follows another kind of letter.
+/// capital that begins a word: `CPUHigh` has two.
 fn words(name: &str) -> Vec<String> {
     let (mut words, mut word, mut before) = (Vec::new(), String::new(), ' ');
-    for c in name.chars().chain([' ']) {
-        let ends = !c.is_alphanumeric() || c.is_uppercase() && !before.is_uppercase();
+    let mut rest = name.chars().chain([' ']).peekable();
+    while let Some(c) = rest.next() {
+        let begins = !before.is_uppercase() || rest.peek().is_some_and(|next| next.is_lowercase());
+        let ends = !c.is_alphanumeric() || c.is_uppercase() && begins;
         if ends && !word.is_empty() {
             words.push(std::mem::take(&mut word));
         }

@@ -58,13 +58,11 @@
 //!   `Updated` event of Resource Health without `currentHealthStatus` triggers, although it may arrive late.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
-use crate::mapping::azure::{self, METRIC_RULE};
-use crate::mapping::{MapError, Mapped, json, parse};
+use crate::mapping::{MapError, Mapped, azure, json, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
@@ -145,10 +143,8 @@ const EVENT_SEVERITIES: &[&str] =
     &["properties.cause", "properties.incidentType", "properties.currentHealthStatus", "properties.severity", "level"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let payload = json(delivery)?;
+    let payload = azure::common(json(delivery)?);
     let data = Node::root(&payload).get("data");
-    let common = azure::metric(if data.value().is_some() { data } else { Node::root(&payload) });
-    let data = common.as_ref().map_or(data, Node::root);
     let alert = Alert::read(data)?;
     let Alert { essentials, context, is_event } = alert;
     let target = alert.target();
@@ -169,7 +165,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         .group(group.or_else(|| after(&target, "resourcegroups", 1)).or_else(|| alert.event(&["properties.region"])))
         .class(context.pick(CLASSES).or_else(|| essentials.get("signalType").text()))
         .timestamp(time.or_else(|| alert.event(&["eventTimestamp"])))
-        .detail("conditions", conditions(context))
+        .detail("conditions", azure::conditions(context))
         .detail("impactedServices", services.filter(|_| is_event).into())
         .link("Alert", portal.clone())
         .link("Resource", essentials.get("portalLink").text())
@@ -244,10 +240,7 @@ impl<'a> Alert<'a> {
         } else if let Some(budget) = self.context.pick(&["AlertData.BudgetId", "AlertData.BudgetName"]) {
             let part = |name: &str| self.context.get("AlertData").get(name).text().unwrap_or_default();
             key(&[&budget, &part("ThresholdType"), &part("NotificationThresholdAmount")])
-        } else if let Some(rule) = self.essentials.get(METRIC_RULE).text() {
-            let name = self.dimension_name().unwrap_or_default().to_lowercase();
-            let dimensions = azure::dimensions(self.context);
-            let parts = [rule.to_lowercase(), name].into_iter().chain(dimensions).collect::<Vec<String>>();
+        } else if let Some(parts) = azure::identity(self.essentials, self.context, self.dimension_name()) {
             key(&parts.iter().map(String::as_str).collect::<Vec<&str>>())
         } else {
             key(&[&self.essentials.first_text(&["alertId", "originAlertId"]).unwrap_or_default()])
@@ -355,26 +348,6 @@ const PROPERTIES: &[&[&str]] = &[
     &["communication", "currentHealthStatus", "previousHealthStatus", "cause", "details"],
     &["eventSeverity=severity", "compromisedEntity", "actionTaken", "recommendationName"],
 ];
-
-/// Details of a condition, without its links and the rows of a log alert.
-const CONDITION: &[&[&str]] = &[
-    &["metricName", "metricNamespace", "metricMeasureColumn", "metricValue", "operator", "threshold"],
-    &["timeAggregation", "dimensions", "failingPeriods", "alertSensitivity", "searchQuery", "webTestName"],
-];
-
-fn conditions(context: Node<'_>) -> Value {
-    let mut conditions = Vec::new();
-    for condition in context.at("condition.allOf").items().unwrap_or_default() {
-        let mut shown = Map::new();
-        for name in CONDITION.iter().copied().flatten() {
-            if let Some(value) = Node::root(condition).get(name).value() {
-                shown.insert((*name).to_owned(), value.clone());
-            }
-        }
-        conditions.push(Value::Object(shown));
-    }
-    Value::Array(conditions)
-}
 
 /// The segments of a resource id after the one with this name, ignoring case, because Azure varies it.
 fn after(id: &str, name: &str, count: usize) -> Option<String> {

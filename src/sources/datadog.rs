@@ -15,14 +15,14 @@
 //! |---|---|
 //! | action | `alert_transition`, `transition`, else the state in the title: `Recovered` resolves, `Triggered`, `Re-Triggered`, `Warn`, `Re-Warn`, `No Data`, `Re-No Data`, `Renotify` trigger. Without one of these words, `alert_type` `success` resolves and any other value triggers |
 //! | severity | `alert_priority`, `priority`, else the priority in the title: `P1` critical, `P2` error, `P3` warning, `P4` and `P5` info. Without one, `alert_type`: `error` error, `warning` warning, `success` and `info` info, else error. For `Warn` and `No Data` at most warning |
-//! | summary | `event_title`, `alert_title`, `title` without priority and state, else `alert_status` or the message; the scope in brackets; prefix "No data: " if that is the state |
+//! | summary | `event_title`, `alert_title`, `title` without priority and state, else the first line of `alert_status` or the message; the scope, else the host, in parentheses; no `@mentions`; prefix "No data: " if that is the state |
 //! | source | `hostname`, else tag `host`, the scope, `Datadog` |
 //! | component | tag `service` |
 //! | group | tag `env`, else `team` |
 //! | class | `alert_metric`, else `event_type` |
 //! | timestamp | `date`, `date_posix`, `last_updated` |
-//! | links, images | `link`; `snapshot` |
-//! | client, client URL | Datadog, `link` |
+//! | links, images | `link`, else `event_url`, `alert_url`, `url`; `snapshot` |
+//! | client, client URL | Datadog, the link |
 //! | details | message without mentions of e-mail addresses, monitor, query, status, scope, tags, priority, type, transition, event type, organisation |
 //!
 //! A title is `[P2] [Triggered on {host:db-1}] Disk almost full`: priority, state, scope, the monitor's name. The scope

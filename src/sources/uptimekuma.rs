@@ -14,7 +14,7 @@
 //! |---|---|
 //! | action | `heartbeat.status` (`status`): 0 or `🔴 Down` triggers, 1 or `✅ Up` resolves; if it is absent or unknown, `[✅ Up]` in `msg` resolves and any other value triggers |
 //! | severity | the value of the monitor's tag `severity` by [`Severity::from_word`], else critical; warning for a notice of expiry or a test |
-//! | summary | the monitor's name, up or down, the source, `heartbeat.msg`; without a heartbeat `msg` |
+//! | summary | the monitor's name, up or down, the source, the first line of `heartbeat.msg`; without a heartbeat that of `msg` |
 //! | source | `monitor.hostname` (with the port if the type is `port`), else the host of `monitor.url`, `Uptime Kuma` |
 //! | component, group, class | the monitor's name, the groups above it in `monitor.pathName`, `monitor.type` |
 //! | timestamp | `heartbeat.time`, which is UTC and has no zone |

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | action | `alertType`, else `alertTypeFriendlyName`: `1`, `down` trigger; `2`, `up` resolve; `3`, or no known type and `sslExpiryDaysLeft`, triggers; any other value triggers |
 //! | severity | down critical; expiry warning, error if 3 days or less are left; else error |
-//! | summary | `monitorFriendlyName`, else `monitorURL`, else the id; the change; `alertDetails`, else the days left or the name of an unknown type |
+//! | summary | `monitorFriendlyName`, else `monitorURL`, else the id; the change; the first line of `alertDetails`, else the days left or the name of an unknown type |
 //! | source | the host of `monitorURL`, else the whole of it, else `monitorFriendlyName`, else `UptimeRobot` |
 //! | component | `monitorFriendlyName` |
 //! | class | `alertTypeFriendlyName` |

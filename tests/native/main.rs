@@ -11,6 +11,7 @@ mod contract;
 #[cfg(feature = "templates")]
 mod custom;
 mod english;
+mod fallback;
 mod fuzzed;
 mod growth;
 mod host;
@@ -28,3 +29,4 @@ mod sources;
 mod template_bounds;
 mod tidy;
 mod walls;
+mod wording;
