@@ -12,11 +12,11 @@ use crate::config::{ConfigError, Grouping};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::StatusCode;
-use crate::mapping::{MapError, Mapped, wording};
+use crate::mapping::{MapError, Mapped};
 use crate::runtime::Host;
 use crate::sources::Source;
 #[cfg(feature = "templates")]
-use crate::{auth::SHARED_SECRET, config};
+use crate::{auth::SHARED_SECRET, config, mapping};
 
 /// The part of a sender's timeout that is reserved for the reply: this long, or a quarter of a short timeout.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -201,7 +201,7 @@ impl Mapper<'_> {
         match self {
             #[cfg(feature = "templates")]
             Mapper::Custom { variable, mapping } => match mapping {
-                Ok(mapping) => mapping.map(variable, delivery).map(wording::told_apart),
+                Ok(mapping) => mapping.map(variable, delivery).map(mapping::wording::told_apart),
                 Err(error) => Err(error.clone()),
             },
             Mapper::Source { source, grouped } => source.map_for(*grouped)(delivery),

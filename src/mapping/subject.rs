@@ -143,12 +143,12 @@ impl Subject {
     /// Reads a payload: its members, those of its objects, and those of the objects in its lists. The title is not that of
     /// one item among others if some items were mapped (`is_rest`): it may be one of them.
     pub fn read(payload: &Value, is_rest: bool) -> Subject {
-        let objects = objects(payload, false);
-        let title = if is_rest { title(&self::objects(payload, true)) } else { title(&objects) };
+        let (outer, inner) = objects(payload, is_rest);
+        let title = title(&outer).or_else(|| title(&inner));
         let said = title.as_deref().map(essence).filter(|said| !said.is_empty());
         // A shape is not the same as a title with these words.
         let said = said.unwrap_or_else(|| ["{", &shape(payload)].concat());
-        Subject { title, number: number(&said), is_over: is_over(&objects) }
+        Subject { title, number: number(&said), is_over: is_over(payload) }
     }
 }
 
@@ -156,17 +156,15 @@ fn number(text: &str) -> u8 {
     text::sha256_byte(text.as_bytes()) % NUMBERS
 }
 
-/// The objects that may describe the alert: the payload or its items, then their members. Without the items of lists that
+/// The objects that may describe the alert: the payload or its items, and their members. Without the items of lists that
 /// have several, if `single` is set.
-fn objects(payload: &Value, single: bool) -> Vec<Node<'_>> {
-    let items = |value| items(value, single);
-    let mut objects: Vec<Node<'_>> = items(payload).iter().map(Node::root).collect();
-    let members: Vec<_> = objects.iter().filter_map(|node| node.members()).flatten().collect();
-    for (_, value) in members.into_iter().filter(|(name, _)| !OTHERS.contains(&plain(name).as_str())) {
-        objects.extend(items(value).iter().map(Node::root));
-    }
-    objects.retain(|node| node.members().is_some());
-    objects
+fn objects(payload: &Value, single: bool) -> (Vec<Node<'_>>, Vec<Node<'_>>) {
+    let outer: Vec<Node<'_>> = items(payload, single).iter().map(Node::root).collect();
+    let members = outer.iter().filter_map(|node| node.members()).flatten();
+    let members = members.filter(|(name, _)| !OTHERS.contains(&plain(name).as_str()));
+    let inner = members.flat_map(|(_, value)| items(value, single)).map(Node::root);
+    let inner = inner.filter(|node| node.members().is_some()).collect();
+    (outer, inner)
 }
 
 /// The items of a list, or the value itself.
@@ -194,10 +192,10 @@ fn texts(object: Node<'_>, names: &[&str]) -> Vec<(usize, String)> {
     texts.filter(|(_, text)| !is_unexpanded_variable(text)).collect()
 }
 
-/// The best name in the first object that has one.
+/// The best name in these objects.
 fn title(objects: &[Node<'_>]) -> Option<String> {
-    let best = |object: &Node<'_>| texts(*object, NAMES).into_iter().min_by_key(|(rank, _)| *rank);
-    objects.iter().find_map(best).map(|(_, title)| title)
+    let named = objects.iter().flat_map(|object| texts(*object, NAMES));
+    named.min_by_key(|(rank, _)| *rank).map(|(_, title)| title)
 }
 
 /// A title without digits, punctuation around words and words for states, in lower case.
@@ -225,8 +223,9 @@ fn shape(payload: &Value) -> String {
 
 /// Whether there is a state, and every state is the end of a problem. A word that is in no table is no end: an
 /// unnecessary page is the lesser evil.
-fn is_over(objects: &[Node<'_>]) -> bool {
-    let states = objects.iter().flat_map(|object| texts(*object, STATES));
+fn is_over(payload: &Value) -> bool {
+    let (outer, inner) = objects(payload, false);
+    let states = outer.iter().chain(&inner).flat_map(|object| texts(*object, STATES));
     let mut states = states.map(|(_, word)| OVER.contains(&word.to_lowercase().as_str())).peekable();
     states.peek().is_some() && states.all(|over| over)
 }

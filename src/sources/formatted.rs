@@ -53,7 +53,7 @@ pub const SOURCE: Source = Source {
         triggers: "any other `state`",
         resolves: "`ok`, `resolved`, `recovered`, `closed`, `up`",
         steps: "Have your tool POST to {url}, with the secret in header `X-Webhook-Secret`, or as `?token=` where it can send no header.\n\
-                Paste the body and put your tool's own variables in place of `$…`. `alert_uid` has to be the same when the alert is over.",
+                Paste the body and put your tool's own variables in place of `$…`. `alert_uid` has to be the same when the alert is over; without one, the title has to be.",
         template: Some(
             r#"{"alert_uid": "$ID", "title": "$TITLE", "state": "$STATE", "severity": "$SEVERITY", "message": "$MESSAGE", "link_to_upstream_details": "$LINK"}"#,
         ),

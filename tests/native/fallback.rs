@@ -70,6 +70,7 @@ fn what_a_body_is_about_decides_the_key() {
         json!({"alert": {"name": "Disk full"}, "host": "db-1"}),
         json!({"alerts": 3, "groupLabels": {"alertname": "Disk full"}}),
         json!([{"rule_name": "Disk full"}]),
+        json!({"commonAnnotations": {"summary": "The disk is full"}, "groupLabels": {"alertname": "Disk full"}}),
         json!({"user": {"name": "Ada"}, "zone": {"name": "Disk full"}}),
     ] {
         assert_eq!(number(&same), about, "{same}");

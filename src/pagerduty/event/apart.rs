@@ -14,34 +14,38 @@ const ADDED_MAX_CHARS: usize = 300;
 /// The fields that tell events apart, in the order in which they are tried.
 const FIELDS: [&str; 4] = ["source", "component", "group", "class"];
 
+/// Returns what tells events apart that have the same summary, a text for each of them.
+type Way<'a> = &'a dyn Fn(&[&Event]) -> Vec<String>;
+
 /// Adds what tells them apart to the summaries of alerts that have the same: first fields of the event, then labels, else
 /// the dedup key. Change events and events without a summary stay as they are, and so do several events of one alert.
 pub fn tell_apart(events: &mut [Event]) {
     let by_field = |name: &'static str| move |events: &[&Event]| by_field(events, name);
-    for field in FIELDS.map(by_field) {
-        add(events, &field);
-    }
-    add(events, &by_labels);
+    let [source, component, group, class] = FIELDS.map(by_field);
     // A summary may end with the key of another alert already.
-    for _ in 0..2 {
-        add(events, &by_key);
+    let ways: [Way<'_>; 7] = [&source, &component, &group, &class, &by_labels, &by_key, &by_key];
+    for way in ways {
+        if !add(events, way) {
+            return;
+        }
     }
 }
 
 /// Groups the events by summary, and adds what `differences` returns for the events of a group. An empty text adds
-/// nothing.
-fn add(events: &mut [Event], differences: &dyn Fn(&[&Event]) -> Vec<String>) {
+/// nothing. Returns whether several alerts had the same summary.
+fn add(events: &mut [Event], differences: Way<'_>) -> bool {
     let mut same: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, event) in events.iter().enumerate() {
         if event.dedup_key().is_some() && !event.summary().is_empty() {
             same.entry(event.summary()).or_default().push(index);
         }
     }
-    let mut added = Vec::new();
+    let (mut added, mut any) = (Vec::new(), false);
     for indices in same.into_values().filter(|indices| indices.len() > 1) {
         let alike: Vec<&Event> = indices.iter().filter_map(|index| events.get(*index)).collect();
         let keys: BTreeSet<&str> = alike.iter().filter_map(|event| Some(event.dedup_key()?.as_str())).collect();
         if keys.len() > 1 {
+            any = true;
             added.extend(indices.into_iter().zip(differences(&alike)));
         }
     }
@@ -54,6 +58,7 @@ fn add(events: &mut [Event], differences: &dyn Fn(&[&Event]) -> Vec<String>) {
             event.set_summary(&summary);
         }
     }
+    any
 }
 
 /// The field of each event, if it is not the same in all of them.

@@ -133,7 +133,8 @@ fn an_explanation_names_the_path_the_row_or_the_fallback() {
         let cases = [
             (
                 ("alertmanager", "01", "payload.summary"),
-                json!({"field": "payload.summary", "how": "copied", "from": ["alerts[0].annotations.summary"]}),
+                json!({"field": "payload.summary", "how": "made", "from": [
+                    "alerts[0].annotations.summary", "alerts[0].labels.alertname", "alerts[0].labels.instance"]}),
             ),
             (
                 ("alertmanager", "01", "event_action"),
@@ -254,8 +255,8 @@ fn in_a_batch_too_large_for_each_item_no_event_is_explained_with_anothers_value(
         let (said, events) = explained("/preview/alertmanager", &payload).await;
         assert_eq!(said["explanation_incomplete"], Value::Null, "{said}");
         for (event, origins) in list(&said["events"]).iter().zip(&events) {
-            let summary =
-                json!({"field": "payload.summary", "how": "copied", "from": ["alerts[].annotations.summary"]});
+            let summary = json!({"field": "payload.summary", "how": "made",
+                "from": ["alerts[].annotations.summary", "alerts[].labels.instance"]});
             assert_eq!(of(origins, "payload.summary"), &summary, "{}", event["dedup_key"]);
             let severity = json!({"field": "payload.severity", "how": "table", "from": ["alerts[].labels.severity"]});
             assert_eq!(of(origins, "payload.severity"), &severity);
