@@ -208,7 +208,10 @@ fn deliver(
 
     let mapper = intake.mapper(options);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
-    let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
+    let explained = explained.map(|wanted| {
+        let alone = mapper.map_alone(&delivery).unwrap_or_default();
+        (wanted, Positions::of(alone.events))
+    });
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons: Vec<String> =
         rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
@@ -235,7 +238,7 @@ fn deliver(
         let draft = |events: &[Event]| events_api::draft(events, destination, &target.routing_key_variable);
         let (events, copies) = former_keys::without_copies(events);
         let explain = |(wanted, positions)| {
-            let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
+            let map = |delivery: &Authenticated<'_>| mapper.map_alone(delivery);
             let since = host.elapsed();
             let in_time = || host.elapsed().saturating_sub(since) < EXPLAIN_MAX;
             let question = Question { map: &map, delivery: &delivery, words: &intake.states(), in_time: &in_time };

@@ -10,20 +10,20 @@ use crate::text;
 /// How much of a name or a place is compared with a text or added to it, in UTF-16 code units.
 const NAME_MAX_CHARS: usize = 256;
 
-/// Cleans the summary of each event ([`cleaned`]), and tells apart what reads the same ([`apart::tell_apart`]).
+/// Cleans the summary of each event ([`clean`]).
 #[must_use]
-pub fn readable(mut mapped: Mapped) -> Mapped {
+pub fn cleaned(mut mapped: Mapped) -> Mapped {
     for event in &mut mapped.events {
-        let cleaned = match cleaned(event.summary()) {
+        let cleaned = match clean(event.summary()) {
             Cow::Borrowed(_) => continue,
             Cow::Owned(cleaned) => cleaned,
         };
         event.set_summary(&cleaned);
     }
-    told_apart(mapped)
+    mapped
 }
 
-/// Only tells apart what reads the same, for summaries that users write in a template.
+/// Tells apart what reads the same ([`apart::tell_apart`]).
 #[must_use]
 pub fn told_apart(mut mapped: Mapped) -> Mapped {
     apart::tell_apart(&mut mapped.events);
@@ -32,7 +32,7 @@ pub fn told_apart(mut mapped: Mapped) -> Mapped {
 
 /// A summary without the words that only notify somebody (`@slack-ops`, `<@U024BE7LH>`), and with the resource of each
 /// ARN in its place. It is unchanged if nothing else would be left.
-pub fn cleaned(summary: &str) -> Cow<'_, str> {
+pub fn clean(summary: &str) -> Cow<'_, str> {
     if !summary.contains('@') && !summary.contains("arn:") {
         return Cow::Borrowed(summary);
     }

@@ -295,7 +295,7 @@ fn the_events_that_an_explanation_makes_count_towards_its_limit() {
         let explanation = fixtures::authenticated(&request, SHARED_SECRET, |delivery| {
             let events = map(delivery).expect("it is mapped").events;
             let question = Question { map: &map, delivery, words: &["ok"], in_time: &|| true };
-            explain::explain(&question, &events, &Positions::of(&events), Wanted::All)
+            explain::explain(&question, &events, &Positions::of(events.clone()), Wanted::All)
         });
         assert_eq!(explanation.incomplete.is_none(), complete, "{} runs", runs.get());
         assert!(runs.get() < 300, "{} runs", runs.get());
@@ -358,8 +358,8 @@ fn a_preview_explains_only_where_that_is_asked_for() {
             origins.iter().find(|origin| origin["field"] == field).expect("an origin").clone()
         };
         let path = |end: &str| format!("alerts[{number}].{end}");
-        let copied = json!({"field": "payload.summary", "how": "copied", "from": [path("annotations.summary")]});
-        assert_eq!(of("payload.summary"), copied);
+        let from = ["annotations.summary", "labels.alertname", "labels.instance"].map(path);
+        assert_eq!(of("payload.summary"), json!({"field": "payload.summary", "how": "made", "from": from}));
         let looked_up = json!({"field": "event_action", "how": "table", "from": [path("status")],
             "row": "firing → trigger"});
         assert_eq!(of("event_action"), looked_up);
@@ -423,8 +423,12 @@ fn a_body_that_is_hard_to_explain_is_still_previewed() {
     let shown = preview("/preview/events?explain", &body);
     assert_eq!((&shown["explanation_incomplete"], explained(&shown).len()), (&json!(too_large), 0));
     // Each of many events is small, so some of them are explained.
-    let shown = preview("/preview/alertmanager?explain", &group(4000, json!({"externalURL": "https://example.com"})));
-    assert_eq!(shown["events"].as_array().map(Vec::len), Some(102), "100 events and two digests");
+    let mut body = group(4000, json!({"externalURL": "https://example.com"}));
+    for (n, alert) in body["alerts"].as_array_mut().expect("a list").iter_mut().enumerate() {
+        alert["labels"] = json!({"alertname": format!("Alert{n}")});
+    }
+    let shown = preview("/preview/alertmanager?explain", &body);
+    assert_eq!(shown["events"].as_array().map(Vec::len), Some(101), "100 events and a digest");
     let done = explained(&shown);
     assert!(!done.is_empty() && done.len() < 100, "{done:?}");
 }

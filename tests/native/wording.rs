@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pagerelay::mapping::Mapped;
-use pagerelay::mapping::wording::{cleaned, completed};
+use pagerelay::mapping::wording::{clean, completed};
 use pagerelay_support::fixtures;
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ fn mentions_and_arns_leave_a_summary() {
         ("warn:1:2:3:4:5 and arn:aws:x", "warn:1:2:3:4:5 and arn:aws:x"),
         ("plain", "plain"),
     ] {
-        assert_eq!(cleaned(said), summary);
+        assert_eq!(clean(said), summary);
     }
 }
 

@@ -319,6 +319,7 @@ const STATES: &[&str] = &[
     "currentHealthStatus",
     "current_state",
     "event_type",
+    "event_value",
     "eventvalue",
     "monitorCondition",
     "msg",

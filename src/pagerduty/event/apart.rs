@@ -1,6 +1,6 @@
 //! Alerts of one delivery that read the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -22,40 +22,61 @@ type Way<'a> = &'a dyn Fn(&[&Event]) -> Vec<String>;
 pub fn tell_apart(events: &mut [Event]) {
     let by_field = |name: &'static str| move |events: &[&Event]| by_field(events, name);
     let [source, component, group, class] = FIELDS.map(by_field);
-    // A summary may end with the key of another alert already.
-    let ways: [Way<'_>; 7] = [&source, &component, &group, &class, &by_labels, &by_key, &by_key];
+    let ways: [Way<'_>; 6] = [&source, &component, &group, &class, &by_labels, &by_key];
+    let mut groups = alike(events, 0..events.len());
+    if groups.is_empty() {
+        return;
+    }
     for way in ways {
-        if !add(events, way) {
-            return;
+        let mut left = Vec::new();
+        for group in groups {
+            let members: Vec<&Event> = group.iter().filter_map(|index| events.get(*index)).collect();
+            let differences = way(&members);
+            if add(events, &group, differences) {
+                left.extend(alike(events, group));
+            } else {
+                left.push(group);
+            }
         }
+        groups = left;
+    }
+    // A summary may have become that of another event, or end with the key of another alert already.
+    for group in alike(events, 0..events.len()) {
+        let members: Vec<&Event> = group.iter().filter_map(|index| events.get(*index)).collect();
+        let keys = by_key(&members);
+        add(events, &group, keys);
     }
 }
 
-/// Groups the events by summary, and adds what `differences` returns for the events of a group. An empty text adds
-/// nothing. Returns whether several alerts had the same summary.
-fn add(events: &mut [Event], differences: Way<'_>) -> bool {
+/// The groups of events, by their indices, that are different alerts with the same summary.
+fn alike(events: &[Event], indices: impl IntoIterator<Item = usize>) -> Vec<Vec<usize>> {
     let mut same: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, event) in events.iter().enumerate() {
-        if event.dedup_key().is_some() && !event.summary().is_empty() {
+    for index in indices {
+        if let Some(event) =
+            events.get(index).filter(|event| event.dedup_key().is_some() && !event.summary().is_empty())
+        {
             same.entry(event.summary()).or_default().push(index);
         }
     }
-    let (mut added, mut any) = (Vec::new(), false);
-    for indices in same.into_values().filter(|indices| indices.len() > 1) {
-        let alike: Vec<&Event> = indices.iter().filter_map(|index| events.get(*index)).collect();
-        let keys: BTreeSet<&str> = alike.iter().filter_map(|event| Some(event.dedup_key()?.as_str())).collect();
-        if keys.len() > 1 {
-            any = true;
-            added.extend(indices.into_iter().zip(differences(&alike)));
-        }
-    }
-    for (index, difference) in added {
-        if let Some(event) = events.get_mut(index).filter(|_| !difference.is_empty()) {
+    let differ = |indices: &Vec<usize>| {
+        let mut keys = indices.iter().filter_map(|index| events.get(*index)?.dedup_key());
+        let first = keys.next();
+        keys.any(|key| Some(key) != first)
+    };
+    same.into_values().filter(differ).collect()
+}
+
+/// Adds its own text to the summary of each event of a group. Returns whether any text was not empty.
+fn add(events: &mut [Event], group: &[usize], differences: Vec<String>) -> bool {
+    let mut any = false;
+    for (index, difference) in group.iter().zip(differences) {
+        if let Some(event) = events.get_mut(*index).filter(|_| !difference.is_empty()) {
             let difference = text::one_line(&difference);
             let end = [" (", &text::truncate(&difference, ADDED_MAX_CHARS), ")"].concat();
             let room = SUMMARY_MAX_CHARS.saturating_sub(end.encode_utf16().count());
             let summary = [&*text::truncate(event.summary(), room), &end].concat();
             event.set_summary(&summary);
+            any = true;
         }
     }
     any
