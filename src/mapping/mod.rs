@@ -7,6 +7,7 @@ use crate::auth::Authenticated;
 use crate::pagerduty::event::parse::Unreadable;
 use crate::pagerduty::event::{DedupKey, Event};
 
+pub mod aws;
 pub mod budget;
 pub mod fallback;
 pub mod prometheus;

@@ -1,0 +1,102 @@
+//! Alerts of Alertmanager, Amazon Managed Service for Prometheus and Grafana in a message: as JSON, and as the text of their
+//! default templates.
+
+use serde_json::{Map, Value};
+
+use super::Via;
+use crate::json::{self, Node};
+use crate::mapping::budget::Budget;
+use crate::mapping::prometheus::{self, Vendor};
+use crate::mapping::{MapError, Mapped};
+
+/// Maps a group of alerts, an event for each.
+///
+/// # Errors
+/// Returns [`MapError`] if the payload has no list of alerts.
+pub(super) fn group(payload: Node<'_>, via: &Via<'_>) -> Result<Mapped, MapError> {
+    let vendor = Vendor { slug: via.slug, name: via.name, names: &["alertname"], prefix: |_| "" };
+    let finish = |alert: &prometheus::Alert<'_>| {
+        let url = |name: &str| alert.node.get(name).text().filter(|url| url.starts_with("http"));
+        Ok(LINKS.iter().fold(alert.event(vendor)?, |event, (name, shown)| event.link(shown, url(name))))
+    };
+    let mut mapped = prometheus::each(payload, vendor, Budget::of(via.delivery), &finish)?;
+    // Without `groupKey`, no later delivery could find the digest of the group.
+    if payload.get("groupKey").text().is_none() {
+        let digest = mapped.group.take();
+        mapped.events.retain(|event| digest.is_none() || event.dedup_key() != digest.as_ref());
+    }
+    Ok(mapped)
+}
+
+/// The links to an alert's own pages, and their texts.
+const LINKS: &[(&str, &str)] =
+    &[("generatorURL", "Source"), ("dashboardURL", "Dashboard"), ("panelURL", "Panel"), ("silenceURL", "Silence")];
+
+/// Maps the text of a default template. Returns `None` if the text is not one.
+///
+/// The text lists the firing alerts first, then the resolved ones, each with its labels. A text that was cut keeps the
+/// alerts before the cut.
+pub(super) fn text(text: &str, via: &Via<'_>) -> Option<Result<Mapped, MapError>> {
+    let alerts = alerts(text);
+    if alerts.is_empty() {
+        return None;
+    }
+    let payload = json::object([("alerts", alerts.into())]);
+    Some(group(Node::root(&payload), via))
+}
+
+/// The alert that is being read.
+#[derive(Default)]
+struct Alert {
+    labels: Map<String, Value>,
+    annotations: Map<String, Value>,
+    url: Option<String>,
+}
+
+impl Alert {
+    fn finish(mut self, status: &str, alerts: &mut Vec<Value>) {
+        if self.labels.is_empty() {
+            return;
+        }
+        // The template's summary may say neither what it is nor where.
+        let text =
+            |labels: &Map<String, Value>, name: &str| labels.get(name).and_then(Value::as_str).map(str::to_owned);
+        let name = text(&self.labels, "alertname").unwrap_or_default();
+        if let Some(summary) = text(&self.annotations, "summary").filter(|summary| !summary.contains(&name)) {
+            self.annotations.insert("summary".to_owned(), [&name, ": ", &summary].concat().into());
+        }
+        alerts.push(json::object([
+            ("status", status.into()),
+            ("labels", self.labels.into()),
+            ("annotations", self.annotations.into()),
+            ("generatorURL", self.url.into()),
+        ]));
+    }
+}
+
+/// The alerts in a text, in the shape of Alertmanager's JSON.
+fn alerts(text: &str) -> Vec<Value> {
+    let (mut alerts, mut alert, mut status) = (Vec::new(), Alert::default(), "");
+    let mut in_annotations = false;
+    for line in text.lines().map(str::trim_end) {
+        let state = match line.trim_start() {
+            "Alerts Firing:" | "**Firing**" => Some("firing"),
+            "Alerts Resolved:" | "**Resolved**" => Some("resolved"),
+            _ => None,
+        };
+        if state.is_some() || line == "Labels:" && !status.is_empty() {
+            std::mem::take(&mut alert).finish(status, &mut alerts);
+            in_annotations = false;
+            status = state.unwrap_or(status);
+        } else if line == "Annotations:" {
+            in_annotations = true;
+        } else if let Some(url) = line.strip_prefix("Source:") {
+            alert.url = Some(url.trim().to_owned());
+        } else if let Some((name, value)) = line.strip_prefix(" - ").and_then(|line| line.split_once(" = ")) {
+            let members = if in_annotations { &mut alert.annotations } else { &mut alert.labels };
+            members.insert(name.trim().to_owned(), value.trim().into());
+        }
+    }
+    alert.finish(status, &mut alerts);
+    alerts
+}
