@@ -57,19 +57,20 @@ impl Bridge<'_> {
             Verdict::Over => (Action::Resolve, None),
             Verdict::Open(severity) => (Action::Trigger, severity),
         };
-        let Some(key) = self.key(row, via) else {
+        let key = match self.key(row, via) {
+            Some(key) => key,
             // Without an identity, a trigger is an alert of its own, and a recovery is nobody's.
-            let id = self.event.get("id").text().filter(|_| action == Action::Trigger);
-            let id = id.and_then(|id| DedupKey::new(via.slug, &[&self.origin, &self.kind, "id", &id]));
-            return match id {
-                Some(key) => Ok(Mapped::one(self.alert(row, (action, severity, key), state.as_deref()))),
-                None if action == Action::Resolve => Ok(Mapped::nothing(HARMLESS)),
-                None => {
-                    Err(MapError::NoIdentity { item: String::new(), fields: "`resources` or the names in `detail`" })
-                }
-            };
+            None if action == Action::Resolve => return Ok(Mapped::nothing(HARMLESS)),
+            None => self.lone_key(via)?,
         };
-        Ok(Mapped::one(self.alert(row, (action, severity, key), state.as_deref())))
+        Ok(Mapped::one(self.alert(row, via, (action, severity, key), state.as_deref())))
+    }
+
+    /// The key of an event in which nothing identifies the thing.
+    fn lone_key(&self, via: &Via<'_>) -> Result<DedupKey, MapError> {
+        let id = self.event.pick(&["id", "resources.0"]);
+        let id = id.unwrap_or_else(|| text::sha256_hex(&json::encode(&self.detail.value().cloned().into())));
+        via.key(&[&self.origin, &self.kind, "event", &id])
     }
 
     /// The verdict, and the word that decided it.
@@ -95,38 +96,44 @@ impl Bridge<'_> {
     /// The key: service, family, account, region, and the ids of the thing. Returns `None` if nothing identifies it.
     fn key(&self, row: &Kind, via: &Via<'_>) -> Option<DedupKey> {
         let mut ids = self.all(row.key);
+        if row.is_alone {
+            return if ids.first().is_some_and(|id| !id.is_empty()) { self.own_key(&ids, via) } else { None };
+        }
         if ids.iter().all(String::is_empty) {
             ids = generic::identity(self.detail, &self.resource());
-        }
-        if row.is_alone {
-            return self.own_key(ids, via);
         }
         if ids.iter().all(String::is_empty) {
             return None;
         }
         let family = if row.family.is_empty() { generic::family(&self.kind) } else { row.family.to_owned() };
         let [account, region] = self.place();
-        let mut parts = vec![self.origin.clone(), family, account.clone(), region.clone()];
+        let mut parts = vec![self.origin.clone(), family, account, region];
         parts.extend(ids);
-        let key = DedupKey::sparse(via.slug, &parts)?;
-        if !via.has_former_keys || !row.had_key {
-            return Some(key.without_former());
-        }
-        let id = |path: &str| self.detail.get(path).text().unwrap_or_default();
-        let former = [self.origin.clone(), self.kind.clone(), account, region, id("configRuleName"), id("resourceId")];
-        let former = DedupKey::new(via.slug, &former.each_ref().map(String::as_str))?;
-        Some(key.instead_of(&former))
+        let key = DedupKey::sparse(via.slug, &parts)?.without_former();
+        Some(if via.has_former_keys && row.had_key { key.instead_of(&self.former_key(via)?) } else { key })
+    }
+
+    /// The key that earlier versions made: it had the whole type, and the first resource, even that of a run.
+    fn former_key(&self, via: &Via<'_>) -> Option<DedupKey> {
+        let text = |node: Node<'_>| node.text().unwrap_or_default();
+        let resource = text(self.event.at("resources.0"));
+        let hash = || text::sha256_hex(&json::encode(&self.detail.value().cloned().into()));
+        let what = self.detail.pick(&["findingId", "id", "configRuleName"]);
+        let what = what.unwrap_or_else(|| if resource.is_empty() { hash() } else { String::new() });
+        let [account, region] = self.place();
+        let id = text(self.detail.get("resourceId"));
+        DedupKey::sparse(via.slug, &[self.origin.clone(), self.kind.clone(), account, region, what, id, resource])
     }
 
     /// The key of ids that are unique by themselves.
-    fn own_key(&self, ids: Vec<String>, via: &Via<'_>) -> Option<DedupKey> {
-        let key = DedupKey::sparse(via.slug, &ids)?;
+    fn own_key(&self, ids: &[String], via: &Via<'_>) -> Option<DedupKey> {
+        let key = DedupKey::sparse(via.slug, ids)?;
         if !via.has_former_keys {
             return Some(key.without_former());
         }
         // Earlier versions took the account that received the event, and not the account that it is about.
         let [account, _] = self.place();
-        match ids.as_slice() {
+        match ids {
             [id, other] if *other != account && !account.is_empty() => {
                 Some(key.instead_of(&DedupKey::new(via.slug, &[id, &account])?))
             }
@@ -134,12 +141,18 @@ impl Bridge<'_> {
         }
     }
 
-    fn alert(&self, row: &Kind, decided: (Action, Option<Severity>, DedupKey), state: Option<&str>) -> Event {
+    fn alert(
+        &self,
+        row: &Kind,
+        via: &Via<'_>,
+        decided: (Action, Option<Severity>, DedupKey),
+        state: Option<&str>,
+    ) -> Event {
         let (action, given, key) = decided;
         let word = self.one(row.severity_word).and_then(|word| verdict::severity(&word));
         // For a recovery, the severity is that of the kind: its level says that all is well.
         let word = word.filter(|_| action == Action::Trigger && !row.severity_word.is_empty());
-        let severity = given.filter(|_| row.severity_word.is_empty()).or(word).or(given).unwrap_or(row.severity);
+        let severity = given.or(word).unwrap_or(row.severity);
         let thing = self.thing(row);
         let [account, region] = self.place();
         let detail = self.shown();
@@ -147,7 +160,7 @@ impl Bridge<'_> {
             .component(Some(self.origin.clone()))
             .class(Some(self.kind.clone()))
             .group(Some(text::join_nonempty(&[&account, &region], " ")))
-            .timestamp(self.event.get("time").time())
+            .timestamp(self.event.get("time").time().or_else(|| via.time.map(str::to_owned)))
             .detail("detail", detail);
         let event =
             if row.each.is_empty() { event.details(self.event, &["resources", "account", "region"]) } else { event };
@@ -169,8 +182,8 @@ impl Bridge<'_> {
         let reason = names::readable(&text::join_nonempty(&seen, ": "));
         let reason = text::truncate(&reason, REASON_MAX_CHARS);
         if !title.is_empty() {
-            let thing = if title.contains(thing) { "" } else { thing };
-            return text::join_nonempty(&[&title, thing, &reason], ": ");
+            let thing = if names::says(&title, thing) || self.named(row).is_none() { "" } else { thing };
+            return text::join_nonempty(&[title.trim_end_matches('.'), thing, &reason], ": ");
         }
         // The state may be the type itself, or a part of the reason.
         let by_type = state.is_none_or(|state| verdict::same(state, &self.kind));
@@ -182,20 +195,24 @@ impl Bridge<'_> {
 
     /// The name of the thing, for people.
     fn thing(&self, row: &Kind) -> String {
+        let [account, _] = self.place();
+        let resource = || self.event.at("resources.0").text().filter(|_| row.title.is_empty());
+        let named = self.named(row).or_else(|| resource().map(|id| names::short(&id).to_owned()));
+        named.filter(|name| !name.is_empty()).unwrap_or(account)
+    }
+
+    fn named(&self, row: &Kind) -> Option<String> {
         let paths = if row.thing.is_empty() { row.key } else { row.thing };
-        let ids = self.all(paths);
+        let mut ids = self.all(paths);
+        if ids.iter().all(String::is_empty) && row.title.is_empty() {
+            // A hash is no name.
+            let known = generic::identity(self.detail, &self.resource());
+            ids = known.into_iter().filter(|id| !id.is_empty()).take(1).filter(|id| id.len() != 64).collect();
+        }
         let mut shown: Vec<&str> = ids.iter().map(|id| names::short(id)).filter(|id| !id.is_empty()).collect();
         shown.dedup();
-        let thing = text::join_nonempty(&shown, "/");
-        if !thing.is_empty() {
-            return thing;
-        }
-        let ids = generic::identity(self.detail, "");
-        let named = ids.first().map(|id| names::short(id)).filter(|id| id.len() < 64 && !id.is_empty());
-        let resource = self.event.at("resources.0").text().unwrap_or_default();
-        let [account, _] = self.place();
-        let named = named.or(Some(names::short(&resource)).filter(|name| !name.is_empty()));
-        named.map_or(account, str::to_owned)
+        let named = text::join_nonempty(&shown, "/");
+        (!named.is_empty()).then_some(named)
     }
 
     /// `detail` without what may contain secrets or personal data.

@@ -212,19 +212,20 @@ const OWNERS: &[&str] = &[
     "resource",
 ];
 
-/// What identifies the thing of an event: its resource, and the names in `detail`. Without any, a hash of the texts that do
+/// What identifies the thing of an event: its resource, or an empty text, and the names in `detail`. Without any, a hash of the texts that do
 /// not look like those of a run. Empty if there are no such texts.
 pub(super) fn identity(detail: Node<'_>, resource: &str) -> Vec<String> {
-    let mut ids: Vec<String> = Vec::from_iter(Some(resource.to_owned()).filter(|id| !id.is_empty()));
-    let finding = is_finding(detail) || detail.get("title").value().is_some();
+    let mut ids = vec![resource.to_owned()];
+    // Beside a state, an `id` is that of a run.
+    let own_id = is_finding(detail) || detail.get("title").value().is_some() || state(detail).is_none();
     let members = || detail.members().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)));
     for (name, value) in members().filter(|(_, value)| is_stable_value(value)) {
         let name = plain(name);
-        if is_stable_name(&name) || name == "id" && finding {
+        if is_stable_name(&name) || name == "id" && own_id {
             ids.push(names::stable(names::without_run(value)).to_owned());
         }
     }
-    if ids.is_empty() {
+    if ids.len() == 1 && resource.is_empty() {
         let mut texts = String::new();
         for (name, value) in members().filter(|(name, value)| is_stable_value(value) && !is_volatile_name(&plain(name)))
         {
@@ -244,7 +245,8 @@ fn is_run_name(name: &str) -> bool {
 }
 
 fn is_stable_name(name: &str) -> bool {
-    if is_run_name(name) {
+    // A configuration is often replaced by one of another name.
+    if is_run_name(name) || name.ends_with("configname") {
         return false;
     }
     let owner = name.strip_suffix("id").or_else(|| name.strip_suffix("arn"));

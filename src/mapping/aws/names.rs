@@ -94,6 +94,12 @@ pub(super) fn readable(text: &str) -> String {
     words.join(" ")
 }
 
+/// Whether a title names a thing. A short name counts only as a word of its own.
+pub(super) fn says(title: &str, thing: &str) -> bool {
+    let is_word = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()) == thing;
+    thing.is_empty() || title.split_whitespace().any(is_word) || thing.len() > 5 && title.contains(thing)
+}
+
 /// The name of a job without the date, the number or the id that each run adds: `import-20260304` is `import`.
 pub(super) fn without_run(name: &str) -> &str {
     let mut name = name.trim();

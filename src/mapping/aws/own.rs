@@ -118,14 +118,16 @@ pub(super) fn map(message: Node<'_>, text: &str, via: &Via<'_>) -> Result<Mapped
     let titled = titled.or_else(|| chat.as_ref().and_then(|text| text.lines().next().map(str::to_owned)));
     let Some(title) = titled.or_else(|| members.text(TEXTS)) else { return unknown(message, text, via) };
     let title = without_markup(&title);
-    let (by_prefix, subject) = texts::subject(&title);
+    let texts::Subject { action: by_prefix, about: subject, .. } = texts::subject(&title);
     let action = match state(&members) {
         Some(Verdict::Over) => Action::Resolve,
         Some(Verdict::Ignore(reason)) => return Ok(Mapped::nothing(reason)),
         Some(Verdict::Open(_)) => Action::Trigger,
         None => by_prefix.unwrap_or(Action::Trigger),
     };
-    let thing = members.text(THINGS).filter(|thing| !title.contains(thing.as_str()) || thing.len() > 2);
+    // The `source` of a chat notification is always `custom`.
+    let is_chat = message.get("metadata").value().is_some() && message.get("content").value().is_some();
+    let thing = members.text(THINGS).filter(|_| !is_chat);
     let has_state = state(&members).is_some();
     let id = members.text(IDS).or_else(|| message.at("metadata.threadId").text());
     let id = id.or_else(|| members.text(&["id"]).filter(|_| has_state && thing.is_none()));
@@ -136,7 +138,7 @@ pub(super) fn map(message: Node<'_>, text: &str, via: &Via<'_>) -> Result<Mapped
     let severity = members.text(SEVERITIES).and_then(|word| Severity::from_word(&word));
     let severity = severity.or_else(|| keyword(message)).unwrap_or(Severity::Warning);
     let place = thing.as_deref().map(names::short).unwrap_or_default();
-    let place = if title.contains(place) { "" } else { place };
+    let place = if names::says(&title, place) { "" } else { place };
     let told = members.text(MESSAGES).or(chat).filter(|told| !title.contains(told.as_str()));
     let told = told.as_deref().map(str::trim).and_then(|told| told.lines().next()).unwrap_or_default();
     let summary = names::readable(&text::join_nonempty(&[&title, place, told], ": "));

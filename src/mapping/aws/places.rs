@@ -16,6 +16,11 @@ pub(super) fn text(bridge: &Bridge<'_>, name: &str) -> Option<Option<String>> {
         "detail-type" => given(bridge.kind.clone()),
         "cluster" => given(service(bridge).0),
         "service" => given(service(bridge).1),
+        "group" => given(service(bridge).1.trim_start_matches("service:").trim_start_matches("family:").to_owned()),
+        "agent" => {
+            let connected = detail.get("agentConnected").text()?;
+            given(if connected == "true" { "agent connected" } else { "agent disconnected" }.to_owned())
+        }
         "topic" => given(codes::topic(bridge)),
         "container" => {
             let reasons = detail.get("containers").items().into_iter().flatten();
@@ -35,7 +40,11 @@ pub(super) fn text(bridge: &Bridge<'_>, name: &str) -> Option<Option<String>> {
             "additionalAttributes.failedActions.0.additionalInformation",
             "additionalAttributes.failedActions.0.action",
         ]),
-        "score" => detail.get("score").text().map(|score| format!("score {score}")),
+        "score" => {
+            let failed = detail.get("numRulesFailed").text().map(|failed| format!("rules failed {failed}"));
+            let score = detail.get("score").text().map(|score| format!("score {score}"));
+            given(text::join_nonempty(&[&score.unwrap_or_default(), &failed.unwrap_or_default()], ", "))
+        }
         "mail" => mail(bridge),
         "recipient" => detail.pick(&[
             "bounce.bouncedRecipients.0.emailAddress",
@@ -45,6 +54,16 @@ pub(super) fn text(bridge: &Bridge<'_>, name: &str) -> Option<Option<String>> {
         "counts" => given(counts(detail.get("finding-severity-counts"))),
         "days" => detail.get("DaysToExpiry").text().map(|days| format!("{days} days left")),
         "impact" => detail.at("impact.totalImpact").text().map(|impact| format!("total impact {impact}")),
+        "spent" => {
+            let amount = detail.pick(&["ACTUAL Amount", "FORECASTED Amount"]);
+            let [budget, limit] = ["Budgeted Amount", "Alert Threshold"].map(|name| detail.get(name).text());
+            let budget = budget.map(|budget| format!("of {budget}")).unwrap_or_default();
+            let limit = limit.map(|limit| format!("threshold {limit}")).unwrap_or_default();
+            given(text::join_nonempty(
+                &[&text::join_nonempty(&[&amount.unwrap_or_default(), &budget], " "), &limit],
+                ", ",
+            ))
+        }
         "login" => login(detail),
         "login-of" => {
             let who = detail.pick(&["userIdentity.type", "userIdentity.principalId"]).unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::json::{self, Node};
 use crate::mapping::budget::Budget;
 use crate::mapping::prometheus::{self, Vendor};
 use crate::mapping::{MapError, Mapped};
+use crate::text;
 
 /// Maps a group of alerts, an event for each.
 ///
@@ -58,12 +59,15 @@ impl Alert {
         if self.labels.is_empty() {
             return;
         }
-        // The template's summary may say neither what it is nor where.
-        let text =
-            |labels: &Map<String, Value>, name: &str| labels.get(name).and_then(Value::as_str).map(str::to_owned);
-        let name = text(&self.labels, "alertname").unwrap_or_default();
-        if let Some(summary) = text(&self.annotations, "summary").filter(|summary| !summary.contains(&name)) {
-            self.annotations.insert("summary".to_owned(), [&name, ": ", &summary].concat().into());
+        // The summary may say neither what it is nor where.
+        let summary = self.annotations.get("summary").and_then(Value::as_str).map(str::to_owned);
+        if let Some(summary) = summary {
+            let label = |name: &&str| self.labels.get(*name).and_then(Value::as_str);
+            let unsaid = |text: &&str| !summary.contains(*text);
+            let name = label(&"alertname").filter(unsaid).unwrap_or_default();
+            let place = ["instance", "host", "node", "pod", "service"].iter().find_map(label).filter(unsaid);
+            let title = text::join_prefixed(&[("", Some(name)), (" on ", place)]);
+            self.annotations.insert("summary".to_owned(), text::join_nonempty(&[&title, &summary], ": ").into());
         }
         alerts.push(json::object([
             ("status", status.into()),

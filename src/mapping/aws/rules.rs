@@ -190,6 +190,7 @@ pub(super) fn hub_finding(bridge: &Bridge<'_>) -> Option<Verdict> {
     if over {
         return Some(Verdict::Over);
     }
+    let label = bridge.detail.at("Severity.Label").text().and_then(|label| severity(&label));
     let number = bridge.detail.at("Severity.Normalized").text().and_then(|text| text.parse::<f64>().ok());
     let by_number = number.map(|number| match number {
         90.0.. => Severity::Critical,
@@ -197,7 +198,7 @@ pub(super) fn hub_finding(bridge: &Bridge<'_>) -> Option<Verdict> {
         40.0.. => Severity::Warning,
         _ => Severity::Info,
     });
-    Some(Verdict::Open(by_number))
+    Some(Verdict::Open(label.or(by_number)))
 }
 
 /// A finding in the form of OCSF: its status can also be a number.

@@ -149,26 +149,39 @@ const BAD: &[&str] =
     &["alarm", "alert", "critical", "down", "error", "failed", "failure", "firing", "problem", "triggered", "warning"];
 const GOOD: &[&str] = &["cleared", "ok", "recovered", "recovery", "resolved", "up"];
 
-/// A title without the word of a state in front, and without values. The word counts in brackets, before a colon or a dash,
-/// or in capitals.
-pub(super) fn subject(title: &str) -> (Option<Action>, String) {
+/// A title, read.
+pub(super) struct Subject {
+    /// What the word in front says.
+    pub(super) action: Option<Action>,
+    /// The severity of that word.
+    severity: Option<Severity>,
+    /// The title without that word, and without values.
+    pub(super) about: String,
+}
+
+/// Reads a title. A word of a state counts in front of it: in brackets, before a colon or a dash, or in capitals.
+pub(super) fn subject(title: &str) -> Subject {
     let title = title.trim();
-    let verdict = |word: &str| {
-        let word = word.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match (BAD.contains(&word.as_str()), GOOD.contains(&word.as_str())) {
-            (true, _) => Some(Action::Trigger),
-            (_, true) => Some(Action::Resolve),
-            _ => None,
-        }
+    let lower = |word: &str| word.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let verdict = |word: &str| match (BAD.contains(&word), GOOD.contains(&word)) {
+        (true, _) => Some(Action::Trigger),
+        (_, true) => Some(Action::Resolve),
+        _ => None,
     };
     let bracket = title.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let marked = title.split_once(": ").or_else(|| title.split_once(" - "));
     let capital = || title.split_once(' ').filter(|(word, _)| word.len() > 1 && word.chars().all(char::is_uppercase));
     let found = [bracket, marked, capital()].into_iter().flatten();
-    let found = found.filter(|(_, rest)| !rest.trim().is_empty()).find_map(|(word, rest)| Some((verdict(word)?, rest)));
-    let (action, rest) = found.map_or((None, title), |(action, rest)| (Some(action), rest));
+    let mut found = found.filter(|(_, rest)| !rest.trim().is_empty()).map(|(word, rest)| (lower(word), rest));
+    let found = found.find_map(|(word, rest)| Some((verdict(&word)?, word, rest)));
+    let (action, severity, rest) = match &found {
+        Some((action, word, rest)) => {
+            (Some(*action), Severity::from_word(word).filter(|_| *action == Action::Trigger), *rest)
+        }
+        None => (None, None, title),
+    };
     let kept = names::without_values(rest.trim());
-    (action, if kept.is_empty() { title.to_owned() } else { kept })
+    Subject { action, severity, about: if kept.is_empty() { title.to_owned() } else { kept } }
 }
 
 /// Whether a subject tells messages apart: three words, or a name with a digit, a dot, a slash or a hyphen in it.
@@ -183,22 +196,19 @@ fn plain(text: &str, via: &Via<'_>) -> Result<Mapped, MapError> {
     let given = Some(via.subject).filter(|subject| !subject.is_empty() && !CONSTANT_SUBJECTS.contains(subject));
     let mut lines = given.into_iter().chain(text.lines().map(str::trim).filter(|line| !line.is_empty()));
     let first = lines.next().unwrap_or_default();
-    let (action, mut about) = subject(first);
+    let Subject { action, severity, mut about } = subject(first);
+    let mut summary = first.to_owned();
     for line in lines.take(2) {
         if is_telling(&about) {
             break;
         }
         about.push('\n');
-        about.push_str(&subject(line).1);
+        about.push_str(&subject(line).about);
+        summary = text::join_nonempty(&[&summary, line], ": ");
     }
     let key = via.key(&[via.topic, &text::sha256_hex(about.as_bytes())])?;
-    let event = Event::new(
-        action.unwrap_or(Action::Trigger),
-        key,
-        Severity::Warning,
-        &names::readable(first),
-        via.topic_name(),
-    );
+    let (action, severity) = (action.unwrap_or(Action::Trigger), severity.unwrap_or(Severity::Warning));
+    let event = Event::new(action, key, severity, &names::readable(&summary), via.topic_name());
     Ok(Mapped::one(finish(event, text, via)))
 }
 

@@ -12,11 +12,26 @@ pub(super) const KINDS: &[Kind] = &[
         .rule(codes::rds)
         .link("Link"),
     kind("aws.elasticache", "Cache Limit Approaching", "@resource", "Message|message").words("*=w"),
-    kind("aws.elasticache", "Cache *|Snapshot *", "@resource", "Message|message").state("@detail-type").words(
-        "Cache Created=r,Cache Updated=r,Snapshot Created=r,Snapshot Exported=r,Snapshot Copied=r,\
-         Cache Creation Failed=t,Cache Update Failed=t,Snapshot Creation Failed=t,Snapshot Export Failed=t,\
-         Snapshot Copy Failed=t",
-    ),
+    kind("aws.elasticache", "Cache Created|Cache Creation Failed", "@resource", "Message|message")
+        .family("Cache Creation")
+        .state("@detail-type")
+        .words("Cache Created=r"),
+    kind("aws.elasticache", "Cache Updated|Cache Update Failed", "@resource", "Message|message")
+        .family("Cache Update")
+        .state("@detail-type")
+        .words("Cache Updated=r"),
+    kind("aws.elasticache", "Snapshot Created|Snapshot Creation Failed", "@resource", "Message|message")
+        .family("Snapshot Creation")
+        .state("@detail-type")
+        .words("Snapshot Created=r"),
+    kind("aws.elasticache", "Snapshot Exported|Snapshot Export Failed", "@resource", "Message|message")
+        .family("Snapshot Export")
+        .state("@detail-type")
+        .words("Snapshot Exported=r"),
+    kind("aws.elasticache", "Snapshot Copied|Snapshot Copy Failed", "@resource", "Message|message")
+        .family("Snapshot Copy")
+        .state("@detail-type")
+        .words("Snapshot Copied=r"),
     kind("aws.elasticache", "ElastiCache Notification", "Cluster,Family", "")
         .state("Event")
         .thing("Cluster")
@@ -88,7 +103,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("aws.appflow", "AppFlow End Flow Run Report", "flow-name|@resource", "").state("status").severity(Warning),
     kind("aws.appflow", "AppFlow *Deactivated", "flow-name|@resource", "").words("*=t").severity(Warning),
     kind("aws.dlm", "DLM Policy State Change", "policy_id|@resource", "cause").severity(Warning),
-    kind("aws.ses", "Advisor Recommendation Status *", "@resource,data", "data")
+    kind("aws.ses", "Advisor Recommendation Status *", "@resource,data.data|data", "data.data|data")
         .state("@detail-type")
         .words("Advisor Recommendation Status Open=t,Advisor Recommendation Status Resolved=r")
         .severity(Warning)

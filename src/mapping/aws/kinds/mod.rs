@@ -55,7 +55,8 @@ pub(super) struct Kind {
 }
 
 /// The kind of an event that has no row.
-pub(super) const UNKNOWN: Kind = kind("", "", "", "");
+pub(super) const UNKNOWN: Kind =
+    kind("", "", "", "title|message|description|reason|statusMessage|errorMessage").severity_word("severity").had_key();
 
 /// A row with the usual values: an event type of a service, the ids, and the reason.
 const fn kind(origin: &'static str, types: &'static str, key: &'static str, reason: &'static str) -> Kind {

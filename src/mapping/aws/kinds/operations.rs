@@ -54,18 +54,14 @@ pub(super) const KINDS: &[Kind] = &[
     harmless("aws.ssm", "Change Request*|Calendar State Change|Parameter Store Change|Inventory*"),
     kind("aws.xray", "AWS X-Ray Insight Update", "InsightId", "Summary").finding().state("State").severity(Warning),
     kind("aws.internetmonitor", "*", "EventId|EventArn|@resource", "Summary")
+        .family("Health Event")
         .finding()
         .state("Status")
         .severity(Warning),
-    kind(
-        "aws.budgets",
-        "AWS Budget",
-        "Budget Name,Alert Type,Alert Threshold",
-        "Alert Type,ACTUAL Amount|FORECASTED Amount",
-    )
-    .state("Alert Type")
-    .words("FORECASTED=i,*=w")
-    .thing("Budget Name"),
+    kind("aws.budgets", "AWS Budget", "Budget Name,Alert Type,Alert Threshold", "@spent")
+        .state("Alert Type")
+        .words("FORECASTED=i,*=w")
+        .thing("Budget Name"),
     kind("aws.ce", "Anomaly Detected", "anomalyId", "@impact")
         .words("*=t")
         .severity(Warning)

@@ -50,7 +50,6 @@ pub(super) const KINDS: &[Kind] = &[
     kind("aws.securityhub", "Security Hub Findings*", "Id,ProductArn", "")
         .each("findings")
         .finding()
-        .severity_word("Severity.Label")
         .title("Title")
         .thing("Resources.0.Id")
         .rule(rules::hub_finding),
@@ -110,6 +109,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("aws.secretsmanager", "AWS Service Event via CloudTrail|AWS API Call via CloudTrail", SECRET, "errorMessage")
         .family("Rotation")
         .state("eventName")
+        .title("eventName")
         .words("RotationFailed=t,RotationSucceeded=r,RotationStarted=-,RotationAbandoned=w,*=n"),
     kind("aws.signin", "AWS Console Sign*In via CloudTrail|AWS Console Signin via CloudTrail", SIGN_IN, "@login")
         .title("@login-of")

@@ -20,14 +20,20 @@ pub(super) const KINDS: &[Kind] = &[
     kind("aws.ecs", "ECS Task State Change", "@cluster,@service", "stoppedReason,@container")
         .family("ecs")
         .state("lastStatus")
+        .thing("@cluster,@group")
         .rule(rules::ecs_task),
-    kind("aws.ecs", "ECS Deployment State Change", "@cluster,@service", "reason").family("ecs").state("eventName"),
+    kind("aws.ecs", "ECS Deployment State Change", "@cluster,@service", "reason")
+        .family("ecs")
+        .state("eventName")
+        .thing("@cluster,@group"),
     kind("aws.ecs", "ECS Service Action", "@cluster,@service", "reason")
         .family("ecs")
         .state("eventName")
         .words(SERVICE)
+        .thing("@cluster,@group")
         .severity_word("eventType"),
     kind("aws.ecs", "ECS Container Instance State Change", "ec2InstanceId|@resource", "")
+        .state("@agent")
         .rule(rules::container_instance)
         .severity(Warning),
     kind("aws.ec2", "EC2 Instance State-change Notification", "instance-id", "")
@@ -52,7 +58,8 @@ pub(super) const KINDS: &[Kind] = &[
         .severity(Warning),
     kind("aws.ec2spotfleet", "EC2 Spot Fleet Error", "@resource,sub-type", "sub-type,description")
         .words("*=t")
-        .severity(Warning),
+        .severity(Warning)
+        .thing("@resource"),
     harmless("aws.ec2fleet", "EC2 Fleet *"),
     harmless("aws.ec2spotfleet", "EC2 Spot Fleet *"),
     kind(
@@ -137,20 +144,26 @@ pub(super) const KINDS: &[Kind] = &[
         .state("requestContext.condition")
         .words("RetriesExhausted=t,RetryAttemptsExhausted=t,EventAgeExceeded=t")
         .rule(rules::invocation),
-    kind("aws.appconfig", "*Deployment*", "Application.Id,Environment.Id,ConfigurationProfile.Id", "Description")
-        .family("Deployment")
-        .state("Type|@detail-type")
-        .words(
-            "OnDeploymentRolledBack=t,OnDeploymentComplete=r,OnDeploymentStart=-,On Deployment Rolled Back=t,\
+    kind(
+        "aws.appconfig",
+        "On Deployment *|AppConfig Deployment",
+        "Application.Id,Environment.Id,ConfigurationProfile.Id",
+        "Description",
+    )
+    .family("Deployment")
+    .state("Type|@detail-type")
+    .words(
+        "OnDeploymentRolledBack=t,OnDeploymentComplete=r,OnDeploymentStart=-,On Deployment Rolled Back=t,\
              On Deployment Complete=r,On Deployment Start=-",
-        )
-        .thing("Application.Name|Application.Id,Environment.Name|Environment.Id,ConfigurationProfile.Name"),
+    )
+    .thing("Application.Name|Application.Id,Environment.Name|Environment.Id,ConfigurationProfile.Name"),
     kind("aws.apprunner", "AppRunner Service Operation Status Change", "serviceName", "message")
         .state("operationStatus"),
     kind("aws.apprunner", "AppRunner Service Status Change", "serviceName", "message")
         .state("currentServiceStatus")
         .words("RUNNING=r,PAUSED=x"),
     kind("aws.elasticbeanstalk", "Health status change", "ApplicationName,EnvironmentName", "Message")
+        .state("@detail-type")
         .severity_word("Severity")
         .thing("EnvironmentName")
         .rule(rules::beanstalk_health),
@@ -167,9 +180,14 @@ pub(super) const KINDS: &[Kind] = &[
     kind("aws.application-autoscaling", "Application Auto Scaling Scaling Activity State Change", "resourceId", "")
         .words("*=t")
         .severity(Info),
-    kind("aws.sagemaker", "SageMaker*Endpoint*", "EndpointName", "FailureReason|Message")
-        .state("EndpointStatus|DeploymentStatus")
-        .words("ROLLING_BACK=-,UPDATE_ROLLBACK_FAILED=c"),
+    kind(
+        "aws.sagemaker",
+        "SageMaker Endpoint *|SageMaker Inference Endpoint *",
+        "EndpointName",
+        "FailureReason|Message",
+    )
+    .state("EndpointStatus|DeploymentStatus")
+    .words("ROLLING_BACK=-,UPDATE_ROLLBACK_FAILED=c"),
     kind(
         "aws.sagemaker",
         "SageMaker*Job State Change",
