@@ -51,7 +51,7 @@ pub(super) fn state(detail: Node<'_>) -> Option<String> {
         let old = ["previous", "old", "desired", "last", "expected"].iter().any(|start| name.starts_with(start));
         !word.is_empty() && !old && (name.ends_with("status") || name.ends_with("state"))
     };
-    let found = STATES.iter().find_map(|wanted| exact(&wanted)).or_else(|| named.iter().find(ends));
+    let found = STATES.iter().find_map(exact).or_else(|| named.iter().find(ends));
     if let Some((_, word)) = found {
         return Some((*word).to_owned());
     }

@@ -34,10 +34,9 @@ pub(super) fn map(text: &str, via: &Via<'_>) -> Result<Mapped, MapError> {
     if has("Budget Name") && has("Alert Type") {
         return bridge::map(Node::root(&budget(text, named, via)), via);
     }
-    if text.contains("AWS Backup") || first.starts_with("A Kubernetes resource failed") {
-        if let Some(mapped) = backup(text, first, &named, via) {
-            return mapped;
-        }
+    let is_backup = text.contains("AWS Backup") || first.starts_with("A Kubernetes resource failed");
+    if is_backup && let Some(mapped) = backup(text, first, &named, via) {
+        return mapped;
     }
     // Lines of names and values, with a title and a state of the user's own.
     let usual = ["title", "summary", "alertname", "name"].iter().any(|name| has_any(&named, name));
@@ -186,9 +185,8 @@ pub(super) fn subject(title: &str) -> Subject {
 
 /// Whether a subject tells messages apart: three words, or a name with a digit, a dot, a slash or a hyphen in it.
 fn is_telling(subject: &str) -> bool {
-    let named = |word: &str| word.contains(|c: char| c.is_ascii_digit() || matches!(c, '.' | '/' | '-' | ':' | '_'));
-    subject.split_whitespace().count() >= 3
-        || subject.split_whitespace().any(|word| named(word.trim_end_matches([':', '.'])))
+    let named = |word: &str| word.contains(|c: char| c.is_ascii_digit() || matches!(c, '.' | '/' | '-' | '_'));
+    subject.split_whitespace().count() >= 3 || subject.split_whitespace().any(|word| named(word.trim_end_matches('.')))
 }
 
 /// Maps a text that nobody knows.

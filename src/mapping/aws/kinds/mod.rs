@@ -167,8 +167,12 @@ impl Kind {
 pub(super) fn find(origin: &str, kind: &str) -> &'static Kind {
     let tables = [workloads::KINDS, data::KINDS, security::KINDS, operations::KINDS];
     let mut rows = tables.into_iter().flatten();
-    let matches = |types: &str| types.split('|').any(|known| matches(known, kind));
-    rows.find(|row| matches_origin(row.origin, origin) && matches(row.types)).unwrap_or(&UNKNOWN)
+    let fits = |row: &&Kind| {
+        // A user's transformer may leave the source out; most types are unique.
+        let same = if origin.is_empty() { !row.types.contains('*') } else { matches_origin(row.origin, origin) };
+        same && row.types.split('|').any(|known| matches(known, kind))
+    };
+    rows.find(fits).unwrap_or(&UNKNOWN)
 }
 
 fn matches_origin(known: &str, origin: &str) -> bool {
