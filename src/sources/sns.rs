@@ -74,14 +74,11 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use serde_json::Value;
-
 use super::{OwnVariable, Setup, Source, Visit};
 use crate::auth::{Authenticated, Scheme, sns};
-use crate::http::url;
-use crate::json::Node;
+use crate::mapping::aws::envelope::{self, Envelope};
 use crate::mapping::aws::{self, Via};
-use crate::mapping::{Handshake, MapError, Mapped, parse};
+use crate::mapping::{MapError, Mapped};
 
 /// What variable `sns_topics` is for.
 const HELP: &str = "ARNs of the topics that `/sns` accepts, separated by commas; no other subscription is confirmed";
@@ -117,43 +114,18 @@ pub const SOURCE: Source = Source {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let whole = parse(delivery.body());
-    let raw = delivery.header("x-amz-sns-rawdelivery").is_some();
-    let envelope = whole.as_ref().unwrap_or(&Value::Null);
-    let node = Node::root(envelope);
-    match node.get("Type").text().as_deref() {
-        Some("SubscriptionConfirmation") if !raw => confirm(node),
-        Some("UnsubscribeConfirmation") if !raw => Ok(Mapped::nothing("unsubscribed")),
-        Some("Notification") if !raw => {
-            let text = node.get("Message").text().ok_or(MapError::Field { path: "Message", problem: "is missing" })?;
-            let [topic, subject] = ["TopicArn", "Subject"].map(|name| node.get(name).text().unwrap_or_default());
-            let time = node.get("Timestamp").text();
-            aws::message(&text, &Via { topic: &topic, subject: &subject, time: time.as_deref(), ..via(delivery) })
-        }
-        // A message without an envelope. Raw delivery says so in a header, and a program that posts the message does not.
-        _ if whole.is_ok() || raw && whole != Err(MapError::TooManyValues) => {
-            let topic = delivery.header("x-amz-sns-topic-arn").unwrap_or_default();
-            aws::message(&String::from_utf8_lossy(delivery.body()), &Via { topic, ..via(delivery) })
-        }
-        _ => Err(whole.err().unwrap_or(MapError::Shape { expected: "an Amazon SNS message" })),
-    }
-}
-
-/// The way of a message without topic, subject and time.
-fn via<'a>(delivery: &'a Authenticated<'a>) -> Via<'a> {
-    let (slug, name) = (SOURCE.slug, SOURCE.name);
-    Via { delivery, slug, name, topic: "", subject: "", time: None, has_former_keys: true }
-}
-
-/// A subscription to confirm. Its URL must be SNS's own and for this very topic, because any visit consumes the token.
-fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
-    let refuse = |path, problem| MapError::Field { path, problem };
-    let topic = envelope.get("TopicArn").text().unwrap_or_default();
-    let host = sns::host_of_topic(&topic).ok_or(refuse("TopicArn", "is not the ARN of an SNS topic"))?;
-    let url = envelope.get("SubscribeURL").text().unwrap_or_default();
-    let path = url.strip_prefix("https://").and_then(|rest| rest.strip_prefix(host.as_str()));
-    let path = path.filter(|path| path.starts_with("/?") && url::absolute_url(&url).is_some());
-    let path = path.filter(|path| path.contains("Action=ConfirmSubscription") && !path.contains('#'));
-    let path = path.ok_or(refuse("SubscribeURL", "is not an Amazon SNS URL in the topic's region"))?.to_owned();
-    Ok(Mapped { handshake: Some(Handshake::Visit { whose: topic, path }), ..Mapped::nothing("subscription confirmed") })
+    let message = match envelope::open(delivery)? {
+        Envelope::Done(mapped) => return Ok(mapped),
+        Envelope::Message(message) => message,
+    };
+    let via = Via {
+        delivery,
+        slug: SOURCE.slug,
+        name: SOURCE.name,
+        topic: &message.topic,
+        subject: &message.subject,
+        time: message.time.as_deref(),
+        has_former_keys: true,
+    };
+    aws::message(&message.text, &via)
 }

@@ -5,11 +5,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+#[cfg(feature = "templates")]
+use pagerelay::custom::Template;
+#[cfg(feature = "templates")]
+use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::Mapped;
 use pagerelay::pagerduty::event::Action;
+#[cfg(feature = "templates")]
+use pagerelay::pipeline;
 use pagerelay::sources;
+#[cfg(feature = "templates")]
+use pagerelay_support::SECRET;
 use pagerelay_support::fixtures::{self, Fixture};
 use serde_json::{Value, json};
+
+#[cfg(feature = "templates")]
+use crate::host::Accepting;
 
 /// What each row of the table of kinds has fixtures for: `o`pens, `r`esolves, `i`gnored, and `n` for a neighbour: an alert
 /// of the same kind about another thing. The numbers of the rows are those of the notes from which the table was made.
@@ -157,4 +168,51 @@ fn no_summary_has_a_bare_arn_and_no_detail_has_the_secrets_of_a_run() {
             assert!(!text.contains("t0p-s3cret") && !text.contains("4111"), "{}", fixture.name());
         }
     }
+}
+
+/// The preview of a request for a subscription by a template with `"from": "sns"`.
+#[cfg(feature = "templates")]
+fn subscription(topics: &'static str, template: String) -> (u16, Value) {
+    let mut host = Accepting::new();
+    let template: &'static str = template.leak();
+    host.variables.insert("sns_topics", topics);
+    host.variables.insert("custom_queues", template);
+    let body = json!({
+        "Type": "SubscriptionConfirmation", "MessageId": "m", "TopicArn": TOPIC, "Message": "You have chosen.",
+        "Token": "t", "Timestamp": "2026-03-04T05:06:08.120Z",
+        "SubscribeURL": format!("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=t"),
+    });
+    let request = Request {
+        method: Method::Post,
+        path: "/preview/custom/queues".to_owned(),
+        query: format!("token={SECRET}"),
+        headers: Headers::new([("content-type".to_owned(), b"text/plain".to_vec())]),
+        body: body.to_string().into_bytes(),
+        problem: None,
+    };
+    let (reply, _) = pipeline::handle(&mut host, &request);
+    (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap_or_default())
+}
+
+#[cfg(feature = "templates")]
+const TOPIC: &str = "arn:aws:sns:eu-west-1:210987654321:queues";
+
+#[cfg(feature = "templates")]
+#[test]
+fn a_template_for_sns_confirms_the_subscriptions_of_listed_topics_only() {
+    let template = |from: &str| {
+        let event = r#""event_action": "trigger", "dedup_key": "k", "payload": {"summary": "s", "source": "x", "severity": "error"}"#;
+        format!("{{{from}{event}}}")
+    };
+    let (status, reply) = subscription(TOPIC, template(r#""from": "sns", "#));
+    assert_eq!(status, 200, "{reply}");
+    assert_eq!(reply["ignored"][0]["reason"], "subscription confirmed", "{reply}");
+    assert!(reply["warnings"].to_string().contains("the subscription would be confirmed"), "{reply}");
+    let (status, reply) = subscription("arn:aws:sns:eu-west-1:210987654321:others", template(r#""from": "sns", "#));
+    assert_eq!(status, 403, "{reply}");
+    assert_eq!(reply["detail"], "variable `sns_topics` does not list this topic");
+    let (status, _) = subscription(TOPIC, template(""));
+    assert_ne!(status, 200, "another template takes no token");
+    let wrong = Template::read("custom_queues", &template(r#""from": "sqs", "#)).err().expect("it is rejected");
+    assert_eq!(wrong.to_string(), "variable `custom_queues` has a `from` other than sns");
 }

@@ -1,8 +1,9 @@
 //! Messages of Amazon Web Services: events of EventBridge, CloudWatch alarms, notices of single services, and what users
 //! and other programs publish to an SNS topic.
 //!
-//! The sources that receive them share this module. They remove their own envelope and pass the message.
+//! The sources that receive them share this module.
 //!
+//! * [`envelope`]: the envelope of Amazon SNS, which `/sns` and templates open.
 //! * [`event`]: an event of EventBridge, by a table of kinds with a rule for events that are not in it.
 //! * [`message`]: a message that can be anything: an event, a notice as JSON or text, an alert of Alertmanager or Grafana,
 //!   a body of PagerDuty's Events API, JSON or text of the user's own.
@@ -16,6 +17,8 @@ use crate::mapping::{Ignored, MapError, Mapped, parse};
 use crate::pagerduty::event::parse as events_api;
 use crate::pagerduty::event::{Action, DedupKey};
 use crate::{json, text};
+
+pub mod envelope;
 
 mod alarm;
 mod bridge;

@@ -202,7 +202,12 @@ fn state(members: &Members<'_>) -> Option<Verdict> {
         };
         Some(if said == *good { Verdict::Over } else { Verdict::Open(None) })
     };
-    spoken.or_else(|| FLAGS.iter().find_map(flag))
+    let over = ["ok", "clear", "cleared", "recovered", "resolved"];
+    let by_severity = || {
+        let word = members.text(SEVERITIES)?;
+        over.iter().any(|over| word.eq_ignore_ascii_case(over)).then_some(Verdict::Over)
+    };
+    spoken.or_else(|| FLAGS.iter().find_map(flag)).or_else(by_severity)
 }
 
 /// The severity among the keywords and the context of a chat notification.

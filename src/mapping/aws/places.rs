@@ -9,7 +9,7 @@ use crate::text;
 /// The text of a place by its name in the table. Returns `None` if the name is none of these: then it is a path of the
 /// event.
 pub(super) fn text(bridge: &Bridge<'_>, name: &str) -> Option<Option<String>> {
-    let (detail, event) = (bridge.detail, bridge.event);
+    let detail = bridge.detail;
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     Some(match name {
         "resource" => given(bridge.resource()),
@@ -30,6 +30,15 @@ pub(super) fn text(bridge: &Bridge<'_>, name: &str) -> Option<Option<String>> {
             let last = detail.get("attempts").items().and_then(<[_]>::last);
             last.and_then(|attempt| Node::root(attempt).at("container.reason").text())
         }
+        _ => return of_reasons(bridge, name).or_else(|| of_calls(bridge, name)),
+    })
+}
+
+/// Reasons that are not at one path.
+fn of_reasons(bridge: &Bridge<'_>, name: &str) -> Option<Option<String>> {
+    let (detail, event) = (bridge.detail, bridge.event);
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    Some(match name {
         "failed-phase" => {
             let phases = detail.at("additional-information.phases").items().into_iter().flatten().map(Node::root);
             let mut failed =
@@ -64,6 +73,15 @@ pub(super) fn text(bridge: &Bridge<'_>, name: &str) -> Option<Option<String>> {
                 ", ",
             ))
         }
+        _ => return None,
+    })
+}
+
+/// Facts of a call that CloudTrail recorded.
+fn of_calls(bridge: &Bridge<'_>, name: &str) -> Option<Option<String>> {
+    let detail = bridge.detail;
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    Some(match name {
         "login" => login(detail),
         "login-of" => {
             let who = detail.pick(&["userIdentity.type", "userIdentity.principalId"]).unwrap_or_default();

@@ -38,12 +38,46 @@ const LINKS: &[(&str, &str)] =
 /// The text lists the firing alerts first, then the resolved ones, each with its labels. A text that was cut keeps the
 /// alerts before the cut.
 pub(super) fn text(text: &str, via: &Via<'_>) -> Option<Result<Mapped, MapError>> {
-    let alerts = alerts(text);
+    let mut alerts = alerts(text);
+    if alerts.is_empty() && text.trim_start().starts_with('{') {
+        alerts = broken(text);
+    }
     if alerts.is_empty() {
         return None;
     }
     let payload = json::object([("alerts", alerts.into())]);
     Some(group(Node::root(&payload), via))
+}
+
+/// The alerts in JSON that does not parse: it was cut at the limit of SNS, or a template put a quote into it. Each alert
+/// has its status before its fingerprint.
+fn broken(text: &str) -> Vec<Value> {
+    let mut alerts = Vec::new();
+    let (mut status, mut name) = ("firing", "");
+    // `"name":"value"`, with white space between them.
+    let mut quoted = text.split('"').skip(1);
+    while let Some(member) = quoted.next() {
+        if !matches!(member, "status" | "alertname" | "fingerprint") {
+            continue;
+        }
+        if quoted.next().is_none_or(|between| between.trim() != ":") {
+            continue;
+        }
+        let Some(value) = quoted.next() else { break };
+        match member {
+            "status" => status = value,
+            "alertname" => name = value,
+            _ => {
+                let labels = json::object([("alertname", name.into())]);
+                alerts.push(json::object([
+                    ("status", status.into()),
+                    ("labels", labels),
+                    ("fingerprint", value.into()),
+                ]));
+            }
+        }
+    }
+    alerts
 }
 
 /// The alert that is being read.

@@ -161,6 +161,10 @@ pub(super) struct Subject {
 /// Reads a title. A word of a state counts in front of it: in brackets, before a colon or a dash, or in capitals.
 pub(super) fn subject(title: &str) -> Subject {
     let title = title.trim();
+    // Some programs put stars or a symbol around it.
+    let title = title.trim_start_matches(|c: char| {
+        !c.is_alphanumeric() && !matches!(c, '[' | '/' | '$' | '"' | '\'' | '(' | '{' | '<')
+    });
     let lower = |word: &str| word.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
     let verdict = |word: &str| match (BAD.contains(&word), GOOD.contains(&word)) {
         (true, _) => Some(Action::Trigger),
@@ -179,7 +183,14 @@ pub(super) fn subject(title: &str) -> Subject {
         }
         None => (None, None, title),
     };
-    let kept = names::without_values(rest.trim());
+    // The sentence after the word often says the state once more, in capitals.
+    let is_state = |word: &&str| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let capital = word.len() > 1 && word.chars().all(char::is_uppercase);
+        !(action.is_some() && capital && verdict(&word.to_ascii_lowercase()).is_some())
+    };
+    let words: Vec<&str> = rest.split_whitespace().filter(is_state).collect();
+    let kept = names::without_values(&words.join(" "));
     Subject { action, severity, about: if kept.is_empty() { title.to_owned() } else { kept } }
 }
 

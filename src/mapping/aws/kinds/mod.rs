@@ -179,9 +179,11 @@ fn matches_origin(known: &str, origin: &str) -> bool {
     known == origin || known == "aws.*" && origin.starts_with("aws.")
 }
 
-/// Whether a type fits a pattern with at most one `*`.
+/// Whether a type fits a pattern with at most one `*`. A `*` alone is for the service's own events, and not for calls of its
+/// API that CloudTrail recorded.
 fn matches(pattern: &str, kind: &str) -> bool {
     match pattern.split_once('*') {
+        Some(("", "")) => !kind.ends_with("via CloudTrail"),
         Some((start, end)) => kind.len() >= start.len() + end.len() && kind.starts_with(start) && kind.ends_with(end),
         None => pattern.eq_ignore_ascii_case(kind),
     }

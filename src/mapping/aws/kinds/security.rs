@@ -106,7 +106,7 @@ pub(super) const KINDS: &[Kind] = &[
         .severity(Error)
         .thing("CommonName|@resource")
         .rule(rules::certificate),
-    kind("aws.secretsmanager", "AWS Service Event via CloudTrail|AWS API Call via CloudTrail", SECRET, "errorMessage")
+    kind("aws.secretsmanager", "AWS Service Event via CloudTrail", SECRET, "errorMessage")
         .family("Rotation")
         .state("eventName")
         .title("eventName")

@@ -194,6 +194,7 @@ pub(super) const KINDS: &[Kind] = &[
         "~TrainingJobName|~TransformJobName|~ProcessingJobName|~HyperParameterTuningJobName",
         "FailureReason",
     )
+    .state("TrainingJobStatus|TransformJobStatus|ProcessingJobStatus|HyperParameterTuningJobStatus")
     .severity(Warning),
     kind("aws.sagemaker", "SageMaker Model Building Pipeline Execution Status Change", "pipelineArn", "")
         .state("currentPipelineExecutionStatus")
