@@ -18,13 +18,13 @@ pub enum Envelope {
 /// A published message. A text is empty if the envelope does not have it.
 #[derive(Debug, Default)]
 pub struct Message {
-    /// What was published.
+    /// The published text.
     pub text: String,
     /// The ARN of the topic.
     pub topic: String,
     /// The subject.
     pub subject: String,
-    /// When it was published.
+    /// The time of publication.
     pub time: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use super::Via;
 use crate::json::{self, Node};
 use crate::mapping::budget::Budget;
 use crate::mapping::prometheus::{self, Vendor};
-use crate::mapping::{MapError, Mapped};
+use crate::mapping::{MapError, Mapped, VALUES_MAX};
 use crate::text;
 
 /// Maps a group of alerts, an event for each.
@@ -45,9 +45,15 @@ pub(super) fn text(text: &str, via: &Via<'_>) -> Option<Result<Mapped, MapError>
     if alerts.is_empty() {
         return None;
     }
+    if alerts.len() > ALERTS_MAX {
+        return Some(Err(MapError::TooManyValues));
+    }
     let payload = json::object([("alerts", alerts.into())]);
     Some(group(Node::root(&payload), via))
 }
+
+/// How many alerts a text has at most. The largest message of SNS has room for fewer.
+const ALERTS_MAX: usize = VALUES_MAX / 8;
 
 /// The alerts in JSON that does not parse: it was cut at the limit of SNS, or a template put a quote into it. Each alert
 /// has its status before its fingerprint.
@@ -56,7 +62,7 @@ fn broken(text: &str) -> Vec<Value> {
     let (mut status, mut name) = ("firing", "");
     // `"name":"value"`, with white space between them.
     let mut quoted = text.split('"').skip(1);
-    while let Some(member) = quoted.next() {
+    while let Some(member) = quoted.next().filter(|_| alerts.len() <= ALERTS_MAX) {
         if !matches!(member, "status" | "alertname" | "fingerprint") {
             continue;
         }
@@ -117,6 +123,9 @@ fn alerts(text: &str) -> Vec<Value> {
     let (mut alerts, mut alert, mut status) = (Vec::new(), Alert::default(), "");
     let mut in_annotations = false;
     for line in text.lines().map(str::trim_end) {
+        if alerts.len() > ALERTS_MAX {
+            break;
+        }
         let state = match line.trim_start() {
             "Alerts Firing:" | "**Firing**" => Some("firing"),
             "Alerts Resolved:" | "**Resolved**" => Some("resolved"),

@@ -162,9 +162,8 @@ pub(super) struct Subject {
 pub(super) fn subject(title: &str) -> Subject {
     let title = title.trim();
     // Some programs put stars or a symbol around it.
-    let title = title.trim_start_matches(|c: char| {
-        !c.is_alphanumeric() && !matches!(c, '[' | '/' | '$' | '"' | '\'' | '(' | '{' | '<')
-    });
+    let decoration = |c: char| matches!(c, '*' | '#' | ' ') || !c.is_ascii() && !c.is_alphanumeric();
+    let title = title.trim_start_matches(decoration);
     let lower = |word: &str| word.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
     let verdict = |word: &str| match (BAD.contains(&word), GOOD.contains(&word)) {
         (true, _) => Some(Action::Trigger),
