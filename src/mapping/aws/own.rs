@@ -183,6 +183,10 @@ fn state(members: &Members<'_>) -> Option<Verdict> {
     let spoken = STATES.iter().find_map(|name| {
         let word = Node::root(members.value(name)?).text()?;
         let busy = ["running", "started", "starting", "in progress", "pending", "queued", "scheduled"];
+        // Commands, as in PagerDuty's Events API.
+        if matches!(word.to_ascii_lowercase().as_str(), "close" | "recover" | "resolve") {
+            return Some(Verdict::Over);
+        }
         match judge(&word, true) {
             Some(Verdict::Ignore(UNDER_WAY)) if busy.iter().any(|busy| super::verdict::same(busy, &word)) => {
                 Some(Verdict::Ignore(UNDER_WAY))

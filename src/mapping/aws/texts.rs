@@ -39,10 +39,12 @@ pub(super) fn map(text: &str, via: &Via<'_>) -> Result<Mapped, MapError> {
         return mapped;
     }
     // Lines of names and values, with a title and a state of the user's own.
-    let usual = ["title", "summary", "alertname", "name"].iter().any(|name| has_any(&named, name));
-    let state = ["state", "status", "severity"].iter().any(|name| has_any(&named, name));
-    if usual && state {
-        return own::map(Node::root(&Value::Object(named)), text, via);
+    for members in [named, lines(text, " = ", "")] {
+        let usual = ["title", "summary", "alertname", "name", "check"].iter().any(|name| has_any(&members, name));
+        let state = ["state", "status", "severity"].iter().any(|name| has_any(&members, name));
+        if usual && state {
+            return own::map(Node::root(&Value::Object(members)), text, via);
+        }
     }
     plain(text, via)
 }
