@@ -216,3 +216,12 @@ fn a_template_for_sns_confirms_the_subscriptions_of_listed_topics_only() {
     let wrong = Template::read("custom_queues", &template(r#""from": "sqs", "#)).err().expect("it is rejected");
     assert_eq!(wrong.to_string(), "variable `custom_queues` has a `from` other than sns");
 }
+
+#[test]
+fn slow_tests_still_see_each_kind() {
+    let all = fixtures::all().len();
+    let kinds = fixtures::of_each_kind();
+    assert!(kinds.len() * 5 < all * 3, "{} of {all}", kinds.len());
+    let rows = kinds.iter().filter(|fixture| fixture.name().contains("/row")).count();
+    assert!(rows > 90, "{rows} rows");
+}

@@ -66,7 +66,7 @@ fn probe() {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let world = world();
     let only = std::env::var("ONLY").unwrap_or_default();
-    for fixture in fixtures::all() {
+    for fixture in fixtures::of_each_kind() {
         if !fixture.name().contains(&only) {
             continue;
         }
