@@ -33,7 +33,7 @@
 //! | [`pagerduty`] | events and their limits, alert storms, the Events API, the REST API |
 //! | [`auth`] | authentication of senders |
 //! | [`config`] | variables to configuration: the secrets of a source, the destination of events |
-//! | [`mapping`] | the type of a mapping, readers of payloads, shapes that vendors share, the fallback alert |
+//! | [`mapping`] | the type of a mapping, readers of payloads, shapes and words that vendors share, senders that are known inside any envelope, the fallback alert |
 //! | [`sources`] | one file per vendor, and the list of them |
 //! | `custom` | the user's own templates |
 //! | [`inbound`] | path to endpoint, and endpoint to intake |
@@ -71,7 +71,7 @@
 //!     fallback alert ([`mapping::fallback`]), an event that PagerDuty rejects is sent again in minimal form
 //!     ([`pagerduty::event::Event::minimal`]), and a digest lists the events of a storm ([`pagerduty::storm`]).
 //! 11. A preview shows exactly the bytes that a delivery sends: no code before the outbound request knows which of the
-//!     two it is running. The explanation of a mapping knows no vendor; it re-runs the mapping
+//!     two it is running. The explanation of a mapping, on request only, knows no vendor; it re-runs the mapping
 //!     ([`endpoints::preview::explain`]).
 //! 12. Every wait for a sender or for PagerDuty has a timeout: [`runtime::Host::exchange`] takes a deadline, and the
 //!     relay stops reading a body at its deadline.
@@ -109,7 +109,7 @@
 //! | source | a vendor whose webhooks are accepted |
 //! | template | a user's own mapping, in a variable |
 //! | template item | one element of the list that a template's `each` names; it makes one event |
-//! | variable | one value from the runtime's variable store |
+//! | variable | one value from the runtime's variable store, or one member of variable `settings` |
 //! | webhook | an HTTP request that a vendor sends when something happens; see delivery |
 //!
 //! # Adding a source

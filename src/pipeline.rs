@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::auth::{self, Access, AuthError, Authenticated, FetchError, SHARED_SECRET, Scheme};
-use crate::config::{self, Config, Control, Target, Unmapped};
+use crate::config::{self, Config, Control, Target, Unmapped, Variables};
 use crate::endpoints::act::{self, Acted};
-use crate::endpoints::preview::explain::{self, Explanation};
+use crate::endpoints::preview::explain::{self, Positions, Question, Wanted};
 use crate::endpoints::{check, playground, preview, setup};
 use crate::error::{Error, HandshakeError};
 use crate::http::{BODY_TIMEOUT, ReadError, Reply, Request, StatusCode, Url};
@@ -23,18 +23,19 @@ use crate::pagerduty::event::{DedupKey, Event};
 use crate::pagerduty::events_api::{self, Destination};
 use crate::pagerduty::{former_keys, storm};
 use crate::report::{self, Report};
-use crate::runtime::{self, CachedVariables, Host, HttpRequest};
+use crate::runtime::{self, Host, HttpRequest};
 use crate::sources::{SOURCES, Source, Told, Visit};
 use crate::text;
 
 /// Timeout for a document that authentication needs, counted from the request's arrival.
 const FETCH_MAX: Duration = Duration::from_secs(5);
 
-/// When to cut a preview's explanation short, counted from the request's arrival.
-const EXPLAIN_MAX: Duration = Duration::from_secs(3);
+/// When to cut a preview's explanation short, however little it has counted. The steps of a template count for little.
+const EXPLAIN_MAX: Duration = Duration::from_millis(500);
 
-/// How much of a body a fallback alert may quote, in bytes.
-const EXCERPT_BYTES: usize = 64 * 1024;
+/// How much of a body is read for the excerpt in a fallback alert, in bytes. The excerpt has a thousand characters, and
+/// white space is joined.
+const EXCERPT_BYTES: usize = 8 * 1024;
 
 /// Runs a request through the pipeline. Returns the reply and a line for the log. Public endpoints log nothing. The
 /// line contains no secret and no payload.
@@ -46,16 +47,20 @@ pub fn handle(host: &mut dyn Host, request: &Request) -> (Reply, Option<String>)
 
 /// Like [`handle`], with other sources than [`SOURCES`].
 pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
+    let host = &mut Variables::new(host);
     let mut report = Report::default();
     // The source's own reply body.
     let mut shape = None;
     let result = match route::route(sources, request.method, &request.path) {
-        Ok(Endpoint::Control { control, service }) => {
-            administer(&mut CachedVariables::new(host), request, control, service, &mut report)
-        }
+        Ok(Endpoint::Control { control, service }) => administer(host, request, control, service, &mut report),
         Ok(Endpoint::Deliver(to)) => {
             shape = to.by.source().and_then(|source| source.reply).filter(|_| !to.preview);
-            deliver(host, request, &to, &mut report)
+            if to.preview {
+                let (explained, request) = preview::wanted(request);
+                deliver(host, &request, &to, explained, &mut report)
+            } else {
+                deliver(host, request, &to, None, &mut report)
+            }
         }
         Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
         Ok(Endpoint::Options) => return (options(), None),
@@ -65,7 +70,13 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
     };
     let (mut reply, error) = match result {
         Ok(reply) => (reply, None),
-        Err(error) => (error.reply(report.reply()), Some(error)),
+        Err(error) => {
+            if report.proof.is_some() {
+                report.warn(host.problem());
+            }
+            let error = because(error, host);
+            (error.reply(report.reply()), Some(error))
+        }
     };
     if let Some(shape) = shape {
         let message = error.as_ref().map_or_else(|| report.message(), Error::to_string);
@@ -74,8 +85,18 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         let body = shape(&Told { status: reply.status, message: &message, dedup_key });
         reply = reply.with_json(&body);
     }
+    // The log always reports this, and the reply only to authenticated senders.
+    report.warn(host.problem());
     let line = report::line(host, &report, &reply, error.as_ref());
     (reply, Some(line))
+}
+
+/// Adds the problem with variable `settings` to the error of a variable that it could contain.
+fn because(error: Error, variables: &Variables<'_>) -> Error {
+    match error {
+        Error::Config(error) => Error::Config(error.because(variables.problem())),
+        error => error,
+    }
 }
 
 fn healthy() -> serde_json::Value {
@@ -92,7 +113,7 @@ fn options() -> Reply {
 
 /// Runs a control endpoint, for senders with the shared secret only.
 fn administer(
-    host: &mut dyn Host,
+    host: &mut Variables<'_>,
     request: &Request,
     control: Control,
     service: Option<&str>,
@@ -122,6 +143,7 @@ fn administer(
             let done = act::act(host, &known, service, &mut acted);
             (report.more, report.warnings) = (acted.more, acted.warnings);
             report.stages.extend(acted.stages);
+            report.warn(host.problem());
             done.map(|message| report::success(StatusCode::OK, &message, report))
         }
         Control::Check => {
@@ -136,7 +158,13 @@ fn administer(
 }
 
 /// Runs a delivery through to PagerDuty. A preview stops before the first outbound event.
-fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &mut Report) -> Result<Reply, Error> {
+fn deliver(
+    host: &mut Variables<'_>,
+    request: &Request,
+    to: &Delivery<'_>,
+    explained: Option<Wanted>,
+    report: &mut Report,
+) -> Result<Reply, Error> {
     let intake = Intake::find(host, to.by)?;
     report.ended("read", host);
     report.source = Some(intake.slug().to_owned());
@@ -170,17 +198,16 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     }
     config::check_service(host, intake.slug(), to.service)?;
     let target = config::target(host, to.service)?;
+    let options = intake.options(host, target.grouping)?;
+    report.warn(host.problem());
     report
         .warnings
         .extend(target.warning.as_ref().map(|error| format!("{error}; alerts opened with the previous key stay open")));
     report.ended("auth", host);
 
-    let mapper = intake.mapper(target.grouping);
+    let mapper = intake.mapper(options);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
-    let explained = to.preview.then(|| {
-        let explanation = explain(host, &intake, &mapper, &delivery, &mapped);
-        (explanation, mapped.events.iter().take(preview::EXPLAINED_MAX).cloned().collect::<Vec<Event>>())
-    });
+    let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons = rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     (report.ignored, report.rejected) = (ignored, rejected);
@@ -196,10 +223,20 @@ fn deliver(host: &mut dyn Host, request: &Request, to: &Delivery<'_>, report: &m
     let visit = visit(&intake, handshake.as_ref(), &config)?;
     let destination = destination(&target);
     // A preview ends here, before anything is sent.
-    let status = if let Some((explanation, mapped)) = explained {
+    let status = if to.preview {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
-        let drafts = events_api::draft(&events, destination, &target.routing_key_variable);
-        report.preview = Some(preview::preview(drafts, &events, &mapped, explanation));
+        let draft = |events: &[Event]| events_api::draft(events, destination, &target.routing_key_variable);
+        let (events, copies) = former_keys::without_copies(events);
+        let explain = |(wanted, positions)| {
+            let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
+            let since = host.elapsed();
+            let in_time = || host.elapsed().saturating_sub(since) < EXPLAIN_MAX;
+            let question = Question { map: &map, delivery: &delivery, words: &intake.states(), in_time: &in_time };
+            explain::explain(&question, &events, &positions, wanted)
+        };
+        let explanation = explained.map(explain);
+        let copies = draft(&copies).into_iter().zip(copies).collect();
+        report.preview = Some(preview::preview(draft(&events), &events, copies, explanation));
         report::mapped(StatusCode::OK, &target, report)?
     } else {
         if let Some((url, rule)) = visit {
@@ -280,18 +317,6 @@ fn without_its_body<'a>(
 /// Maps the payload to events.
 fn map(mapper: &Mapper<'_>, delivery: &Authenticated<'_>) -> Mapped {
     mapper.map(delivery).unwrap_or_else(|error| Mapped { rejected: vec![error], ..Mapped::default() })
-}
-
-/// Finds where each field of the events comes from.
-fn explain(
-    host: &dyn Host,
-    intake: &Intake,
-    mapper: &Mapper<'_>,
-    delivery: &Authenticated<'_>,
-    mapped: &Mapped,
-) -> Explanation {
-    let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
-    explain::explain(&map, delivery, &mapped.events, &intake.states(), &|| host.elapsed() < EXPLAIN_MAX)
 }
 
 /// Warns that some events are only outlines.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Target, Unmapped};
+use crate::config::{SettingsError, Target, Unmapped};
 use crate::error::Error;
 use crate::http::{Reply, StatusCode};
 use crate::json;
@@ -51,13 +51,15 @@ pub struct Preview {
     pub events: Vec<Value>,
     /// The parts of the payload that change no event.
     pub unused: Vec<String>,
+    /// The numbers of the events that are not explained although that was asked for, from 0.
+    pub unexplained: Vec<usize>,
     /// Why the explanation is incomplete, if it is.
     pub incomplete: Option<&'static str>,
 }
 
 /// A success: `200`, or the status that the source's senders expect. The body has PagerDuty's own three members, so
 /// that programs that parse PagerDuty's response can parse this one, and the facts beside them.
-pub fn success(status: StatusCode, message: &str, report: &Report) -> Reply {
+pub fn success(status: StatusCode, message: &str, report: &mut Report) -> Reply {
     let mut body = report.reply();
     if let Some(members) = body.as_object_mut() {
         members.insert("status".into(), "success".into());
@@ -84,6 +86,12 @@ impl Report {
         self.stages.push((stage, host.elapsed()));
     }
 
+    /// Adds a warning about variable `settings`, once.
+    pub fn warn(&mut self, problem: Option<SettingsError>) {
+        let warning = problem.map(|problem| problem.to_string());
+        self.warnings.extend(warning.filter(|warning| !self.warnings.contains(warning)));
+    }
+
     /// The result of a delivery, in one sentence.
     pub fn message(&self) -> String {
         let accepted = self.outcomes.iter().filter(|outcome| outcome.verdict() == Verdict::Accepted);
@@ -96,17 +104,21 @@ impl Report {
         }
     }
 
-    /// The facts for the reply. A preview shows the payload to its sender, so these must not be logged.
-    pub fn reply(&self) -> Value {
+    /// The facts for the reply. The report keeps those that the log needs: a preview shows the payload to its sender, so
+    /// it must not be logged, and it is handed over to the reply.
+    pub fn reply(&mut self) -> Value {
         let mut facts = self.to_json();
-        if let (Some(members), Some(preview)) = (facts.as_object_mut(), &self.preview) {
-            let unused = preview.unused.iter().map(|path| Value::from(path.as_str()));
-            for (name, list) in [("events", preview.events.clone()), ("unused", unused.collect())] {
+        if let (Some(members), Some(preview)) = (facts.as_object_mut(), self.preview.take()) {
+            let Preview { events, unused, unexplained, incomplete } = preview;
+            let unused = unused.into_iter().map(Value::from).collect();
+            let unexplained = unexplained.into_iter().map(Value::from).collect();
+            for (name, list) in [("events", events), ("unused", unused), ("unexplained", unexplained)] {
+                let list: Vec<Value> = list;
                 if !list.is_empty() {
                     members.insert(name.into(), list.into());
                 }
             }
-            if let Some(why) = preview.incomplete {
+            if let Some(why) = incomplete {
                 members.insert("explanation_incomplete".into(), why.into());
             }
         }

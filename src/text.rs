@@ -15,19 +15,19 @@ use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 /// units than code points, so a text that fits by this count also fits by the other. A character is never split.
 pub fn truncate(text: &str, max: usize) -> Cow<'_, str> {
     // A text never has more UTF-16 units than bytes of UTF-8, and most texts are far below their limit.
-    if text.len() <= max || text.encode_utf16().count() <= max {
+    if text.len() <= max {
         return Cow::Borrowed(text);
     }
-    let mut units = 0;
-    let mut cut: String = text
-        .chars()
-        .take_while(|c| {
-            units += c.len_utf16();
-            units < max
-        })
-        .collect();
-    cut.push('…');
-    Cow::Owned(cut)
+    let (mut units, mut kept) = (0, 0);
+    for (at, c) in text.char_indices() {
+        units += c.len_utf16();
+        if units > max {
+            return Cow::Owned([text.get(..kept).unwrap_or_default(), "…"].concat());
+        }
+        // The last unit is for the ellipsis.
+        kept = if units < max { at + c.len_utf8() } else { kept };
+    }
+    Cow::Borrowed(text)
 }
 
 /// Whether a character changes a terminal or the order of a text, and shows nothing itself: control characters (C0, DEL,
@@ -45,7 +45,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// ends are trimmed.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || is_hidden(c)) {
+    let (words, rest) = text.split_at_checked(one_line_already(text)).unwrap_or(("", text));
+    line.push_str(words);
+    for word in rest.split(|c: char| c.is_whitespace() || is_hidden(c)) {
         if !word.is_empty() {
             if !line.is_empty() {
                 line.push(' ');
@@ -54,6 +56,21 @@ pub fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// How much of the beginning of a text is words of ASCII with one space between, in bytes. Most texts are nothing else, and
+/// this is fast.
+fn one_line_already(text: &str) -> usize {
+    let (mut end, mut before) = (0, b' ');
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'!'..=b'~' => {}
+            b' ' if before != b' ' => end = at,
+            _ => return end,
+        }
+        before = byte;
+    }
+    if before == b' ' { end } else { text.len() }
 }
 
 /// The lower-case hex SHA-256 of `bytes`: 64 characters.

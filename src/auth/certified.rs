@@ -13,7 +13,7 @@ pub struct Certified {
     pub name: &'static str,
     /// Its description for people: "signature of …".
     pub way: &'static str,
-    /// The variable that lists the accepted names, separated by commas.
+    /// The variable that lists the accepted names, separated by commas or white space.
     pub listed_in: &'static str,
     /// Whether this build can verify it. If not, signatures of this kind are ignored.
     pub built_in: bool,

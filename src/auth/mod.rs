@@ -192,15 +192,15 @@ impl<'a> Authenticated<'a> {
         Authenticated { proven: Some(message), ..self.clone() }
     }
 
-    /// Calls `ask` with a delivery of the same sender that has another body and one header less. This explains a
-    /// mapping by re-running it. Nothing of it is ever sent.
+    /// Calls `ask` with a delivery of the same sender that has another body, and no headers of the names `without` (in
+    /// lower case). This explains a mapping by re-running it. Nothing of it is ever sent.
     pub fn with_altered_body<T>(
         &self,
         body: Vec<u8>,
-        without: Option<&str>,
+        without: &[String],
         ask: impl FnOnce(&Authenticated<'_>) -> T,
     ) -> T {
-        let headers = self.request.headers.without(without.unwrap_or_default());
+        let headers = self.request.headers.without(without);
         let Request { method, path, query, problem, .. } = self.request;
         let (method, problem) = (*method, *problem);
         let request = Request { method, path: path.clone(), query: query.clone(), headers, body: Vec::new(), problem };

@@ -2,7 +2,7 @@
 
 use super::names::{Control, QUERIES};
 use super::target::is_routing_key;
-use super::{ConfigError, Problem, choice, error, get, list};
+use super::{ConfigError, Problem, choice, error, get, list, names};
 use crate::auth::{self, Policy, Query, Scheme, Signature};
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret};
@@ -87,7 +87,7 @@ pub fn check_own_secret(host: &dyn Host, config: &Config) -> Result<(), ConfigEr
     // A store that does not list its variables still has these.
     let mut others = vec![SHARED.to_owned(), format!("{SHARED}_previous"), "api_token".to_owned()];
     others.extend(Control::ALL.map(|control| format!("secret_{}", control.slug())));
-    others.extend(host.variables().unwrap_or_default().into_iter().filter(|name| name.starts_with("secret_")));
+    others.extend(names(host).all().into_iter().filter(|name| name.starts_with("secret_")));
     differs(host, config, &others)
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::access::{SECRET_MIN_BYTES, SHARED};
 use super::pagerduty::ALERTS_END;
 use super::services::DEFAULT_SERVICE;
+use super::settings::SettingsError;
 use super::target::ROUTING_KEY_CHARS;
 
 /// The length of a REST API key. People often paste one here by mistake.
@@ -17,6 +18,8 @@ pub struct ConfigError {
     pub variable: String,
     /// The problem with it. It never contains the value.
     pub problem: Problem,
+    /// The problem with variable `settings`, which could contain a variable that is missing.
+    pub settings: Option<SettingsError>,
 }
 
 /// The problem with a variable.
@@ -70,8 +73,17 @@ pub enum Problem {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "variable `{}` ", self.variable)?;
-        match self.problem {
+        write!(f, "variable `{}` {}", self.variable, self.problem)?;
+        match self.settings {
+            Some(error) => write!(f, "; {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Problem::ApiUrl => f.write_str("must be an https URL (plain http only on loopback)"),
             Problem::Choice(choices) => write!(f, "must be one of {choices}"),
             Problem::DefaultUnlisted => {

@@ -1,31 +1,38 @@
 //! Variables to configuration. Only this module reads variables.
 //!
 //! The default is to reject: a source accepts nothing if its secret is missing, weak or a placeholder, and an invalid
-//! routing key is never sent. Each variable is read once, because a read can be a call to a vault.
+//! routing key is never sent. [`Variables`] adds the members of variable `settings` to the variables of the store, and
+//! reads each variable once.
 
 use crate::runtime::Host;
 
 mod access;
 mod error;
 mod names;
+mod options;
 mod pagerduty;
 mod services;
+mod settings;
 mod target;
+mod variables;
 
 pub use self::access::{Config, SECRET_MIN_BYTES, check_not_shared, check_own_secret, load};
 pub use self::error::{ConfigError, Problem};
-pub use self::names::{Control, SETTINGS, VARIABLES, Variable, is_service};
+pub use self::names::{BRANCHES, CHOICES, Control, VARIABLES, Variable, is_service};
+pub use self::options::{Branches, Grouping, Options, branches};
 pub use self::pagerduty::{api, elsewhere, events};
 pub use self::services::{DEFAULT_SERVICE, check_service, services};
-pub use self::target::{Grouping, Target, Unmapped, key, target};
+pub use self::settings::{Position, SettingsError};
+pub use self::target::{Target, Unmapped, key, target};
+pub use self::variables::{Names, Variables, hidden, names};
 
-/// Reads a variable that contains a list of values, separated by commas.
+/// Reads a variable that contains a list of values, separated by commas or white space.
 ///
 /// # Errors
 /// Returns [`ConfigError`] if the store failed.
 pub fn list(host: &dyn Host, name: &str) -> Result<Vec<String>, ConfigError> {
     let list = get(host, name)?.unwrap_or_default();
-    Ok(list.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect())
+    Ok(items(&list).map(str::to_owned).collect())
 }
 
 /// Reads a user's template, and returns the name of its variable too. This happens before authentication, because the
@@ -41,7 +48,7 @@ pub fn template(host: &dyn Host, name: &str) -> Result<(String, String), ConfigE
     Ok((variable, template))
 }
 
-/// Reads one of [`SETTINGS`].
+/// Reads one of [`CHOICES`], or another variable that accepts one of a few words.
 ///
 /// # Errors
 /// Returns [`ConfigError`] if the value is not one of `choices`, or the store failed.
@@ -55,8 +62,13 @@ pub fn setting(host: &dyn Host, name: &str, choices: &'static str) -> Result<&'s
     word.ok_or_else(|| error(name, Problem::Choice(choices)))
 }
 
+/// The items of a list. Commas or white space separate them.
+fn items(list: &str) -> impl Iterator<Item = &str> {
+    list.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty())
+}
+
 fn error(variable: &str, problem: Problem) -> ConfigError {
-    ConfigError { variable: variable.to_owned(), problem }
+    ConfigError { variable: variable.to_owned(), problem, settings: None }
 }
 
 /// The trimmed value of a variable: a key that was read from a file ends in a newline. A blank value counts as unset.

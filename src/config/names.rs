@@ -3,69 +3,93 @@
 /// The longest service name, in bytes. It becomes part of a variable's name.
 const SERVICE_MAX_BYTES: usize = 64;
 
-/// A variable that every deployment declares in its `spin.toml`.
+/// A variable with a fixed name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
     /// Whether its value is a secret.
     pub secret: bool,
+    /// Whether `spin.toml` declares it. Spin looks up each declared variable for each request, even if it is unset.
+    pub declared: bool,
     /// What it is for, in Markdown: `spin.toml` and the guide's table of variables show it.
     pub description: &'static str,
 }
 
-/// The variables that every deployment needs, in the order of `spin.toml`.
+/// The variables with fixed names, in the order of `spin.toml`. Any of them can be a member of `settings`.
 ///
 /// The relay also reads the sources' own variables, and, if a request's path names them, `secret_<source>` and
 /// `routing_key_<service>`, each with its `_previous`, `require_signature_<source>` and `services_<source>`.
 /// [`Control`] endpoints have secrets too. Tests and the dev server set `events_url` and `api_url`.
 pub const VARIABLES: &[Variable] = &[
     Variable {
-        name: "webhook_secret",
+        name: "settings",
         secret: true,
-        description: "Authenticates senders to every source that has no secret of its own and does not require one. At least 16 characters",
+        declared: true,
+        description: "Further variables: a JSON object of their names and values, or its base64. A variable that is set by itself replaces the member of the same name",
     },
     Variable {
-        name: "webhook_secret_previous",
+        name: "webhook_secret",
         secret: true,
-        description: "The previous `webhook_secret`, still accepted while you update your senders. The log says which of the two matched",
+        declared: true,
+        description: "Authenticates senders to every source that has no secret of its own and does not require one. At least 16 characters",
     },
     Variable {
         name: "routing_key",
         secret: true,
+        declared: true,
         description: "PagerDuty integration key (Events API v2) for `/<source>`",
+    },
+    Variable {
+        name: "webhook_secret_previous",
+        secret: true,
+        declared: false,
+        description: "The previous `webhook_secret`, still accepted while you update your senders. The log says which of the two matched",
     },
     Variable {
         name: "routing_key_previous",
         secret: true,
+        declared: false,
         description: "The previous `routing_key`. Keep it until every alert opened with it is resolved; acknowledge and resolve are sent with both keys",
     },
-    Variable { name: "region", secret: false, description: "PagerDuty service region: `us` (default) or `eu`" },
+    Variable {
+        name: "region",
+        secret: false,
+        declared: false,
+        description: "PagerDuty service region: `us` (default) or `eu`",
+    },
     Variable {
         name: "grouping",
         secret: false,
+        declared: false,
         description: "`alert` (default): one event per alert; `group`: one event per batch. Dedup keys differ between the two, so change it while no alert is open",
     },
     Variable {
         name: "query_token",
         secret: false,
+        declared: false,
         description: "Whether senders may put the secret into `?token=`: `auto` (default), only for sources that list it; `on`, for every source that accepts the secret itself; `off`, for none",
     },
     Variable {
         name: "unmapped",
         secret: false,
+        declared: false,
         description: "What to do with a delivery that cannot be mapped or that PagerDuty rejects as invalid: `page` (default) sends a fallback alert; `reject` only returns an error to the sender",
     },
     Variable {
         name: "api_token",
         secret: true,
+        declared: false,
         description: "PagerDuty REST API key, for `/act` and the service checks of `/check`. Alerts do not need it",
     },
 ];
 
 /// The settings that accept one of a few words, with those words. The first word is the default.
-pub const SETTINGS: &[(&str, &str)] =
+pub const CHOICES: &[(&str, &str)] =
     &[("region", REGIONS), ("grouping", GROUPINGS), ("query_token", QUERIES), ("unmapped", UNMAPPED)];
+
+/// The words for the branches of a source ([`super::Branches`]). The first word is the default.
+pub const BRANCHES: &str = "default, all";
 
 pub(super) const REGIONS: &str = "us, eu";
 pub(super) const GROUPINGS: &str = "alert, group";

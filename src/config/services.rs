@@ -1,7 +1,7 @@
 //! The services that a source may page.
 
 use super::names::is_service;
-use super::{ConfigError, Problem, error, get};
+use super::{ConfigError, Problem, error, get, items};
 use crate::runtime::Host;
 
 /// The word for the service of a path without a service name, in a list of services. In a list, it never means a
@@ -17,8 +17,7 @@ pub const DEFAULT_SERVICE: &str = "default";
 pub fn services(host: &dyn Host, source: &str) -> Result<Option<Vec<String>>, ConfigError> {
     let name = variable(source);
     let Some(list) = get(host, &name)? else { return Ok(None) };
-    let items = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty());
-    let items: Vec<String> = items.map(str::to_owned).collect();
+    let items: Vec<String> = items(&list).map(str::to_owned).collect();
     let valid = !items.is_empty() && items.iter().all(|item| is_service(item));
     if valid { Ok(Some(items)) } else { Err(error(&name, Problem::ServiceList)) }
 }

@@ -2,6 +2,7 @@
 
 use super::error::REST_KEY_CHARS;
 use super::names::{GROUPINGS, UNMAPPED};
+use super::options::Grouping;
 use super::pagerduty::{ALERTS_END, CHANGES_END, events};
 use super::{ConfigError, Problem, choice, error, get, required};
 use crate::http::Url;
@@ -39,15 +40,6 @@ pub enum Unmapped {
     Page,
     /// Only return an error to the sender.
     Reject,
-}
-
-/// How a batch of alerts becomes events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grouping {
-    /// One event per alert.
-    Alert,
-    /// One event for the whole batch, if the vendor sends batches.
-    Group,
 }
 
 /// Reads the destination of events. Call it only for authenticated senders: it reads variables that the path names, and

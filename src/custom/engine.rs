@@ -1,8 +1,6 @@
 //! The engine, minijinja, as templates use it, and what its errors say in our words.
 //!
-//! The engine counts the steps, and three things escape it, all of which a template must do on purpose: it does not count a
-//! list that is added to itself over and over when it copies it, nor a list of long texts that `~` writes, and it does not
-//! see how deep a value nests that a `namespace` wraps in itself again and again. Such a template ends its own requests.
+//! The engine counts the steps. What it does not count by itself, [`hooks`](super::hooks) and [`cost`](super::cost) pay for.
 
 use std::error::Error as _;
 use std::ops::Range;
@@ -10,9 +8,11 @@ use std::sync::Arc;
 
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
-use minijinja_contrib::pycompat::unknown_method_callback;
 
+use super::cost::{self, Work};
 use super::filters;
+use super::hooks::Hooked;
+use super::methods;
 use super::payload::{DEPTH_MAX, Limits, TOO_LONG, defined, to_text, undefined};
 
 /// How deep calls and loops may be inside one another while a template runs. A call of a macro counts as four.
@@ -41,9 +41,10 @@ pub(super) fn environment<'e>(limits: &Arc<Limits>) -> Environment<'e> {
     env.set_debug(true);
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_recursion_limit(RECURSION_MAX);
-    env.set_unknown_method_callback(unknown_method_callback);
+    env.set_unknown_method_callback(methods::call);
     env.remove_global("debug");
     filters::register(&mut env, limits);
+    cost::register(&mut env);
     let limits = limits.clone();
     env.set_formatter(move |out, state, value| format(&limits, out, state, value));
     env
@@ -58,6 +59,7 @@ fn format(limits: &Limits, out: &mut Output<'_>, state: &mut State<'_, '_>, valu
         let items = value.as_object().and_then(|object| object.enumerator_len()).unwrap_or_default();
         state.consume_fuel(u64::try_from(items).unwrap_or(u64::MAX))?;
         if !value.is_undefined() {
+            cost::pay(state, value, Work::Hold)?;
             // Here the engine still knows where an undefined part came from.
             defined(value, DEPTH_MAX)?;
         }
@@ -69,7 +71,12 @@ fn format(limits: &Limits, out: &mut Output<'_>, state: &mut State<'_, '_>, valu
         ValueKind::None if limits.strict() => {
             Err(Error::new(ErrorKind::InvalidOperation, "is none, so alerts could be mixed up"))
         }
-        _ => Ok(out.write_str(&to_text(value)?)?),
+        _ => {
+            if value.as_object().is_some() {
+                cost::pay(state, value, Work::Write)?;
+            }
+            Ok(out.write_str(&to_text(value)?)?)
+        }
     }
 }
 
@@ -93,10 +100,13 @@ pub(super) fn is_spent(error: &Error) -> bool {
     false
 }
 
-/// What an error says, and about which part of the source.
-pub(super) fn explain(error: &Error, source: &str) -> Fault {
+/// What an error says, and about which part of the source. `hooked` is what the engine has of it.
+pub(super) fn explain(error: &Error, source: &str, hooked: &Hooked) -> Fault {
     let whole = 0..source.len();
-    let known = error.range().filter(|part| source.get(part.clone()).is_some_and(|part| !part.is_empty()));
+    let known = error
+        .range()
+        .map(|part| hooked.part(part))
+        .filter(|part| source.get(part.clone()).is_some_and(|part| !part.is_empty()));
     let part = known.map_or(whole, |part| operand(source, part.start)..part.end);
     let detail = error.detail().unwrap_or_default();
     let unknown =
@@ -105,7 +115,8 @@ pub(super) fn explain(error: &Error, source: &str) -> Fault {
     if is_spent(error) {
         return about("the template needs too many steps");
     }
-    if let Some(name) = undefined_name(detail) {
+    // A part with a call in it has no name in the engine.
+    if let Some(name) = undefined_name(detail).filter(|name| !name.starts_with("(...)")) {
         let part = occurrence(source, &part, name).unwrap_or(part.clone());
         return Fault { part, why: format!("`{name}` is undefined"), named: true };
     }

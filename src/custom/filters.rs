@@ -43,15 +43,16 @@
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
-use minijinja::{Environment, Error, ErrorKind, State, Value, filters as jinja};
+use minijinja::{Environment, Error, ErrorKind, State, Value, filters as jinja, functions, tests};
 use minijinja_contrib::filters as contrib;
 use serde_json::Value as Json;
 
-use super::payload::{self, Limits, TEXT_MAX_BYTES, TOO_LONG, to_json, to_text};
+use super::cost::{self, Work};
+use super::payload::{self, Limits, RESERVED, TEXT_MAX_BYTES, TOO_LONG, to_json, to_text};
 use super::{patterns, times};
 use crate::http::url;
 use crate::json::{self, Node};
-use crate::mapping;
+use crate::mapping::{self, MapError};
 use crate::pagerduty::event::Severity;
 use crate::text;
 
@@ -170,7 +171,7 @@ const TESTS: &[&str] = &[
 
 /// Whether there is a filter of this name.
 pub(super) fn knows(name: &str) -> bool {
-    FILTERS.contains(&name)
+    FILTERS.contains(&name) || name.starts_with(RESERVED)
 }
 
 /// Whether there is a test of this name.
@@ -214,6 +215,8 @@ pub(super) fn register(env: &mut Environment<'_>, limits: &Arc<Limits>) {
     for name in ["d", "default"] {
         env.add_filter(name, default);
     }
+    register_tests(env);
+    register_functions(env);
 }
 
 /// Adds a filter that makes an undefined value of an undefined value. The engine would take it as an empty text or list.
@@ -228,8 +231,149 @@ fn guard(env: &mut Environment<'_>, name: &'static str, filter: Value) {
             let items = value.as_object().and_then(|object| object.enumerator_len()).unwrap_or_default();
             state.consume_fuel(u64::try_from(items / 4).unwrap_or(u64::MAX))?;
         }
-        filter.call(state, &args)
+        pay(state, name, &args)?;
+        let made = filter.call(state, &args)?;
+        cost::flat(state, made)
     });
+}
+
+/// The filters that do not look into their lists, or pay for it themselves.
+const FREE: &[&str] = &[
+    "attr",
+    "b64decode",
+    "bool",
+    "count",
+    "date",
+    "first",
+    "host",
+    "json_dumps",
+    "length",
+    "parse_json",
+    "pluralize",
+    "safe",
+    "severity",
+    "sha256",
+    "tojson",
+    "tojson_pretty",
+];
+
+/// The filters that put items into lists, or lists into lists.
+const HOLDING: &[&str] = &[
+    "batch",
+    "chain",
+    "items",
+    "join",
+    "last",
+    "list",
+    "map",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "select",
+    "selectattr",
+    "slice",
+    "sum",
+    "zip",
+];
+
+/// The filters that compare items.
+const COMPARING: &[&str] = &["dictsort", "groupby", "max", "min", "sort", "unique"];
+
+/// Pays for what a filter visits in its arguments.
+fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
+    let [value, others @ ..] = args else { return Ok(()) };
+    others.iter().try_for_each(|arg| cost::pay(state, arg, Work::Write))?;
+    if COMPARING.contains(&name) {
+        let items = value.as_object().and_then(|object| object.enumerator_len()).unwrap_or_default();
+        // As often as a sort compares one item.
+        let times = if matches!(name, "max" | "min") { 1 } else { 1 + items.checked_ilog2().unwrap_or_default() };
+        return (0..times).try_for_each(|_| cost::pay(state, value, Work::Compare));
+    }
+    if name == "sum" {
+        pay_sum(state, value)?;
+    }
+    if HOLDING.contains(&name) {
+        return if name == "list" || name == "join" { Ok(()) } else { cost::pay(state, value, Work::Hold) };
+    }
+    if value.as_object().is_some() && !FREE.contains(&name) {
+        cost::pay(state, value, Work::Write)?;
+    }
+    let Some(text) = value.as_str() else { return Ok(()) };
+    let steps = |work: usize| state.consume_fuel(u64::try_from(work / 64).unwrap_or(u64::MAX));
+    match (name, others) {
+        // Every character is looked for in the characters.
+        ("trim", [chars, ..]) => steps(text.len().saturating_mul(chars.as_str().map_or(0, str::len))),
+        ("indent", _) => {
+            let width = others.iter().find_map(|arg| {
+                arg.as_usize().or_else(|| arg.get_attr("width").ok().and_then(|width| width.as_usize()))
+            });
+            let width = width.unwrap_or(4);
+            if width > TEXT_MAX_BYTES {
+                return fail(TOO_LONG);
+            }
+            steps(text.lines().count().saturating_add(1).saturating_mul(width))
+        }
+        ("parse_json", _) => steps(text.len().saturating_mul(16)),
+        _ => Ok(()),
+    }
+}
+
+/// Pays for a sum of texts, which the engine copies at every addition, or of lists, which it copies at some.
+fn pay_sum(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let (mut items, mut bytes, mut slots) = (0_usize, 0_usize, 0_usize);
+    for item in value.try_iter().into_iter().flatten() {
+        items += 1;
+        match item.as_str() {
+            Some(text) => bytes = bytes.saturating_add(text.len()),
+            None => slots = slots.saturating_add(item.as_object().and_then(|list| list.enumerator_len()).unwrap_or(0)),
+        }
+    }
+    let copied = bytes.saturating_mul(items).saturating_add(slots.saturating_mul(items + 32));
+    state.consume_fuel(u64::try_from(copied / 64).unwrap_or(u64::MAX))
+}
+
+/// Adds the engine's tests and functions again, which pay first.
+fn register_tests(env: &mut Environment<'_>) {
+    macro_rules! tests {
+        ($($name:literal => $test:expr),* $(,)?) => { [$(($name, Value::from_function($test))),*] };
+    }
+    let paying = tests![
+        "endingwith" => tests::is_endingwith, "eq" => tests::is_eq, "equalto" => tests::is_eq, "==" => tests::is_eq,
+        "ge" => tests::is_ge, ">=" => tests::is_ge, "greaterthan" => tests::is_gt, "gt" => tests::is_gt, ">" => tests::is_gt,
+        "in" => tests::is_in, "le" => tests::is_le, "<=" => tests::is_le, "lessthan" => tests::is_lt, "lt" => tests::is_lt,
+        "<" => tests::is_lt, "lower" => tests::is_lower, "ne" => tests::is_ne, "!=" => tests::is_ne,
+        "sameas" => tests::is_sameas, "startingwith" => tests::is_startingwith, "upper" => tests::is_upper,
+    ];
+    for (name, test) in paying {
+        let writes = matches!(name, "endingwith" | "startingwith" | "lower" | "upper");
+        env.add_test(name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+            let args = cost::arguments(state, args, if writes { Work::Write } else { Work::Compare })?;
+            test.call(state, &args).map(|passed| passed.is_true())
+        });
+    }
+}
+
+/// How large the numbers of a range are at most.
+const RANGE_MAX: u64 = 1_000_000_000;
+
+fn register_functions(env: &mut Environment<'_>) {
+    let functions = [
+        ("dict", Value::from_function(functions::dict)),
+        ("namespace", Value::from_function(functions::namespace)),
+        ("range", Value::from_function(functions::range)),
+    ];
+    for (name, function) in functions {
+        env.add_function(name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+            let args = cost::arguments(state, args, Work::Compare)?;
+            if name == "range" && args.iter().any(|arg| arg.as_i64().is_none_or(|n| n.unsigned_abs() > RANGE_MAX)) {
+                return fail("range has too many elements");
+            }
+            for arg in &args {
+                cost::made(state, arg)?;
+            }
+            function.call(state, &args)
+        });
+    }
 }
 
 fn fail<T>(why: &'static str) -> Result<T, Error> {
@@ -238,6 +382,7 @@ fn fail<T>(why: &'static str) -> Result<T, Error> {
 
 /// A value as JSON, paid for by its size.
 fn as_json(state: &State<'_, '_>, value: &Value) -> Result<Json, Error> {
+    cost::pay(state, value, Work::Write)?;
     let all = 16 * TEXT_MAX_BYTES;
     let mut room = all;
     let json = to_json(value, &mut room);
@@ -312,7 +457,8 @@ fn written(state: &State<'_, '_>, value: &Value, indent: Option<usize>) -> Resul
 
 fn parse_json(text: &str, limits: &Arc<Limits>) -> Result<Value, Error> {
     match mapping::parse(text.as_bytes()) {
-        Ok(root) => Ok(payload::value(root, limits.clone())),
+        Ok(root) => Ok(payload::value(root, limits)),
+        Err(MapError::TooManyValues) => fail("has more than 50000 values"),
         Err(_) => fail("is not json"),
     }
 }
@@ -347,6 +493,9 @@ fn join(
             };
         }
         whole.push_str(if index > 0 { &between } else { "" });
+        if item.as_object().is_some() {
+            cost::pay(state, &item, Work::Write)?;
+        }
         whole.push_str(&to_text(&item)?);
         if whole.len() > TEXT_MAX_BYTES {
             return fail(TOO_LONG);

@@ -1,6 +1,7 @@
 //! A template at work: one delivery to its events.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering as Memory;
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
@@ -8,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Template;
 use super::engine::{self, Fault, KEPT, TEXT, VALUE};
+use super::hooks::{self, Hooked};
 use super::payload::{self, Bounded, Limits, Names, TEXT_MAX_BYTES, TOO_LONG, to_json};
 use super::position::Step;
 use super::syntax::{self, Shape};
@@ -27,6 +29,9 @@ const ITEMS_MAX: usize = 1000;
 /// is a step, and so are 64 bytes that it makes.
 const STEPS: u64 = 500_000;
 const STEPS_PER_BYTE: u64 = 2;
+
+/// How many bytes of a value that become part of an event cost a step.
+const BYTES_PER_STEP: usize = 64;
 
 /// How many of them one text may take. This bounds what is in memory at a time.
 const TEXT_STEPS: u64 = 50_000;
@@ -70,6 +75,8 @@ pub(super) struct Text<'e> {
     path: Vec<Step<'e>>,
     /// How many bytes were put before the source, to make a template of an expression.
     shift: usize,
+    /// What the engine has of the source.
+    hooked: Hooked,
     /// Whether a part that is not there is an error wherever it is used.
     strict: bool,
 }
@@ -101,7 +108,7 @@ impl<'e> Mapping<'e> {
         }
         // First by itself: what closes the braces that are put around it is no expression.
         if let Err(error) = self.env.compile_expression(source) {
-            return Err(self.template.fail(path, source, engine::explain(&error, source)));
+            return Err(self.template.fail(path, source, engine::explain(&error, source, &Hooked::default())));
         }
         self.add(VALUE, source, path, strict, Some(["{{ ", source, " }}"].concat()))
     }
@@ -116,15 +123,34 @@ impl<'e> Mapping<'e> {
     ) -> Result<Text<'e>, MapError> {
         let name = format!("{mark}{}", self.env.templates().count());
         let shift = if braced.is_some() { "{{ ".len() } else { 0 };
-        let text = Text { name, source, path: path.to_vec(), shift, strict };
-        let added = match braced {
-            Some(braced) => self.env.add_template_owned(text.name.clone(), braced),
-            None => self.env.add_template_owned(text.name.clone(), source),
+        let whole = braced.as_deref().unwrap_or(source);
+        let fail = |fault: syntax::Fault| {
+            let own = |at: usize| at.saturating_sub(shift).min(source.len());
+            let part = own(fault.part.start)..own(fault.part.end);
+            self.template.fail(path, source, Fault { part, why: fault.why, named: true })
         };
-        match added {
-            Ok(()) => Ok(text),
-            Err(error) => Err(self.template.fail(path, source, engine::explain(&error, source))),
+        let mut hooked = hooks::template(whole).map_err(fail)?;
+        // With the brackets that were put in.
+        syntax::template(&hooked.text)
+            .map_err(|fault| fail(syntax::Fault { part: hooked.part(fault.part), ..fault }))?;
+        let text = std::mem::take(&mut hooked.text);
+        if let Err(error) = self.env.add_template_owned(name.clone(), text) {
+            // Of the source as it is, so that the error is about that.
+            let plain = self.env.add_template_owned(name, whole.to_owned()).err();
+            let fault = plain.map_or_else(
+                || engine::explain(&error, whole, &hooked),
+                |plain| engine::explain(&plain, whole, &Hooked::default()),
+            );
+            let own = |at: usize| at.saturating_sub(shift).min(source.len());
+            let part = own(fault.part.start)..own(fault.part.end);
+            return Err(self.template.fail(path, source, Fault { part, ..fault }));
         }
+        Ok(Text { name, source, path: path.to_vec(), shift, hooked, strict })
+    }
+
+    /// How many steps the deliveries took that this mapped.
+    pub fn steps(&self) -> u64 {
+        self.limits.taken.load(Memory::Relaxed)
     }
 
     /// Maps a delivery to events whose dedup keys begin with `slug`.
@@ -151,8 +177,8 @@ impl<'e> Mapping<'e> {
         let mut run = Run {
             mapping: self,
             env: self.env.clone(),
-            payload: payload::value(payload, self.limits.clone()),
-            headers: payload::value(headers.into(), self.limits.clone()),
+            payload: payload::value(payload, &self.limits),
+            headers: payload::value(headers.into(), &self.limits),
             item: None,
             steps: STEPS.saturating_add(bytes.saturating_mul(STEPS_PER_BYTE)),
             text_steps: TEXT_STEPS.saturating_add(bytes / TEXT_BYTES_PER_STEP),
@@ -182,7 +208,8 @@ impl<'e> Mapping<'e> {
             let item = item.map_err(|error| run.explain(each, &error))?;
             let path = ["each[", &index.to_string(), "]"].concat();
             run.item = Some((item, index));
-            match run.event(slug) {
+            let made = if run.room == 0 { Err(run.too_much()) } else { run.event(slug) };
+            match made {
                 Ok(Some(event)) => mapped.events.push(budget.fit(event)),
                 Ok(None) => mapped = mapped.ignore(&path, IGNORED),
                 Err(error) => {
@@ -215,7 +242,7 @@ struct Run<'r, 'e> {
 impl<'e> Run<'_, 'e> {
     /// One event, or `None` if the template ignores the item.
     fn event(&mut self, slug: &str) -> Result<Option<Event>, MapError> {
-        let Mapping { template, event, ignore, .. } = self.mapping;
+        let Mapping { event, ignore, .. } = self.mapping;
         if let Some(ignore) = ignore
             && self.evaluate(ignore)?.is_true()
         {
@@ -237,8 +264,7 @@ impl<'e> Run<'_, 'e> {
         }
         let made = Value::Object(made);
         if self.room == 0 {
-            let problem = ["variable `", &template.variable, "` makes more than 8 mib of one delivery"].concat();
-            return Err(MapError::Template { problem });
+            return Err(self.too_much());
         }
         let event = Node::root(&made);
         let action = parse::action(event, true)?;
@@ -280,7 +306,9 @@ impl<'e> Run<'_, 'e> {
             }
             Part::Text(text) => {
                 let value = self.evaluate(text)?;
+                let room = self.room;
                 let value = to_json(&value, &mut self.room);
+                self.take(u64::try_from((room - self.room) / BYTES_PER_STEP).unwrap_or(u64::MAX));
                 match value {
                     Ok(value) => return Ok(Some(value).filter(|value| !value.is_null())),
                     // The event says so.
@@ -296,21 +324,28 @@ impl<'e> Run<'_, 'e> {
         let granted = self.steps.min(self.text_steps);
         match self.render(text, granted) {
             Ok((value, used)) => {
-                self.steps = self.steps.saturating_sub(used);
+                self.take(used);
                 let long = value.as_str().is_some_and(|text| text.len() > TEXT_MAX_BYTES);
                 if long || self.mapping.limits.exceeded() { Err(self.fail(text, TOO_LONG)) } else { Ok(value) }
             }
             Err(error) => {
-                self.steps = self.steps.saturating_sub(self.used(text, &error, granted));
+                let used = self.used(text, &error, granted);
+                self.take(used);
                 Err(self.explain(text, &error))
             }
         }
     }
 
+    /// Takes steps from those that are left.
+    fn take(&mut self, steps: u64) {
+        self.steps = self.steps.saturating_sub(steps);
+        self.mapping.limits.taken.fetch_add(steps, Memory::Relaxed);
+    }
+
     /// Runs the engine, with so many steps. Gives the value and how many steps it took.
     fn render(&mut self, text: &Text<'e>, granted: u64) -> Result<(minijinja::Value, u64), minijinja::Error> {
         let behavior = if text.strict { UndefinedBehavior::Strict } else { UndefinedBehavior::Chainable };
-        self.mapping.limits.reset(text.strict);
+        self.mapping.limits.reset(text.strict, granted);
         self.env.set_undefined_behavior(behavior);
         self.env.set_fuel(Some(granted));
         let names = Names { payload: self.payload.clone(), headers: self.headers.clone(), item: self.item.clone() };
@@ -318,7 +353,7 @@ impl<'e> Run<'_, 'e> {
         let template = self.env.get_template(&text.name)?;
         let rendered = template.render_captured_to(minijinja::Value::from_object(names), &mut out)?;
         let state = rendered.state();
-        let used = state.fuel_levels().map_or(granted, |(used, _)| used);
+        let used = state.fuel_levels().map_or(granted, |(used, _)| used).saturating_add(self.mapping.limits.spent());
         let value = match text.name.starts_with(VALUE) {
             true => state.get_temp(KEPT).unwrap_or_default(),
             false => minijinja::Value::from(String::from_utf8(out.text).unwrap_or_default()),
@@ -340,6 +375,11 @@ impl<'e> Run<'_, 'e> {
         granted
     }
 
+    fn too_much(&self) -> MapError {
+        let variable = &self.mapping.template.variable;
+        MapError::Template { problem: ["variable `", variable, "` makes more than 8 mib of one delivery"].concat() }
+    }
+
     fn fail(&self, text: &Text<'_>, why: &str) -> MapError {
         let fault = Fault { part: 0..text.source.len(), why: why.to_owned(), named: false };
         self.mapping.template.fail(&text.path, text.source, fault)
@@ -347,7 +387,7 @@ impl<'e> Run<'_, 'e> {
 
     fn explain(&self, text: &Text<'_>, error: &minijinja::Error) -> MapError {
         let braced = ["{{ ", text.source, " }}"].concat();
-        let mut fault = engine::explain(error, if text.shift == 0 { text.source } else { &braced });
+        let mut fault = engine::explain(error, if text.shift == 0 { text.source } else { &braced }, &text.hooked);
         let own = |at: usize| at.saturating_sub(text.shift).min(text.source.len());
         fault.part = own(fault.part.start)..own(fault.part.end);
         self.mapping.template.fail(&text.path, text.source, fault)

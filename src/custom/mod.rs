@@ -47,9 +47,12 @@ use crate::mapping::MapError;
 use crate::text;
 
 pub mod auth;
+mod cost;
 mod engine;
 pub mod filters;
+mod hooks;
 mod mapping;
+mod methods;
 mod patterns;
 mod payload;
 mod position;

@@ -1,11 +1,11 @@
-//! A payload as the engine sees it. Nothing of it is copied but the texts that a template asks for, and each of these once.
+//! A payload as the engine sees it. Its tree is taken apart and put together once; nothing of it is copied after that but
+//! what a template writes.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering as Memory};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering as Memory};
 
 use minijinja::value::{DynObject, Enumerator, Object, ObjectExt as _, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind};
@@ -19,8 +19,14 @@ pub(super) const TEXT_MAX_BYTES: usize = 64 * 1024;
 /// The error for a longer text.
 pub(super) const TOO_LONG: &str = "makes more than 64 kib of text";
 
+/// How names begin that only the relay uses in a template, see [`hooks`](super::hooks).
+pub(super) const RESERVED: &str = "__relay_";
+
 /// How deep a value may nest that becomes part of an event.
 pub(super) const DEPTH_MAX: usize = 64;
+
+/// How many bytes of a member's name cost a step when it is looked up.
+const LONG_BYTES: usize = 256;
 
 /// What the evaluation of one text shares with the values that it works on.
 #[derive(Debug, Default)]
@@ -29,12 +35,35 @@ pub(super) struct Limits {
     pub(super) strict: AtomicBool,
     /// How many bytes of lists and objects were written as text.
     pub(super) written: AtomicUsize,
+    /// How many more steps may be taken where the engine does not count them.
+    uncounted: AtomicUsize,
+    /// How many of them were taken.
+    spent: AtomicUsize,
+    /// How many steps all texts took, of both kinds.
+    pub(super) taken: AtomicU64,
 }
 
 impl Limits {
-    pub(super) fn reset(&self, strict: bool) {
+    /// Begins a text that may take so many steps.
+    pub(super) fn reset(&self, strict: bool, steps: u64) {
         self.strict.store(strict, Memory::Relaxed);
         self.written.store(0, Memory::Relaxed);
+        self.uncounted.store(usize::try_from(steps).unwrap_or(usize::MAX), Memory::Relaxed);
+        self.spent.store(0, Memory::Relaxed);
+    }
+
+    /// Takes steps that the engine does not count. Returns whether there were enough.
+    fn spend(&self, steps: usize) -> bool {
+        if steps == 0 {
+            return true;
+        }
+        let spent = self.spent.fetch_add(steps, Memory::Relaxed).saturating_add(steps);
+        spent < self.uncounted.load(Memory::Relaxed)
+    }
+
+    /// How many steps were taken that the engine did not count.
+    pub(super) fn spent(&self) -> u64 {
+        u64::try_from(self.spent.load(Memory::Relaxed)).unwrap_or(u64::MAX)
     }
 
     pub(super) fn strict(&self) -> bool {
@@ -47,26 +76,26 @@ impl Limits {
     }
 }
 
-/// A whole JSON document.
-#[derive(Debug)]
-struct Document {
-    root: Value,
-    limits: Arc<Limits>,
-    /// The texts that were asked for, by their address. The document does not change.
-    texts: Mutex<BTreeMap<usize, minijinja::Value>>,
-}
-
-#[derive(Clone)]
-enum Step {
-    Index(usize),
-    Name(Arc<str>),
-}
-
-/// A list or an object in a document.
-#[derive(Clone)]
+/// A list or an object of a JSON document. What it weighs and how its texts look to the engine is worked out once, so that
+/// a template that uses it again does no work that grows with it.
 pub(super) struct Json {
-    document: Arc<Document>,
-    path: Vec<Step>,
+    content: Content,
+    /// As [`weight`] of the value that it was made of.
+    weight: usize,
+    limits: Arc<Limits>,
+}
+
+enum Content {
+    List(Vec<Item>),
+    /// In the order of the names.
+    Object(Vec<(minijinja::Value, Item)>),
+}
+
+enum Item {
+    /// A text, a flag or `null`.
+    Plain(minijinja::Value),
+    Number(serde_json::Number),
+    Container(Arc<Json>),
 }
 
 impl fmt::Debug for Json {
@@ -76,94 +105,163 @@ impl fmt::Debug for Json {
 }
 
 /// A JSON document as a value of the engine.
-pub(super) fn value(root: Value, limits: Arc<Limits>) -> minijinja::Value {
-    let document = Arc::new(Document { root, limits, texts: Mutex::default() });
-    let json = Json { document: document.clone(), path: Vec::new() };
-    match &document.root {
-        Value::Array(_) | Value::Object(_) => minijinja::Value::from_object(json),
-        scalar => json.child(scalar, || Step::Index(0)),
-    }
+pub(super) fn value(root: Value, limits: &Arc<Limits>) -> minijinja::Value {
+    Item::new(root, limits).value()
 }
 
-impl Json {
-    /// What it stands for in the document.
-    fn node(&self) -> &Value {
-        self.path.iter().fold(&self.document.root, |node, step| {
-            let next = match step {
-                Step::Index(index) => node.get(index),
-                Step::Name(name) => node.get(&**name),
+impl Item {
+    fn new(value: Value, limits: &Arc<Limits>) -> Item {
+        let container = |content: Content| {
+            let items: usize = match &content {
+                Content::List(items) => items.iter().map(Item::weight).sum(),
+                Content::Object(members) => {
+                    members.iter().map(|(name, item)| name.as_str().map_or(0, str::len) + item.weight()).sum()
+                }
             };
-            next.unwrap_or(&Value::Null)
-        })
+            Item::Container(Arc::new(Json { content, weight: 8 + items, limits: limits.clone() }))
+        };
+        match value {
+            Value::Null => Item::Plain(minijinja::Value::from(())),
+            Value::Bool(flag) => Item::Plain(minijinja::Value::from(flag)),
+            Value::Number(number) => Item::Number(number),
+            Value::String(text) => Item::Plain(minijinja::Value::from(text)),
+            Value::Array(items) => {
+                container(Content::List(items.into_iter().map(|item| Item::new(item, limits)).collect()))
+            }
+            Value::Object(members) => container(Content::Object(
+                members
+                    .into_iter()
+                    .map(|(name, item)| (minijinja::Value::from(name), Item::new(item, limits)))
+                    .collect(),
+            )),
+        }
     }
 
-    fn child(&self, node: &Value, step: impl FnOnce() -> Step) -> minijinja::Value {
-        match node {
-            Value::Null => minijinja::Value::from(()),
-            Value::Bool(flag) => minijinja::Value::from(*flag),
-            Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+    /// Roughly the bytes in memory.
+    fn weight(&self) -> usize {
+        match self {
+            Item::Plain(value) => 8 + value.as_str().map_or(0, str::len),
+            Item::Number(_) => 8,
+            Item::Container(json) => json.weight,
+        }
+    }
+
+    fn value(&self) -> minijinja::Value {
+        match self {
+            Item::Plain(value) => value.clone(),
+            Item::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
                 (Some(number), ..) => minijinja::Value::from(number),
                 (_, Some(number), _) => minijinja::Value::from(number),
                 (.., number) => minijinja::Value::from(number.unwrap_or_default()),
             },
-            Value::String(text) => {
-                let mut texts = self.document.texts.lock().unwrap_or_else(PoisonError::into_inner);
-                texts.entry(text.as_ptr().addr()).or_insert_with(|| minijinja::Value::from(text.as_str())).clone()
-            }
-            Value::Array(_) | Value::Object(_) => {
-                let mut path = self.path.clone();
-                path.push(step());
-                minijinja::Value::from_object(Json { document: self.document.clone(), path })
+            Item::Container(json) => minijinja::Value::from_dyn_object(json.clone()),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Item::Plain(value) => match value.as_str() {
+                Some(text) => text.into(),
+                None if value.is_none() => Value::Null,
+                None => value.is_true().into(),
+            },
+            Item::Number(number) => Value::Number(number.clone()),
+            Item::Container(json) => json.json(),
+        }
+    }
+}
+
+impl PartialEq for Item {
+    fn eq(&self, other: &Item) -> bool {
+        match (self, other) {
+            (Item::Plain(value), Item::Plain(other)) => value == other,
+            (Item::Number(number), Item::Number(other)) => number == other,
+            (Item::Container(json), Item::Container(other)) => json.equals(other),
+            _ => false,
+        }
+    }
+}
+
+impl Json {
+    /// Roughly its bytes in memory.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// A copy as JSON.
+    fn json(&self) -> Value {
+        match &self.content {
+            Content::List(items) => items.iter().map(Item::json).collect(),
+            Content::Object(members) => {
+                let named = |(name, item): &(minijinja::Value, Item)| {
+                    (name.as_str().unwrap_or_default().to_owned(), item.json())
+                };
+                Value::Object(members.iter().map(named).collect())
             }
         }
+    }
+
+    fn equals(&self, other: &Json) -> bool {
+        self.weight == other.weight
+            && match (&self.content, &other.content) {
+                (Content::List(items), Content::List(others)) => items == others,
+                (Content::Object(members), Content::Object(others)) => members == others,
+                _ => false,
+            }
     }
 }
 
 impl Object for Json {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        if self.node().is_array() { ObjectRepr::Seq } else { ObjectRepr::Map }
+        if matches!(self.content, Content::List(_)) { ObjectRepr::Seq } else { ObjectRepr::Map }
     }
 
     fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
-        match self.node() {
-            Value::Array(items) => {
-                let index = key.as_usize()?;
-                Some(self.child(items.get(index)?, || Step::Index(index)))
-            }
-            _ => self.get_value_by_str(key.as_str()?),
+        match &self.content {
+            Content::List(items) => Some(items.get(key.as_usize()?)?.value()),
+            Content::Object(_) => self.get_value_by_str(key.as_str()?),
         }
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<minijinja::Value> {
-        Some(self.child(self.node().get(key)?, || Step::Name(key.into())))
+        let Content::Object(members) = &self.content else { return None };
+        // A long name costs its comparisons.
+        if !self.limits.spend(key.len() / LONG_BYTES) {
+            return Some(minijinja::Value::from(Error::from(ErrorKind::OutOfFuel)));
+        }
+        let place = members.binary_search_by(|(name, _)| name.as_str().unwrap_or_default().cmp(key)).ok()?;
+        members.get(place).map(|(_, item)| item.value())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        match self.node() {
-            Value::Array(items) => Enumerator::Seq(items.len()),
-            _ => self.mapped_key_value_enumerator(|this| {
-                let members = this.node().as_object().into_iter().flatten();
-                Box::new(members.map(|(name, member)| {
-                    (minijinja::Value::from(name.as_str()), this.child(member, || Step::Name(name.as_str().into())))
-                }))
+        match &self.content {
+            Content::List(items) => Enumerator::Seq(items.len()),
+            Content::Object(_) => self.mapped_key_value_enumerator(|this| {
+                let members = match &this.content {
+                    Content::Object(members) => members.as_slice(),
+                    Content::List(_) => &[],
+                };
+                Box::new(members.iter().map(|(name, item)| (name.clone(), item.value())))
             }),
         }
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.node().as_array().map_or_else(|| self.node().as_object().map_or(0, Map::len), Vec::len))
+        Some(match &self.content {
+            Content::List(items) => items.len(),
+            Content::Object(members) => members.len(),
+        })
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        (self.node() == other.downcast_ref::<Json>()?.node()).then_some(Ordering::Equal)
+        self.equals(other.downcast_ref::<Json>()?).then_some(Ordering::Equal)
     }
 
     /// As JSON. What one expression writes in excess of its bound is left out, and the expression is rejected afterwards.
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.document.limits.exceeded() {
-            let text = bounded(self.node());
-            let written = text.as_ref().map_or(TEXT_MAX_BYTES + 1, String::len);
-            self.document.limits.written.fetch_add(written, Memory::Relaxed);
+        if !self.limits.exceeded() {
+            let text = written(self);
+            self.limits.written.fetch_add(text.as_ref().map_or(TEXT_MAX_BYTES + 1, String::len), Memory::Relaxed);
             f.write_str(&text.unwrap_or_default())?;
         }
         Ok(())
@@ -186,6 +284,7 @@ impl Object for Names {
 
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<minijinja::Value> {
         match (name, &self.item) {
+            _ if name.starts_with(RESERVED) => None,
             ("payload", _) => Some(self.payload.clone()),
             ("headers", _) => Some(self.headers.clone()),
             ("item", Some((item, _))) => Some(item.clone()),
@@ -225,6 +324,11 @@ fn weight(value: &Value) -> usize {
             members.iter().fold(8, |sum, (name, member)| sum.saturating_add(name.len() + weight(member)))
         }
     }
+}
+
+/// As [`bounded`], of a part of the payload.
+fn written(json: &Json) -> Option<String> {
+    if json.weight > 8 * TEXT_MAX_BYTES { None } else { bounded(&json.json()) }
 }
 
 /// A value as JSON text, unless that is too long.
@@ -277,8 +381,8 @@ fn convert(value: &minijinja::Value, room: &mut usize, depth: usize) -> Result<V
         }
     };
     if let Some(json) = value.downcast_object_ref::<Json>() {
-        take(weight(json.node()))?;
-        return Ok(json.node().clone());
+        take(json.weight)?;
+        return Ok(json.json());
     }
     if let Some(text) = value.as_str() {
         take(8 + text.len())?;
@@ -330,8 +434,12 @@ pub(super) fn to_text(value: &minijinja::Value) -> Result<String, Error> {
         ValueKind::Undefined => Err(undefined(value)),
         ValueKind::None => Ok(String::new()),
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
+            let too_long = || Error::new(ErrorKind::InvalidOperation, TOO_LONG);
+            if let Some(json) = value.downcast_object_ref::<Json>() {
+                return written(json).ok_or_else(too_long);
+            }
             let json = to_json(value, &mut { 16 * TEXT_MAX_BYTES })?;
-            bounded(&json).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, TOO_LONG))
+            bounded(&json).ok_or_else(too_long)
         }
         ValueKind::Plain | ValueKind::Invalid => Err(Error::new(ErrorKind::InvalidOperation, "is not data")),
         _ => {

@@ -105,31 +105,31 @@ pub(super) fn expression(source: &str) -> Result<(), Fault> {
     Scan::new(source, 0, 0).run(None)
 }
 
-fn fault<T>(part: Range<usize>, why: String) -> Result<T, Fault> {
+pub(super) fn fault<T>(part: Range<usize>, why: String) -> Result<T, Fault> {
     Err(Fault { part, why })
 }
 
 /// Where the next `{{`, `{%` or `{#` begins.
-fn next_tag(source: &str, from: usize) -> Option<usize> {
+pub(super) fn next_tag(source: &str, from: usize) -> Option<usize> {
     let bytes = source.as_bytes();
     (from..bytes.len())
         .find(|at| bytes.get(*at) == Some(&b'{') && matches!(bytes.get(at + 1), Some(b'{' | b'%' | b'#')))
 }
 
 /// How long the mark for white space and the white space at the beginning of a tag are.
-fn leading(inside: &str) -> usize {
+pub(super) fn leading(inside: &str) -> usize {
     let rest = inside.strip_prefix(['-', '+']).unwrap_or(inside);
     inside.len() - rest.trim_ascii_start().len()
 }
 
-fn word_at(source: &str, at: usize) -> &str {
+pub(super) fn word_at(source: &str, at: usize) -> &str {
     let rest = source.get(at..).unwrap_or_default();
     let end = rest.bytes().position(|byte| !byte.is_ascii_alphanumeric() && byte != b'_').unwrap_or(rest.len());
     rest.get(..end).unwrap_or_default()
 }
 
 /// Where the text after `{% endraw %}` begins. Between the two tags nothing is parsed.
-fn end_of_raw(source: &str, mut at: usize) -> usize {
+pub(super) fn end_of_raw(source: &str, mut at: usize) -> usize {
     while let Some(found) = source.get(at..).and_then(|rest| rest.find("{%")) {
         let inside = at + found + 2;
         let start = inside + leading(source.get(inside..).unwrap_or_default());

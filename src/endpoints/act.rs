@@ -207,7 +207,8 @@ fn alone(host: &dyn Host, variable: &str, rest: &Rest) -> bool {
         Err(_) => false,
     };
     let other = |name: &&String| name.starts_with("routing_key") && !name.ends_with("_previous") && *name != variable;
-    host.variables().is_ok_and(|names| names.iter().filter(other).all(same))
+    let names = config::names(host);
+    names.are_complete() && names.all().iter().filter(other).all(same)
 }
 
 /// The facts about an incident, for the reply.

@@ -23,10 +23,10 @@ impl Headers {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The same headers, except those with this name (in lower case).
+    /// The same headers, except those with these names (in lower case).
     #[must_use]
-    pub fn without(&self, name: &str) -> Headers {
-        Headers(self.0.iter().filter(|(given, _)| given != name).cloned().collect())
+    pub fn without(&self, names: &[String]) -> Headers {
+        Headers(self.0.iter().filter(|(given, _)| !names.contains(given)).cloned().collect())
     }
 
     /// All values of a header (its name in lower case), in the order of arrival.

@@ -5,18 +5,21 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::route::By;
+#[cfg(feature = "templates")]
+use crate::auth::SHARED_SECRET;
 use crate::auth::{Authenticated, Hmac, Scheme};
+use crate::config;
 #[cfg(not(feature = "templates"))]
 use crate::config::Problem;
-use crate::config::{ConfigError, Grouping};
+use crate::config::{Branches, ConfigError, Grouping, Options};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::StatusCode;
 use crate::mapping::{MapError, Mapped};
 use crate::runtime::Host;
-use crate::sources::{Source, Visit};
 #[cfg(feature = "templates")]
-use crate::{auth::SHARED_SECRET, config, sources};
+use crate::sources;
+use crate::sources::{Source, Visit};
 
 /// The part of a sender's timeout that is reserved for the reply: this long, or a quarter of a short timeout.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -64,7 +67,7 @@ impl Intake {
             By::Custom(_) => {
                 // The router never gets here without cargo feature `templates`.
                 let _ = host;
-                Err(ConfigError { variable: "custom_<name>".to_owned(), problem: Problem::Unset })
+                Err(ConfigError { variable: "custom_<name>".to_owned(), problem: Problem::Unset, settings: None })
             }
             By::Source(source) => Ok(Intake::Source(source)),
         }
@@ -161,15 +164,25 @@ impl Intake {
         }
     }
 
+    /// Reads the user's choices about mapping. `grouping` is the choice for all sources.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] if a variable of the source is invalid, or the store failed.
+    pub fn options(&self, host: &dyn Host, grouping: Grouping) -> Result<Options, ConfigError> {
+        let choice = self.source().and_then(|source| source.branches.as_ref());
+        let branches = choice.map_or(Ok(Branches::Default), |choice| config::branches(host, choice.variable))?;
+        Ok(Options { grouping, branches })
+    }
+
     /// The mapper for its deliveries. Call it only for authenticated senders: it parses the template's expressions.
-    pub fn mapper(&self, grouping: Grouping) -> Mapper<'_> {
+    pub fn mapper(&self, options: Options) -> Mapper<'_> {
         match self {
             #[cfg(feature = "templates")]
             Intake::Custom(custom) => {
                 let mapping = custom.template.as_ref().map_err(MapError::clone).and_then(Template::mapping);
                 Mapper::Custom { variable: &custom.variable, mapping }
             }
-            Intake::Source(source) => Mapper::Source { source, grouped: grouping == Grouping::Group },
+            Intake::Source(source) => Mapper::Source { source, options },
         }
     }
 
@@ -200,8 +213,8 @@ pub enum Mapper<'a> {
     Source {
         /// The source.
         source: &'a Source,
-        /// Whether to make one event per batch, if the vendor sends batches.
-        grouped: bool,
+        /// The user's choices.
+        options: Options,
     },
 }
 
@@ -217,7 +230,7 @@ impl Mapper<'_> {
                 Ok(mapping) => mapping.map(variable, delivery),
                 Err(error) => Err(error.clone()),
             },
-            Mapper::Source { source, grouped } => source.map_for(*grouped)(delivery),
+            Mapper::Source { source, options } => source.map_for(*options)(delivery),
         }
     }
 }

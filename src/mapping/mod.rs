@@ -9,8 +9,12 @@ use crate::pagerduty::event::{DedupKey, Event};
 
 pub mod aws;
 pub mod budget;
+pub mod events_api;
 pub mod fallback;
+pub mod known;
+pub mod outcomes;
 pub mod prometheus;
+pub mod states;
 pub mod unexpanded;
 
 mod number;

@@ -29,6 +29,9 @@ pub fn json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
 /// Returns [`MapError`] like [`json`].
 pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    if may_have_too_many_values(text) {
+        scan::scan(text)?;
+    }
     let tree = tree::parse(text, VALUES_MAX);
     if let Some(Tree { in_doubt: false, value }) = tree {
         return Ok(value);
@@ -45,6 +48,13 @@ pub fn parse(text: &[u8]) -> Result<Value, MapError> {
     };
     let value = parsed.map_err(|error| MapError::NotJson { line: error.line(), column: error.column() })?;
     found.duplicate.map_or(Ok(value), Err)
+}
+
+/// Whether the text probably has more than [`VALUES_MAX`] values: it has room for them and begins with many. They are
+/// counted before it is parsed, because that costs far less.
+fn may_have_too_many_values(text: &[u8]) -> bool {
+    let begin = text.get(..2 * VALUES_MAX);
+    begin.is_some_and(|begin| memchr::memchr3_iter(b',', b'[', b'{', begin).nth(VALUES_MAX / 2).is_some())
 }
 
 /// Returns the payload as JSON, in any encoding: a JSON body, a form, JSON in a form's field `payload` or `data`, or
@@ -66,6 +76,9 @@ pub fn payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
         _ if named && !body.starts_with(b"{") => form::object(form::pairs(&String::from_utf8_lossy(body))),
         _ => return json,
     };
+    if form.len() > VALUES_MAX {
+        return Err(MapError::TooManyValues);
+    }
     let whole = ["payload", "data"].into_iter().find_map(|name| form.get(name)?.as_str());
     whole.map(|text| parse(text.as_bytes())).unwrap_or(Ok(Value::Object(form)))
 }

@@ -97,6 +97,19 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The same without the details, for alerts whose events keep only their outline.
+    fn bare(&self) -> Shared {
+        let short =
+            |text: &Option<String>| text.as_deref().map(|text| text::truncate(text, BARE_MAX_CHARS).into_owned());
+        let details = self.details.each_ref().map(|(name, _)| (*name, Value::Null));
+        Shared { resolved: self.resolved, title: short(&self.title), source_field: short(&self.source_field), details }
+    }
+}
+
+/// How much of the group's title an outline has, in UTF-16 code units.
+const BARE_MAX_CHARS: usize = 256;
+
 fn is_resolved(status: &str) -> bool {
     status.eq_ignore_ascii_case("resolved")
 }
@@ -134,7 +147,11 @@ pub fn each(
     if alerts.is_empty() {
         mapped = mapped.ignore("alerts", NO_ALERTS);
     }
-    for alert in alerts {
+    let bare = alerts.first().map(|alert| Rc::new(alert.shared.bare()));
+    for mut alert in alerts {
+        if let Some(bare) = bare.as_ref().filter(|_| budget.is_spent()) {
+            alert.shared = Rc::clone(bare);
+        }
         match map(&alert) {
             Ok(event) => mapped.events.push(budget.fit(event)),
             Err(error) => mapped.rejected.push(error),
@@ -266,7 +283,7 @@ fn source_field(payload: Node<'_>) -> Option<String> {
 pub fn brief(value: Value) -> Value {
     match value {
         Value::Array(_) => Value::Null,
-        Value::Object(members) => Value::Object(shrink::fit(&members, BRIEF_MAX_BYTES)),
+        Value::Object(members) => Value::Object(shrink::fit(&members, BRIEF_MAX_BYTES).into_owned()),
         Value::String(text) => text::truncate(&text, BRIEF_MAX_BYTES).into(),
         other => other,
     }

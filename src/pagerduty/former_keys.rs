@@ -35,7 +35,7 @@ pub fn with_copies(events: Vec<Event>) -> Vec<Event> {
     for event in events {
         let copy = former(&event).filter(|key| !current.contains(key.as_str())).map(|key| {
             let left = room.checked_sub(event.weight());
-            let copy = event.clone().with_key(key);
+            let copy = event.copy_with(key);
             room = left.unwrap_or(room);
             if left.is_some() { copy } else { copy.outline() }
         });
@@ -43,6 +43,11 @@ pub fn with_copies(events: Vec<Event>) -> Vec<Event> {
         all.extend(copy);
     }
     all
+}
+
+/// Takes the copies out of a list of events.
+pub fn without_copies(events: Vec<Event>) -> (Vec<Event>, Vec<Event>) {
+    events.into_iter().partition(|event| !event.is_copy())
 }
 
 fn former(event: &Event) -> Option<DedupKey> {

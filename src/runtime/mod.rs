@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use crate::http::{Method, ReadError, Url};
 
-mod cached_variables;
 pub mod lanes;
-
-pub use self::cached_variables::CachedVariables;
 
 /// Everything that the pipeline may ask of the runtime.
 pub trait Host {

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | action | `monitorCondition` `Resolved` resolves. So does an event's `properties.stage`, else `properties.currentHealthStatus`, with `Available`, `Canceled`, `Complete`, `Completed`, `RCA`, `Resolved`; without either, its `status` `Resolved`. Any other value triggers |
 //! | severity | `Sev0` critical, `Sev1` error, `Sev2` warning, `Sev3` and `Sev4` info; cost alerts have no severity and are a warning; any other value error |
-//! | severity of an event | the worse of the alert's severity, which is always `Sev4`, and the event's own: the first known word of `properties.cause`, `incidentType`, `currentHealthStatus`, `severity`, and `level` |
+//! | severity of an event | the worse of the alert's severity, which is always `Sev4`, and the event's own: the first known word of `properties.cause`, `incidentType`, `currentHealthStatus`, `severity`, and `level`; at least warning for an unknown `currentHealthStatus` that no user caused |
 //! | summary | rule on resource: metric, operator, threshold, current value; for other kinds their title, summary or description, current value or state; for Service Health the kind of incident and its region instead of rule and resource |
 //! | source | the budget, the `compromisedEntity` of a security event, else the last segment of `configurationItems` or `alertTargetIDs`, else the subscription |
 //! | component | the service of Service Health, else the resource's type |
@@ -71,7 +71,7 @@ pub const SOURCE: Source = Source {
     setup: Setup {
         triggers: "`Fired`; without the common schema `Activated`",
         resolves: "`Resolved`; of Azure's own health `Resolved`, `Complete`, `Canceled`, `Available`",
-        steps: "In the action group add an action of type Webhook with URI {url}?token=<secret>.\n\
+        steps: "In the action group add an action of type Webhook with URI {url}?token=<secret>: it can set no header.\n\
                 Enable the common alert schema.\n\
                 In rules of Resource Health choose event status Resolved too, or nothing closes.",
         template: None,
@@ -206,6 +206,12 @@ impl<'a> Alert<'a> {
     fn severity(self) -> Severity {
         let known = |node: Node<'_>| node.text().and_then(|word| text::lookup(SEVERITIES, &word));
         let own = EVENT_SEVERITIES.iter().filter(|_| self.is_event).find_map(|path| known(self.context.at(path)));
+        // A health that is none of the known ones may be bad, unless a user caused it.
+        let caused = self.event(&["properties.cause"]).is_some_and(|cause| cause.eq_ignore_ascii_case("UserInitiated"));
+        let health = self
+            .event(&["properties.currentHealthStatus"])
+            .filter(|word| !caused && text::lookup(ENDS, word).is_none());
+        let own = own.max(health.map(|_| Severity::Warning));
         let given = own.max(known(self.essentials.get("severity")));
         given.or_else(|| known(self.essentials.get("monitoringService"))).unwrap_or(Severity::Error)
     }

@@ -15,8 +15,8 @@
 //! | event | any type | `falco.rule.output.v1` |
 //! |---|---|---|
 //! | action | as below | trigger |
-//! | severity | `severitynumber` (OpenTelemetry's), `severitytext`, `severity`, `data.severity`, `priority`, `data.priority`, `data.level`, the state by [`Severity::from_word`], else error | `priority`: `Emergency`, `Alert`, `Critical` critical; `Warning` warning; `Notice`, `Informational`, `Debug` info; else error |
-//! | summary | `data`'s `summary`, `title`, `message`, `description`, `name`, `reason` or CDEvents' `subject.content.description`, data that is text, else the type; then subject or source | `rule` on hostname or pod: `output` without its time |
+//! | severity | `severitynumber` (OpenTelemetry's), `severitytext`, `severity`, `data.severity`, `priority`, `data.priority`, `data.level`, the state by [`Severity::from_word`], else error; known senders as below | `priority`: `Emergency`, `Alert`, `Critical` critical; `Warning` warning; `Notice`, `Informational`, `Debug` info; else error |
+//! | summary | `data`'s `summary`, `title`, `message`, `description`, `name`, `reason` or CDEvents' `subject.content.description`, data that is text, else the type and the state; then subject or source; for known senders what failed, where, and why | `rule` on hostname or pod: `output` without its time |
 //! | source | `source` | `hostname`, `k8s.pod.name` |
 //! | component | `subject` | `container.name`, `k8s.ns.name` |
 //! | group, class | -, `type` | `source` of the data, `rule` |
@@ -25,31 +25,75 @@
 //! | client, client URL | `source` | `Falco` |
 //! | details | data, attributes | output, priority, tags, fields |
 //!
-//! The first of these rules that applies decides about an event of any type:
+//! Known senders are recognised by the type. Their words and the pages they come from are in `src/mapping/known`, read
+//! 2026-11:
 //!
-//! 1. A state: `data.state` or `data.status`, else the last word of `type` before its version. `resolved`, `recovered`,
-//!    `cleared`, `closed`, `healthy`, `inactive`, `normal`, `ok`, `succeeded`, `successful`, `up` resolve; `ack` and
-//!    `acknowledged` acknowledge; `alarm`, `alert`, `alerting`, `critical`, `degraded`, `down`, `error`, `exceeded`,
-//!    `failed`, `failing`, `fired`, `firing`, `triggered`, `unhealthy`, `warning` trigger. If the severity is warning
-//!    or more, the word in a type resolves only for a type of case 3: in `connection.closed`, the closing may be the
-//!    problem itself.
-//! 2. A severity of warning or more triggers. An unknown word in `severitytext`, `severity` or `data.severity` triggers
+//! | sender, type | triggers | resolves |
+//! |---|---|---|
+//! | CDEvents, `dev.cdevents.` | a `finished` run whose `outcome` is `failure`, `error` or `fail`; an incident | `outcome` `success` or `pass`; `incident.resolved` |
+//! | Keptn, `sh.keptn.event` | a `finished` task with `result` `fail`, `warning` (a warning), or `status` `errored`; a problem that is `OPEN` | `result` `pass`; a problem that is `RESOLVED` |
+//! | Tekton, `dev.tekton.event.` | `failed`, if nobody cancelled the run | `successful` |
+//! | Harbor, `harbor.` | `quota.exceeded`, `quota.warned` (a warning), `scan.failed`, a failed replication or retention | `scan.completed`, a successful replication or retention |
+//! | Argo, an object of `argoproj.io/` in the data | a workflow that `Failed` or had an `Error`; an application or rollout that is `Degraded`, `Missing`, of `Unknown` health (a warning), or could not be synchronised | `Succeeded`, `Healthy` |
+//! | Azure Event Grid, `Microsoft.` | every `availabilityState` but `Available`; an annotation that no customer caused; what expires in Key Vault; types that end with words like `Failure`; `NonCompliant`; the end of a cluster's support, messages without listeners, data drift; `…Disconnected` (a warning) | `Available`; `…NewVersionCreated`; types that end with words like `Success`; `Compliant`; `…Connected` |
+//!
+//! The first of these rules that applies decides about an event of any other type:
+//!
+//! 1. A verdict: `data.outcome`, `data.result`, `data.verdict`, `data.conclusion`. `ok`, `pass`, `passed`, `succeeded`,
+//!    `success`, `successful` resolve; `error`, `errored`, `fail`, `failed`, `failing`, `failure`, `timeout`, `unhealthy`,
+//!    `unstable` trigger; a cancelled, skipped or neutral run is ignored, unless its severity is warning or more. With
+//!    another word, only the states `cleared`, `closed`, `recovered` and `resolved` resolve. In a type of case 4, a
+//!    verdict only triggers: it may be that of the alert's query.
+//! 2. A state: `data.state` or `data.status`, else the last word of `type` before its version, else a member deeper in
+//!    `data` whose name ends with `state`, `status`, `health`, `availability` or `phase`, or that contains a verdict: the
+//!    worst of those that are nearest to the root. Words in a type are separated by `.`, `/`, `:`, `_`, `-` and capitals.
+//!    `available`, `cleared`, `closed`, `compliant`, `healthy`, `inactive`, `normal`, `ok`, `online`, `operational`, `passed`, `recovered`,
+//!    `resolved`, `restored`, `succeeded`, `success`, `successful`, `up` resolve; `ack` and `acknowledged` acknowledge;
+//!    `alarm`, `alert`, `alerting`, `breached`, `crashed`, `critical`, `degraded`, `down`, `error`, `errored`, `exceeded`,
+//!    `failed`, `failing`, `failure`, `fired`, `firing`, `noncompliant`, `notok`, `offline`, `timedout`, `triggered`,
+//!    `unavailable`, `unhealthy`, `unreachable`, `unresponsive`, `warning` trigger.
+//!    * At the end of a type, `available` says nothing after words like `version` or `update`, and `offline` and `online`
+//!      say nothing after words like `user` or `session`. After `not`, `no` or `non`, a word that resolves triggers.
+//!    * Words for the end of anything close nothing by themselves: `cancelled`, `cleared`, `closed`, `deleted`,
+//!      `dismissed`, `ended`, `expired`, `finished`, `fixed`, `inactive`. At the end of a type, they resolve right after
+//!      `alarm`, `alert`, `incident` or `outage`; in `data.state` or `data.status`, for a type of case 4.
+//!    * If the severity is warning or more, a word in a type resolves only for a type of case 4, and one deeper in `data`
+//!      never: in `connection.closed`, the closing may be the problem itself.
+//!    * For a type of case 4, a word deeper in `data` resolves only if it is `resolved`, `recovered`, `cleared` or
+//!      `closed`: an alert about a disk may say that its host is up.
+//!    * Members whose names begin with `before`, `desired`, `expected`, `former`, `from`, `last`, `old`, `prev` or
+//!      `target` are about another time.
+//! 3. A severity of warning or more triggers. An unknown word in `severitytext`, `severity` or `data.severity` triggers
 //!    too.
-//! 3. A type that contains `alert`, `alarm`, `incident` or `outage` triggers.
-//! 4. All others are ignored, because most events describe business and not problems.
+//! 4. A type that contains `alert`, `alarm`, `incident` or `outage` triggers. So does an unknown state of such a type.
+//! 5. All others are ignored, because most events describe business and not problems.
 //!
 //! # Dedup key
 //!
 //! `cloudevents:<source>:<subject>`, where each `:` inside a part becomes `%3A`, as in `https%3A//…`. `id` is new for
 //! each event, and `type` often contains the state of the alert. `subject` must therefore identify the problem and not
 //! only the place: two alerts with one subject are one incident. Without a subject, the key is
-//! `cloudevents:<source>::<type>`, where the type has lost its version and state. Falco's events have no subject:
+//! `cloudevents:<source>::<type>`, where the type has lost its version and state. Events of known senders that name a run
+//! or a policy in their source or subject are known by what runs:
+//!
+//! * `cloudevents:cdevents:<source>:<kind>:<pipeline, task or test>`; incidents by source and subject
+//! * `cloudevents:keptn:<project>:<stage>:<service>:<task>`, and `…:problem:<id>`
+//! * `cloudevents:tekton::<namespace>:<kind>:<pipeline>:<task>`
+//! * `cloudevents:harbor:<source>:<kind>:<project, repository or the two ends>`
+//! * `cloudevents:argo:<namespace>:<kind>:<cron workflow, template or name>`
+//! * Event Grid: `cloudevents:<source>:<subject>:<type>`, where the type has lost its state; for health events the
+//!   resource's id in lower case and `availability`
+//!
+//! Tekton, Keptn and Argo do not name their cluster: give each cluster a service of its own. Falco's events have no subject:
 //! `cloudevents:falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`. Falco never reports the end of a
 //! problem, so give its service an auto-resolve time in PagerDuty.
 //!
 //! # Not mapped
 //!
-//! * Case 4: "no state, severity or alert in it".
+//! * Case 5: "no state, severity or alert in it".
+//! * A run that was cancelled or skipped: "no verdict". One that goes on: "not finished". Other events of known senders:
+//!   "no outcome". A word that they do not document: "unknown word".
+//! * A change that a customer caused in Azure: "an action of a person".
 //! * A batch without events: "an empty batch".
 //! * `data_base64` that is not JSON; attributes with `auth`, `secret` or `token` in their names.
 //! * An event without `type`, or without source and subject, is rejected. So is a header whose decoded value is not
@@ -64,6 +108,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
 use crate::mapping::budget::Budget;
+use crate::mapping::known::{self, Letter, Reading};
 use crate::mapping::{Ignored, MapError, Mapped, json, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -89,31 +134,24 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
-    states: &["resolved", "firing", "ok", "failed", "alert", "acknowledged", "closed"],
+    states: &[
+        "resolved",
+        "firing",
+        "ok",
+        "failed",
+        "alert",
+        "acknowledged",
+        "closed",
+        "pass",
+        "fail",
+        "Available",
+        "Unavailable",
+    ],
     ..Source::DEFAULT
 };
 
-/// States that decide the action by themselves.
-const STATES: &[(Action, &str)] = &[
-    (Action::Acknowledge, "ack acknowledged"),
-    (
-        Action::Resolve,
-        "cancelled canceled cleared closed deleted dismissed ended expired finished fixed healthy inactive normal ok recovered resolved succeeded successful up",
-    ),
-    (
-        Action::Trigger,
-        "alarm alert alerting critical degraded down error exceeded failed failing fired firing triggered unhealthy warning",
-    ),
-];
-
-/// Words that mark the type of an alert.
-const ALERTS: &[&str] = &["alarm", "alert", "incident", "outage"];
-
 /// Attributes with these words in their names are not sent: they describe people and keys, or say nothing.
 const HIDDEN: &[&str] = &["auth", "data_base64", "datacontenttype", "secret", "specversion", "token"];
-
-/// Recommended words of the extension for severities that are not in the general table.
-const LEVELS: &[(&str, Severity)] = &[("trace", Severity::Info)];
 
 /// Falco's priorities.
 const PRIORITIES: &[(&str, Severity)] = &[
@@ -194,8 +232,8 @@ fn one(event: &Value, item: &str, budget: &mut Budget, mapped: &mut Mapped) -> R
     }
     let kind = kind.ok_or(MapError::Shape { expected: "cloudevents, in the body or in `ce-` headers" })?;
     match any(event, &kind, data, item)? {
-        Some(event) => mapped.events.push(budget.fit(event)),
-        None => mapped.ignored.push(Ignored { item: item.to_owned(), reason: "no state, severity or alert in it" }),
+        Ok(event) => mapped.events.push(budget.fit(event)),
+        Err(reason) => mapped.ignored.push(Ignored { item: item.to_owned(), reason }),
     }
     Ok(())
 }
@@ -239,34 +277,25 @@ fn rule(event: Node<'_>, data: Node<'_>, item: &str) -> Result<Event, MapError> 
         .client("Falco", None))
 }
 
-/// Maps an event of any other type. Returns `None` if it needs no event.
-fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Option<Event>, MapError> {
-    let (stem, word) = last_word(kind);
-    let severity = severity(event, data);
-    let bad = severity.is_some_and(|severity| severity > Severity::Info);
-    let lower = kind.to_ascii_lowercase();
-    let alert = ALERTS.iter().any(|name| lower.contains(name));
-    let mut states = ["state", "status"].into_iter().filter_map(|name| data.get(name).text());
-    let by_data = states.find_map(|word| Some((action_of(&word)?, word)));
-    // The word may refer to something else, such as a connection whose closing is the problem.
-    let by_type = || action_of(word).filter(|action| *action != Action::Resolve || alert || !bad);
-    let (action, word) = match by_data.or_else(|| Some((by_type()?, word.to_owned()))) {
-        Some(state) => state,
-        None if alert || bad => (Action::Trigger, String::new()),
-        None => return Ok(None),
-    };
-    let severity = severity.or_else(|| Severity::from_word(&word)).unwrap_or(Severity::Error);
-
+/// Maps an event of any other type, or says why it needs no event.
+fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Result<Event, &'static str>, MapError> {
     let source = event.get("source").text().unwrap_or_default();
     let subject = event.get("subject").text();
-    let key = match &subject {
-        Some(subject) => DedupKey::new(SOURCE.slug, &[&source, subject]),
-        None => DedupKey::new(SOURCE.slug, &[&source, "", stem]).filter(|_| !source.is_empty()),
+    let severity = severity(event, data);
+    let letter = Letter { kind, source: &source, subject: subject.as_deref().unwrap_or_default(), data, severity };
+    let reading = match known::read(letter) {
+        Ok(reading) => reading,
+        Err(reason) => return Ok(Err(reason)),
     };
+    let identity: Vec<&str> = reading.identity.iter().map(String::as_str).collect();
+    let key = DedupKey::new(SOURCE.slug, &identity).filter(|_| subject.is_some() || !source.is_empty());
     let key = key.ok_or_else(|| MapError::NoIdentity { item: item.to_owned(), fields: "`source`, `subject`" })?;
-    let titles = ["summary", "title", "message", "description", "name", "reason", "subject.content.description"];
-    let what = data.pick(&titles).or_else(|| data.text()).unwrap_or_else(|| kind.to_owned());
-    let summary = [&what, " (", subject.as_ref().unwrap_or(&source), ")"].concat();
+    let key = match &reading.former {
+        Some(former) => key.formerly(SOURCE.slug, &former.iter().map(String::as_str).collect::<Vec<&str>>()),
+        None => key,
+    };
+    let Reading { action, summary, severity: implied, .. } = reading;
+    let severity = implied.or(severity).unwrap_or(Severity::Error);
     let mut built = Event::new(action, key, severity, &summary, &source)
         .component(subject)
         .class(Some(kind.to_owned()))
@@ -280,7 +309,7 @@ fn any(event: Node<'_>, kind: &str, data: Node<'_>, item: &str) -> Result<Option
             built = built.detail(name, value.clone());
         }
     }
-    Ok(Some(built.detail("data", shown(data))))
+    Ok(Ok(built.detail("data", shown(data))))
 }
 
 /// The data, at any depth, without members whose names suggest a secret.
@@ -299,31 +328,9 @@ fn shown(data: Node<'_>) -> Value {
     }
 }
 
-/// The action for a state. Returns `None` if the state decides nothing.
-fn action_of(state: &str) -> Option<Action> {
-    let is = |words: &str| words.split(' ').any(|word| word.eq_ignore_ascii_case(state));
-    STATES.iter().find(|(_, words)| is(words)).map(|(action, _)| *action)
-}
-
-/// Splits a type without its version into the rest and its last word, which may be a state.
-fn last_word(kind: &str) -> (&str, &str) {
-    let version = |part: &str| part.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
-    let mut stem = kind;
-    while let Some((rest, last)) = stem.rsplit_once('.')
-        && version(last)
-    {
-        stem = rest;
-    }
-    match stem.rsplit_once(['.', '/', ':', '_', '-']) {
-        Some((rest, last)) if action_of(last).is_some() => (rest, last),
-        _ => (stem, ""),
-    }
-}
-
 /// The severity of an event, if it has one. An unknown word in a severity may be serious, so it counts as an error. An
 /// unknown priority or level is ignored, because these are not always about problems.
 fn severity(event: Node<'_>, data: Node<'_>) -> Option<Severity> {
-    let known = |word: String| text::lookup(LEVELS, &word).or_else(|| Severity::from_word(&word));
     if let Some(number) = event.get("severitynumber").count() {
         return Some(match number {
             0..=12 => Severity::Info,
@@ -333,8 +340,8 @@ fn severity(event: Node<'_>, data: Node<'_>) -> Option<Severity> {
         });
     }
     if let Some(word) = event.first_text(&["severitytext", "severity"]).or_else(|| data.get("severity").text()) {
-        return Some(known(word).unwrap_or(Severity::Error));
+        return Some(Severity::from_word(&word).unwrap_or(Severity::Error));
     }
     let word = event.get("priority").text().or_else(|| data.first_text(&["priority", "level"]));
-    word.and_then(known)
+    word.and_then(|word| Severity::from_word(&word))
 }

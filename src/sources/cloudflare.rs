@@ -163,6 +163,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     }
     // The event of each zone repeats all the rest.
     let shared = budget::shared(&budget::without(payload, &["data", "unreachable_zones"]), zones.len());
+    let bare = Value::Object(budget::without(Node::root(&Value::Object(shared.clone())), &["text"]));
     let shared = Value::Object(shared);
     let mut budget = Budget::of(delivery);
     let mut mapped = Mapped::default();
@@ -173,7 +174,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         if last_unnamed.is_some_and(|last| index < last) && is_unnamed(zone) {
             continue;
         }
-        mapped.events.push(budget.fit(event(Node::root(&shared), Node::root(zone))?));
+        // An outline has no room for the text.
+        let payload = if budget.is_spent() { &bare } else { &shared };
+        mapped.events.push(budget.fit(event(Node::root(payload), Node::root(zone))?));
     }
     Ok(mapped)
 }

@@ -57,6 +57,7 @@ pub const SOURCE: Source = Source {
         resolves: "`closed`",
         steps: "Under Alerting, Edit notification channels, add a Webhook with Endpoint URL {url}.\n\
                 Tick Use HTTP Basic Auth, with any user name and the secret as the password.\n\
+                A channel of type `webhook_tokenauth` (API, Terraform) has no password: its URL is {url}?auth_token=<the secret>.\n\
                 In each policy choose the channel, and tick Notify on incident closure, or nothing closes.",
         template: None,
     },

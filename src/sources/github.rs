@@ -13,12 +13,12 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action of runs, jobs, checks | if `action` is `completed`, the object's `conclusion`: `success` resolves, `failure`, `timed_out`, `startup_failure` and unknown words trigger |
-//! | action of deployments, statuses | the object's `state`: `success` resolves, `failure`, `error` and unknown words trigger; a deployment's `success` is a change event too, whether or not an alert is open |
-//! | action of security alerts | `action`: `fixed`, `dismissed`, `auto_dismissed`, `closed_by_user`, `resolved`, `revoked` resolve, `created`, `reopened`, `reintroduced`, `publicly_leaked` and unknown words trigger; for the old `repository_vulnerability_alert`, `resolve` and `dismiss` resolve, `create` and `reopen` trigger |
-//! | severity of runs, jobs, checks, statuses | error; warning on a branch that is not the repository's default |
+//! | action of runs, jobs, checks | if `action` is `completed`, the object's `conclusion`: `success` resolves, `failure`, `timed_out`, `startup_failure` trigger |
+//! | action of deployments, statuses | the object's `state`: `success` resolves, `failure`, `error` trigger; a deployment's `success` is a change event too, whether or not an alert is open |
+//! | action of security alerts | `action`: `fixed`, `dismissed`, `auto_dismissed`, `closed_by_user`, `resolved`, `revoked` resolve, `created`, `reopened`, `appeared_in_branch`, `reintroduced`, `publicly_leaked` trigger; for the old `repository_vulnerability_alert`, `resolve` and `dismiss` resolve, `create` and `reopen` trigger |
+//! | severity of runs, jobs, checks, statuses | error; warning on a branch that is not the repository's default, and for a pull request |
 //! | severity of deployments | critical if `production_environment` is true or the environment is `production`, warning if `transient_environment` is true, else error |
-//! | severity of security alerts | the vulnerability's, else the rule's `security_severity_level`, else the rule's: `critical`; `high`, `error`; `medium`, `moderate`, `warning`; `low`, `note`, `none` are critical; error; warning; info. Other words error. A leaked secret is critical |
+//! | severity of security alerts | the vulnerability's, else the rule's `security_severity_level`, else the rule's: `critical`; `high`, `error`; `medium`, `moderate`, `warning`; `low`, `note`, `none` are critical; error; warning; info ([`Severity::from_word`]). Other words error. A leaked secret is critical |
 //! | summary | the kind of failure or finding, GitHub's word for its severity, branch, repository, then the check's, run's, advisory's or rule's title, the description, or the step that failed |
 //! | source | the repository with its owner, else `GitHub` |
 //! | component | the vulnerable package, else the repository |
@@ -47,8 +47,16 @@
 //! * `neutral`, `skipped`, `cancelled`, `stale`, `action_required`: "no verdict".
 //! * A deployment that became `inactive`: "superseded".
 //! * An alert that was `assigned`, `unassigned`, `validated`: "nothing opened or closed".
-//! * A `workflow_run` for a pull request, and every run in a merge queue: "run of a pull request". A fork's branch may
-//!   be called `main` too, and its run must not close an alert.
+//! * A failed run, job, check or status of a branch that is not the repository's default: "run of another branch". A
+//!   release, and a branch or tag with the name of a version (`v1.4.0`), count as the default branch, because GitHub does
+//!   not say which is a tag. A success always resolves. With variable `branches_github` = `all`, these trigger too.
+//! * A `workflow_run` for a pull request: "run of a pull request". With `branches_github` = `all`, it triggers and
+//!   resolves an alert of its own, whose key ends with `pull_request:<repository of the branch>`: a fork's branch may be
+//!   called `main` too, and its run must not close an alert of the repository.
+//! * Every run in a merge queue, also with `all`: "run of a pull request". Its branch is used once, so the alert would
+//!   stay open.
+//! * A word that is in none of these lists: "unknown word". The lists were compared with GitHub's documentation in
+//!   2026-11.
 //! * A green `check_suite` of GitHub Actions: "one suite of many". Each workflow has a suite and no suite names its
 //!   workflow, so it would close the alert of another workflow. A red suite triggers, and somebody has to close its
 //!   alert by hand.
@@ -58,10 +66,14 @@
 //! * A body that is not an event of GitHub, lacks the object of its kind, or names no repository is rejected.
 //! * Uncertain: whether a job that reaches its time limit is `timed_out` or `cancelled`. Code scanning says `fixed` for
 //!   one branch, although the problem may remain on another.
+//!
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use super::{Setup, Source};
+use super::{BranchChoice, Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
+use crate::config::Branches;
 use crate::json::Node;
+use crate::mapping::outcomes::{self, NO_VERDICT, Outcome, Outcomes, UNCHANGED, UNFINISHED};
 use crate::mapping::{MapError, Mapped, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -73,14 +85,15 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.github.com/en/webhooks/webhook-events-and-payloads",
     schemes: &[Scheme::Hmac(&SIGNATURE)],
     setup: Setup {
-        triggers: "failed workflow runs, jobs, checks, statuses and deployments; Dependabot, code scanning and secret scanning alerts",
+        triggers: "failed workflow runs, jobs, checks and statuses of the default branch, failed deployments; Dependabot, code scanning and secret scanning alerts",
         resolves: "their next success; alerts that are fixed, dismissed or resolved",
         steps: "In the repository or organisation, under Settings, Webhooks, add a webhook with Payload URL {url} and the secret as Secret.\n\
                 Choose individual events: Workflow runs, Deployment statuses, and the security alerts that you use.\n\
                 Leave out Workflow jobs, Check runs and Check suites where Workflow runs are ticked: they tell of the same failures.",
         template: None,
     },
-    map,
+    map: |delivery| map(delivery, Branches::Default),
+    branches: Some(BranchChoice { variable: "branches_github", map_all: |delivery| map(delivery, Branches::All) }),
     states: &["success", "failure", "fixed", "dismissed", "resolved", "created", "critical", "high", "medium", "low"],
     ..Source::DEFAULT
 };
@@ -125,41 +138,26 @@ const KINDS: &[Kind] = &[
 /// The name of Dependabot's alerts before 2022. GitHub Enterprise may still send it.
 const OLD_ALERT: &str = "repository_vulnerability_alert";
 
-const UNFINISHED: &str = "not finished: it has no outcome yet";
-
-/// The action of a word and its phrase in the summary, or the reason why it needs no event.
-type Outcome = Result<(Action, &'static str), &'static str>;
-
-const OUTCOMES: &[(&[&str], Outcome)] = &[
+/// The outcomes of runs, jobs, checks, statuses and deployments.
+const OUTCOMES: &Outcomes = &[
     (&["error", "failure"], Ok((Action::Trigger, "failed"))),
     (&["timed_out"], Ok((Action::Trigger, "timed out"))),
     (&["startup_failure"], Ok((Action::Trigger, "could not start"))),
-    (&["appeared_in_branch", "create", "created"], Ok((Action::Trigger, "found"))),
-    (&["publicly_leaked"], Ok((Action::Trigger, "found in public"))),
-    (&["auto_reopened", "reintroduced", "reopen", "reopened", "reopened_by_user"], Ok((Action::Trigger, "reopened"))),
     (&["success"], Ok((Action::Resolve, "succeeded"))),
-    (&["fixed"], Ok((Action::Resolve, "fixed"))),
-    (&["auto_dismissed", "closed_by_user", "dismiss", "dismissed"], Ok((Action::Resolve, "dismissed"))),
-    (&["resolve", "resolved", "revoked"], Ok((Action::Resolve, "resolved"))),
     (&["in_progress", "pending", "queued", "requested", "waiting"], Err(UNFINISHED)),
-    (&["action_required", "cancelled", "neutral", "skipped", "stale"], Err("no verdict: it neither passed nor failed")),
-    (&["assigned", "assignees_changed", "unassigned", "updated_assignment", "validated"], Err(UNCHANGED)),
+    (&["action_required", "cancelled", "neutral", "skipped", "stale"], Err(NO_VERDICT)),
     (&["inactive"], Err("superseded: the deployment is no longer active")),
 ];
 
-const UNCHANGED: &str = "nothing opened or closed: the alert was assigned or checked";
-
-/// GitHub's words for the severity of a security alert.
-const SEVERITIES: &[(&str, Severity)] = &[
-    ("critical", Severity::Critical),
-    ("error", Severity::Error),
-    ("high", Severity::Error),
-    ("low", Severity::Info),
-    ("medium", Severity::Warning),
-    ("moderate", Severity::Warning),
-    ("none", Severity::Info),
-    ("note", Severity::Info),
-    ("warning", Severity::Warning),
+/// What happens to security alerts.
+const CHANGES: &Outcomes = &[
+    (&["appeared_in_branch", "create", "created"], Ok((Action::Trigger, "found"))),
+    (&["publicly_leaked"], Ok((Action::Trigger, "found in public"))),
+    (&["auto_reopened", "reintroduced", "reopen", "reopened", "reopened_by_user"], Ok((Action::Trigger, "reopened"))),
+    (&["fixed"], Ok((Action::Resolve, "fixed"))),
+    (&["auto_dismissed", "closed_by_user", "dismiss", "dismissed"], Ok((Action::Resolve, "dismissed"))),
+    (&["resolve", "resolved", "revoked"], Ok((Action::Resolve, "resolved"))),
+    (&["assigned", "assignees_changed", "unassigned", "updated_assignment", "validated"], Err(UNCHANGED)),
 ];
 
 /// The members that contain GitHub's word for the severity.
@@ -208,7 +206,7 @@ const DETAILS: &[&[&str]] = &[
 /// Members of the body beside the object.
 const BESIDE: &[&str] = &["action", "sha=deployment.sha", "ref", "sender=sender.login"];
 
-fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+fn map(delivery: &Authenticated<'_>, branches: Branches) -> Result<Mapped, MapError> {
     let payload = payload(delivery)?;
     let payload = Node::root(&payload);
     let has = |path: &str| payload.at(path).value().is_some();
@@ -222,13 +220,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         };
     };
     let alert = Alert::read(kind, payload)?;
-    let (action, outcome) = match alert.outcome() {
+    let (action, outcome) = match alert.outcome(branches) {
         Ok(known) => known,
         Err(reason) => return Ok(Mapped::nothing(reason)),
     };
-    let no_identity = || MapError::NoIdentity { item: alert.source_field.to_owned(), fields: FIELDS };
-    let key = alert.key().ok_or_else(no_identity)?;
-    let summary = alert.summary(&outcome);
+    let key = alert.key().ok_or(MapError::NoIdentity { item: alert.source_field.to_owned(), fields: FIELDS })?;
+    let summary = alert.summary(outcome);
     let source = alert.repository.get("full_name").text().unwrap_or_else(|| SOURCE.name.to_owned());
     let mut mapped = Mapped::one(alert.dress(Event::new(action, key, alert.severity(), &summary, &source)));
     if kind.event == "deployment_status" && action == Action::Resolve {
@@ -252,6 +249,8 @@ struct Alert<'a> {
     branch: Option<String>,
     /// The repository's default branch.
     default: Option<String>,
+    /// The repository of the branch, if it is a run for a pull request. It may be a fork.
+    pull_request: Option<String>,
 }
 
 impl<'a> Alert<'a> {
@@ -259,35 +258,47 @@ impl<'a> Alert<'a> {
         let source_field = kind.mark.split('.').next().unwrap_or_default();
         let object = if kind.event == "status" { payload } else { payload.get(source_field) };
         object.members().ok_or(MapError::Shape { expected: "the object that the event is about" })?;
-        let name = NAMES.iter().find_map(|names| object.pick(names));
-        let name = name.or_else(|| payload.at("deployment.environment").text());
+        let of_deployment = || payload.at("deployment.environment").text();
+        let name = NAMES.iter().find_map(|names| object.pick(names)).or_else(of_deployment);
         let repository = payload.get("repository");
         let default = repository.get("default_branch").text();
         let branch = branch(object, default.as_deref());
-        Ok(Alert { kind, payload, source_field, object, repository, name, branch, default })
+        let requested = object.get("event").text().is_some_and(|cause| cause.starts_with("pull_request"));
+        let pull_request = requested.then(|| object.at("head_repository.full_name").text().unwrap_or_default());
+        Ok(Alert { kind, payload, source_field, object, repository, name, branch, default, pull_request })
     }
 
     /// The action and its phrase in the summary, or the reason why it needs no event.
-    fn outcome(&self) -> Result<(Action, String), &'static str> {
+    fn outcome(&self, branches: Branches) -> Outcome {
         let Alert { kind, object, .. } = self;
         let action = self.payload.get("action").text();
         let own = || object.first_text(&["conclusion", "state"]);
-        let word = if kind.mark.starts_with("alert.") { action.clone() } else { own() }.unwrap_or_default();
+        let alert = kind.mark.starts_with("alert.");
+        let word = if alert { action.clone() } else { own() }.unwrap_or_default();
         if kind.ids.contains(&BRANCH) && (word.is_empty() || action.is_some_and(|action| action != "completed")) {
             return Err(UNFINISHED);
         }
+        // The branch of a merge queue is used once, so its alert would stay open.
         let queued = self.branch.as_ref().is_some_and(|branch| branch.starts_with("gh-readonly-queue/"));
-        if queued || object.get("event").text().is_some_and(|cause| cause.starts_with("pull_request")) {
+        if queued || self.pull_request.is_some() && branches == Branches::Default {
             return Err("run of a pull request: its author sees it on GitHub");
         }
-        // An undocumented word triggers: an unnecessary page is the lesser evil.
-        let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
-        let (action, phrase) = known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome)?;
+        let (action, phrase) = outcomes::of(&word, if alert { CHANGES } else { OUTCOMES })?;
+        if action == Action::Trigger && self.is_elsewhere() && branches == Branches::Default {
+            return Err("run of another branch: its author sees it on GitHub");
+        }
         let of_actions = || object.at("app.slug").text().as_deref() == Some("github-actions");
         if action == Action::Resolve && kind.event == "check_suite" && of_actions() {
             return Err("one suite of many: another may still be red");
         }
-        Ok((action, phrase.to_owned()))
+        Ok((action, phrase))
+    }
+
+    /// Whether the run is of another branch than the default one. A release is of a tag, and looks like a branch.
+    fn is_elsewhere(&self) -> bool {
+        let release = || self.object.get("event").text().as_deref() == Some("release");
+        let other = self.default.is_some() && self.branch != self.default && self.kind.ids.contains(&BRANCH);
+        other && !release() && !self.branch.as_deref().is_some_and(outcomes::names_a_version)
     }
 
     fn key(&self) -> Option<DedupKey> {
@@ -298,6 +309,8 @@ impl<'a> Alert<'a> {
             let first = parts.len() == 2;
             parts.push(if first { part.or_else(|| self.name.clone())? } else { part.unwrap_or_default() });
         }
+        // A fork's branch may have the name of one of the repository's.
+        parts.extend(self.pull_request.iter().flat_map(|head| ["pull_request".to_owned(), head.clone()]));
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         DedupKey::new(SOURCE.slug, &parts)
     }
@@ -305,14 +318,12 @@ impl<'a> Alert<'a> {
     fn severity(&self) -> Severity {
         let marked = |mark: &str| self.payload.get("deployment").get(mark).text().as_deref() == Some("true");
         let production = || self.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("production"));
-        let elsewhere = self.default.is_some() && self.branch != self.default;
-        let graded = || self.object.pick(GRADES).and_then(|grade| text::lookup(SEVERITIES, &grade));
         match self.kind.event {
             "secret_scanning_alert" => Severity::Critical,
             "deployment_status" if marked("production_environment") || production() => Severity::Critical,
             "deployment_status" if marked("transient_environment") => Severity::Warning,
-            _ if elsewhere && self.kind.ids.contains(&BRANCH) => Severity::Warning,
-            _ => graded().unwrap_or(Severity::Error),
+            _ if self.is_elsewhere() || self.pull_request.is_some() => Severity::Warning,
+            _ => self.object.pick(GRADES).and_then(|grade| Severity::from_word(&grade)).unwrap_or(Severity::Error),
         }
     }
 

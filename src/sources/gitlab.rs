@@ -13,11 +13,11 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `build_status`, `status`; for incidents `action`, else `state`: `success`, `close` resolve, `failed`, `open`, `reopen` and unknown words trigger; a deployment's `success` is a change event too, whether or not an alert is open |
+//! | action | `build_status`, `status`; for incidents `action`, else `state`: `success`, `close` resolve, `failed`, `open`, `reopen` trigger; with an unknown `action`, an incident whose `state` is `opened` triggers; a deployment's `success` is a change event too, whether or not an alert is open |
 //! | action of an incident's `update` | if `escalation_status` changed: `acknowledged` acknowledges, `resolved` resolves, `triggered` triggers; if `severity` changed and the incident is not closed: triggers |
 //! | severity of pipelines, jobs | error; warning on a branch that is not the project's default, and for a merge request |
 //! | severity of deployments | `environment_tier`: `production` critical, `testing` and `development` warning, others error; without a tier critical to `production`, else error |
-//! | severity of incidents | `severity`: `critical`, `high`, `medium`, `low` are critical, error, warning, info; `unknown` (nobody has set it) and other words error |
+//! | severity of incidents | `severity` by [`Severity::from_word`]: `critical`, `high`, `medium`, `low` are critical, error, warning, info; `unknown` (nobody has set it) and other words error |
 //! | summary | the kind of failure, an incident's severity, branch or tag, project, then the failed jobs with their reasons, the job's reason, the commit's or the incident's title |
 //! | source | the project with its groups, for jobs the names if there is no path, else `GitLab` |
 //! | component | the job, the environment, the pipeline's name, else the project |
@@ -38,11 +38,18 @@
 //!
 //! # Not mapped
 //!
-//! * `created`, `preparing`, `pending`, `running`, `waiting_for_resource`, `manual`, `scheduled`, `blocked`: "not
+//! * `created`, `preparing`, `pending`, `running`, `waiting_for_callback`, `waiting_for_resource`, `manual`, `scheduled`, `blocked`: "not
 //!   finished".
 //! * `canceled`, `canceling`, `skipped`: "no verdict".
+//! * `approved`, `rejected` (a deployment's approval): "a person's decision".
+//! * A failed pipeline or job of a merge request: "run of a merge request"; of a branch that is not the project's
+//!   default: "run of another branch". A tag counts as the default branch. So does any branch if the payload does not
+//!   name the default one, as with jobs of older versions. A success always resolves. With variable `branches_gitlab` =
+//!   `all`, these trigger too.
+//! * Any other word: "unknown word". The lists were compared with GitLab's documentation, and its merge request 239337
+//!   about approvals, in 2026-11.
 //! * A failed job with `build_allow_failure`: "allowed to fail". A pipeline's summary does not name such jobs either.
-//! * Another `update` of an incident, `escalation_status` `ignored`: "an edit".
+//! * Another `update` of an incident, `escalation_status` `ignored`: "nothing opened or closed".
 //! * Other issues and work items, and all issues before GitLab 17.2, which does not send their `type`: "not an
 //!   incident".
 //! * All other kinds (`push`, `note`, `vulnerability` …) and system hooks: "not about an alert".
@@ -50,10 +57,14 @@
 //!   copied.
 //! * A body without `object_kind`, which a custom template can send, and a body without a project are rejected.
 //! * Uncertain: we have not seen an incident from a real GitLab; its members come from GitLab's pages and source.
+//!
+//! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use super::{Setup, Source};
+use super::{BranchChoice, Setup, Source};
 use crate::auth::{Authenticated, Scheme};
+use crate::config::Branches;
 use crate::json::Node;
+use crate::mapping::outcomes::{self, NO_VERDICT, Outcome, Outcomes, UNCHANGED, UNFINISHED, UNKNOWN};
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
@@ -65,7 +76,7 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.gitlab.com/user/project/integrations/webhook_events/",
     schemes: &[Scheme::StandardWebhooks, Scheme::Header("x-gitlab-token")],
     setup: Setup {
-        triggers: "failed pipelines, jobs and deployments; incidents opened",
+        triggers: "failed pipelines and jobs of the default branch, failed deployments; incidents opened",
         resolves: "their next success; incidents closed",
         steps: "In the project or group, under Settings, Webhooks, add a webhook with URL {url} and the secret as Secret token.\n\
                 Where GitLab offers a signing token, make the secret `whsec_` and 32 random bytes in base64, and enter it there instead.\n\
@@ -73,7 +84,8 @@ pub const SOURCE: Source = Source {
                 Tick Job events instead of Pipeline events where each job should be an alert of its own.",
         template: None,
     },
-    map,
+    map: |delivery| map(delivery, Branches::Default),
+    branches: Some(BranchChoice { variable: "branches_gitlab", map_all: |delivery| map(delivery, Branches::All) }),
     states: &[
         "success",
         "failed",
@@ -118,36 +130,30 @@ const KINDS: &[(&str, &Kind)] = &[
     ("work_item", &INCIDENT),
 ];
 
-const UNFINISHED: &str = "not finished: it has no outcome yet";
-
-/// The action of a word and its phrase in the summary, or the reason why it needs no event.
-type Outcome = Result<(Action, &'static str), &'static str>;
-
-const OUTCOMES: &[(&[&str], Outcome)] = &[
+/// The outcomes of pipelines, jobs and deployments.
+const OUTCOMES: &Outcomes = &[
     (&["failed"], Ok((Action::Trigger, "failed"))),
+    (&["success"], Ok((Action::Resolve, "succeeded"))),
+    (&["blocked", "created", "manual", "pending", "preparing", "running", "scheduled"], Err(UNFINISHED)),
+    (&["waiting_for_callback", "waiting_for_resource"], Err(UNFINISHED)),
+    (&["approved", "rejected"], Err("a person's decision: the deployment itself has no outcome yet")),
+    (&["canceled", "canceling", "skipped"], Err(NO_VERDICT)),
+];
+
+/// What happens to incidents.
+const CHANGES: &Outcomes = &[
     (&["open", "opened"], Ok((Action::Trigger, "opened"))),
     (&["reopen", "triggered"], Ok((Action::Trigger, "reopened"))),
     (&["regraded"], Ok((Action::Trigger, "regraded"))),
     (&["acknowledged"], Ok((Action::Acknowledge, "acknowledged"))),
-    (&["success"], Ok((Action::Resolve, "succeeded"))),
     (&["close", "closed"], Ok((Action::Resolve, "closed"))),
     (&["resolved"], Ok((Action::Resolve, "resolved"))),
-    (&["blocked", "created", "manual", "pending", "preparing", "running", "scheduled"], Err(UNFINISHED)),
-    (&["waiting_for_callback", "waiting_for_resource"], Err(UNFINISHED)),
-    (&["canceled", "canceling", "skipped"], Err("no verdict: it neither passed nor failed")),
-    (&["ignored", "update"], Err("an edit: the incident is as open as before")),
+    (&["ignored", "update"], Err(UNCHANGED)),
 ];
 
-/// The severity of an environment's tier and of an incident's severity.
-const SEVERITIES: &[(&str, Severity)] = &[
-    ("critical", Severity::Critical),
-    ("development", Severity::Warning),
-    ("high", Severity::Error),
-    ("low", Severity::Info),
-    ("medium", Severity::Warning),
-    ("production", Severity::Critical),
-    ("testing", Severity::Warning),
-];
+/// The severity of an environment's tier. An incident's severity is a word that everybody uses.
+const TIERS: &[(&str, Severity)] =
+    &[("development", Severity::Warning), ("production", Severity::Critical), ("testing", Severity::Warning)];
 
 const TIMES: &[&str] = &["finished_at", "build_finished_at", "status_changed_at", "closed_at", "updated_at"];
 
@@ -158,7 +164,7 @@ const DETAILS: &[&[&str]] = &[
     &["environment", "environment_tier", "action", "state", "severity", "escalation_status", "confidential"],
 ];
 
-fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+fn map(delivery: &Authenticated<'_>, branches: Branches) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
     let name = payload.first_text(&["object_kind", "event_name"]);
@@ -170,13 +176,13 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if kind.class == "incident" && name != "incident" && !alert.is("type", "incident") {
         return Ok(Mapped::nothing("not an incident: an issue of another type"));
     }
-    let (action, outcome) = match alert.outcome() {
+    let (action, outcome) = match alert.outcome(branches) {
         Ok(known) => known,
         Err(reason) => return Ok(Mapped::nothing(reason)),
     };
     let key = alert.key().ok_or(MapError::NoIdentity { item: String::new(), fields: FIELDS })?;
     let source_field = payload.pick(&["project.path_with_namespace", "project_name", "project.name"]);
-    let summary = alert.summary(action, &outcome, source_field.as_deref());
+    let summary = alert.summary(action, outcome, source_field.as_deref());
     let source = source_field.as_deref().unwrap_or(SOURCE.name);
     let mut mapped = Mapped::one(alert.dress(Event::new(action, key, alert.severity(), &summary, source)));
     if kind.class == "deployment" && action == Action::Resolve {
@@ -208,7 +214,7 @@ impl<'a> Alert<'a> {
     }
 
     /// The action and its phrase in the summary, or the reason why it needs no event.
-    fn outcome(&self) -> Result<(Action, String), &'static str> {
+    fn outcome(&self, branches: Branches) -> Outcome {
         let mut word = self.object.first_text(&["build_status", "action", "status", "state"]).unwrap_or_default();
         if word == "update" {
             // GitLab's own paging depends on these fields and not on open and closed. `regraded` is our own word.
@@ -216,13 +222,18 @@ impl<'a> Alert<'a> {
             let status = self.payload.at("changes.escalation_status.current").text();
             word = status.unwrap_or(if regraded { "regraded".to_owned() } else { word });
         }
-        // An undocumented word triggers: an unnecessary page is the lesser evil.
-        let known = OUTCOMES.iter().find(|(words, _)| words.contains(&word.as_str()));
-        let (action, phrase) = known.map_or(Ok((Action::Trigger, word.as_str())), |(_, outcome)| *outcome)?;
+        let incident = self.kind.class == "incident";
+        let outcome = outcomes::of(&word, if incident { CHANGES } else { OUTCOMES });
+        // Whatever happened to it, an open incident is open.
+        let open = incident && self.is("state", "opened");
+        let (action, phrase) = if outcome == Err(UNKNOWN) && open { (Action::Trigger, "is open") } else { outcome? };
+        if let (Action::Trigger, Branches::Default, Some(reason)) = (action, branches, self.elsewhere()) {
+            return Err(reason);
+        }
         if action == Action::Trigger && self.is("build_allow_failure", "true") {
             return Err("allowed to fail: the pipeline goes on without it");
         }
-        Ok((action, phrase.to_owned()))
+        Ok((action, phrase))
     }
 
     fn key(&self) -> Option<DedupKey> {
@@ -251,13 +262,26 @@ impl<'a> Alert<'a> {
 
     fn severity(&self) -> Severity {
         let grade = self.object.first_text(&["environment_tier", "severity"]);
-        let default = self.payload.at("project.default_branch").text();
-        let elsewhere = default.is_some() && self.object.get("ref").text() != default && !self.is("tag", "true");
         match self.kind.class {
             "deployment" if grade.is_none() && self.is("environment", "production") => Severity::Critical,
-            "job" | "pipeline" if elsewhere || self.is("source", "merge_request_event") => Severity::Warning,
-            _ => grade.as_deref().and_then(|grade| text::lookup(SEVERITIES, grade)).unwrap_or(Severity::Error),
+            _ if self.elsewhere().is_some() => Severity::Warning,
+            _ => grade
+                .and_then(|grade| text::lookup(TIERS, &grade).or_else(|| Severity::from_word(&grade)))
+                .unwrap_or(Severity::Error),
         }
+    }
+
+    /// The reason why a failed pipeline or job does not concern the default branch. A tag counts as the default branch,
+    /// and so does any branch if the payload does not name the default one.
+    fn elsewhere(&self) -> Option<&'static str> {
+        let runs = matches!(self.kind.class, "job" | "pipeline");
+        let branch = self.object.get("ref").text().filter(|_| runs)?;
+        let default = self.payload.at("project.default_branch").text();
+        if self.is("source", "merge_request_event") || branch.starts_with("refs/merge-requests/") {
+            return Some("run of a merge request: its author sees it on GitLab");
+        }
+        let other = default.is_some_and(|default| branch != default) && !self.is("tag", "true");
+        other.then_some("run of another branch: its author sees it on GitLab")
     }
 
     /// The job, the environment, or the name of a pipeline.

@@ -15,7 +15,7 @@
 //! | event | from |
 //! |---|---|
 //! | action | `status`: `up` and `grace` (up, but the next ping is late) resolve, `down` and any other value triggers |
-//! | severity | the first tag that [`Severity::from_word`] knows, else error |
+//! | severity | the first tag that [`Severity::from_word`] knows, but not `s0` to `s5`; else error |
 //! | summary | the name, else the slug, the tags, up or down, the exit status or the time of the last ping |
 //! | source, component | the name, else the slug, else `Healthchecks` |
 //! | timestamp | `now` |
@@ -122,7 +122,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         _ => (Action::Trigger, "may be down"),
     };
     let tags = text("tags").unwrap_or_default();
-    let severity = tags.split_whitespace().find_map(Severity::from_word).unwrap_or(Severity::Error);
+    // As a tag, `s3` is Amazon's storage.
+    let words = tags.split_whitespace().filter(|tag| !(tag.len() == 2 && tag.starts_with(['s', 'S'])));
+    let severity = words.filter_map(Severity::from_word).next().unwrap_or(Severity::Error);
 
     let name = text("name").or_else(|| text("slug"));
     let mut summary = name.clone().unwrap_or_else(|| "A check without a name".to_owned());

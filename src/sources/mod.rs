@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::auth::{SHARED_SECRET, Scheme};
-use crate::config::{VARIABLES, Variable};
+use crate::config::{Branches, Grouping, Options, VARIABLES, Variable};
 use crate::http::StatusCode;
 use crate::mapping::{Map, Mapped};
 
@@ -75,6 +75,8 @@ pub struct Source {
     pub map: Map,
     /// Maps a whole batch to one event, for `grouping = group`, if the vendor sends batches.
     pub map_group: Option<Map>,
+    /// The choice of branches, if the sender's runs belong to branches.
+    pub branches: Option<BranchChoice>,
     /// This sender's timeout.
     pub patience: Duration,
     /// Whether this sender retries a delivery that was not accepted. False if it is unknown.
@@ -108,6 +110,7 @@ impl Source {
         setup: Setup { triggers: "", resolves: "", steps: "", template: None },
         map: |_| Ok(Mapped::default()),
         map_group: None,
+        branches: None,
         patience: Duration::from_secs(10),
         retries: false,
         by_get: false,
@@ -119,11 +122,25 @@ impl Source {
         states: &[],
     };
 
-    /// The mapping for a grouping.
-    pub fn map_for(&self, grouped: bool) -> Map {
-        self.map_group.filter(|_| grouped).unwrap_or(self.map)
+    /// The mapping for the user's choices. No source has both batches and branches.
+    pub fn map_for(&self, options: Options) -> Map {
+        let grouped = self.map_group.filter(|_| options.grouping == Grouping::Group);
+        let branched = self.branches.as_ref().filter(|_| options.branches == Branches::All);
+        grouped.or(branched.map(|choice| choice.map_all)).unwrap_or(self.map)
     }
 }
+
+/// The choice between failed runs of the default branch, which [`Source::map`] maps, and those of every branch.
+#[derive(Debug)]
+pub struct BranchChoice {
+    /// The variable with the choice: `branches_<slug>`.
+    pub variable: &'static str,
+    /// Maps the payload to events, with failed runs of every branch.
+    pub map_all: Map,
+}
+
+/// The purpose of every [`BranchChoice::variable`], in Markdown.
+const BRANCHES_HELP: &str = "The branches whose failed runs trigger alerts: `default` (default), only the default branch; `all`, also other branches and merge or pull requests. A success resolves in both";
 
 /// The facts for a source with its own reply body.
 pub struct Told<'a> {
@@ -161,7 +178,7 @@ pub struct OwnVariable {
     pub secret: bool,
     /// Its purpose, in Markdown.
     pub description: &'static str,
-    /// Returns the problem with one of its values, if it has one. Commas separate the values.
+    /// Returns the problem with one of its values, if it has one. Commas or white space separate the values.
     pub problem: fn(&str) -> Option<&'static str>,
 }
 
@@ -179,11 +196,23 @@ pub struct Setup {
     pub template: Option<&'static str>,
 }
 
-/// The variables that every deployment declares in its `spin.toml`: the general ones and the sources' own.
+/// The variables with fixed names: the general ones and the sources' own.
 pub fn variables() -> Vec<Variable> {
     let own = SOURCES.iter().flat_map(|source| source.variables);
-    let own = own.map(|&OwnVariable { name, secret, description, .. }| Variable { name, secret, description });
-    VARIABLES.iter().copied().chain(own).collect()
+    let own = own.map(|&OwnVariable { name, secret, description, .. }| Variable {
+        name,
+        secret,
+        declared: false,
+        description,
+    });
+    let choices = SOURCES.iter().filter_map(|source| source.branches.as_ref());
+    let choices = choices.map(|choice| Variable {
+        name: choice.variable,
+        secret: false,
+        declared: false,
+        description: BRANCHES_HELP,
+    });
+    VARIABLES.iter().copied().chain(own).chain(choices).collect()
 }
 
 /// The source with this slug.

@@ -5,8 +5,8 @@
 //! <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>, read 2026-11. One delivery is one
 //! event: `{action, data, actor, installation}`. Its kind is in the header `Sentry-Hook-Resource`, and as the name of a
 //! member in `data`, which counts if the header is missing. The plugin's shape has no `data`: `{id, project,
-//! project_slug, level, culprit, message, url, triggering_rules, event}`, and no signature. Sentry never retries a
-//! delivery of an internal integration.
+//! project_slug, level, culprit, message, url, triggering_rules, event}`. Its form has only URLs, and it neither signs
+//! nor sets a header, so the secret is in the URL. Sentry never retries a delivery of an internal integration.
 //!
 //! # Mapping
 //!
@@ -57,14 +57,21 @@ pub const SOURCE: Source = Source {
     slug: "sentry",
     name: "Sentry",
     docs: "https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
-    schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
+    schemes: &[
+        Scheme::Hmac(&SIGNATURE),
+        Scheme::Bearer,
+        Scheme::Basic,
+        Scheme::Header("x-webhook-secret"),
+        Scheme::Query("token"),
+    ],
     setup: Setup {
         triggers: "alert rules; metric alerts `critical`, `warning`; issues `created`, `unresolved`",
         resolves: "metric alerts `resolved`; issues `resolved`, `archived`",
         steps: "Under Settings, Custom Integrations, create an internal integration with Webhook URL {url} and Alert Rule Action on.\n\
                 Its Client Secret is the secret: set the relay's variable to it.\n\
                 Give it permission Issue & Event: Read, and tick webhook `issue` so that resolving an issue closes its alert; every new issue then pages as well.\n\
-                Choose the integration as the action of your alerts.",
+                Choose the integration as the action of your alerts.\n\
+                The older WebHooks plugin of a project neither signs nor sets a header: its Callback URL is {url}?token=<the secret>. Only this form needs the secret in the URL.",
         template: None,
     },
     patience: Duration::from_secs(1),

@@ -81,7 +81,7 @@ use crate::mapping::aws::{self, Via};
 use crate::mapping::{MapError, Mapped};
 
 /// What variable `sns_topics` is for.
-const HELP: &str = "ARNs of the topics that `/sns` accepts, separated by commas; no other subscription is confirmed";
+const HELP: &str = "ARNs of the topics that `/sns` accepts, separated by commas or spaces; it confirms no others";
 
 /// Amazon SNS.
 pub const SOURCE: Source = Source {
@@ -94,7 +94,7 @@ pub const SOURCE: Source = Source {
         resolves: "CloudWatch `OK`, the next success of the same thing, closed findings and Health events",
         steps: "Put the topic's ARN into variable `sns_topics`, and allow outbound https://sns.<region>.amazonaws.com.\n\
                 Subscribe {url} to the topic, protocol HTTPS. The relay confirms it by itself.\n\
-                With the secret instead of signatures: https://any:<secret>@<relay>/sns. Raw delivery needs it.\n\
+                With the secret instead of signatures: https://any:<secret>@<relay>/sns, or {url}?token=<secret>. Raw delivery needs it.\n\
                 Send an alarm's OK action to the topic too, or it never closes.",
         template: None,
     },

@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use pagerelay::auth::{Authenticated, SHARED_SECRET};
-use pagerelay::endpoints::preview::explain::{self, MAPPED_MAX_BYTES};
+use pagerelay::endpoints::preview::explain::{self, Positions, Question, WORK_MAX_BYTES, Wanted};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::budget::{BUDGET_BYTES, BUDGET_PER_BYTE};
 use pagerelay::mapping::{self, MapError, Mapped};
-use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity};
+use pagerelay::pagerduty::event::{Action, DedupKey, Event, Severity, shrink};
 use pagerelay::pagerduty::storm;
 use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
@@ -259,6 +259,12 @@ fn a_body_of_more_than_50_000_values_is_too_large_to_map() {
     let form = vec!["a=1&"; 50_000].concat();
     assert_eq!(try_map("datadog", form.as_bytes(), false), Err(MapError::TooManyValues));
     assert_ne!(try_map("datadog", form.trim_end_matches('&').as_bytes(), false), Err(MapError::TooManyValues));
+    let parts = |count: usize| (0..count).map(|n| format!("--x\nname=\"{n}\"\n\nv\n")).collect::<String>();
+    let typed = [("content-type".to_owned(), "multipart/form-data".to_owned())];
+    let source = SOURCES.iter().find(|source| source.slug == "datadog").expect("a source");
+    let map = |count: usize| fixtures::map(source, parts(count).as_bytes(), &typed, false);
+    assert_eq!(map(50_001), Err(MapError::TooManyValues));
+    assert_ne!(map(50_000), Err(MapError::TooManyValues));
 
     let body: Value = serde_json::from_slice(&with_values(50_001)).expect("json");
     let (reply, sent) = deliver("/alertmanager", &body);
@@ -269,7 +275,7 @@ fn a_body_of_more_than_50_000_values_is_too_large_to_map() {
 
 #[test]
 fn the_events_that_an_explanation_makes_count_towards_its_limit() {
-    let members: Vec<String> = (0..60).map(|n| format!("\"member{n}\": \"text\"")).collect();
+    let members: Vec<String> = (0..20).map(|n| format!("\"member{n}\": \"text\"")).collect();
     let request = request("/formatted", format!("{{{}}}", members.join(",")).into_bytes());
     // How many events a run makes, and whether one explanation has room for all its runs.
     for (count, complete) in [(1, true), (40, false)] {
@@ -288,19 +294,139 @@ fn the_events_that_an_explanation_makes_count_towards_its_limit() {
         };
         let explanation = fixtures::authenticated(&request, SHARED_SECRET, |delivery| {
             let events = map(delivery).expect("it is mapped").events;
-            explain::explain(&map, delivery, &events, &["ok"], &|| true)
+            let question = Question { map: &map, delivery, words: &["ok"], in_time: &|| true };
+            explain::explain(&question, &events, &Positions::of(&events), Wanted::All)
         });
-        assert_eq!(explanation.incomplete.is_none(), complete);
-        assert!(complete || runs.get() < 600, "{} runs", runs.get());
-        assert!(made.get() < MAPPED_MAX_BYTES + 1024 * 1024, "{} bytes", made.get());
+        assert_eq!(explanation.incomplete.is_none(), complete, "{} runs", runs.get());
+        assert!(runs.get() < 300, "{} runs", runs.get());
+        assert!(made.get() < WORK_MAX_BYTES, "{} bytes", made.get());
+    }
+}
+
+/// The reply to a preview.
+fn preview(target: &str, body: &Value) -> Value {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let request = Request { query: query.to_owned(), ..request(path, body.to_string().into_bytes()) };
+    let (reply, _) = pipeline::handle(&mut Accepting::new(), &request);
+    serde_json::from_slice(&reply.body).expect("json")
+}
+
+/// A group with so many alerts as a busy team has them.
+fn alerts(count: usize) -> Value {
+    let alert = |n: usize| {
+        let labels = json!({"alertname": "HighErrorRate", "instance": format!("web-{n}:9100"), "severity": "critical"});
+        let annotations = json!({"summary": format!("Checkout {n} fails"), "runbook_url": "https://runbooks.example/"});
+        json!({"status": "firing", "fingerprint": format!("{n:016x}"), "startsAt": "2026-03-04T05:06:07Z",
+            "labels": labels, "annotations": annotations})
+    };
+    json!({"version": "4", "groupKey": "g", "alerts": (0..count).map(alert).collect::<Vec<_>>()})
+}
+
+/// The numbers of the events that have an explanation.
+fn explained(preview: &Value) -> Vec<usize> {
+    let events = preview["events"].as_array().expect("a list").iter().enumerate();
+    events.filter(|(_, event)| event["explanation"].is_array()).map(|(number, _)| number).collect()
+}
+
+/// The reply without the explanation.
+fn unexplained(mut preview: Value) -> Value {
+    let members = preview.as_object_mut().expect("an object");
+    for name in ["explanation_incomplete", "unexplained", "unused"] {
+        members.remove(name);
+    }
+    for event in preview["events"].as_array_mut().expect("a list") {
+        event.as_object_mut().expect("an object").remove("explanation");
+    }
+    preview
+}
+
+#[test]
+fn a_preview_explains_only_where_that_is_asked_for() {
+    let plain = preview("/preview/alertmanager", &alerts(10));
+    let names: Vec<&str> = plain["events"][0].as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(names, ["body", "dedup_key", "event_action", "routing_key", "sha256", "url"]);
+    let names: Vec<&str> = plain.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(names, ["auth", "events", "message", "status"]);
+
+    let all = preview("/preview/alertmanager?explain", &alerts(10));
+    assert_eq!(explained(&all), (0..10).collect::<Vec<_>>(), "ten usual alerts are explained at once");
+    assert_eq!(all["unused"], json!(["groupKey", "version"]));
+    assert_eq!((&all["unexplained"], &all["explanation_incomplete"]), (&Value::Null, &Value::Null));
+    for (number, event) in all["events"].as_array().expect("a list").iter().enumerate() {
+        let of = |field: &str| {
+            let origins = event["explanation"].as_array().expect("a list");
+            origins.iter().find(|origin| origin["field"] == field).expect("an origin").clone()
+        };
+        let path = |end: &str| format!("alerts[{number}].{end}");
+        let copied = json!({"field": "payload.summary", "how": "copied", "from": [path("annotations.summary")]});
+        assert_eq!(of("payload.summary"), copied);
+        let looked_up = json!({"field": "event_action", "how": "table", "from": [path("status")],
+            "row": "firing → trigger"});
+        assert_eq!(of("event_action"), looked_up);
+    }
+    assert_eq!(unexplained(all), plain);
+}
+
+#[test]
+fn one_event_is_explained_by_its_number_and_unexplained_ones_are_named() {
+    let plain = preview("/preview/alertmanager", &alerts(100));
+    let some = preview("/preview/alertmanager?explain", &alerts(100));
+    let done = explained(&some);
+    assert!(done.len() >= 10 && done.len() < 100, "{done:?}");
+    let rest: Vec<usize> = (done.len()..100).collect();
+    assert_eq!((&some["unexplained"], done), (&json!(rest), (0..100 - rest.len()).collect()));
+    let why =
+        "not every event is explained, because there are many; ?explain=7 explains the event of that number, from 0";
+    assert_eq!((&some["explanation_incomplete"], &some["unused"]), (&json!(why), &Value::Null));
+    assert_eq!(unexplained(some), plain);
+
+    let last = preview("/preview/alertmanager?explain=99", &alerts(100));
+    assert_eq!((explained(&last), &last["explanation_incomplete"]), (vec![99], &Value::Null));
+    let origin = json!({"field": "dedup_key", "how": "made", "from": ["alerts[99].fingerprint"]});
+    assert!(last["events"][99]["explanation"].as_array().expect("a list").contains(&origin), "{last}");
+    let none = preview("/preview/alertmanager?explain=100", &alerts(100));
+    assert_eq!(none["explanation_incomplete"], "there is no event of this number; the first is 0");
+    assert_eq!(unexplained(none), plain);
+}
+
+#[test]
+fn a_mapping_does_not_see_the_parameter_that_asks_for_an_explanation() {
+    // Without a body, the parameters of the query are the payload.
+    let by_get = |query: &str| {
+        let request =
+            Request { method: Method::Get, query: query.to_owned(), ..request("/preview/uptimerobot", Vec::new()) };
+        let (reply, _) = pipeline::handle(&mut Accepting::new(), &request);
+        serde_json::from_slice::<Value>(&reply.body).expect("json")
+    };
+    let query = "monitorID=1&alertType=1&monitorFriendlyName=shop+%26+co&alertDetails=503";
+    let plain = by_get(query);
+    assert_eq!(plain["events"].as_array().map(Vec::len), Some(1), "{plain}");
+    for query in [format!("explain&{query}"), format!("{query}&explain=0"), query.replacen('&', "&%65xplain=&", 1)] {
+        let all = by_get(&query);
+        assert_eq!(explained(&all), [0], "{query}");
+        assert_eq!(unexplained(all), plain, "{query}");
     }
 }
 
 #[test]
-fn a_large_delivery_is_not_explained_and_still_previewed() {
-    let (preview, _) = deliver("/preview/alertmanager", &group(4000, json!({"externalURL": "https://example.com"})));
-    assert_eq!(preview["explanation_incomplete"], "the explanation was cut short because the payload is large");
-    assert_eq!(preview["events"].as_array().map(Vec::len), Some(102), "100 events and two digests");
+fn a_body_that_is_hard_to_explain_is_still_previewed() {
+    let too_large = "the explanation was cut short because the payload is large";
+    let members: serde_json::Map<String, Value> = (0..3000).map(|n| (format!("m{n}"), json!(n))).collect();
+    let mut body = json!({"event_action": "trigger", "dedup_key": "k",
+        "payload": {"summary": "s", "source": "s", "severity": "error"}});
+    body["payload"]["custom_details"] = members.into();
+    let shown = preview("/preview/events?explain", &body);
+    assert_eq!((&shown["explanation_incomplete"], explained(&shown).len()), (&json!(too_large), 0));
+    assert_eq!(shown["unexplained"], json!([0]));
+    // Even to parse it once more would take too long.
+    body["payload"]["custom_details"] = json!({"text": "x".repeat(300_000)});
+    let shown = preview("/preview/events?explain", &body);
+    assert_eq!((&shown["explanation_incomplete"], explained(&shown).len()), (&json!(too_large), 0));
+    // Each of many events is small, so some of them are explained.
+    let shown = preview("/preview/alertmanager?explain", &group(4000, json!({"externalURL": "https://example.com"})));
+    assert_eq!(shown["events"].as_array().map(Vec::len), Some(102), "100 events and two digests");
+    let done = explained(&shown);
+    assert!(!done.is_empty() && done.len() < 100, "{done:?}");
 }
 
 #[cfg(feature = "templates")]
@@ -331,4 +457,21 @@ fn zones_without_a_name_are_one_alert() {
     let keys = map("cloudflare", &body, false).events;
     let keys: Vec<&str> = keys.iter().filter_map(Event::dedup_key).map(DedupKey::as_str).collect();
     assert_eq!(keys.len(), 3, "{keys:?}");
+}
+
+#[test]
+fn details_are_cut_to_the_room_that_they_have_and_no_further() {
+    let value = json!({
+        "text": "a \"quoted\" text\nwith \u{1} and \u{e9}", "list": [1, -2.5, null, true, false, {}, []],
+        "nested": {"deep": ["x".repeat(500), {"y": "z"}]}, "empty": "", "number": 18_446_744_073_709_551_615_u64,
+    });
+    let members = value.as_object().expect("an object");
+    let whole = value.to_string().len();
+    assert_eq!(*shrink::fit(members, whole), *members, "the size is exact");
+    for room in 120..whole {
+        let cut = shrink::fit(members, room).into_owned();
+        assert!(Value::Object(cut.clone()).to_string().len() <= room, "{room}: {cut:?}");
+        assert!(cut.contains_key("shortened_to_fit"), "{room}");
+    }
+    assert!(shrink::fit(members, 10).is_empty());
 }

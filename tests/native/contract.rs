@@ -1,6 +1,6 @@
 //! PagerDuty accepts every expected event, and every event from the payloads of the corpus.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -197,6 +197,7 @@ fn corpus() {
         return;
     };
     let (mut payloads, mut events, mut ignored) = (0, 0, 0);
+    let mut alerts = Alerts::new();
     for (name, slug) in CORPUS {
         let source = sources::find(slug).expect("the table names sources");
         let docs = docs_of(slug);
@@ -215,6 +216,12 @@ fn corpus() {
                 }
                 assert!(!mapped.events.is_empty() || !mapped.ignored.is_empty(), "{}", fixture.name());
                 if !group {
+                    for event in mapped.events.iter().filter(|event| event.action() == Action::Trigger) {
+                        let event = event.to_json();
+                        let key = (*slug, event["dedup_key"].to_string());
+                        let said = format!("{} {}", event["payload"]["class"], event["payload"]["summary"]);
+                        alerts.entry(key).or_default().insert((fixture.name(), said));
+                    }
                     events += mapped.events.len();
                     ignored += mapped.ignored.len();
                 }
@@ -235,8 +242,76 @@ fn corpus() {
             assert!(its, "{name}: {closes} does not close {:?}", event.dedup_key());
         }
     }
-    say(&format!("corpus: {payloads} payloads, {events} events, {ignored} ignored"));
+    let merged = merged(&alerts);
+    say(&format!(
+        "corpus: {payloads} payloads, {events} events, {ignored} ignored, {merged} with the key of another alert"
+    ));
     assert!(payloads > 0, "the corpus at {} is empty", folder.display());
+}
+
+/// The payloads that trigger each alert, with their classes and summaries, by source and dedup key.
+type Alerts = BTreeMap<(&'static str, String), BTreeSet<(String, String)>>;
+
+/// Keys that are an example's own: the vendor's page has one id for all its examples.
+const EXAMPLES: &[&str] = &[
+    "Microsoft.AlertsManagement/alerts/eeeeeeee-4444-5555-6666-ffffffffffff",
+    "cloudflare:000eaa907ed24e78946d3a93adb2ae57",
+];
+
+/// How many payloads trigger an alert whose key a payload about something else has. Summaries are about the same thing if
+/// one begins like the other, apart from numbers and words for states. Prints the others.
+fn merged(alerts: &Alerts) -> usize {
+    let mut count = 0;
+    for ((_, key), said) in alerts.iter().filter(|((_, key), _)| !EXAMPLES.iter().any(|id| key.contains(id))) {
+        let subjects: BTreeSet<String> = said.iter().map(|(_, summary)| subject(summary)).collect();
+        let payloads: BTreeSet<&String> = said.iter().map(|(payload, _)| payload).collect();
+        let apart = |(one, other): (&String, &String)| !other.starts_with(one.as_str());
+        // One payload may say two things about one alert.
+        if payloads.len() > 1 && subjects.iter().zip(subjects.iter().skip(1)).any(apart) {
+            count += payloads.len();
+            say(&format!("corpus: one key, {} alerts: {key}", subjects.len()));
+            said.iter().for_each(|(payload, summary)| say(&format!("    {payload}: {summary:.160}")));
+        }
+    }
+    count
+}
+
+/// What a summary is about: its words, without numbers and words for states.
+fn subject(summary: &str) -> String {
+    const STATES: &[&str] = &[
+        "alarm",
+        "alerting",
+        "closed",
+        "critical",
+        "data",
+        "degraded",
+        "down",
+        "error",
+        "failed",
+        "firing",
+        "fixed",
+        "found",
+        "healthy",
+        "is",
+        "no",
+        "ok",
+        "opened",
+        "passed",
+        "problem",
+        "recovered",
+        "reopened",
+        "resolved",
+        "succeeded",
+        "success",
+        "triggered",
+        "unhealthy",
+        "up",
+        "warn",
+        "warning",
+    ];
+    let words = summary.split(|c: char| !c.is_alphabetic()).map(str::to_ascii_lowercase);
+    let words: Vec<String> = words.filter(|word| !word.is_empty() && !STATES.contains(&word.as_str())).collect();
+    words.join(" ")
 }
 
 /// The corpus stores a request without a body as `{method, query, body}`.

@@ -124,23 +124,30 @@ fn a_resolve_and_an_acknowledge_also_go_to_the_former_key_and_a_trigger_does_not
 }
 
 #[test]
-fn a_preview_shows_the_copies_and_explains_them() {
-    let body = json!({"eventid": "a:b", "event_type": "resolve", "eventname": "Disk full"});
+fn a_preview_shows_a_copy_with_the_event_that_it_repeats() {
+    let body = json!({"eventid": "a:b", "event_type": "resolve", "eventname": "Disk full"}).to_string();
     let bearer = format!("Bearer {SECRET}");
-    let request = Request {
+    let request = |path: &str| Request {
         method: Method::Post,
-        path: "/preview/zabbix".to_owned(),
-        query: String::new(),
-        headers: Headers::new([("authorization".to_owned(), bearer.into_bytes())]),
-        body: body.to_string().into_bytes(),
+        path: path.to_owned(),
+        query: "explain".to_owned(),
+        headers: Headers::new([("authorization".to_owned(), bearer.clone().into_bytes())]),
+        body: body.clone().into_bytes(),
         problem: None,
     };
-    let (reply, _) = pipeline::handle(&mut Accepting::new(), &request);
+    let (reply, _) = pipeline::handle(&mut Accepting::new(), &request("/preview/zabbix"));
     let shown: Value = serde_json::from_slice(&reply.body).expect("json");
-    let keys: Vec<&Value> = shown["events"].as_array().expect("events").iter().map(|e| &e["dedup_key"]).collect();
-    assert_eq!(keys, ["zabbix:a%3Ab", "zabbix:a:b"]);
-    assert_eq!(shown["events"][0]["explanation"], shown["events"][1]["explanation"]);
-    assert!(shown["events"][0]["explanation"].as_array().is_some_and(|origins| !origins.is_empty()));
+    let events = shown["events"].as_array().expect("events");
+    assert_eq!((events.len(), &events[0]["dedup_key"]), (1, &json!("zabbix:a%3Ab")));
+    assert!(events[0]["explanation"].as_array().is_some_and(|origins| !origins.is_empty()));
+
+    let mut host = Accepting::new();
+    let (reply, _) = pipeline::handle(&mut host, &request("/zabbix"));
+    let sent: Value = serde_json::from_slice(&reply.body).expect("json");
+    let hash = |index: usize, name: &str| sent["events"][index][name].clone();
+    assert_eq!(events[0]["sha256"], hash(0, "sha256"));
+    assert_eq!(events[0]["with_former_key"], json!({"dedup_key": "zabbix:a:b", "sha256": hash(1, "sha256")}));
+    assert_eq!(host.sent.len(), 2);
 }
 
 #[test]

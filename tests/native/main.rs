@@ -7,11 +7,14 @@ mod architecture;
 mod auth;
 mod aws;
 mod bounded;
+mod branches;
 mod cases;
 mod contract;
 #[cfg(feature = "templates")]
 mod custom;
 mod english;
+mod events_api;
+mod fuzzed;
 mod growth;
 mod host;
 mod identities;
@@ -22,6 +25,10 @@ mod numbers;
 mod properties;
 mod readme;
 mod senders;
+mod settings;
 mod sources;
+#[cfg(feature = "templates")]
+mod template_bounds;
 mod tidy;
 mod walls;
+mod words;

@@ -209,7 +209,7 @@ fn severity_summary_and_time_have_no_part_in_a_dedup_key() {
             let moving = ["severity", "summary", "startsAt", "endsAt", "description", "message", "timestamp", "title"];
             // The identity of a trigger without its own key is its content.
             let keyless = match fixture.source.slug {
-                "events" => payload.get("dedup_key").is_none(),
+                "events" => payload.get("dedup_key").or(payload.get("incident_key")).is_none_or(Value::is_null),
                 // The default payload has only the title.
                 "datadog" => payload.get("title").is_some(),
                 _ => false,
@@ -272,5 +272,24 @@ fn timestamps_of_every_shape_that_senders_use_read_as_utc() {
     ];
     for text in nothing {
         assert_eq!(text::timestamp(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_text_becomes_one_line_wherever_its_white_space_is() {
+    let slow = |text: &str| {
+        let words = text.split(|c: char| c.is_whitespace() || text::is_hidden(c)).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let alphabet = ["a", " ", "é", "\n", "…", "~", "\u{7f}"];
+    for length in 0..6_u32 {
+        for mut number in 0..alphabet.len().pow(length) {
+            let mut text = String::new();
+            for _ in 0..length {
+                text += alphabet[number % alphabet.len()];
+                number /= alphabet.len();
+            }
+            assert_eq!(text::one_line(&text), slow(&text), "{text:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use pagerelay::auth::Scheme;
 use pagerelay::http::{BODY_MAX_BYTES, Headers, Method, Request};
 use pagerelay::mapping::VALUES_MAX;
 use pagerelay::mapping::budget::{BUDGET_BYTES, BUDGET_PER_BYTE};
+use pagerelay::pagerduty::event::{SEVERITY_WORDS, Severity};
 use pagerelay::pagerduty::storm::EVENTS_MAX;
 use pagerelay::pipeline;
 use pagerelay::sources::{SOURCES, Source, variables};
@@ -37,6 +38,9 @@ const CONFIGURE: &str = "src/guide/configure.md";
 
 /// The head of that table.
 const VARIABLES_HEAD: &str = "| Variable | Secret | Description |\n|---|---|---|\n";
+
+/// The head of the table of the words for a severity.
+const SEVERITIES_HEAD: &str = "| Severity | Words |\n|---|---|\n";
 
 /// The variables whose names contain a word of the user's or a source's, and what each is for.
 const PATTERNS: &[(&str, bool, &str)] = &[
@@ -137,22 +141,64 @@ fn variables_table() -> String {
     table
 }
 
-#[test]
-fn the_table_of_variables_is_what_the_code_reads() {
-    let page = read(CONFIGURE);
-    let (before, rest) = page.split_once(VARIABLES_HEAD).expect("the head of the table");
+/// The page with this table in the place of the one that has the same head.
+fn with_table(page: &str, head: &str, table: &str) -> String {
+    let (before, rest) = page.split_once(head).expect("the head of the table");
     let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
     // Until it has rows, the head is followed by a blank line.
     let after = if rest.starts_with('\n') { rest.trim_start() } else { after };
-    let wanted = format!("{before}{}\n{after}", variables_table());
+    format!("{before}{table}\n{after}")
+}
+
+/// The table of the words for a severity.
+fn severities_table() -> String {
+    let mut table = SEVERITIES_HEAD.to_owned();
+    for (severity, words) in SEVERITY_WORDS {
+        writeln!(table, "| `{}` | `{}` |", severity.as_str(), words.join("`, `")).expect("memory");
+    }
+    table
+}
+
+#[test]
+fn the_tables_of_variables_and_severities_are_what_the_code_reads() {
+    let page = with_table(&read(CONFIGURE), VARIABLES_HEAD, &variables_table());
+    let wanted = with_table(&page, SEVERITIES_HEAD, &severities_table());
     let differs = golden::settle(&root().join(CONFIGURE), Some(&wanted), golden::update_wanted());
     assert!(differs.is_none(), "UPDATE_EXPECT=1 writes it:\n{}", differs.unwrap_or_default());
 }
 
 #[test]
-fn spin_toml_describes_variables_as_the_guide_does() {
+fn a_severity_word_has_one_meaning_whatever_its_separators_and_case() {
+    let mut known = std::collections::BTreeSet::new();
+    for (severity, words) in SEVERITY_WORDS {
+        for word in *words {
+            assert!(known.insert(*word), "{word} is in the table twice");
+            assert_eq!(*word, word.to_ascii_lowercase(), "a separator or an upper-case letter never matches");
+            assert!(word.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{word}");
+            let (head, tail) = word.split_at(1);
+            for written in
+                [word.to_uppercase(), format!(" {word} "), format!("{head}-{tail}"), format!("{head}_{tail}")]
+            {
+                assert_eq!(Severity::from_word(&written), Some(*severity), "{written}");
+            }
+        }
+    }
+    let levels = ["critical", "critical", "error", "warning", "info", "info"];
+    for (level, severity) in levels.iter().enumerate() {
+        for written in [format!("sev{level}"), format!("SEV_{level}"), format!("S{level}"), format!("P-{level}")] {
+            assert_eq!(Severity::from_word(&written).map(Severity::as_str), Some(*severity), "{written}");
+        }
+        assert_eq!(Severity::from_word(&level.to_string()), None, "a bare number has no meaning of its own");
+    }
+    for unknown in ["", "-", "s6", "sev", "p", "critical!", &"critical ".repeat(9)] {
+        assert_eq!(Severity::from_word(unknown), None, "{unknown}");
+    }
+}
+
+#[test]
+fn spin_toml_describes_the_variables_that_it_declares_as_the_guide_does() {
     let manifest: toml::Table = read("spin.toml").parse().expect("spin.toml is toml");
-    for variable in variables() {
+    for variable in variables().into_iter().filter(|variable| variable.declared) {
         let description = manifest["variables"][variable.name]["description"].as_str();
         assert_eq!(description, Some(variable.description), "{}", variable.name);
     }

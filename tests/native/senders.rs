@@ -26,7 +26,7 @@ fn post(host: &mut Accepting, path: &str, secret: &str, body: &str) -> (Reply, V
 }
 
 /// The findings of check about one subject, as `level what`.
-fn findings(host: &mut Accepting, target: &str, about: &str) -> Vec<String> {
+pub(crate) fn findings(host: &mut Accepting, target: &str, about: &str) -> Vec<String> {
     let checking = host.variables["secret_check"];
     let request = stranger(Method::Get, target, &[("x-webhook-secret", checking)], b"");
     let (_, body) = handle(host, &request);

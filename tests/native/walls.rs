@@ -183,6 +183,51 @@ fn the_secret_in_the_query_opens_nothing_that_only_a_signature_should_open() {
     assert_eq!(closed, ["github"]);
 }
 
+/// The sources of vendors with a form that can hold only a URL. A vendor that can always set a header or sign is not
+/// among them.
+const BY_URL: [&str; 7] = ["azure", "cloudevents", "formatted", "gcp", "sentry", "sns", "uptimerobot"];
+
+#[test]
+fn by_itself_the_secret_in_the_query_opens_only_sources_whose_senders_can_hold_only_a_url() {
+    for (value, opened) in [("", &BY_URL[..]), ("auto", &BY_URL), ("off", &[])] {
+        let mut opens = Vec::new();
+        for source in SOURCES {
+            let mut host = Accepting::new();
+            host.variables.insert("query_token", value);
+            let path = format!("/preview/{}", source.slug);
+            let target = format!("{path}?token={}", secret_for(&path));
+            let (reply, _) = handle(&mut host, &stranger(Method::Post, &target, &[], b"{}"));
+            if reply.status != StatusCode::UNAUTHORIZED {
+                opens.push(source.slug);
+            }
+        }
+        assert_eq!(opens, opened, "{value:?}");
+    }
+}
+
+#[test]
+fn the_setup_of_a_source_says_which_form_needs_the_secret_in_the_url() {
+    for source in SOURCES {
+        let in_url = BY_URL.contains(&source.slug);
+        assert_eq!(source.setup.steps.contains("token="), in_url, "{}: {}", source.slug, source.setup.steps);
+    }
+}
+
+#[test]
+fn sentrys_plugin_sends_the_secret_in_its_url_and_a_wrong_signature_stays_wrong() {
+    let body = include_bytes!("../fixtures/sentry/13-plugin.json");
+    let target = format!("/sentry?token={SECRET}");
+    let ask = |requirement: &'static str, headers: &[(&str, &str)]| {
+        let mut host = Accepting::new();
+        host.variables.insert("require_signature_sentry", requirement);
+        let (reply, _) = handle(&mut host, &stranger(Method::Post, &target, headers, body));
+        (reply.status.as_u16(), host.sent.len())
+    };
+    assert_eq!(ask("off", &[]), (200, 1));
+    assert_eq!(ask("off", &[("sentry-hook-signature", &"0".repeat(64))]), (401, 0));
+    assert_eq!(ask("on", &[]), (401, 0));
+}
+
 #[cfg(feature = "templates")]
 #[test]
 fn the_secret_in_the_query_opens_no_template_whose_senders_sign() {
@@ -396,7 +441,7 @@ fn a_compressed_delivery_is_the_same_delivery() {
         let request = known(Method::Post, "/formatted", &[("content-encoding", coding)], &compressed);
         assert_eq!(handle(&mut host, &request).0.status, StatusCode::OK, "{coding}");
         assert_eq!(host.sent, plain.sent, "{coding}");
-        let request = known(Method::Post, "/preview/formatted", &[("content-encoding", coding)], &compressed);
+        let request = known(Method::Post, "/preview/formatted?explain", &[("content-encoding", coding)], &compressed);
         let (_, shown) = handle(&mut host, &request);
         let origin = json!({"field": "payload.summary", "from": ["title"], "how": "copied"});
         let explained = shown["events"][0]["explanation"].as_array().expect("explained");
@@ -479,7 +524,7 @@ fn a_member_that_occurs_twice_makes_a_body_unmappable_at_any_depth() {
         ("{\"a\\u001b\": 1, \"a\\u001b\": 1}", "a", 1, 16),
     ];
     for (body, name, line, column) in cases {
-        for (path, of) in [("/formatted", "Formatted webhook"), ("/events", "PagerDuty Events API v2")] {
+        for (path, of) in [("/formatted", "Formatted webhook"), ("/events", "PagerDuty Events API")] {
             let mut host = Accepting::new();
             let (reply, said) = handle(&mut host, &known(Method::Post, path, &[], body.as_bytes()));
             let reason = format!("the body has member `{name}` twice in one object: line {line}, column {column}");

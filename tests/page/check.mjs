@@ -127,12 +127,20 @@ async function choose(page, slug) {
 
 // Does what asks for a preview, and returns the relay's reply once the page shows it.
 async function preview(page, act = () => page.getByRole('button', { name: 'Preview', exact: true }).click()) {
-  const answered = page.waitForResponse((response) => response.url().startsWith(`${ORIGIN}/preview/`));
+  const asks = (response, explained) =>
+    response.url().startsWith(`${ORIGIN}/preview/`) && /[?&]explain$/.test(response.url()) === explained;
+  const answered = page.waitForResponse((response) => asks(response, false));
+  // Only a preview with events is explained.
+  const explained = page.waitForResponse((response) => asks(response, true)).catch(() => null);
   await act();
   const response = await answered;
   const reply = await response.json();
   if (response.ok()) await page.locator('#message', { hasText: 'Nothing was sent' }).waitFor();
   else await page.locator('#alert strong').waitFor();
+  if (response.ok() && reply.events) {
+    assert(await explained, 'the page asks where the fields come from');
+    await page.locator('article.event .why').first().waitFor({ state: 'attached' });
+  }
   return reply;
 }
 

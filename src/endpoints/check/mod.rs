@@ -62,6 +62,8 @@ struct Checker<'a> {
     host: &'a mut dyn Host,
     /// The current subject of the findings.
     check: &'static str,
+    /// The names of variables that only `settings` contains.
+    members: Vec<String>,
     findings: Vec<Value>,
     opened: Vec<Opened>,
     /// The number of findings of each level.
@@ -86,7 +88,8 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, shown: bool) -> Che
     let asked = |name: &str| query.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let deep = !matches!(asked("deep"), "" | "0" | "false");
     let (findings, opened, warnings) = (Vec::new(), Vec::new(), Vec::new());
-    let mut checker = Checker { host, check: "variables", findings, opened, counts: [0; 4], warnings };
+    let members = Vec::new();
+    let mut checker = Checker { host, check: "variables", members, findings, opened, counts: [0; 4], warnings };
     let names = checker.names();
     let services = checker.named(asked("service"));
     #[cfg(feature = "templates")]
@@ -256,7 +259,8 @@ impl Checker<'_> {
         let more = more.iter().copied().filter(|name| !names.contains(&["custom_", name].concat()));
         for name in listed.chain(more) {
             if !config::is_service(name) {
-                self.say(Level::Warning, UNSPEAKABLE, &[&["custom_", &text::one_line(name)].concat()]);
+                let subject = self.subject(&["custom_", name].concat());
+                self.say(Level::Warning, UNSPEAKABLE, &[&subject]);
                 continue;
             }
             let (variable, text) = match config::template(self.host, name) {
@@ -299,9 +303,15 @@ impl Checker<'_> {
 
     /// Checks the other variables.
     fn settings(&mut self) {
-        for (name, choices) in config::SETTINGS {
+        for (name, choices) in config::CHOICES {
             match config::setting(self.host, name, choices) {
                 Ok(word) => self.say(Level::Ok, "setting `{}` is {}", &[name, word]),
+                Err(error) => self.say(Level::Error, &error.to_string(), &[]),
+            }
+        }
+        for choice in SOURCES.iter().filter_map(|source| source.branches.as_ref()) {
+            match config::setting(self.host, choice.variable, config::BRANCHES) {
+                Ok(word) => self.say(Level::Ok, "setting `{}` is {}", &[choice.variable, word]),
                 Err(error) => self.say(Level::Error, &error.to_string(), &[]),
             }
         }
@@ -329,7 +339,7 @@ impl Checker<'_> {
         let mut add = |word: &str| {
             let name = ["routing_key_", word].concat();
             if !config::is_service(word.strip_suffix("_previous").unwrap_or(word)) {
-                unspeakable.push(text::one_line(&name));
+                unspeakable.push(name);
             } else if !variables.contains(&name) {
                 variables.push(name);
             }
@@ -344,7 +354,8 @@ impl Checker<'_> {
             add(&[word, "_previous"].concat());
         }
         for name in &unspeakable {
-            self.say(Level::Warning, UNSPEAKABLE, &[name]);
+            let subject = self.subject(name);
+            self.say(Level::Warning, UNSPEAKABLE, &[&subject]);
         }
         variables
     }
@@ -399,5 +410,4 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 // The longer messages.
 const UNSHOWN: &str = "set variable `secret_check` and authenticate with it to see the findings";
-const UNSPEAKABLE: &str =
-    "unknown variable `{}`: service and template names are lower-case words joined by single underscores";
+const UNSPEAKABLE: &str = "unknown {}: service and template names are lower-case words joined by single underscores";

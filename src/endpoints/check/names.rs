@@ -3,8 +3,8 @@
 use strsim::levenshtein;
 
 use super::{Checker, Level};
-use crate::config::{self, Control};
-use crate::sources::{self, SOURCES};
+use crate::config::{self, Control, Names};
+use crate::sources::{self, SOURCES, Source};
 use crate::text;
 
 /// The smallest edit distance at which a name no longer counts as misspelt.
@@ -14,49 +14,90 @@ const MISSPELT_MAX: usize = 3;
 const NAMED_MAX: usize = 50;
 
 /// The beginnings of the variables that end in the name of a source.
-const OF_SOURCES: [&str; 3] = ["require_signature_", "secret_", "services_"];
+const OF_SOURCES: [&str; 4] = [BRANCHES, "require_signature_", "secret_", "services_"];
+
+/// The beginning of the variables of sources whose runs belong to branches. No other source, and no template, has one.
+const BRANCHES: &str = "branches_";
+
+/// The beginnings of the variables that end in a word of the user's or in the name of a source.
+const PREFIXES: [&str; 6] = [BRANCHES, "custom_", "require_signature_", "routing_key_", "secret_", "services_"];
+
+/// The variables of tests.
+const OF_TESTS: [&str; 2] = ["api_url", "events_url"];
 
 impl Checker<'_> {
     /// Returns the names of all variables, and reports those that the relay never reads.
     pub(super) fn names(&mut self) -> Vec<String> {
-        let Ok(names) = self.host.variables() else {
+        let Names { own, members, problem } = config::names(self.host);
+        if own.is_none() {
             self.say(Level::Note, UNLISTED, &[]);
-            return Vec::new();
-        };
+        }
+        if let Some(problem) = problem {
+            self.say(Level::Error, "{}", &[&problem.to_string()]);
+        }
+        if members.iter().any(|name| name == "settings") {
+            self.say(Level::Warning, NESTED, &[]);
+        }
+        let mut names = own.unwrap_or_default();
+        self.members = members.into_iter().filter(|name| name != "settings" && !names.contains(name)).collect();
+        names.extend_from_slice(&self.members);
         for name in &names {
-            let split = OF_SOURCES.iter().find_map(|prefix| Some((*prefix, name.strip_prefix(prefix)?)));
-            let Some((prefix, slug)) = split else {
-                if let Some(near) = nearest(name) {
-                    self.say(Level::Warning, MISSPELT, &[&text::one_line(name), &text::one_line(&near)]);
-                }
-                continue;
-            };
-            let secret = prefix == "secret_";
-            let slug = slug.strip_suffix("_previous").filter(|_| secret).unwrap_or(slug);
-            let controls = Control::ALL.map(Control::slug).into_iter().filter(|_| secret);
-            if controls.clone().any(|control| control == slug) || sources::find(slug).is_some() {
-                continue;
-            }
-            if slug.starts_with("custom_") {
-                if !names.iter().any(|name| name == slug) {
-                    self.say(Level::Warning, UNMAPPED, &[&text::one_line(name), &text::one_line(slug)]);
-                }
-                continue;
-            }
-            let mut nearest = (MISSPELT_MAX, "");
-            for known in SOURCES.iter().map(|source| source.slug).chain(controls) {
-                let far = levenshtein(slug, known);
-                if far < nearest.0 {
-                    nearest = (far, known);
-                }
-            }
-            let name = text::one_line(name);
-            match nearest.1 {
-                "" => self.say(Level::Warning, STRANGE, &[&name]),
-                slug => self.say(Level::Warning, NO_SOURCE, &[&name, prefix, slug]),
-            }
+            self.name(name, &names);
+        }
+        for name in config::hidden(self.host) {
+            let name = text::one_line(&name);
+            self.say(Level::Note, HIDDEN, &[&name, &name]);
         }
         names
+    }
+
+    /// Reports a name that the relay never reads. `names` are the names of all variables.
+    fn name(&mut self, name: &str, names: &[String]) {
+        let subject = self.subject(name);
+        let split = OF_SOURCES.iter().find_map(|prefix| Some((*prefix, name.strip_prefix(prefix)?)));
+        let Some((prefix, slug)) = split else {
+            let member = self.members.iter().any(|member| member == name);
+            match nearest(name) {
+                Some(near) => self.say(Level::Warning, MISSPELT, &[&subject, &text::one_line(&near)]),
+                // A variable of the store may belong to another program.
+                None if member && !is_read(name) => self.say(Level::Warning, UNKNOWN, &[&subject]),
+                None => {}
+            }
+            return;
+        };
+        let secret = prefix == "secret_";
+        let slug = slug.strip_suffix("_previous").filter(|_| secret).unwrap_or(slug);
+        let controls = Control::ALL.map(Control::slug).into_iter().filter(|_| secret);
+        let reads = |source: &&&Source| prefix != BRANCHES || source.branches.is_some();
+        let known = || SOURCES.iter().filter(reads).map(|source| source.slug).chain(controls.clone());
+        if known().any(|known| known == slug) {
+            return;
+        }
+        if slug.starts_with("custom_") && prefix != BRANCHES {
+            if !names.iter().any(|name| name == slug) {
+                self.say(Level::Warning, UNMAPPED, &[&subject, &text::one_line(slug)]);
+            }
+            return;
+        }
+        let mut nearest = (MISSPELT_MAX, "");
+        for known in known() {
+            let far = levenshtein(slug, known);
+            if far < nearest.0 {
+                nearest = (far, known);
+            }
+        }
+        match nearest.1 {
+            "" if prefix == BRANCHES => self.say(Level::Warning, BRANCHLESS, &[&subject]),
+            "" => self.say(Level::Warning, STRANGE, &[&subject]),
+            slug => self.say(Level::Warning, NO_SOURCE, &[&subject, prefix, slug]),
+        }
+    }
+
+    /// A variable, for a finding.
+    pub(super) fn subject(&self, name: &str) -> String {
+        let member = self.members.iter().any(|member| member == name);
+        let after = if member { "` of variable `settings`" } else { "`" };
+        [if member { "member `" } else { "variable `" }, &text::one_line(name), after].concat()
     }
 
     /// The services or templates that the query names. Other values are not repeated, because they may be misplaced
@@ -78,16 +119,25 @@ impl Checker<'_> {
 }
 
 // The longer messages.
-const MISSPELT: &str = "unknown variable `{}`; did you mean `{}`?";
+const BRANCHLESS: &str = "unknown {}: no such source, or its alerts do not belong to branches";
+const HIDDEN: &str = "member `{}` of variable `settings` has no effect: variable `{}` has a value of its own";
+const MISSPELT: &str = "unknown {}; did you mean `{}`?";
+const NESTED: &str = "member `settings` of variable `settings` has no effect";
 const NAMELESS: &str = "?service= or ?mapping= contains an invalid name or more than 50 names";
-const NO_SOURCE: &str = "unknown variable `{}`: no such source; did you mean `{}{}`?";
-const STRANGE: &str = "unknown variable `{}`: no such source; GET /setup lists all sources";
-const UNMAPPED: &str = "variable `{}` has no effect: `{}` is not set";
+const NO_SOURCE: &str = "unknown {}: no such source; did you mean `{}{}`?";
+const STRANGE: &str = "unknown {}: no such source; GET /setup lists all sources";
+const UNKNOWN: &str = "unknown {}; the relay never reads it";
+const UNMAPPED: &str = "{} has no effect: `{}` is not set";
 const UNLISTED: &str = "the variable store did not list its variables (one may have no value); name services and templates with ?service= and ?mapping=";
+
+/// Whether the relay reads a variable of this name.
+fn is_read(name: &str) -> bool {
+    let known = OF_TESTS.contains(&name) || sources::variables().iter().any(|known| known.name == name);
+    known || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
 
 /// The closest known name for an unknown variable.
 fn nearest(name: &str) -> Option<String> {
-    const PREFIXES: [&str; 5] = ["custom_", "require_signature_", "routing_key_", "secret_", "services_"];
     if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return None;
     }

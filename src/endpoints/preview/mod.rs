@@ -1,56 +1,107 @@
-//! Previews: the exact bodies that would be sent, without the routing key, with their hashes and the origin of each
-//! field.
+//! Previews: the exact bodies that would be sent, without the routing key, with their hashes. On request, the origin of
+//! each field too.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::http::{Request, form};
 use crate::json;
-use crate::pagerduty::event::Event;
+use crate::pagerduty::event::{DedupKey, Event};
 use crate::pagerduty::events_api::Draft;
 use crate::report::Preview;
 
 pub mod explain;
 
-use self::explain::{Explanation, Origin};
+use self::explain::{Explanation, Origin, Wanted};
 
-/// The most events whose fields are explained.
-pub const EXPLAINED_MAX: usize = 100;
+/// The parameter of the query that asks for an explanation: of all events, or of one if it has a number.
+const EXPLAIN: &str = "explain";
 
-/// Builds a preview. `mapped` are the mapping's own events, which `explanation` explains. Planning for a storm reorders
-/// them and adds digests.
-pub fn preview(drafts: Vec<Draft>, planned: &[Event], mapped: &[Event], explanation: Explanation) -> Preview {
-    let events = events(drafts, planned, mapped, &explanation);
-    Preview { events, unused: explanation.unused, incomplete: explanation.incomplete }
+/// What a request for a preview asks to explain, and the request without the parameter for that, so that no mapping reads
+/// it.
+pub fn wanted(request: &Request) -> (Option<Wanted>, Cow<'_, Request>) {
+    let mut wanted = None;
+    let mut others = Vec::new();
+    for pair in request.query.split('&') {
+        match form::pairs(pair).into_iter().next() {
+            Some((name, value)) if name == EXPLAIN => {
+                wanted = Some(value.parse().map_or(Wanted::All, Wanted::One));
+            }
+            _ => others.push(pair),
+        }
+    }
+    let query = others.join("&");
+    let request =
+        if wanted.is_none() { Cow::Borrowed(request) } else { Cow::Owned(Request { query, ..request.clone() }) };
+    (wanted, request)
 }
 
-/// The events as they appear in the reply.
-fn events(drafts: Vec<Draft>, planned: &[Event], mapped: &[Event], explanation: &Explanation) -> Vec<Value> {
-    let one = |(draft, event): (Draft, &Event)| {
-        let mut members = Map::new();
-        members.insert("event_action".into(), event.action().as_str().into());
-        members.insert("dedup_key".into(), event.dedup_key().map(|key| key.as_str()).into());
-        members.insert("sha256".into(), draft.sha256.as_str().into());
-        members.insert("url".into(), draft.url.as_str().into());
-        members.insert("routing_key".into(), draft.variable.as_str().into());
-        if let Some(why) = draft.not_sent {
-            members.insert("not_sent".into(), why.into());
+/// Builds a preview of `events`, which `drafts` were made from, with their explanation if one was asked for. `copies` are
+/// the drafts of copies with former keys: each is shown with the event that it repeats.
+pub fn preview(
+    drafts: Vec<Draft>,
+    events: &[Event],
+    copies: Vec<(Draft, Event)>,
+    explanation: Option<Explanation>,
+) -> Preview {
+    let Explanation { events: origins, unused, unexplained, incomplete } = explanation.unwrap_or_default();
+    let origins = origins.into_iter().chain(std::iter::repeat(None));
+    let mut copies = by_key(copies);
+    let events = drafts.into_iter().zip(events).zip(origins).map(|((draft, event), origins)| {
+        let mut shown = shown(draft, event, origins);
+        let former = event.dedup_key().and_then(DedupKey::former);
+        if let Some(copy) = former.and_then(|key| copies.remove(&(key.as_str().to_owned(), event.action().as_str()))) {
+            shown.insert("with_former_key".into(), copy);
         }
-        if let Some(sha256) = &draft.previous_sha256 {
-            let previous = [&draft.variable, "_previous"].concat();
-            let previous = json::object([("routing_key", previous.into()), ("sha256", sha256.as_str().into())]);
-            members.insert("with_previous_key".into(), previous);
-        }
-        let index = mapped.iter().take(EXPLAINED_MAX).position(|known| event.repeats(known));
-        if let Some(origins) = index.and_then(|index| explanation.events.get(index)) {
-            members.insert("explanation".into(), origins.iter().map(origin).collect());
-        }
-        let cuts = cuts(event, &draft.body);
-        if !cuts.is_empty() {
-            members.insert("cut".into(), cuts.into());
-        }
-        members.insert("body".into(), draft.body);
-        Value::Object(members)
+        Value::Object(shown)
+    });
+    Preview { events: events.collect(), unused, unexplained, incomplete }
+}
+
+/// The copies as they appear in the reply, by key and action.
+fn by_key(copies: Vec<(Draft, Event)>) -> BTreeMap<(String, &'static str), Value> {
+    let shown = |(draft, event): (Draft, Event)| {
+        let key = event.dedup_key()?.as_str().to_owned();
+        let mut shown = Map::new();
+        shown.insert("dedup_key".into(), key.as_str().into());
+        shown.extend(with_previous_key(&draft));
+        shown.insert("sha256".into(), draft.sha256.into());
+        Some(((key, event.action().as_str()), Value::Object(shown)))
     };
-    drafts.into_iter().zip(planned).map(one).collect()
+    copies.into_iter().filter_map(shown).collect()
+}
+
+/// The request for the same event with the previous routing key, if there is one.
+fn with_previous_key(draft: &Draft) -> Option<(String, Value)> {
+    let sha256 = draft.previous_sha256.as_deref()?;
+    let previous = [&draft.variable, "_previous"].concat();
+    let previous = json::object([("routing_key", previous.into()), ("sha256", sha256.into())]);
+    Some(("with_previous_key".to_owned(), previous))
+}
+
+/// An event as it appears in the reply.
+fn shown(draft: Draft, event: &Event, origins: Option<Vec<Origin>>) -> Map<String, Value> {
+    let mut members = Map::new();
+    members.insert("event_action".into(), event.action().as_str().into());
+    members.insert("dedup_key".into(), event.dedup_key().map(|key| key.as_str()).into());
+    members.extend(with_previous_key(&draft));
+    members.insert("sha256".into(), draft.sha256.into());
+    members.insert("url".into(), draft.url.into());
+    members.insert("routing_key".into(), draft.variable.into());
+    if let Some(why) = draft.not_sent {
+        members.insert("not_sent".into(), why.into());
+    }
+    if let Some(origins) = origins {
+        members.insert("explanation".into(), origins.iter().map(origin).collect());
+    }
+    let cuts = cuts(event, &draft.body);
+    if !cuts.is_empty() {
+        members.insert("cut".into(), cuts.into());
+    }
+    members.insert("body".into(), draft.body);
+    members
 }
 
 fn origin(origin: &Origin) -> Value {

@@ -1,5 +1,7 @@
 //! The rule for events that have no row in the table of kinds.
 
+use serde_json::Value;
+
 use super::names;
 use super::verdict::{self, HARMLESS, Verdict, judge};
 use crate::json::Node;
@@ -32,6 +34,9 @@ const STATES: &[&str] = &[
 const FLAGS: &[(&str, bool)] =
     &[("resolved", true), ("isdeleted", true), ("archived", true), ("success", true), ("healthy", true)];
 
+/// Booleans that are `false` only if something is wrong, whatever else the event says.
+const VITAL: &[&str] = &["agentconnected", "healthy", "success"];
+
 /// A name in lower case, without `_`, `-` and blanks.
 pub(super) fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
@@ -44,6 +49,11 @@ pub(super) fn state(detail: Node<'_>) -> Option<String> {
         return Some(word);
     }
     let members = detail.members()?;
+    let is_false =
+        |(name, value): (&String, &Value)| value == &Value::Bool(false) && VITAL.contains(&plain(name).as_str());
+    if members.iter().any(is_false) {
+        return Some("failed".to_owned());
+    }
     let named: Vec<(String, &str)> =
         members.iter().filter_map(|(name, value)| Some((plain(name), value.as_str()?.trim()))).collect();
     let exact = |wanted: &&str| named.iter().find(|(name, word)| name == *wanted && !word.is_empty());

@@ -13,10 +13,9 @@ use serde_json::Value;
 use crate::auth::Authenticated;
 use crate::json::Node;
 use crate::mapping::budget::Budget;
+use crate::mapping::events_api::GivenEvent;
 use crate::mapping::{Ignored, MapError, Mapped, parse};
-use crate::pagerduty::event::parse as events_api;
 use crate::pagerduty::event::{Action, DedupKey};
-use crate::{json, text};
 
 pub mod envelope;
 
@@ -127,8 +126,9 @@ fn object(message: Node<'_>, text: &str, via: &Via<'_>) -> Result<Mapped, MapErr
     if has("AlarmName") && has("NewStateValue") {
         return alarm::map(message, via);
     }
-    if has("event_action") && (has("dedup_key") || has("payload")) {
-        return events_v2(message, via);
+    let v2 = has("event_action") && (has("dedup_key") || has("payload"));
+    if v2 || has("event_type") && has("service_key") {
+        return events_api(message, via);
     }
     let is_alert = |alert: &Value| Node::root(alert).get("labels").value().is_some();
     if message.get("alerts").items().is_some_and(|alerts| alerts.iter().all(is_alert)) {
@@ -176,15 +176,13 @@ fn record(record: Node<'_>, via: &Via<'_>) -> Result<Mapped, MapError> {
 
 /// Maps a body of PagerDuty's Events API. Its key stays among those of this source: whoever publishes to a topic must not
 /// name the alerts of other sources.
-fn events_v2(body: Node<'_>, via: &Via<'_>) -> Result<Mapped, MapError> {
-    let action = events_api::action(body, false)?;
-    let key = match body.get("dedup_key").text() {
-        Some(key) => via.key(&["events", &key])?,
-        None if action == Action::Trigger => {
-            let whole: Value = body.value().cloned().into();
-            via.key(&["events", "", &text::sha256_hex(&json::encode(&whole))])?
-        }
-        None => return Err(MapError::Field { path: "dedup_key", problem: "is missing" }),
+fn events_api(body: Node<'_>, via: &Via<'_>) -> Result<Mapped, MapError> {
+    let given = GivenEvent::of(body)?;
+    let key = match given.key() {
+        _ if given.action() == Action::Change => None,
+        Some(key) => Some(via.key(&["events", &key])?),
+        None if given.action() == Action::Trigger => Some(via.key(&["events", "", &given.hash()])?),
+        None => return Err(MapError::Field { path: given.key_member(), problem: "is missing" }),
     };
-    Ok(Mapped::one(events_api::parse(body, action, Some(key), via.topic_name())?))
+    Ok(Mapped::one(given.event(key, via.topic_name())?))
 }

@@ -137,11 +137,6 @@ impl DedupKey {
         self.former.as_ref().map(|former| DedupKey { key: former.to_string(), former: None })
     }
 
-    /// Whether earlier versions made this key of the same identity.
-    pub fn was(&self, former: &DedupKey) -> bool {
-        self.former.as_deref() == Some(&former.key)
-    }
-
     /// Whether the end of the key was replaced by a hash because the key is too long.
     pub fn is_shortened(&self) -> bool {
         self.key.len() == DEDUP_KEY_MAX_BYTES && self.is_hashed()

@@ -36,7 +36,7 @@ fn whole<'a>(parts: &'a Parts, routing_key: Option<&'a str>) -> Whole<'a> {
         let without = Whole { details: Cow::Owned(Map::new()), routing_key: None, ..whole.clone() };
         let rest = serde_json::to_vec(&without).map_or(0, |text| text.len());
         let room = EVENT_MAX_BYTES.saturating_sub(rest + REST_BYTES);
-        whole.details = Cow::Owned(shrink::fit(&parts.details, room));
+        whole.details = shrink::fit(&parts.details, room);
     }
     if parts.is_outline {
         whole.details.to_mut().insert("left_out".into(), OUTLINE.into());

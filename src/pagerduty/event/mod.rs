@@ -3,6 +3,8 @@
 //! Written from <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>, its page about change events and
 //! the schema beside them. An [`Event`] has no routing key: [`Event::encode`] adds it when the event is sent.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::http::url;
@@ -18,7 +20,7 @@ pub mod shrink;
 
 pub use self::action::Action;
 pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, OWN, by_alert};
-pub use self::severity::Severity;
+pub use self::severity::{SEVERITY_WORDS, Severity};
 
 /// The longest `payload.summary`, in UTF-16 code units.
 pub const SUMMARY_MAX_CHARS: usize = 1024;
@@ -61,6 +63,8 @@ struct Parts {
     requires_details: bool,
     /// Whether only the outline of the event is left.
     is_outline: bool,
+    /// Whether it repeats another event with the former key of its alert.
+    is_copy: bool,
     /// Notes on truncated and omitted parts.
     cuts: Vec<&'static str>,
 }
@@ -95,19 +99,20 @@ impl Event {
         let source = text::one_line(source);
         let summary = if summary.is_empty() { "(no summary)" } else { &summary };
         let source = if source.is_empty() { "unknown" } else { &source };
-        let mut payload = Map::new();
-        payload.insert("summary".into(), text::truncate(summary, SUMMARY_MAX_CHARS).into());
-        payload.insert("source".into(), text::truncate(source, FIELD_MAX_CHARS).into());
+        let short = (text::truncate(summary, SUMMARY_MAX_CHARS), text::truncate(source, FIELD_MAX_CHARS));
         let mut details = Map::new();
         let mut cuts = Vec::new();
         // The person on call can still read the full summary there.
-        if summary.encode_utf16().count() > SUMMARY_MAX_CHARS {
+        if matches!(short.0, Cow::Owned(_)) {
             details.insert("full_summary".into(), summary.into());
             cuts.push("payload.summary: truncated to 1024 characters; the full text is in custom_details.full_summary");
         }
-        if source.encode_utf16().count() > FIELD_MAX_CHARS {
+        if matches!(short.1, Cow::Owned(_)) {
             cuts.push("payload.source: truncated to 1024 characters");
         }
+        let mut payload = Map::new();
+        payload.insert("summary".into(), short.0.into());
+        payload.insert("source".into(), short.1.into());
         Event(Box::new(Parts {
             action,
             dedup_key: None,
@@ -119,6 +124,7 @@ impl Event {
             severity,
             requires_details: false,
             is_outline: false,
+            is_copy: false,
             cuts,
         }))
     }
@@ -131,19 +137,18 @@ impl Event {
         event
     }
 
-    /// The same event with another key.
+    /// A copy of the event with the former key of its alert.
     #[must_use]
-    pub fn with_key(mut self, dedup_key: DedupKey) -> Event {
-        self.0.dedup_key = Some(dedup_key);
-        self
+    pub fn copy_with(&self, former: DedupKey) -> Event {
+        let mut copy = self.clone();
+        copy.0.dedup_key = Some(former);
+        copy.0.is_copy = true;
+        copy
     }
 
-    /// Whether this is `event`, or its copy with the former key.
-    pub fn repeats(&self, event: &Event) -> bool {
-        match (self.dedup_key(), event.dedup_key()) {
-            (Some(key), Some(own)) if own.was(key) => *self == event.clone().with_key(key.clone()),
-            _ => self == event,
-        }
+    /// Whether the event repeats another one with the former key of its alert.
+    pub fn is_copy(&self) -> bool {
+        self.0.is_copy
     }
 
     /// The minimal form of the event, for when PagerDuty rejects the full event: action, key, summary, source,
@@ -172,7 +177,7 @@ impl Event {
             let short = value.as_str().map(|text| text::truncate(text, max).into_owned());
             payload.insert(name, short.into());
         }
-        let Parts { action, dedup_key, severity, requires_details, .. } = *self.0;
+        let Parts { action, dedup_key, severity, requires_details, is_copy, .. } = *self.0;
         Event(Box::new(Parts {
             action,
             dedup_key,
@@ -184,6 +189,7 @@ impl Event {
             severity,
             requires_details,
             is_outline: true,
+            is_copy,
             cuts: Vec::new(),
         }))
     }
@@ -226,10 +232,11 @@ impl Event {
     fn field(mut self, name: &str, value: Option<String>) -> Event {
         let value = value.map(|value| text::one_line(&value)).filter(|value| !value.is_empty());
         if let Some(value) = value {
-            if value.encode_utf16().count() > FIELD_MAX_CHARS {
+            let value = text::truncate(&value, FIELD_MAX_CHARS);
+            if matches!(value, Cow::Owned(_)) {
                 self.0.cuts.push("payload.component, group or class: truncated to 1024 characters");
             }
-            let value = text::truncate(&value, FIELD_MAX_CHARS).into();
+            let value = value.into();
             // A change event has no such fields.
             let place = if self.0.action == Action::Change { &mut self.0.details } else { &mut self.0.payload };
             place.insert(name.into(), value);

@@ -29,6 +29,7 @@ fn main() {
         ("10 alerts", Call::post("/alertmanager", group(10))),
         ("100 alerts", Call::post("/alertmanager", group(100))),
         ("preview of 10 alerts", Call::post("/preview/alertmanager", group(10))),
+        ("the same, explained", Call::post("/preview/alertmanager?explain", group(10))),
     ];
     for (what, call) in cases {
         let fuel = run(async {

@@ -1,8 +1,195 @@
-//! Bodies of any size, made from fixtures: the shapes that cost most for their bytes.
+//! Bodies of any size, made from fixtures: the shapes that cost most for their bytes, and what they cost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
+
+use crate::build::{self, Flavour};
+use crate::fixtures::{self, Fixture};
+use crate::runtime::{Call, Egress, Relay, Reply, World};
+use crate::{examples, secret_for};
+
+/// The size of a small body, in bytes.
+pub const SMALL: usize = 8 * 1024;
+
+/// How many times as large the large body is.
+pub const TIMES: usize = 16;
+
+/// The most instructions of a large body, in percent of [`TIMES`] times those of the small one.
+pub const PERCENT_MAX: u64 = 130;
+
+/// The most memory of an instance, in bytes.
+pub const MEMORY_MAX: usize = 64 * 1024 * 1024;
+
+/// A request that grows.
+pub struct Subject {
+    pub name: String,
+    world: World,
+    /// The size of the small body.
+    small: usize,
+    call: Box<dyn Fn(usize, usize) -> Option<Call> + Send + Sync>,
+}
+
+/// What the small and the large body of a subject cost.
+pub struct Growth {
+    pub bytes: [usize; 2],
+    pub fuel: [u64; 2],
+    pub memory: usize,
+    pub status: u16,
+}
+
+impl Growth {
+    /// The instructions of the large body, in percent of [`TIMES`] times those of the small one.
+    pub fn percent(&self) -> u64 {
+        let [small, large] = self.fuel;
+        100 * large / (small * TIMES as u64).max(1)
+    }
+
+    /// Whether the work and the memory are bounded as they should be.
+    pub fn is_bounded(&self) -> bool {
+        self.percent() <= PERCENT_MAX && self.memory <= MEMORY_MAX
+    }
+}
+
+impl Subject {
+    /// Sends both bodies. Returns `None` if the subject cannot grow to these sizes.
+    pub async fn measure(&self) -> Option<Growth> {
+        let (small, large) = ((self.call)(self.small, 1)?, (self.call)(self.small, TIMES)?);
+        let bytes = [small.body.len(), large.body.len()];
+        let (small, large) = (self.send(small).await, self.send(large).await);
+        let memory = small.memory.max(large.memory);
+        Some(Growth { bytes, fuel: [small.fuel, large.fuel], memory, status: large.status })
+    }
+
+    async fn send(&self, call: Call) -> Reply {
+        counting().call(&self.world, call).await.unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+}
+
+/// The released component, counting instructions.
+pub fn counting() -> &'static Relay {
+    static RELAY: OnceLock<Relay> = OnceLock::new();
+    RELAY.get_or_init(|| Relay::counting(build::component(Flavour::Spin), Flavour::Spin).expect("the component loads"))
+}
+
+/// Variables and a PagerDuty that accepts everything at once, so that a request costs the same each time.
+pub fn accepting() -> World {
+    World { egress: Egress::Accepted, ..World::new("https://events.pagerduty.com/v2/enqueue") }
+}
+
+/// Every fixture of every source, in both groupings, in every shape; or with `few`, every shape for the first fixture of a
+/// source, and two shapes for each of the others.
+pub fn deliveries(few: bool) -> Vec<Subject> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut subjects = Vec::new();
+    for fixture in fixtures::of_each_kind() {
+        let n = seen.entry(fixture.source.slug).or_default();
+        let wanted = |index: usize| !few || *n == 0 || [*n % 9, (*n + 4) % 9].contains(&index);
+        let shapes = Shape::ALL.into_iter().enumerate().filter(|(index, _)| wanted(*index));
+        for (_, shape) in shapes {
+            for grouped in [false, true] {
+                if !grouped || fixture.can_group() {
+                    subjects.extend(of_shape(&fixture, shape, grouped, "", SMALL));
+                }
+            }
+        }
+        for long in [false, true] {
+            subjects.extend(of_form(&fixture, long));
+        }
+        *n += 1;
+    }
+    subjects
+}
+
+/// The first fixture of each source that can grow like this, for each of these shapes.
+pub fn firsts(shapes: &[Shape], prefix: &'static str, small: usize) -> Vec<Subject> {
+    let mut subjects = Vec::new();
+    for shape in shapes {
+        let mut done = BTreeSet::new();
+        for fixture in fixtures::all() {
+            if !done.contains(fixture.source.slug)
+                && let Some(subject) = of_shape(&fixture, *shape, false, prefix, small)
+            {
+                done.insert(fixture.source.slug);
+                subjects.push(subject);
+            }
+        }
+    }
+    subjects
+}
+
+fn of_shape(fixture: &Fixture, shape: Shape, grouped: bool, prefix: &'static str, small: usize) -> Option<Subject> {
+    let seed: Value = serde_json::from_slice(&fixture.body).ok()?;
+    shape.grow(&seed, small, 1)?;
+    let fixture = fixture.clone();
+    let path = format!("{prefix}/{}", fixture.source.slug);
+    let world = if grouped { accepting().with("grouping", "group") } else { accepting() };
+    let name = format!("{prefix} {} {shape:?}{}", fixture.name(), if grouped { ", grouped" } else { "" });
+    let call = move |small: usize, times: usize| {
+        let fixture = Fixture { body: shape.grow(&seed, small, times)?, ..fixture.clone() };
+        Some(Call::fixture(&fixture, &path, secret_for(&path)))
+    };
+    Some(Subject { name, world, small, call: Box::new(call) })
+}
+
+fn of_form(fixture: &Fixture, long: bool) -> Option<Subject> {
+    let form = String::from_utf8(fixture.body.clone()).ok().filter(|form| !form.trim_start().starts_with('{'))?;
+    let fixture = fixture.clone();
+    let path = format!("/{}", fixture.source.slug);
+    let name = format!("{} form with {}", fixture.name(), if long { "a long value" } else { "many fields" });
+    let call = move |small: usize, times: usize| {
+        let fixture = Fixture { body: grow_form(&form, small * times, long), ..fixture.clone() };
+        Some(Call::fixture(&fixture, &path, secret_for(&path)))
+    };
+    Some(Subject { name, world: accepting(), small: SMALL, call: Box::new(call) })
+}
+
+/// The example templates, and templates that ask for much, in every shape of their payload.
+pub fn templates(few: bool) -> Vec<Subject> {
+    let own_auth = |template: &str| serde_json::from_str::<Value>(template).is_ok_and(|json| !json["auth"].is_null());
+    let examples = examples::all().into_iter().filter(|example| !own_auth(&example.template));
+    let mut all: Vec<(String, String, Vec<u8>, Vec<(String, String)>)> = examples
+        .map(|example| (example.name.clone(), example.template.clone(), example.body(), example.headers()))
+        .collect();
+    let items: Vec<Value> = (0..4).map(|n| json!({"id": n, "text": "a text of some length"})).collect();
+    let seed = json!({"title": "a title", "long": "a long text", "number": 17, "list": items}).to_string();
+    for (name, text) in GREEDY {
+        let template = json!({"each": "payload.list", "event": {
+            "event_action": "trigger", "dedup_key": "{{ item.id }}",
+            "payload": {"summary": "{{ item.text }}", "source": "s", "custom_details": {"made": text}}}});
+        all.push(((*name).to_owned(), template.to_string(), seed.clone().into_bytes(), Vec::new()));
+    }
+    let mut subjects = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (index, (name, template, body, headers)) in all.into_iter().enumerate() {
+        let Ok(seed) = serde_json::from_slice::<Value>(&body) else { continue };
+        let first = seen.insert(name.clone());
+        for (at, shape) in Shape::ALL.into_iter().enumerate() {
+            if few && (!first || (at + index) % 3 > 0) || shape.grow(&seed, SMALL, 1).is_none() {
+                continue;
+            }
+            let (seed, headers) = (seed.clone(), headers.clone());
+            let call = move |small: usize, times: usize| {
+                let call = Call::post("/custom/grown", shape.grow(&seed, small, times)?);
+                Some(headers.iter().fold(call, |call, (name, value)| call.header(name, value)))
+            };
+            let world = accepting().with("custom_grown", &template);
+            let name = format!("template {name} {shape:?}");
+            subjects.push(Subject { name, world, small: SMALL, call: Box::new(call) });
+        }
+    }
+    subjects
+}
+
+/// Texts that copy or search the payload for each of its items.
+const GREEDY: &[(&str, &str)] = &[
+    ("copies all", "{{ payload }}"),
+    ("copies all as a text", "{{ payload | tojson }}"),
+    ("joins all", "{% for i in payload.list %}{{ i.text }}, {% endfor %}"),
+    ("adds a list to itself", "{% set l = payload.list %}{{ (l + l + l + l) | length }}"),
+    ("sorts all", "{{ payload.list | sort(attribute='text') | map(attribute='id') | join(',') }}"),
+];
 
 /// How a body grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,24 +227,25 @@ impl Shape {
         Shape::LongNames,
     ];
 
-    /// A body of about `bytes` bytes that grows from `seed`. Returns `None` if the seed has nothing that could grow like
-    /// this.
-    pub fn grow(self, seed: &Value, bytes: usize) -> Option<Vec<u8>> {
-        let size = seed.to_string().len();
-        let room = bytes.checked_sub(size)?;
+    /// A body that grows from `seed` by as many times `unit` bytes. Whatever grows, such as the items of a list or the
+    /// length of a text, is exactly as many times as large or as many. Returns `None` if the seed is larger than `unit`
+    /// bytes, or has nothing that could grow like this.
+    pub fn grow(self, seed: &Value, unit: usize, times: usize) -> Option<Vec<u8>> {
+        let unit = unit.checked_sub(seed.to_string().len())?;
+        let room = unit * times;
         let mut body = seed.clone();
         match self {
-            Shape::OneKey => repeat(&mut body, bytes, false)?,
-            Shape::ManyKeys => repeat(&mut body, bytes, true)?,
+            Shape::OneKey => repeat(&mut body, unit, times, false)?,
+            Shape::ManyKeys => repeat(&mut body, unit, times, true)?,
             Shape::SharedText => {
                 let shared = longest(seed, false)?;
-                repeat(&mut body, bytes / 2, true)?;
-                *body.pointer_mut(&shared)? = words(bytes / 2).into();
+                repeat(&mut body, unit / 2, times, true)?;
+                *body.pointer_mut(&shared)? = words(room / 2).into();
             }
             Shape::LongText => *body.pointer_mut(&longest(seed, true)?)? = words(room).into(),
             Shape::AlmostEqual => {
                 let texts = leaves(seed, true, &Value::is_string);
-                let share = bytes / texts.len().max(1);
+                let share = room / texts.len().max(1);
                 for (index, path) in texts.iter().enumerate() {
                     let text = "a".repeat(share.saturating_sub(index % 7)) + if index % 2 == 0 { "b" } else { "" };
                     *body.pointer_mut(path)? = text.into();
@@ -65,7 +253,7 @@ impl Shape {
             }
             Shape::Members => {
                 let objects = leaves(seed, true, &Value::is_object);
-                let each = (room / objects.len().max(1) / 20).max(1);
+                let each = (unit / objects.len().max(1) / 20).max(1) * times;
                 for path in &objects {
                     let object = body.pointer_mut(path)?.as_object_mut()?;
                     object.extend((0..each).map(|n| (format!("m{n:06}"), json!("value {n}"))));
@@ -73,7 +261,7 @@ impl Shape {
             }
             Shape::Nesting => {
                 let deep = (0..100).fold(Value::Null, |inner, _| json!([inner]));
-                let list = vec![deep; (room / 206).max(1)];
+                let list = vec![deep; (unit / 206).max(1) * times];
                 body.as_object_mut()?.insert("extra".to_owned(), list.into());
             }
             Shape::Digits => {
@@ -114,7 +302,9 @@ pub fn grow_form(seed: &str, bytes: usize, long: bool) -> Vec<u8> {
     form.into_bytes()
 }
 
+/// Its length is one that base64 has, so that a text in that place is decoded whatever its size.
 fn words(bytes: usize) -> String {
+    let bytes = bytes / 4 * 4;
     let mut words = "the disk of db-1 is 97 % full, see https://wiki.example/disk. ".repeat(bytes / 62 + 1);
     words.truncate(bytes);
     words
@@ -152,9 +342,8 @@ fn longest(seed: &Value, inside: bool) -> Option<String> {
     texts.into_iter().max_by_key(|path| seed.pointer(path).and_then(Value::as_str).map(str::len))
 }
 
-/// Repeats the items of all lists of objects (the body itself, if it is one object of a kind that also comes in batches)
-/// until the body has about this size.
-fn repeat(body: &mut Value, bytes: usize, distinct: bool) -> Option<()> {
+/// Repeats the items of the outermost list of objects until they have about `unit` bytes, and all that as many times.
+fn repeat(body: &mut Value, unit: usize, times: usize, distinct: bool) -> Option<()> {
     let lists: Vec<String> = leaves(body, true, &Value::is_array);
     let full = |path: &&String| {
         let items = body.pointer(path).and_then(Value::as_array);
@@ -164,8 +353,7 @@ fn repeat(body: &mut Value, bytes: usize, distinct: bool) -> Option<()> {
     let path = lists.iter().find(full)?.clone();
     let items = body.pointer(&path)?.as_array()?.clone();
     let size = Value::from(items.clone()).to_string().len().max(1);
-    let rest = body.to_string().len() - size;
-    let times = (bytes.saturating_sub(rest) / size).max(1);
+    let times = (unit / size).max(1) * times;
     let list = body.pointer_mut(&path)?.as_array_mut()?;
     for n in 1..times {
         list.extend(items.iter().map(|item| if distinct { renamed(item, n, &ids(item)) } else { item.clone() }));

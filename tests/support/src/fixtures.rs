@@ -9,7 +9,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use pagerelay::auth::{self, Access, Authenticated, FetchError, Policy, Query, Scheme, Signature};
+use pagerelay::auth::{self, Access, Authenticated, FetchError, Scheme};
+use pagerelay::config::{Grouping, Options};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::{MapError, Mapped};
 use pagerelay::pagerduty::event::Event;
@@ -18,7 +19,7 @@ use pagerelay::secret::{Rotation, Secret};
 use pagerelay::sources::{self, Source};
 use serde_json::Value;
 
-use crate::{SECRET, credentials, golden, root};
+use crate::{SECRET, credentials, golden, root, vectors};
 
 /// The clock of native mapping. It affects only signatures.
 const NOW: std::time::Duration = std::time::Duration::from_secs(1_780_000_000);
@@ -184,27 +185,48 @@ impl Expected {
 
 /// Maps any body natively with this source, after authentication with the right secret.
 pub fn map(source: &Source, body: &[u8], headers: &[(String, String)], group: bool) -> Result<Mapped, MapError> {
+    let grouping = if group { Grouping::Group } else { Grouping::Alert };
+    map_with(source, body, headers, Options { grouping, ..Options::DEFAULT })
+}
+
+/// Like [`map`], with any choices of the user.
+pub fn map_with(
+    source: &Source,
+    body: &[u8],
+    headers: &[(String, String)],
+    options: Options,
+) -> Result<Mapped, MapError> {
+    authenticated(&request(source, body, headers), source.schemes, source.map_for(options))
+}
+
+/// A delivery with the right secret. `:query` among the headers is the rest of the query.
+pub fn request(source: &Source, body: &[u8], headers: &[(String, String)]) -> Request {
     let credentials = credentials::of(source, SECRET, body, NOW.as_secs());
     let pseudo = |name: &str| headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
     let all = credentials.headers.iter().chain(headers.iter().filter(|(name, _)| !name.starts_with(':')));
-    let request = Request {
+    Request {
         method: Method::Post,
         path: format!("/{}", source.slug),
         query: format!("{}&{}", credentials.query, pseudo(":query").unwrap_or_default()),
         headers: Headers::new(all.map(|(name, value)| (name.clone(), value.clone().into_bytes()))),
         body: body.to_vec(),
         problem: None,
-    };
-    let map = if group { source.map_group.unwrap_or(source.map) } else { source.map };
-    authenticated(&request, source.schemes, map)
+    }
 }
 
 /// Calls `then` with a request that is authenticated with the right secret.
 pub fn authenticated<T>(request: &Request, schemes: &[Scheme<'_>], then: impl FnOnce(&Authenticated<'_>) -> T) -> T {
+    if_authenticated(request, schemes, then).unwrap_or_else(|| panic!("the right secret opens {}", request.path))
+}
+
+/// Calls `then` with a request if it is authenticated with the right secret.
+pub fn if_authenticated<T>(
+    request: &Request,
+    schemes: &[Scheme<'_>],
+    then: impl FnOnce(&Authenticated<'_>) -> T,
+) -> Option<T> {
     let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
-    let policy = Policy { signature: Signature::Optional, query: Query::Listed };
-    let access = Access { secrets: Some(&secrets), policy, listed: &[] };
-    let delivery: Authenticated<'_> = auth::verify(request, schemes, access, NOW, &mut |_| Err(FetchError::Trouble))
-        .unwrap_or_else(|_| panic!("the right secret opens {}", request.path));
-    then(&delivery)
+    let access = Access { secrets: Some(&secrets), policy: vectors::POLICY, listed: &[] };
+    let delivery = auth::verify(request, schemes, access, NOW, &mut |_| Err(FetchError::Trouble));
+    delivery.ok().map(|delivery| then(&delivery))
 }

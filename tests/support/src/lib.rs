@@ -7,7 +7,9 @@ pub mod contract;
 pub mod credentials;
 pub mod examples;
 pub mod fixtures;
+pub mod fuzz;
 pub mod golden;
+pub mod host;
 pub mod schema;
 pub mod vectors;
 

@@ -5,22 +5,20 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use pagerelay::auth::sns::SNS;
 use pagerelay::auth::{
-    self, Access, FetchError, Hash, Hmac, Policy, Query, Scheme, Signature, SignatureEncoding, SignatureLayout,
-    SignedTimestamp,
+    self, Access, Authenticated, FetchError, Hash, Hmac, Policy, Query, Scheme, Signature, SignatureEncoding,
+    SignatureLayout, SignedTimestamp,
 };
 use pagerelay::http::{Headers, Method, Request, Url};
 use pagerelay::secret::{Rotation, Secret};
 use serde_json::Value;
-
-use crate::root;
 
 /// The default policy.
 pub const POLICY: Policy = Policy { signature: Signature::Optional, query: Query::Listed };
 
 /// Every case.
 pub fn all() -> Vec<Value> {
-    let text = std::fs::read(root().join("tests/vectors/auth.json")).expect("the vectors are there");
-    let table: Value = serde_json::from_slice(&text).expect("the vectors are json");
+    // A binary that fuzzes may run where the repository is not.
+    let table: Value = serde_json::from_str(include_str!("../../vectors/auth.json")).expect("the vectors are json");
     table["cases"].as_array().expect("a list of cases").clone()
 }
 
@@ -96,12 +94,26 @@ pub fn rotation(current: &str, previous: Option<&str>) -> Rotation {
 
 /// Whether our verifier accepts a vector's request.
 pub fn accepts(case: &Value, request: &Request, secrets: &Rotation) -> Option<bool> {
+    verified(case, request, secrets, |known| known.authenticated_by().previous)
+}
+
+/// The body of a vector's request, or the part of it that the signature covers, if our verifier accepts it.
+pub fn proven(case: &Value) -> Option<Vec<u8>> {
+    let secrets = rotation(case["secret"].as_str().unwrap_or_default(), None);
+    verified(case, &request(case), &secrets, |known| known.body().to_vec())
+}
+
+fn verified<T>(
+    case: &Value,
+    request: &Request,
+    secrets: &Rotation,
+    then: impl FnOnce(&Authenticated<'_>) -> T,
+) -> Option<T> {
     let now = Duration::from_secs(case["now"].as_u64().expect("a time"));
     let topics: Vec<String> = serde_json::from_value(case["topics"].clone()).unwrap_or_default();
     let access = Access { secrets: Some(secrets), policy: POLICY, listed: &topics };
     let certificate = case["certificate"].as_str().map(|pem| pem.as_bytes().to_vec());
     let mut fetch = |_: &Url| certificate.clone().ok_or(FetchError::Trouble);
     let schemes = [scheme(&case["scheme"])];
-    let known = auth::verify(request, &schemes, access, now, &mut fetch);
-    known.ok().map(|known| known.authenticated_by().previous)
+    auth::verify(request, &schemes, access, now, &mut fetch).ok().map(|known| then(&known))
 }

@@ -356,6 +356,99 @@ fn no_canary_is_seen_on_any_path() {
     });
 }
 
+/// The same variables, as members of `settings`. The URLs of the mock servers stay, because `Aviary::fly` reads them.
+fn bundle(world: &World) -> (String, World) {
+    let (mut members, mut rest) = (serde_json::Map::new(), World::default());
+    for (name, value) in &world.variables {
+        if name.ends_with("_url") {
+            rest = rest.with(name, value);
+        } else {
+            members.insert(name.clone(), Value::from(value.as_str()));
+        }
+    }
+    (Value::Object(members).to_string(), rest)
+}
+
+#[test]
+fn no_canary_in_settings_is_seen() {
+    run(async {
+        let mut aviary = Aviary::new().await;
+        let plain = aviary.world.clone();
+        let (settings, rest) = bundle(&plain);
+        let world = rest.clone().with("settings", &settings);
+        let encoded = rest.clone().with("settings", &Base64::encode_string(settings.as_bytes()));
+
+        let mut accepted = 0;
+        for fixture in fixtures::all() {
+            let own = match fixture.source.slug {
+                "grafana" => "secret_grafana",
+                "events" => "secret_events",
+                _ => "webhook_secret",
+            };
+            let slug = fixture.source.slug;
+            for secret in [own, "routing_key"] {
+                for (path, world) in [
+                    (format!("/{slug}"), &world),
+                    (format!("/{slug}/web"), &encoded),
+                    (format!("/preview/{slug}"), &world),
+                    ("/custom/mine".to_owned(), &encoded),
+                ] {
+                    let call = Call::fixture(&fixture, &path, aviary.secret(secret));
+                    let reply = aviary.fly(world, call, &fixture.name()).await;
+                    accepted += usize::from(reply.json()["auth"].is_string());
+                }
+            }
+        }
+        assert!(accepted > 50, "{accepted} deliveries were authenticated by a member");
+
+        let key = aviary.secret("routing_key").to_owned();
+        let secret = aviary.secret("webhook_secret").to_owned();
+        let acting = aviary.secret("secret_act").to_owned();
+        let checking = aviary.secret("secret_check").to_owned();
+        let trigger = include_str!("../../../fixtures/events/01-firing-trigger.json");
+        let acts = r#"{"action": "acknowledge", "dedup_key": "k", "from": "ada@shop.example", "note": "n"}"#;
+        aviary.rest.incident("1", "triggered", "k", "s");
+        let control = [
+            post("/act", &acting, acts),
+            post("/act/web", &acting, acts),
+            post("/act", &secret, acts),
+            Call { method: "GET", ..post("/check?deep=1", &checking, "") },
+            Call { method: "GET", ..post("/check?deep=1", &secret, "").header("accept", "text/plain") },
+        ];
+        for call in &control {
+            for world in [&world, &encoded] {
+                aviary.fly(world, call.clone(), &call.path).await;
+            }
+        }
+
+        // Invalid settings, alone and beside valid variables. In some, a canary is the name of a member.
+        let cut = settings.strip_suffix('}').expect("an object").to_owned();
+        let invalid = [
+            cut.clone(),
+            Base64::encode_string(cut.as_bytes()),
+            format!("{settings} {key}"),
+            format!("[{settings}]"),
+            format!(r#"{{"{secret}": 1, "{secret}": 2}}"#),
+            format!(r#"{{"{secret}": {key}}}"#),
+            format!(r#"{{"{secret}": "{key}", "secret_{key}": "{secret}", "routing_key_{key}": "{key}"}}"#),
+            key.clone(),
+        ];
+        for (invalid, base) in invalid.iter().flat_map(|invalid| [(invalid, &rest), (invalid, &plain)]) {
+            // `check` names the members that the relay never reads, to the operator only.
+            let shown = invalid.starts_with(&format!(r#"{{"{secret}": "{key}""#));
+            let world = base.clone().with("settings", invalid);
+            for path in ["/events", "/formatted", "/grafana/web", "/custom/mine", "/preview/formatted"] {
+                for secret in [&secret, &key] {
+                    aviary.fly(&world, post(path, secret, trigger), path).await;
+                }
+            }
+            for call in control.iter().filter(|_| !shown) {
+                aviary.fly(&world, call.clone(), &call.path).await;
+            }
+        }
+    });
+}
+
 #[test]
 fn a_canary_would_be_seen() {
     let canary = canary(40);

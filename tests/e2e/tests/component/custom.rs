@@ -20,7 +20,8 @@ fn sent_to(path: &str, example: &Example, secret: &str) -> Call {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
     let shown = credentials::of_schemes(&auth.schemes(&hmac), secret, &body, now).expect("the harness can send so");
     let Credentials { headers, query } = shown;
-    let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let mark = if path.contains('?') { '&' } else { '?' };
+    let path = if query.is_empty() { path.to_owned() } else { format!("{path}{mark}{query}") };
     let mut call = Call { method: "POST", path, headers: Vec::new(), body: body.into() };
     for (name, value) in example.headers().iter().chain(&headers) {
         call = call.header(name, value);
@@ -72,12 +73,17 @@ fn every_example_maps_to_what_stands_beside_it() {
                 assert!(wrong.is_empty(), "{what}: {wrong:?}");
             }
             // The same through the preview, with explanations.
-            let preview =
-                call(&world, sent_to(&format!("/preview/custom/{}", example.name), &example, SECRET)).await.json();
+            let preview = call(&world, sent_to(&format!("/preview/custom/{}?explain", example.name), &example, SECRET))
+                .await
+                .json();
             let hashes =
                 |list: &Value| list.as_array().into_iter().flatten().map(|e| text(&e["sha256"])).collect::<Vec<_>>();
             assert_eq!(hashes(&preview["events"]), hashes(&reply.log_json()["events"]), "{what}");
-            for event in preview["events"].as_array().into_iter().flatten() {
+            for (number, event) in preview["events"].as_array().into_iter().flatten().enumerate() {
+                // The work for one explanation is bounded, and a request for this event explains it.
+                if preview["unexplained"].as_array().is_some_and(|left| number > 0 && left.contains(&number.into())) {
+                    continue;
+                }
                 let explanation = event["explanation"].as_array().unwrap_or_else(|| panic!("{what}: {event}"));
                 let of = |field: &str| explanation.iter().find(|origin| origin["field"] == field).cloned();
                 // Falco never reports the end of a problem, and Snyk reports it by the list that contains an item. The others show Jinja.

@@ -826,6 +826,8 @@ ok       settings      setting `region` is us
 ok       settings      setting `grouping` is alert
 ok       settings      setting `query_token` is auto
 ok       settings      setting `unmapped` is page
+ok       settings      setting `branches_github` is default
+ok       settings      setting `branches_gitlab` is default
 ok       routing keys  variable `routing_key` holds the key of a service ending in 000u, for events.pagerduty.com
 ok       routing keys  variable `routing_key_data` holds the key of an orchestration ending in 000u, for events.pagerduty.com; it does not accept change events
 note     senders       sources and templates without variable `services_<source>` can page every service; set it to limit them: {open}

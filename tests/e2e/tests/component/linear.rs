@@ -1,96 +1,141 @@
 //! Work and memory in proportion to the body, for any body. Instructions are counted, so a slow machine changes nothing.
+//!
+//! These tests take a part of the subjects of `cargo test --bench growth`, which prints a table of all.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use pagerelay_e2e::growth::{self, MEMORY_MAX, PERCENT_MAX, Shape, Subject, accepting, counting};
+use pagerelay_e2e::run;
+use pagerelay_e2e::runtime::Call;
+use serde_json::{Value, json};
 
-use pagerelay_e2e::build::{self, Flavour};
-use pagerelay_e2e::fixtures::{self, Fixture};
-use pagerelay_e2e::growth::{Shape, grow_form};
-use pagerelay_e2e::runtime::{Call, Egress, Relay, Reply, World};
-use pagerelay_e2e::{SECRET, run};
-use serde_json::Value;
-
-/// The size of the small body, in bytes.
-const SMALL: usize = 8 * 1024;
-
-/// How many times as large the large body is.
-const TIMES: u64 = 16;
-
-/// The most instructions of the large body: this many percent of `TIMES` times those of the small one.
-const PERCENT_MAX: u64 = 130;
-
-/// The most memory of an instance, in bytes.
-const MEMORY_MAX: usize = 64 * 1024 * 1024;
-
-fn counting() -> &'static Relay {
-    static RELAY: OnceLock<Relay> = OnceLock::new();
-    RELAY.get_or_init(|| Relay::counting(build::component(Flavour::Spin), Flavour::Spin).expect("the component loads"))
-}
-
-fn world() -> World {
-    World { egress: Egress::Accepted, ..World::new("https://events.pagerduty.com/v2/enqueue") }
-}
-
-fn send(world: &World, fixture: &Fixture, path: &str, body: Vec<u8>) -> Reply {
-    let fixture = Fixture { body, ..fixture.clone() };
-    let call = Call::fixture(&fixture, path, SECRET);
-    run(async { counting().call(world, call).await.expect("the component answers") })
-}
-
-/// What is wrong with the growth from `small` to `large`, if anything is.
-fn fault(
-    what: &str,
-    world: &World,
-    fixture: &Fixture,
-    path: &str,
-    grow: &dyn Fn(usize) -> Option<Vec<u8>>,
-) -> Option<String> {
-    let large_bytes = SMALL * usize::try_from(TIMES).expect("it is small");
-    let (small, large) = (grow(SMALL)?, grow(large_bytes)?);
-    // A shape whose small body is not small has another ratio.
-    let ratio = large.len() as f64 / small.len() as f64;
-    let (small, large) = (send(world, fixture, path, small), send(world, fixture, path, large));
-    let times = large.fuel as f64 / small.fuel as f64;
-    let memory = large.memory >> 20;
-    let line = format!(
-        "{what}: {} to {} instructions, {times:.1} for {ratio:.1} times the bytes, {memory} MiB, {}",
-        small.fuel, large.fuel, large.status
-    );
-    println!("{line}");
-    (times * 100.0 > ratio * PERCENT_MAX as f64 || large.memory > MEMORY_MAX).then_some(line)
+/// Asserts that the cost of each subject is bounded, and that enough of them could grow.
+fn assert_bounded(subjects: &[Subject], at_least: usize) {
+    let mut measured = 0;
+    let mut faults = Vec::new();
+    for subject in subjects {
+        let Some(growth) = run(subject.measure()) else { continue };
+        measured += 1;
+        if !growth.is_bounded() {
+            let (percent, memory) = (growth.percent(), growth.memory);
+            faults.push(format!("{}: {percent} % of the instructions, {memory} bytes of memory", subject.name));
+        }
+    }
+    assert!(faults.is_empty(), "above {PERCENT_MAX} % or {MEMORY_MAX} bytes:\n{}", faults.join("\n"));
+    assert!(measured >= at_least, "only {measured} subjects of {} could grow", subjects.len());
 }
 
 #[test]
-fn probe() {
-    let mut faults = Vec::new();
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let world = world();
-    let only = std::env::var("ONLY").unwrap_or_default();
-    for fixture in fixtures::of_each_kind() {
-        if !fixture.name().contains(&only) {
-            continue;
-        }
-        let n = seen.entry(fixture.source.slug).or_default();
-        *n += 1;
-        let path = format!("/{}", fixture.source.slug);
-        if let Ok(seed) = serde_json::from_slice::<Value>(&fixture.body) {
-            let shapes: Vec<Shape> = if std::env::var_os("FULL").is_some() || *n == 1 {
-                Shape::ALL.to_vec()
-            } else {
-                vec![Shape::ALL[*n % 9], Shape::ALL[(*n + 4) % 9]]
-            };
-            for shape in shapes {
-                faults.extend(fault(&format!("{} {shape:?}", fixture.name()), &world, &fixture, &path, &|bytes| {
-                    shape.grow(&seed, bytes)
-                }));
-            }
-        } else if let Ok(form) = std::str::from_utf8(&fixture.body) {
-            for long in [false, true] {
-                faults.extend(fault(&format!("{} form {long}", fixture.name()), &world, &fixture, &path, &|bytes| {
-                    Some(grow_form(form, bytes, long))
-                }));
-            }
+fn a_delivery_16_times_as_large_costs_at_most_16_times_as_much_and_a_third() {
+    let subjects = growth::deliveries(true);
+    assert_bounded(&subjects, subjects.len() * 3 / 4);
+}
+
+#[test]
+fn a_delivery_of_a_mebibyte_costs_16_times_as_much_as_one_of_64_kib() {
+    let mut subjects = growth::firsts(&[Shape::LongText], "", 64 * 1024 - 2048);
+    subjects.extend(growth::firsts(&[Shape::ManyKeys], "", 32 * 1024));
+    assert_bounded(&subjects, subjects.len() * 3 / 4);
+}
+
+#[test]
+fn a_preview_16_times_as_large_costs_at_most_16_times_as_much_and_a_third() {
+    let subjects = growth::firsts(&Shape::ALL, "/preview", growth::SMALL);
+    assert_bounded(&subjects, subjects.len() * 3 / 4);
+}
+
+#[test]
+fn a_template_costs_in_proportion_to_its_payload() {
+    let subjects = growth::templates(true);
+    assert_bounded(&subjects, subjects.len() * 3 / 4);
+}
+
+/// The bodies that once took seconds or gigabytes, each with the path that it is sent to.
+fn once_too_much() -> Vec<(&'static str, &'static str, Value)> {
+    let labels: Value = (0..3000).map(|n| (format!("l{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
+    let alert = |n: usize| json!({"status": "firing", "fingerprint": format!("{n:x}")});
+    let alerts = |count: usize| -> Value { (0..count).map(alert).collect() };
+    let zones: Value = (0..4500).map(|n| json!({"zone_name": format!("z{n}")})).collect();
+    let texts = ["a".repeat(60_000) + "b", "a".repeat(59_000)];
+    let keys: Value = (0..4000).map(|n| json!({"fingerprint": n.to_string()})).collect();
+    vec![
+        ("45 KB", "/alertmanager", json!({"groupKey": "g", "groupLabels": labels, "alerts": alerts(450)})),
+        (
+            "375 KB",
+            "/cloudflare",
+            json!({"alert_type": "real_origin_monitoring", "name": "n", "policy_id": "p",
+            "text": "x".repeat(300_000), "data": {"unreachable_zones": zones}}),
+        ),
+        (
+            "120 KB",
+            "/newrelic",
+            json!({"issueId": "1", "state": "ACTIVATED", "title": texts[0], "conditionName": [texts[1]]}),
+        ),
+        (
+            "120 KB",
+            "/zabbix",
+            json!({"event_id": "1", "trigger_name": texts[0], "event_name": texts[0], "host": texts[1]}),
+        ),
+        ("138 KB", "/preview/alertmanager", json!({"groupKey": "g", "alerts": keys})),
+    ]
+}
+
+#[test]
+fn bodies_that_once_took_seconds_or_gigabytes_are_answered_at_once() {
+    for (what, path, body) in once_too_much() {
+        let call = Call::post(path, body.to_string()).header("cf-webhook-auth", pagerelay_e2e::SECRET);
+        let reply = run(counting().call(&accepting(), call)).expect("the component answers");
+        assert_eq!(reply.status, 200, "{what} {path}: {}", reply.json());
+        // This machine runs some 500 million instructions in a second.
+        assert!(reply.fuel < 600_000_000, "{what} {path}: {} instructions", reply.fuel);
+        assert!(reply.memory <= MEMORY_MAX, "{what} {path}: {} bytes", reply.memory);
+    }
+}
+
+/// Bodies near the limit of 1 MiB or of 50,000 values, which become as many events or as large ones as they can.
+fn as_much_as_possible() -> Vec<(&'static str, String)> {
+    let fill = |bytes: usize| "long text ".repeat(bytes / 10);
+    let alerts: Value = (0..24_900).map(|n| json!({"fingerprint": n})).collect();
+    let group =
+        json!({"groupKey": "g", "title": fill(500_000), "receiver": fill(10_000), "alerts": alerts}).to_string();
+    let event = |n: usize| json!({"type": "disk.alert", "source": "s", "subject": n.to_string(), "state": "firing"});
+    let batch: Value = (0..9_900).map(event).collect();
+    let zones: Value = (0..24_900).map(|n| json!({"zone_name": n})).collect();
+    let cloudflare = json!({"alert_type": "real_origin_monitoring", "name": fill(1000), "text": fill(400_000),
+        "policy_id": "p", "data": {"unreachable_zones": zones}});
+    let members: Value = (0..49_000).map(|n| (format!("m{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into();
+    let mut formatted = json!({"alert_uid": "1", "title": fill(10_000), "message": fill(200_000)});
+    formatted.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+    let nested = json!({"type": "a.alert", "source": "s", "subject": "1", "data": (0..250).fold(json!(1), |inner, n| json!({"a": [inner], "b": n}))});
+    let texts: Value =
+        (0..40).map(|n| (format!("t{n}"), json!(fill(25_000)))).collect::<serde_json::Map<_, _>>().into();
+    vec![
+        ("/alertmanager", group.clone()),
+        ("/grafana", group),
+        ("/cloudevents", batch.to_string()),
+        ("/cloudevents", nested.to_string()),
+        ("/cloudflare", cloudflare.to_string()),
+        ("/formatted", formatted.to_string()),
+        ("/datadog", texts.to_string()),
+        ("/datadog", (0..49_000).map(|n| format!("f{n}=v&")).collect()),
+        ("/formatted", (0..49_000).map(|n| format!("f{n}=v&")).collect()),
+    ]
+}
+
+#[test]
+fn memory_stays_below_64_mib_for_bodies_that_become_as_much_as_possible() {
+    for (path, body) in as_much_as_possible() {
+        for (prefix, query, grouping) in [("", "", "alert"), ("", "", "group"), ("/preview", "?explain", "alert")] {
+            let target = format!("{prefix}{path}{query}");
+            let call = Call::post(&target, body.clone()).header("cf-webhook-auth", pagerelay_e2e::SECRET);
+            let world = accepting().with("grouping", grouping);
+            let reply = run(counting().call(&world, call)).expect("the component answers");
+            println!(
+                "{target}, {grouping}: {} bytes, {} of memory, {} instructions, {}",
+                body.len(),
+                reply.memory,
+                reply.fuel,
+                reply.status
+            );
+            assert!(reply.memory <= MEMORY_MAX, "{target}, {grouping}: {} bytes of memory", reply.memory);
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -15,5 +15,6 @@ mod preview;
 mod reuse;
 mod scaffold;
 mod senders;
+mod settings;
 mod simulation;
 mod sns;

@@ -1,0 +1,491 @@
+//! The search for the parts of a payload that decide one event's fields.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::asker::Asker;
+use super::origin::{ALL, DECIDED, Explainer, Origin};
+use super::payload::{Item, PathStep, PayloadPart, Walk, edit, mark, remove, shown};
+use crate::json;
+use crate::pagerduty::event::Event;
+use crate::text;
+
+/// In a payload with more parts, those whose values are not in the event are likely to decide nothing. They are removed
+/// first, many at a time.
+const PARTS_MANY: usize = 24;
+
+/// How much of an event is searched for these values, in bytes.
+const SEARCHED_BYTES: usize = 8192;
+
+/// How many parts are tried one by one with each word.
+const ALONE_MAX: usize = 2;
+
+/// The longest text that can be a deciding word, in bytes.
+const WORD_MAX_BYTES: usize = 40;
+
+/// Deciding words in the payloads of many vendors, in addition to those of the source.
+const WORDS: &[&str] = &[
+    "critical",
+    "error",
+    "warning",
+    "info",
+    "resolved",
+    "ok",
+    "closed",
+    "success",
+    "failure",
+    "acknowledge",
+    "0",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+];
+
+/// A payload that makes the event.
+pub(super) struct Case {
+    pub(super) payload: Value,
+    /// The item that it has left, if it is not the whole payload.
+    pub(super) item: Option<Item>,
+    /// How many events it makes, and which of them is the one.
+    pub(super) count: usize,
+    pub(super) at: usize,
+}
+
+/// The explanation of one event.
+pub(super) struct Explained {
+    pub(super) origins: Vec<Origin>,
+    /// The name of each part of the payload, and whether it changes nothing.
+    pub(super) parts: Vec<(String, bool)>,
+    /// Whether every part was tried.
+    pub(super) complete: bool,
+}
+
+/// How an event differs in another payload's result.
+struct Difference {
+    /// Whether the event does not exist there, or another alert takes its place.
+    is_other: bool,
+    /// The fields that differ.
+    fields: Vec<String>,
+}
+
+impl Difference {
+    fn is_none(&self) -> bool {
+        !self.is_other && self.fields.is_empty()
+    }
+}
+
+/// The parts in which words are tried.
+struct Words<'p> {
+    /// Those that are tried one by one: with another word, they make another event, or none.
+    alone: Vec<&'p PayloadPart>,
+    /// Those that are tried many at a time.
+    together: Vec<&'p PayloadPart>,
+}
+
+impl<'p> Words<'p> {
+    fn new(parts: Vec<&'p PayloadPart>, alone: &[String]) -> Self {
+        let mut words = Words { alone: Vec::new(), together: parts };
+        words.set_apart(alone);
+        words
+    }
+
+    fn set_apart(&mut self, names: &[String]) {
+        let (alone, together): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.together).into_iter().partition(|part| names.contains(&part.name));
+        self.alone.extend(alone);
+        self.together = together;
+    }
+}
+
+/// The results for the event before. The events of a delivery are much alike, so these are tried first, which saves runs.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The parts that changed nothing.
+    quiet: BTreeSet<Vec<PathStep>>,
+    /// The fields that change with a slight change of each of the other parts.
+    marked: BTreeMap<Vec<PathStep>, Vec<String>>,
+    /// The parts without which the event still exists, with the same action and severity.
+    optional: BTreeSet<Vec<PathStep>>,
+    /// The words that decided.
+    words: Vec<String>,
+}
+
+/// A change of a part of a payload.
+type Edit<'a> = &'a dyn Fn(&mut Value, &PayloadPart);
+
+fn marked(payload: &mut Value, part: &PayloadPart) {
+    edit(payload, &part.path, &mark);
+}
+
+fn nulled(payload: &mut Value, part: &PayloadPart) {
+    edit(payload, &part.path, &|value| *value = Value::Null);
+}
+
+fn removed(payload: &mut Value, part: &PayloadPart) {
+    remove(payload, &part.path);
+}
+
+/// Explains `event`, which `case` makes. `sent` is the whole payload, and `headers` are the names of the headers that
+/// may decide something. `memory` is of the event before, and
+/// then of this one.
+pub(super) fn search(
+    asker: &mut Asker<'_, '_>,
+    (event, case): (&Event, &Case),
+    sent: &Value,
+    headers: &[String],
+    words: &[&str],
+    memory: &mut Memory,
+) -> Explained {
+    let walk = Walk::over(&case.payload, case.item.as_ref());
+    let (json, mut fields) = (event.to_json(), Map::new());
+    flatten(&json, String::new(), &mut fields);
+    let mut search = Search {
+        asker,
+        event,
+        case,
+        words,
+        json,
+        fields,
+        of: BTreeMap::new(),
+        small: Value::Null,
+        removed: BTreeSet::new(),
+    };
+    let unused = search.parts(&walk.parts, memory);
+    search.headers(headers);
+    let tried_parts = !search.asker.is_exhausted() && !walk.cut;
+    search.words(&walk.parts, memory);
+    let complete = tried_parts && !search.asker.is_exhausted();
+    let Search { fields, of, .. } = search;
+    let used: BTreeSet<&String> = of.values().flatten().collect();
+    let unused: Vec<&PayloadPart> = unused.into_iter().filter(|part| !used.contains(&part.name)).collect();
+    memory.quiet = unused.iter().map(|part| part.path.clone()).collect();
+    // A `null` is not worth a mention.
+    let unused: BTreeSet<&String> = unused.iter().filter(|part| !part.value.is_null()).map(|part| &part.name).collect();
+    let parts = walk.parts.iter().map(|part| (part.name.clone(), unused.contains(&part.name))).collect();
+    let (near, each) = (&case.payload, !walk.many);
+    let explainer = Explainer { payload: sent, near, parts: &walk.parts, each, tried_parts, complete };
+    Explained { origins: explainer.origins(&fields, &of), parts, complete }
+}
+
+struct Search<'a, 'q, 'd> {
+    asker: &'a mut Asker<'q, 'd>,
+    event: &'a Event,
+    case: &'a Case,
+    words: &'a [&'a str],
+    /// The payload without the parts that were removed, and their names.
+    small: Value,
+    removed: BTreeSet<String>,
+    /// The event as JSON, and its fields by path.
+    json: Value,
+    fields: Map<String, Value>,
+    /// The origins found so far: field to the names of the parts that decide it.
+    of: BTreeMap<String, Vec<String>>,
+}
+
+impl Search<'_, '_, '_> {
+    /// Finds the parts that decide fields, and returns those that change nothing.
+    fn parts<'p>(&mut self, parts: &'p [PayloadPart], memory: &mut Memory) -> Vec<&'p PayloadPart> {
+        let mut payload = self.case.payload.clone();
+        let many = parts.len() > PARTS_MANY;
+        let text = String::from_utf8(json::encode(&self.json)).unwrap_or_default();
+        let text = text.get(..text.floor_char_boundary(SEARCHED_BYTES)).unwrap_or_default();
+        let is_idle = |part: &&PayloadPart| {
+            let shown = shown(&part.value);
+            memory.quiet.contains(&part.path)
+                || many && (shown.is_empty() || !text.contains(&shown)) && !self.words.contains(&shown.as_str())
+        };
+        let idle: Vec<&PayloadPart> = parts.iter().filter(is_idle).collect();
+        let mut unused = Vec::new();
+        self.prune(&mut payload, &idle, &mut unused);
+        let removed: BTreeSet<&String> = unused.iter().map(|part| &part.name).collect();
+        let kept: Vec<&PayloadPart> = parts.iter().filter(|part| !removed.contains(&part.name)).collect();
+        let Some(quiet) = self.mark(&payload, &kept, memory) else { return Vec::new() };
+        let quiet: Vec<&PayloadPart> = quiet.into_iter().filter(|part| !part.value.is_null()).collect();
+        unused.extend(self.find(&payload, &quiet, &nulled));
+        (self.small, self.removed) = (payload, removed.into_iter().cloned().collect());
+        unused
+    }
+
+    /// Changes each of `parts` slightly. Returns those for which nothing changes, or `None` if the limit is reached.
+    fn mark<'p>(
+        &mut self,
+        payload: &Value,
+        parts: &[&'p PayloadPart],
+        memory: &mut Memory,
+    ) -> Option<Vec<&'p PayloadPart>> {
+        let before = std::mem::take(&mut memory.marked);
+        // If the event has the same parts as the one before, and all changes together have the effects that they had there
+        // one by one, each of them has the same effect here.
+        if before.len() == parts.len() && parts.iter().all(|part| before.contains_key(&part.path)) {
+            let found: BTreeSet<String> = self.change(payload, parts, &marked)?.fields.into_iter().collect();
+            if found.iter().eq(before.values().flatten().collect::<BTreeSet<&String>>()) {
+                for part in parts {
+                    let fields = before.get(&part.path).cloned().unwrap_or_default();
+                    self.note(&part.name, Difference { is_other: false, fields }, &[]);
+                }
+                let quiet = parts.iter().filter(|part| before.get(&part.path).is_none_or(Vec::is_empty));
+                let quiet = quiet.copied().collect();
+                memory.marked = before;
+                return Some(quiet);
+            }
+        }
+        let mut quiet = Vec::new();
+        let mut others = false;
+        for part in parts {
+            let difference = self.change(payload, &[part], &marked)?;
+            others |= difference.is_other;
+            memory.marked.insert(part.path.clone(), difference.fields.clone());
+            if difference.is_none() {
+                quiet.push(*part);
+            }
+            self.note(&part.name, difference, &[]);
+        }
+        if others {
+            memory.marked.clear();
+        }
+        Some(quiet)
+    }
+
+    /// Removes parts from the payload that decide nothing, many at a time: neither a change of them nor their removal has
+    /// an effect. Adds them to `unused`.
+    fn prune<'p>(&mut self, payload: &mut Value, parts: &[&'p PayloadPart], unused: &mut Vec<&'p PayloadPart>) {
+        let is_same = |difference: Option<Difference>| difference.is_some_and(|difference| difference.is_none());
+        if parts.is_empty() || self.asker.is_exhausted() {
+            return;
+        }
+        if is_same(self.change(payload, parts, &removed)) && is_same(self.change(payload, parts, &marked)) {
+            parts.iter().for_each(|part| removed(payload, part));
+            unused.extend_from_slice(parts);
+        } else if parts.len() > 1 {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            self.prune(payload, left, unused);
+            self.prune(payload, right, unused);
+        }
+    }
+
+    /// Changes all of `parts` at once. If that changes the event, looks for the parts that do, and records them. Returns the
+    /// parts that change nothing.
+    fn find<'p>(&mut self, payload: &Value, parts: &[&'p PayloadPart], how: Edit<'_>) -> Vec<&'p PayloadPart> {
+        if parts.is_empty() {
+            return Vec::new();
+        }
+        // If the mapping could not be re-run, the part may be used after all.
+        let Some(difference) = self.change(payload, parts, how) else { return Vec::new() };
+        match parts {
+            _ if difference.is_none() => parts.to_vec(),
+            [only] => {
+                self.note(&only.name, difference, &[]);
+                Vec::new()
+            }
+            _ => {
+                let (left, right) = parts.split_at(parts.len() / 2);
+                let mut same = self.find(payload, left, how);
+                same.extend(self.find(payload, right, how));
+                same
+            }
+        }
+    }
+
+    /// Finds the headers that decide fields.
+    fn headers(&mut self, names: &[String]) {
+        let any = (!names.is_empty()).then(|| self.asker.ask(self.case.payload.clone(), names)).flatten();
+        if any.is_none_or(|answer| self.difference(&answer).is_none()) {
+            return;
+        }
+        for name in names {
+            let answer = self.asker.ask(self.case.payload.clone(), std::slice::from_ref(name));
+            if let Some(answer) = answer {
+                let difference = self.difference(&answer);
+                self.note(&text::join_nonempty(&["header", name], " "), difference, &[]);
+            }
+        }
+    }
+
+    /// Tries other words in the payload if the origin of the action or the severity is still unknown.
+    fn words(&mut self, parts: &[PayloadPart], memory: &mut Memory) {
+        if !self.wants() || self.asker.is_exhausted() {
+            return;
+        }
+        let payload = std::mem::take(&mut self.small);
+        // The other parts were tried without a value before.
+        let named = parts.iter().filter(|part| self.names(&part.name) && !memory.optional.contains(&part.path));
+        for part in named.collect::<Vec<_>>() {
+            if let Some(difference) = self.change(&payload, &[part], &nulled)
+                && !self.note(&part.name, difference, &[ALL, "event_action", "payload.severity"])
+            {
+                memory.optional.insert(part.path.clone());
+            }
+        }
+        let (rare, common): (Vec<_>, Vec<_>) = parts.iter().partition(|part| self.removed.contains(&part.name));
+        let before: Vec<&str> = memory.words.iter().map(String::as_str).collect();
+        let mut all: Vec<&str> = before;
+        for word in self.words.iter().chain(WORDS) {
+            if !all.contains(word) {
+                all.push(word);
+            }
+        }
+        let mut found = self.try_words(&payload, &common, &all);
+        // A part that changed nothing may still decide something with one of the source's own words.
+        let own = if self.words.is_empty() { WORDS } else { self.words };
+        if !rare.is_empty() && self.wants() {
+            found.extend(self.try_words(&self.case.payload, &rare, own));
+        }
+        memory.words = found;
+    }
+
+    /// Tries each of these words in these parts, and returns those that decide something.
+    fn try_words(&mut self, payload: &Value, parts: &[&PayloadPart], words: &[&str]) -> Vec<String> {
+        let is_listed = |part: &&PayloadPart| part.value.as_str().is_some_and(|text| self.words.contains(&text));
+        let is_word = |part: &&PayloadPart| part.value.as_str().is_some_and(|text| text.len() <= WORD_MAX_BYTES);
+        let needed = self.of.get(ALL).cloned().unwrap_or_default();
+        let numbers = parts.iter().copied().filter(|part| part.value.is_number()).collect();
+        // The fields that already contain a word of the list are tried first, because they most likely decide.
+        let (likely, others): (Vec<&PayloadPart>, Vec<_>) = parts.iter().copied().filter(is_word).partition(is_listed);
+        let mut lists = [likely, others, numbers].map(|parts| Words::new(parts, &needed));
+        let mut found = Vec::new();
+        for word in words {
+            let number = word.parse::<u64>().ok().map(Value::from);
+            let values = [Some(Value::from(*word)), Some(Value::from(*word)), number];
+            let known = self.of.len();
+            for (parts, value) in lists.iter_mut().zip(values) {
+                if let Some(value) = value {
+                    self.find_word(payload, parts, &value);
+                }
+            }
+            if self.of.len() > known {
+                found.push((*word).to_owned());
+            }
+        }
+        found
+    }
+
+    /// Looks for the parts in which this word decides.
+    fn find_word(&mut self, payload: &Value, parts: &mut Words<'_>, word: &Value) {
+        for part in parts.alone.iter().take(ALONE_MAX) {
+            self.find_word_in(payload, &[part], word, &mut Vec::new());
+        }
+        let mut spoilt = Vec::new();
+        // The word must not replace the name beside a value too.
+        for odd in [0, 1] {
+            let half: Vec<&PayloadPart> = parts.together.iter().skip(odd).step_by(2).copied().collect();
+            self.find_word_in(payload, &half, word, &mut spoilt);
+        }
+        parts.set_apart(&spoilt);
+    }
+
+    fn find_word_in(&mut self, payload: &Value, parts: &[&PayloadPart], word: &Value, spoilt: &mut Vec<String>) {
+        if parts.is_empty() || !self.wants() {
+            return;
+        }
+        let put = |payload: &mut Value, part: &PayloadPart| edit(payload, &part.path, &|value| *value = word.clone());
+        let Some(difference) = self.change(payload, parts, &put) else { return };
+        let decides = difference.fields.iter().any(|field| DECIDED.contains(&field.as_str()));
+        let is_gone = difference.is_other && difference.fields.is_empty();
+        match parts {
+            _ if !decides && !is_gone => {}
+            [only] if difference.is_other => spoilt.push(only.name.clone()),
+            [only] => {
+                self.note(&only.name, difference, &DECIDED);
+            }
+            _ => {
+                let (left, right) = parts.split_at(parts.len() / 2);
+                self.find_word_in(payload, left, word, spoilt);
+                self.find_word_in(payload, right, word, spoilt);
+            }
+        }
+    }
+
+    /// Whether a part is known to decide any field.
+    fn names(&self, name: &str) -> bool {
+        self.of.values().flatten().any(|known| known == name)
+    }
+
+    fn change(&mut self, payload: &Value, parts: &[&PayloadPart], how: Edit<'_>) -> Option<Difference> {
+        if self.asker.is_exhausted() {
+            return None;
+        }
+        let mut payload = payload.clone();
+        parts.iter().for_each(|part| how(&mut payload, part));
+        let answer = self.asker.ask(payload, &[])?;
+        Some(self.difference(&answer))
+    }
+
+    fn difference(&self, answer: &[Event]) -> Difference {
+        let key = self.event.dedup_key();
+        let same_alert = || answer.iter().find(|other| key.is_some() && other.dedup_key() == key);
+        match if answer.len() == self.case.count { answer.get(self.case.at) } else { same_alert() } {
+            Some(other) if other == self.event => Difference { is_other: false, fields: Vec::new() },
+            Some(other) => {
+                let mut fields = Vec::new();
+                differing(&self.json, Some(&other.to_json()), String::new(), &mut fields);
+                // The result is a different alert, so this part decides the kind of delivery.
+                let is_other = 2 * fields.len() > self.fields.len() && other.dedup_key() != key;
+                Difference { is_other, fields }
+            }
+            None => Difference { is_other: !answer.contains(self.event), fields: Vec::new() },
+        }
+    }
+
+    /// Records all fields that differ, or those of `only` if it is not empty. Returns whether there are any.
+    fn note(&mut self, name: &str, difference: Difference, only: &[&str]) -> bool {
+        let fields = if difference.is_other { vec![ALL.to_owned()] } else { difference.fields };
+        let mut any = false;
+        for field in fields.into_iter().filter(|field| only.is_empty() || only.contains(&field.as_str())) {
+            any = true;
+            let names = self.of.entry(field).or_default();
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        any
+    }
+
+    /// Whether the origin of the action or the severity is unknown.
+    fn wants(&self) -> bool {
+        DECIDED.iter().any(|field| self.fields.contains_key(*field) && !self.of.contains_key(*field))
+    }
+}
+
+/// A member of the details is one field, however large it is.
+const DETAILS: &str = "payload.custom_details.";
+
+/// The fields of an event by path. Members of links, images and details are fields of their own.
+fn flatten(value: &Value, path: String, fields: &mut Map<String, Value>) {
+    match value {
+        Value::Object(members) if !path.starts_with(DETAILS) => {
+            for (name, member) in members {
+                flatten(member, text::join_nonempty(&[&path, name], "."), fields);
+            }
+        }
+        Value::Array(items) if !path.starts_with(DETAILS) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(item, format!("{path}[{index}]"), fields);
+            }
+        }
+        value => {
+            fields.insert(path, value.clone());
+        }
+    }
+}
+
+/// The fields of `value` that are different or absent in `other`.
+fn differing(value: &Value, other: Option<&Value>, path: String, fields: &mut Vec<String>) {
+    match value {
+        _ if other == Some(value) => {}
+        Value::Object(members) if !path.starts_with(DETAILS) => {
+            for (name, member) in members {
+                let other = other.and_then(|other| other.get(name));
+                differing(member, other, text::join_nonempty(&[&path, name], "."), fields);
+            }
+        }
+        Value::Array(items) if !path.starts_with(DETAILS) => {
+            for (index, item) in items.iter().enumerate() {
+                differing(item, other.and_then(|other| other.get(index)), format!("{path}[{index}]"), fields);
+            }
+        }
+        _ => fields.push(path),
+    }
+}
