@@ -33,7 +33,7 @@
 //! | [`pagerduty`] | events and their limits, alert storms, the Events API, the REST API |
 //! | [`auth`] | authentication of senders |
 //! | [`config`] | variables to configuration: the secrets of a source, the destination of events |
-//! | [`mapping`] | the type of a mapping, readers of payloads, shapes and words that vendors share, senders that are known inside any envelope, the fallback alert |
+//! | [`mapping`] | the type of a mapping, readers of payloads, shapes and words that vendors share, senders that are known inside any envelope, the wording of summaries, the fallback alert |
 //! | [`sources`] | one file per vendor, and the list of them |
 //! | `custom` | the user's own templates |
 //! | [`inbound`] | path to endpoint, and endpoint to intake |

@@ -18,8 +18,9 @@ use crate::http::{BODY_TIMEOUT, ReadError, Reply, Request, StatusCode, Url};
 use crate::inbound::intake::{Intake, Mapper};
 use crate::inbound::route::{self, Delivery, Endpoint};
 use crate::json;
+use crate::mapping::subject::Subject;
 use crate::mapping::{Handshake, Mapped, fallback};
-use crate::pagerduty::event::{DedupKey, Event};
+use crate::pagerduty::event::{Action, DedupKey, Event};
 use crate::pagerduty::events_api::{self, Destination};
 use crate::pagerduty::{former_keys, storm};
 use crate::report::{self, Report};
@@ -209,14 +210,20 @@ fn deliver(
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
-    let reasons = rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
+    let reasons: Vec<String> =
+        rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     (report.ignored, report.rejected) = (ignored, rejected);
     let events = former_keys::with_copies(events);
     report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
     report.warnings.extend(warnings);
-    let shown = || excerpt(delivery.body(), &config, &target);
-    let (events, warnings) = with_fallback(&intake, &target, events, reasons, &shown);
+    let is_rest = !events.is_empty();
+    let subject = || match &unread {
+        Some(_) => Subject::unreadable(),
+        None => fallback::subject(&delivery, &report.rejected, is_rest),
+    };
+    let fallback = |reasons: &[String]| fallback(&intake, delivery.body(), (&config, &target), reasons, &subject());
+    let (events, warnings) = with_fallback(&target, events, &reasons, &fallback);
     report.warnings.extend(warnings);
     report.ended("map", host);
 
@@ -341,35 +348,37 @@ fn plan(host: &dyn Host, intake: &Intake, events: Vec<Event>, group: Option<&Ded
 
 /// Adds a fallback alert if something could not be mapped.
 fn with_fallback(
-    intake: &Intake,
     target: &Target,
     mut events: Vec<Event>,
-    reasons: Vec<String>,
-    shown: &dyn Fn() -> String,
+    reasons: &[String],
+    fallback: &dyn Fn(&[String]) -> Option<Event>,
 ) -> (Vec<Event>, Option<String>) {
-    if target.unmapped == Unmapped::Reject || reasons.is_empty() {
-        return (events, None);
-    }
-    match fallback::page(intake.slug(), intake.name(), &reasons, &shown()) {
-        Some(page) => {
-            events.insert(0, page);
-            (
-                events,
-                Some(format!(
-                    "{} could not be mapped; a fallback alert reports it",
-                    text::count(reasons.len(), "item")
-                )),
-            )
-        }
-        None => (events, None),
-    }
+    let silent = target.unmapped == Unmapped::Reject || reasons.is_empty();
+    let page = if silent { None } else { fallback(reasons) };
+    let Some(page) = page else { return (events, None) };
+    let reports = match page.action() {
+        Action::Resolve => "the delivery says that a problem is over, so its fallback alert is resolved",
+        _ => "a fallback alert reports it",
+    };
+    events.insert(0, page);
+    (events, Some(format!("{} could not be mapped; {reports}", text::count(reasons.len(), "item"))))
 }
 
-/// The beginning of a body, with the sender's secrets and the routing keys redacted: a sender may put them anywhere.
-fn excerpt(body: &[u8], config: &Config, target: &Target) -> String {
-    let shown = String::from_utf8_lossy(body.get(..EXCERPT_BYTES).unwrap_or(body));
-    let shown = target.routing_keys.redact(&shown);
-    config.secrets.as_ref().map(|secrets| secrets.redact(&shown)).unwrap_or(shown)
+/// The fallback alert. It shows the beginning of the body, without the sender's secrets and the routing keys: a sender may
+/// put them anywhere.
+fn fallback(
+    intake: &Intake,
+    body: &[u8],
+    (config, target): (&Config, &Target),
+    reasons: &[String],
+    subject: &Subject,
+) -> Option<Event> {
+    let redact = |text: &str| {
+        let text = target.routing_keys.redact(text);
+        config.secrets.as_ref().map(|secrets| secrets.redact(&text)).unwrap_or(text)
+    };
+    let body = redact(&String::from_utf8_lossy(body.get(..EXCERPT_BYTES).unwrap_or(body)));
+    fallback::page((intake.slug(), intake.name()), reasons, subject, &body, &redact)
 }
 
 fn destination(target: &Target) -> Destination<'_> {

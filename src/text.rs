@@ -58,6 +58,11 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// The first line of `text` that is not blank, trimmed. Empty if all lines are blank.
+pub fn first_line(text: &str) -> &str {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+}
+
 /// How much of the beginning of a text is words of ASCII with one space between, in bytes. Most texts are nothing else, and
 /// this is fast.
 fn one_line_already(text: &str) -> usize {
@@ -76,6 +81,11 @@ fn one_line_already(text: &str) -> usize {
 /// The lower-case hex SHA-256 of `bytes`: 64 characters.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// One of the numbers from 0 to 255, by the SHA-256 of `bytes`.
+pub fn sha256_byte(bytes: &[u8]) -> u8 {
+    Sha256::digest(bytes).first().copied().unwrap_or_default()
 }
 
 /// Bytes in lower-case hex.
@@ -228,6 +238,27 @@ pub fn join_prefixed(parts: &[(&str, Option<&str>)]) -> String {
 /// Replaces every word of `text` that could be a secret by `…`. Such a word has sixteen or more characters: letters,
 /// digits and the punctuation of base64 and percent-encoding. In a URL, the user information is replaced at any length.
 pub fn masked(text: &str) -> String {
+    masked_except(text, |_| false)
+}
+
+/// Like [`masked`], but long names stay: `KubePodCrashLooping`, `node_filesystem_almost_full`. Only for titles and names,
+/// which are no place for a passphrase.
+pub fn masked_title(text: &str) -> String {
+    masked_except(text, is_name)
+}
+
+/// Whether a word consists of short words of letters, with capitals or punctuation between them. Base64 has more capitals.
+fn is_name(word: &str) -> bool {
+    let capitals = word.bytes().filter(u8::is_ascii_uppercase).count();
+    let letters = word.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
+    let between = |c: char| c.is_ascii_uppercase() || matches!(c, '_' | '-');
+    letters && capitals * 3 <= word.len() && word.split(between).all(|part| part.len() <= NAME_PART_MAX_CHARS)
+}
+
+/// The longest word in a long name, without its first letter.
+const NAME_PART_MAX_CHARS: usize = 12;
+
+fn masked_except(text: &str, stays: fn(&str) -> bool) -> String {
     let mut shown = String::new();
     let mut word = String::new();
     for c in without_user_information(text).chars().chain([' ']) {
@@ -235,7 +266,7 @@ pub fn masked(text: &str) -> String {
             word.push(c);
             continue;
         }
-        mask_word(&word, &mut shown);
+        mask_word(&word, stays, &mut shown);
         word.clear();
         shown.push(c);
     }
@@ -245,7 +276,11 @@ pub fn masked(text: &str) -> String {
 
 /// Appends a word, masked if it could be a secret. A slash is base64 in a word that looks random, and else separates the
 /// parts of a path.
-fn mask_word(word: &str, shown: &mut String) {
+fn mask_word(word: &str, stays: fn(&str) -> bool, shown: &mut String) {
+    if stays(word) {
+        shown.push_str(word);
+        return;
+    }
     let random = [char::is_uppercase as fn(char) -> bool, char::is_lowercase, |c| c.is_ascii_digit()];
     if word.len() >= MASKED_MIN_CHARS && random.iter().all(|kind| word.contains(*kind)) {
         shown.push('…');

@@ -15,6 +15,8 @@ use crate::config::{Branches, ConfigError, Grouping, Options};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::StatusCode;
+#[cfg(feature = "templates")]
+use crate::mapping;
 use crate::mapping::{MapError, Mapped};
 use crate::runtime::Host;
 #[cfg(feature = "templates")]
@@ -227,7 +229,7 @@ impl Mapper<'_> {
         match self {
             #[cfg(feature = "templates")]
             Mapper::Custom { variable, mapping } => match mapping {
-                Ok(mapping) => mapping.map(variable, delivery),
+                Ok(mapping) => mapping.map(variable, delivery).map(mapping::wording::told_apart),
                 Err(error) => Err(error.clone()),
             },
             Mapper::Source { source, options } => source.map_for(*options)(delivery),

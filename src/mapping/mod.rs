@@ -8,6 +8,7 @@ use crate::pagerduty::event::parse::Unreadable;
 use crate::pagerduty::event::{DedupKey, Event};
 
 pub mod aws;
+pub mod azure;
 pub mod budget;
 pub mod events_api;
 pub mod fallback;
@@ -15,7 +16,9 @@ pub mod known;
 pub mod outcomes;
 pub mod prometheus;
 pub mod states;
+pub mod subject;
 pub mod unexpanded;
+pub mod wording;
 
 mod number;
 mod payload;

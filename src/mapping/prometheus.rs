@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::http::url;
 use crate::json::{self, Node};
 use crate::mapping::budget::Budget;
-use crate::mapping::{MapError, Mapped};
+use crate::mapping::{MapError, Mapped, wording};
 use crate::pagerduty::event::shrink;
 use crate::pagerduty::event::{Action, DedupKey, Event, SUMMARY_MAX_CHARS, Severity};
 use crate::text;
@@ -24,8 +24,11 @@ const COMPONENT_LABELS: &[&str] = &["service", "job", "app", "deployment"];
 /// Labels that name the unit that the part belongs to.
 const GROUP_LABELS: &[&str] = &["cluster", "namespace", "env", "environment"];
 
-/// Annotations that describe the problem to people, the shortest first.
-const SUMMARY_ANNOTATIONS: &[&str] = &["summary", "title", "message", "description"];
+/// Annotations that describe the problem to people in one line.
+const SUMMARY_ANNOTATIONS: &[&str] = &["summary", "title"];
+
+/// Annotations that describe the problem to people at length. The first line is the summary.
+const LONG_ANNOTATIONS: &[&str] = &["message", "description"];
 
 /// The reason for [`Mapped::ignore`] if the sender omitted alerts.
 pub const TRUNCATED: &str = "alerts left out by the sender's own limit (max_alerts): they are not in this delivery";
@@ -225,22 +228,24 @@ impl Alert<'_> {
         words.iter().find_map(known).unwrap_or(Severity::Error)
     }
 
-    /// The summary from the annotations. The next choices are the alert's name with its source, and the title of its
-    /// group.
+    /// The summary from the annotations, with the alert's name and its source where it says neither. The next choices are
+    /// the alert's name with its source, and the title of its group.
     pub fn summary(&self, vendor: Vendor) -> String {
         self.summary_or(vendor, &|| self.shared.title.clone())
     }
 
     /// The summary, with another title of the group.
     fn summary_or(&self, vendor: Vendor, title: &dyn Fn() -> Option<String>) -> String {
-        let summary = self.annotations.first_text(SUMMARY_ANNOTATIONS).or_else(|| {
-            let name = self.labels.first_text(vendor.names)?;
-            Some(match self.labels.first_text(SOURCE_LABELS) {
-                Some(source_field) => format!("{name} on {source_field}"),
-                None => name,
-            })
-        });
-        let summary = summary.or_else(title);
+        let name = self.labels.first_text(vendor.names);
+        let places: Vec<String> = SOURCE_LABELS.iter().filter_map(|label| self.labels.get(label).text()).collect();
+        let long = || Some(text::first_line(&self.annotations.first_text(LONG_ANNOTATIONS)?).to_owned());
+        let summary = match (self.annotations.first_text(SUMMARY_ANNOTATIONS).or_else(long), name) {
+            (Some(said), name) => Some(wording::completed(&said, name.as_deref(), &places)),
+            (None, Some(name)) => {
+                Some(text::join_prefixed(&[("", Some(&name)), (" on ", places.first().map(String::as_str))]))
+            }
+            (None, None) => title(),
+        };
         let summary = summary.unwrap_or_else(|| format!("{} alert without a name", vendor.name));
         format!("{}{summary}", (vendor.prefix)(self))
     }

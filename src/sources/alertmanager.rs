@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | action | the alert's `status`: `resolved` resolves, any other value triggers | resolve when all alerts are resolved |
 //! | severity | label `severity`, label `priority`, annotation `severity` by [`Severity::from_word`], else error | the worst of the firing alerts |
-//! | summary | annotation `summary`, `title`, `message`, `description`, else `alertname` on instance | `[FIRING:n]`, group labels, other common labels |
+//! | summary | annotation `summary` or `title`, else the first line of `message` or `description`, with `alertname` in front and the instance behind where the text does not contain their words; else `alertname` on instance | `[FIRING:n]`, group labels, other common labels |
 //! | source | label `instance`, `exported_instance`, `host`, `node`, `pod`, `service`, else the host of `externalURL`, else the receiver | the same of the common labels |
 //! | component | label `service`, `job`, `app`, `deployment` | the same of the common labels |
 //! | group | label `cluster`, `namespace`, `env`, `environment` | the same of the common labels |

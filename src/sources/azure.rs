@@ -1,4 +1,4 @@
-//! Azure Monitor: the common alert schema of every kind of alert rule, and activity log alerts from before it.
+//! Azure Monitor: the common alert schema of every kind of alert rule, and metric and activity log alerts without it.
 //!
 //! # Wire format
 //!
@@ -6,8 +6,11 @@
 //! sample payloads: `{schemaId, data: {essentials, alertContext, customProperties}}`. `essentials` is the same for all
 //! alerts. `alertContext` depends on `monitoringService`: conditions of metric, availability and log alerts (version 1
 //! of log alerts has its own names), an event of the activity log (administrative, policy, autoscale, security, Service
-//! Health, Resource Health), a budget, Prometheus, smart detection. A webhook without the common schema sends an
-//! activity log alert as the same event at `data.context.activityLog`. Azure cannot set a header, so the secret is in
+//! Health, Resource Health), a budget, Prometheus, smart detection. A webhook without the common schema
+//! (<https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-non-common-schema-definitions>, read 2026-11)
+//! sends an activity log alert as the same event at `data.context.activityLog`, and a metric alert as `{schemaId:
+//! "AzureMonitorMetricAlert", data: {status, context: {id, name, severity, timestamp, condition, resourceName, …}}}`; the
+//! retired classic alerts are the same without `data`. Azure cannot set a header, so the secret is in
 //! the URL, as a parameter or as the password before the host. Azure makes up to five attempts, some seconds apart, if
 //! the response is 408, 429, 503 or 504, and then sends nothing to that URL for 15 minutes.
 //!
@@ -15,10 +18,10 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `monitorCondition` `Resolved` resolves. So does an event's `properties.stage`, else `properties.currentHealthStatus`, with `Available`, `Canceled`, `Complete`, `Completed`, `RCA`, `Resolved`; without either, its `status` `Resolved`. Any other value triggers |
+//! | action | `monitorCondition` `Resolved` resolves. So does an event's `properties.stage`, else `properties.currentHealthStatus`, with `Available`, `Canceled`, `Complete`, `Completed`, `RCA`, `Resolved`; without either, its `status` `Resolved`. `Deactivated` of a metric alert without the common schema resolves too. Any other value triggers |
 //! | severity | `Sev0` critical, `Sev1` error, `Sev2` warning, `Sev3` and `Sev4` info; cost alerts have no severity and are a warning; any other value error |
 //! | severity of an event | the worse of the alert's severity, which is always `Sev4`, and the event's own: the first known word of `properties.cause`, `incidentType`, `currentHealthStatus`, `severity`, and `level`; at least warning for an unknown `currentHealthStatus` that no user caused |
-//! | summary | rule on resource: metric, operator, threshold, current value; for other kinds their title, summary or description, current value or state; for Service Health the kind of incident and its region instead of rule and resource |
+//! | summary | rule on resource: metric, operator, threshold, current value; for other kinds their title (of Advisor the recommendation's name), summary or description, current value or state; for Service Health the kind of incident and its region instead of rule and resource |
 //! | source | the budget, the `compromisedEntity` of a security event, else the last segment of `configurationItems` or `alertTargetIDs`, else the subscription |
 //! | component | the service of Service Health, else the resource's type |
 //! | group | the resource group; for Service Health the region |
@@ -38,6 +41,8 @@
 //!   the event that reports recovery resolves the alert of the earlier problem.
 //! * Other events of the activity log: `azure:<rule>:<correlationId>`, else `eventDataId`. For these, `alertId` can be
 //!   the rule's own. The steps of one operation (started, failed) are one alert. Most of these alerts never resolve.
+//! * Metric alerts without the common schema: `azure:<rule's id>:<resource's name>`, both in lower case, and then
+//!   `<dimension>=<value>` of each dimension, because one rule has an alert for each of them.
 //! * Budgets: `azure:<budget>:<kind of threshold>:<threshold>`. All of them have the same `alertId`, and they never
 //!   resolve.
 //!
@@ -47,18 +52,17 @@
 //!
 //! * `claims`, `caller`, `httpRequest`, `BudgetCreator` and an operation's other text about itself (`statusMessage`),
 //!   because they name people. `SearchResults`, `event` and `impactedServicesTableRows`, because they are tables.
-//! * Without the common schema, alerts of other kinds are rejected: enable the common schema in the action.
+//! * Without the common schema, alerts of other kinds (log alerts, smart detection) are rejected: enable the common schema in the action.
 //! * The test button of an action group sends a payload that looks like an alert, and it pages.
 //! * Uncertain: whether the events of one health event share a `correlationId`, so the mapping does not rely on it. An
 //!   `Updated` event of Resource Health without `currentHealthStatus` triggers, although it may arrive late.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
-use crate::mapping::{MapError, Mapped, json, parse};
+use crate::mapping::{MapError, Mapped, azure, json, parse};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
@@ -70,7 +74,7 @@ pub const SOURCE: Source = Source {
     schemes: &[Scheme::Basic, Scheme::Query("token")],
     setup: Setup {
         triggers: "`Fired`; without the common schema `Activated`",
-        resolves: "`Resolved`; of Azure's own health `Resolved`, `Complete`, `Canceled`, `Available`",
+        resolves: "`Resolved`, `Deactivated`; of Azure's own health `Resolved`, `Complete`, `Canceled`, `Available`",
         steps: "In the action group add an action of type Webhook with URI {url}?token=<secret>: it can set no header.\n\
                 Enable the common alert schema.\n\
                 In rules of Resource Health choose event status Resolved too, or nothing closes.",
@@ -80,7 +84,19 @@ pub const SOURCE: Source = Source {
     // It makes up to five attempts within some 75 seconds after 408, 429, 503 and 504, and then sends nothing for 15
     // minutes.
     retries: true,
-    states: &["Resolved", "Fired", "Activated", "Sev0", "Sev1", "Sev2", "Sev3", "Available", "Complete", "Canceled"],
+    states: &[
+        "Resolved",
+        "Fired",
+        "Activated",
+        "Deactivated",
+        "Sev0",
+        "Sev1",
+        "Sev2",
+        "Sev3",
+        "Available",
+        "Complete",
+        "Canceled",
+    ],
     ..Source::DEFAULT
 };
 
@@ -127,7 +143,7 @@ const EVENT_SEVERITIES: &[&str] =
     &["properties.cause", "properties.incidentType", "properties.currentHealthStatus", "properties.severity", "level"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let payload = json(delivery)?;
+    let payload = azure::common(json(delivery)?);
     let data = Node::root(&payload).get("data");
     let alert = Alert::read(data)?;
     let Alert { essentials, context, is_event } = alert;
@@ -149,9 +165,10 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         .group(group.or_else(|| after(&target, "resourcegroups", 1)).or_else(|| alert.event(&["properties.region"])))
         .class(context.pick(CLASSES).or_else(|| essentials.get("signalType").text()))
         .timestamp(time.or_else(|| alert.event(&["eventTimestamp"])))
-        .detail("conditions", conditions(context))
+        .detail("conditions", azure::conditions(context))
         .detail("impactedServices", services.filter(|_| is_event).into())
         .link("Alert", portal.clone())
+        .link("Resource", essentials.get("portalLink").text())
         .link("Query results", context.first_text(&["LinkToFilteredSearchResultsUI", "LinkToSearchResults"]))
         .link("Query results", context.at("condition.allOf.0").first_text(RESULTS))
         .link("Runbook", context.pick(&["annotations.runbook_url", "properties.recommendationResourceLink"]))
@@ -229,6 +246,8 @@ impl<'a> Alert<'a> {
         } else if let Some(budget) = self.context.pick(&["AlertData.BudgetId", "AlertData.BudgetName"]) {
             let part = |name: &str| self.context.get("AlertData").get(name).text().unwrap_or_default();
             key(&[&budget, &part("ThresholdType"), &part("NotificationThresholdAmount")])
+        } else if let Some(parts) = azure::identity(self.essentials, self.context, self.dimension_name()) {
+            key(&parts.iter().map(String::as_str).collect::<Vec<&str>>())
         } else {
             key(&[&self.essentials.first_text(&["alertId", "originAlertId"]).unwrap_or_default()])
         };
@@ -272,7 +291,7 @@ impl<'a> Alert<'a> {
         text::join_prefixed(&[
             ("", Some(&rule)),
             (joint, source_field.as_deref()),
-            (": ", title.as_deref()),
+            (": ", title.as_deref().map(text::first_line)),
             (" ", operator.as_deref()),
             (" ", threshold.as_deref()),
             (", now ", value.or_else(state).as_deref()),
@@ -288,8 +307,14 @@ const PORTAL: &str =
 const TITLES: &[&str] = &["AlertType", "annotations.summary", "annotations.description", "DetectionSummary"];
 
 /// The members that describe the problem in an event.
-const EVENT_TITLES: &[&str] =
-    &["properties.title", "properties.description", "Activity Log Event Description", "description", "operationName"];
+const EVENT_TITLES: &[&str] = &[
+    "properties.title",
+    "properties.recommendationName",
+    "properties.description",
+    "Activity Log Event Description",
+    "description",
+    "operationName",
+];
 
 const CLASSES: &[&str] =
     &["condition.allOf.0.metricName", "operationName", "SmartDetectorName", "AlertCategory", "conditionType"];
@@ -329,26 +354,6 @@ const PROPERTIES: &[&[&str]] = &[
     &["communication", "currentHealthStatus", "previousHealthStatus", "cause", "details"],
     &["eventSeverity=severity", "compromisedEntity", "actionTaken", "recommendationName"],
 ];
-
-/// Details of a condition, without its links and the rows of a log alert.
-const CONDITION: &[&[&str]] = &[
-    &["metricName", "metricNamespace", "metricMeasureColumn", "metricValue", "operator", "threshold"],
-    &["timeAggregation", "dimensions", "failingPeriods", "alertSensitivity", "searchQuery", "webTestName"],
-];
-
-fn conditions(context: Node<'_>) -> Value {
-    let mut conditions = Vec::new();
-    for condition in context.at("condition.allOf").items().unwrap_or_default() {
-        let mut shown = Map::new();
-        for name in CONDITION.iter().copied().flatten() {
-            if let Some(value) = Node::root(condition).get(name).value() {
-                shown.insert((*name).to_owned(), value.clone());
-            }
-        }
-        conditions.push(Value::Object(shown));
-    }
-    Value::Array(conditions)
-}
 
 /// The segments of a resource id after the one with this name, ignoring case, because Azure varies it.
 fn after(id: &str, name: &str, count: usize) -> Option<String> {

@@ -15,14 +15,14 @@
 //! |---|---|
 //! | action | `alert_transition`, `transition`, else the state in the title: `Recovered` resolves, `Triggered`, `Re-Triggered`, `Warn`, `Re-Warn`, `No Data`, `Re-No Data`, `Renotify` trigger. Without one of these words, `alert_type` `success` resolves and any other value triggers |
 //! | severity | `alert_priority`, `priority`, else the priority in the title: `P1` critical, `P2` error, `P3` warning, `P4` and `P5` info. Without one, `alert_type`: `error` error, `warning` warning, `success` and `info` info, else error. For `Warn` and `No Data` at most warning |
-//! | summary | `event_title`, `alert_title`, `title` without priority and state, else `alert_status` or the message; the scope in brackets; prefix "No data: " if that is the state |
+//! | summary | `event_title`, `alert_title`, `title` without priority and state, else the first line of `alert_status` or the message; the scope, else the host, in parentheses; no `@mentions`; prefix "No data: " if that is the state |
 //! | source | `hostname`, else tag `host`, the scope, `Datadog` |
 //! | component | tag `service` |
 //! | group | tag `env`, else `team` |
 //! | class | `alert_metric`, else `event_type` |
 //! | timestamp | `date`, `date_posix`, `last_updated` |
-//! | links, images | `link`; `snapshot` |
-//! | client, client URL | Datadog, `link` |
+//! | links, images | `link`, else `event_url`, `alert_url`, `url`; `snapshot` |
+//! | client, client URL | Datadog, the link |
 //! | details | message without mentions of e-mail addresses, monitor, query, status, scope, tags, priority, type, transition, event type, organisation |
 //!
 //! A title is `[P2] [Triggered on {host:db-1}] Disk almost full`: priority, state, scope, the monitor's name. The scope
@@ -137,6 +137,7 @@ const PRIORITY: &[&str] = &["alertpriority", "priority"];
 const TRANSITION: &[&str] = &["alerttransition", "transition"];
 const TYPE: &[&str] = &["alerttype"];
 const TITLES: &[&str] = &["eventtitle", "alerttitle", "title"];
+const LINKS: &[&str] = &["link", "eventurl", "alerturl", "url"];
 
 const DETAILS: &[&str] = &[
     "monitor_id=alertid",
@@ -174,7 +175,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let tags = [&alert.scope, ",", &alert.field(&["tags"])].concat();
     let source_field = fields.get("hostname").text().or_else(|| tag(&tags, "host")).unwrap_or(alert.scope.clone());
     let source_field = if source_field.is_empty() { SOURCE.name } else { &source_field };
-    let link = fields.get("link").text();
+    let link = fields.first_text(LINKS);
     let event = Event::new(action, key, alert.severity().min(worst), &summary, source_field)
         .component(tag(&tags, "service"))
         .group(tag(&tags, "env").or_else(|| tag(&tags, "team")))
@@ -246,10 +247,12 @@ impl<'a> Alert<'a> {
 
     fn summary(&self, prefix: &str, message: &str) -> String {
         let status = self.fields.get("alertstatus").text();
-        let untitled = status.as_deref().unwrap_or(message);
+        let untitled = text::first_line(status.as_deref().unwrap_or(message));
         let name = if self.title.name.is_empty() { untitled } else { self.title.name };
-        let (open, close) = if self.scope.is_empty() { ("", "") } else { (" (", ")") };
-        [prefix, name, open, &self.scope, close].concat()
+        let host = || self.fields.get("hostname").text().filter(|host| !name.contains(host));
+        let place = if self.scope.is_empty() { host() } else { Some(self.scope.clone()) };
+        let (open, close) = if place.is_some() { (" (", ")") } else { ("", "") };
+        [prefix, name, open, &place.unwrap_or_default(), close].concat()
     }
 }
 

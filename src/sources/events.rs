@@ -80,6 +80,7 @@ pub const SOURCE: Source = Source {
     docs: "https://developer.pagerduty.com/docs/events-api-v2/trigger-events/",
     schemes: SHARED_SECRET,
     own_secret: true,
+    verbatim: true,
     setup: Setup {
         triggers: "`trigger`",
         resolves: "`resolve`",

@@ -109,6 +109,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let severity = incident.get("severity").text().and_then(|word| text::lookup(SEVERITIES, &word));
     let label = || incident.at("policy_user_labels.severity").text().and_then(|word| Severity::from_word(&word));
     let happened = incident.pick(&["summary", "documentation.subject", "condition_name"]).unwrap_or_default();
+    let happened = text::first_line(&happened).to_owned();
     let summary = match incident.get("policy_name").text() {
         Some(policy) => [&policy, ": ", &happened].concat(),
         None => happened,

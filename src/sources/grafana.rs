@@ -21,7 +21,7 @@
 //! |---|---|---|---|
 //! | action | the alert's `status`: `resolved` resolves, any other value triggers | resolve when all alerts are resolved | `ok` resolves, `alerting`, `no_data` and unknown states trigger |
 //! | severity | label `severity`, label `priority`, annotation `severity` by [`Severity::from_word`], else error | the worst of the firing alerts | tag `severity`, else error, for `no_data` warning |
-//! | summary | annotation `summary`, `title`, `message`, `description`, else `rulename` or `alertname` on instance, else the title; prefix "No data: " or "Query error: " if that is firing | `[FIRING:n]`, group labels, other common labels | `ruleName: message` |
+//! | summary | annotation `summary` or `title`, else the first line of `message` or `description`, with `rulename` or `alertname` in front and the instance behind where the text does not contain their words; else the name on the instance, else the title; prefix "No data: " or "Query error: " if that is firing | `[FIRING:n]`, group labels, other common labels | `ruleName` and the first line of `message` |
 //! | source | label `instance`, `exported_instance`, `host`, `node`, `pod`, `service`, else the host of `externalURL`, the receiver, `Grafana` | the same of the common labels | host of `ruleUrl`, else `Grafana` |
 //! | component | label `service`, `job`, `app`, `deployment` | the same of the common labels | tag `service` |
 //! | group | `grafana_folder`, else label `cluster`, `namespace`, `env`, `environment` | the same of the common labels | tag `group` |
@@ -179,7 +179,7 @@ fn legacy(payload: Node<'_>) -> Result<Mapped, MapError> {
     let organisation = payload.get("orgId").text().unwrap_or_default();
     let key = DedupKey::new(SOURCE.slug, &[&organisation, &rule]).ok_or_else(no_identity)?;
     let name = payload.first_text(&["ruleName", "title"]).unwrap_or_else(|| format!("Grafana rule {rule}"));
-    let message = payload.get("message").text().map(|message| [": ", &message].concat());
+    let message = payload.get("message").text().map(|message| [": ", text::first_line(&message)].concat());
     let summary = name + &message.unwrap_or_default();
     let page = payload.get("ruleUrl").text();
     let source_field = page.as_deref().and_then(url::url_host).unwrap_or("Grafana");

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::auth::{SHARED_SECRET, Scheme};
+use crate::auth::{Authenticated, SHARED_SECRET, Scheme};
 use crate::config::{Branches, Grouping, Options, VARIABLES, Variable};
 use crate::http::StatusCode;
-use crate::mapping::{Map, Mapped};
+use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
 pub mod azure;
@@ -69,6 +69,8 @@ pub struct Source {
     /// Whether only `secret_<slug>` authenticates senders, never the secret for all sources. True if the payload names
     /// dedup keys freely: such a sender can resolve the alerts of every other source.
     pub own_secret: bool,
+    /// Whether the payload is a PagerDuty event already, whose texts stay as they are.
+    pub verbatim: bool,
     /// Setup instructions for the vendor.
     pub setup: Setup,
     /// Maps the payload to events. It is a pure function of the delivery's bytes.
@@ -107,6 +109,7 @@ impl Source {
         docs: "",
         schemes: SHARED_SECRET,
         own_secret: false,
+        verbatim: false,
         setup: Setup { triggers: "", resolves: "", steps: "", template: None },
         map: |_| Ok(Mapped::default()),
         map_group: None,
@@ -122,11 +125,14 @@ impl Source {
         states: &[],
     };
 
-    /// The mapping for the user's choices. No source has both batches and branches.
-    pub fn map_for(&self, options: Options) -> Map {
+    /// The mapping for the user's choices, with summaries that a person understands ([`wording`]). No source has both batches
+    /// and branches.
+    pub fn map_for(&self, options: Options) -> impl Fn(&Authenticated<'_>) -> Result<Mapped, MapError> + Copy + use<> {
         let grouped = self.map_group.filter(|_| options.grouping == Grouping::Group);
         let branched = self.branches.as_ref().filter(|_| options.branches == Branches::All);
-        grouped.or(branched.map(|choice| choice.map_all)).unwrap_or(self.map)
+        let map = grouped.or(branched.map(|choice| choice.map_all)).unwrap_or(self.map);
+        let readable = if self.verbatim { wording::told_apart } else { wording::readable };
+        move |delivery| map(delivery).map(readable)
     }
 }
 

@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | action | `state`: `CLOSED` resolves, `ACKNOWLEDGED` and `INVESTIGATING` acknowledge, `ACTIVATED` with `trigger` `USER_ACTION` acknowledges, `CREATED`, `ACTIVATED` and any other value trigger | `current_state`: `closed` resolves, `acknowledged` acknowledges, `open` and any other value trigger; without it `event_type`: `INCIDENT_RESOLVED`, `INCIDENT_ACKNOWLEDGED`, `INCIDENT_OPEN` |
 //! | severity | `priority`: `CRITICAL` critical, `HIGH` error, `MEDIUM` warning, `LOW` info, else error | `severity`: `CRITICAL` critical, `WARNING` warning, `INFO` info, else error |
-//! | summary | `title`, `issueTitle`, else the first condition; with the entity as a prefix unless the title contains it | `condition_name: details`, with the target as a prefix unless the text contains it |
+//! | summary | `title`, `issueTitle`, else the first condition; with the entity as a prefix unless the title contains it | `condition_name` and the first line of `details`, with the target as a prefix unless the text contains it |
 //! | source | first of `impactedEntities`, else `New Relic` | name of the first of `targets`, unless it is `N/A`, else `New Relic` |
 //! | group, class | first of `alertPolicyNames`, first of `alertConditionNames` | `policy_name`, `condition_name` |
 //! | timestamp | `createdAt` of a trigger, else `updatedAt` | `timestamp` |
@@ -153,6 +153,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let entity = payload.pick(&["impactedEntities.0", "impactedEntities", "targets.0.name"]);
     // New Relic's own templates of this shape contain these words if there is no entity.
     let entity = entity.filter(|name| !matches!(name.as_str(), "N/A" | "NA"));
+    let title = title.map(|title| text::first_line(&title).to_owned());
     let mut summary = title.or(class.clone()).unwrap_or_default();
     for part in [condition, entity.clone()].into_iter().flatten() {
         if !summary.contains(&part) {

@@ -256,7 +256,7 @@ impl Alert<'_> {
         let title = data.get("description_title").text();
         let title = title.or_else(|| self.event.pick(&["alert_rule.name", "title"]));
         let title = title.or_else(|| self.subject.first_text(&["message", "culprit"]));
-        let title = title.as_deref().unwrap_or("an alert without a title");
+        let title = title.as_deref().map_or("an alert without a title", text::first_line);
         text::join_nonempty(&[project.unwrap_or_default(), title, description], ": ")
     }
 }

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | action | `heartbeat.status` (`status`): 0 or `🔴 Down` triggers, 1 or `✅ Up` resolves; if it is absent or unknown, `[✅ Up]` in `msg` resolves and any other value triggers |
 //! | severity | the value of the monitor's tag `severity` by [`Severity::from_word`], else critical; warning for a notice of expiry or a test |
-//! | summary | the monitor's name, up or down, the source, `heartbeat.msg`; without a heartbeat `msg` |
+//! | summary | the monitor's name, up or down, the source, the first line of `heartbeat.msg`; without a heartbeat that of `msg` |
 //! | source | `monitor.hostname` (with the port if the type is `port`), else the host of `monitor.url`, `Uptime Kuma` |
 //! | component, group, class | the monitor's name, the groups above it in `monitor.pathName`, `monitor.type` |
 //! | timestamp | `heartbeat.time`, which is UTC and has no zone |
@@ -134,11 +134,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
     let source_field = source_field(payload);
     let summary = match payload.at("heartbeat.msg").text() {
-        None if !msg.is_empty() => msg.clone(),
+        None if !msg.is_empty() => text::first_line(&msg).to_owned(),
         why => {
             let who = name.clone().unwrap_or_else(|| ["Monitor ", id.as_deref().unwrap_or_default()].concat());
             let source_field = source_field.as_ref().map(|place| [" (", place, ")"].concat()).unwrap_or_default();
-            let why = why.map(|why| [": ", &why].concat()).unwrap_or_default();
+            let why = why.map(|why| [": ", text::first_line(&why)].concat()).unwrap_or_default();
             [&who, " ", state, &source_field, &why].concat()
         }
     };

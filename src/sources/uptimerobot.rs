@@ -17,7 +17,7 @@
 //! |---|---|
 //! | action | `alertType`, else `alertTypeFriendlyName`: `1`, `down` trigger; `2`, `up` resolve; `3`, or no known type and `sslExpiryDaysLeft`, triggers; any other value triggers |
 //! | severity | down critical; expiry warning, error if 3 days or less are left; else error |
-//! | summary | `monitorFriendlyName`, else `monitorURL`, else the id; the change; `alertDetails`, else the days left or the name of an unknown type |
+//! | summary | `monitorFriendlyName`, else `monitorURL`, else the id; the change; the first line of `alertDetails`, else the days left or the name of an unknown type |
 //! | source | the host of `monitorURL`, else the whole of it, else `monitorFriendlyName`, else `UptimeRobot` |
 //! | component | `monitorFriendlyName` |
 //! | class | `alertTypeFriendlyName` |
@@ -154,7 +154,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         UNKNOWN => class.clone(),
         _ => None,
     });
-    let said = said.map(|said| [": ", &said].concat()).unwrap_or_default();
+    let said = said.map(|said| [": ", text::first_line(&said)].concat()).unwrap_or_default();
     let summary = [title, happened, &said].concat();
     let event = Event::new(action, key, severity, &summary, source_field.unwrap_or(SOURCE.name))
         .timestamp(payload.get("alertDateTime").time().or_else(|| payload.get("alert_date_time").time()))

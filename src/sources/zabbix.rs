@@ -16,7 +16,7 @@
 //! |---|---|
 //! | action | `eventvalue`, `status` or `event_type`: 0, `OK`, `RESOLVED` resolve, else an update (`eventupdate` 1, or `update_action`) with `eventack` `Yes` acknowledges, any other value triggers; "NOTE: Escalation cancelled" in `alert_message` resolves, because no recovery follows; discovery and autoregistration (`event_source` 1, 2) always trigger |
 //! | severity | `severity`, `event_nseverity`: 0 and 1 info, 2 and 3 warning, 4 error, 5 critical, and Zabbix's names for them; else error, but info for discovery, autoregistration and internal events |
-//! | summary | `eventname` (`alert_subject`, `trigger`), on the host, the operational data |
+//! | summary | `eventname` (`trigger_name`, `title`, `alert_subject`, `trigger`, …), of several lines the one that begins with `Problem name:` or else the first; on the host; the operational data |
 //! | source | `hostname`, else `hostip`, else `Zabbix` |
 //! | component, class | the event's tags `component` and `scope` |
 //! | links | the event in Zabbix, made of `url` and the two ids; `link` |
@@ -168,6 +168,23 @@ const DETAILS: &[&str] = &[
     "triggeropdata",
 ];
 
+/// The parameters that name the problem, the best first.
+const NAMES: &[&str] = &[
+    "eventname",
+    "event_name",
+    "trigger_name",
+    "triggername",
+    "triggerName",
+    "title",
+    "alert_subject",
+    "subject",
+    "trigger",
+    "description",
+    "name",
+    "alert_message",
+    "message",
+];
+
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = payload(delivery)?;
     let payload = unexpanded::without_unexpanded(raw.clone());
@@ -253,7 +270,7 @@ impl Parameters<'_> {
     }
 
     fn summary(self, host: &str) -> String {
-        let mut summary = self.first(&["eventname", "event_name", "alert_subject", "trigger", "description", "name"]);
+        let mut summary = problem_name(&self.first(NAMES)).to_owned();
         if summary.is_empty() {
             summary.push_str("Problem");
         }
@@ -272,4 +289,12 @@ impl Parameters<'_> {
         let tags = self.first(&["eventtags", "event_tags", "tags"]);
         tags.split(',').find_map(|tag| tag.trim().strip_prefix(name)).map(str::to_owned)
     }
+}
+
+/// The name of the problem in a text. Zabbix's default messages have several lines, and one of them names it.
+fn problem_name(text: &str) -> &str {
+    let name =
+        |line: &'_ str| line.trim().strip_prefix("Problem name:").map(str::trim).is_some_and(|name| !name.is_empty());
+    let line = text.lines().find(|line| name(line)).unwrap_or_else(|| text::first_line(text)).trim();
+    line.strip_prefix("Problem name:").map_or(line, str::trim)
 }

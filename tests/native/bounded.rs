@@ -122,7 +122,7 @@ fn an_event_over_the_budget_keeps_what_routes_it_and_says_why_it_is_short() {
     let mapped = map("alertmanager", &body, false);
     let last = mapped.events.last().expect("2000 events");
     assert!(last.is_outline());
-    let summary = format!("{}…", "word ".repeat(51));
+    let summary = format!("DiskFull: {}…", "word ".repeat(49));
     assert_eq!(
         last.to_json(),
         json!({"event_action": "trigger", "dedup_key": "alertmanager:1999", "payload": {

@@ -52,7 +52,7 @@ pub(crate) fn key_of(slug: &str, headers: &[(&str, &str)], body: &Value) -> Dedu
 fn an_ordinary_id_does_not_touch_the_relays_own_alerts() {
     let mut host = Accepting::new();
     let fallback = sent_by(&mut host, "/formatted", &[], "no alert");
-    assert_eq!(fallback, [pair("trigger", "pagerelay:formatted:unmapped")]);
+    assert_eq!(fallback, [pair("trigger", "pagerelay:formatted:unmapped:35")]);
     let unfilled = sent("/formatted", &json!({"alert_uid": "$ID"}));
     assert_eq!(unfilled, [pair("trigger", "pagerelay:formatted:unfilled")]);
     let event = |n: usize| {
@@ -61,7 +61,7 @@ fn an_ordinary_id_does_not_touch_the_relays_own_alerts() {
     };
     let plan = storm::plan((0..150).map(event).collect(), None, ("formatted", "F"), std::time::Duration::ZERO);
     assert_eq!(plan.events[0].dedup_key().map(DedupKey::as_str), Some("pagerelay:formatted:digest"));
-    for id in ["unmapped", "unfilled", "digest", "pagerelay:formatted:unmapped"] {
+    for id in ["unmapped", "unmapped:35", "unfilled", "digest", "pagerelay:formatted:unmapped:35"] {
         let resolve = sent("/formatted", &json!({"alert_uid": id, "state": "ok"}));
         assert_eq!(resolve, [pair("resolve", &format!("formatted:{id}"))]);
     }
@@ -71,7 +71,7 @@ fn an_ordinary_id_does_not_touch_the_relays_own_alerts() {
 fn no_source_and_no_key_of_events_is_in_the_name_space_of_the_relay() {
     assert!(SOURCES.iter().all(|source| source.slug != OWN && !source.slug.contains(':')));
     for key in [
-        "pagerelay:formatted:unmapped",
+        "pagerelay:formatted:unmapped:35",
         " pagerelay:formatted:unmapped",
         "PagerElay:formatted:unmapped",
         "pagerelay :x",

@@ -12,6 +12,7 @@ use crate::json;
 use crate::text;
 
 mod action;
+pub mod apart;
 mod dedup_key;
 mod encode;
 pub mod parse;
@@ -377,12 +378,22 @@ impl Event {
 
     /// The summary, which people read first. Empty for a bare event.
     pub fn summary(&self) -> &str {
-        self.0.payload.get("summary").and_then(Value::as_str).unwrap_or_default()
+        self.text("summary").unwrap_or_default()
+    }
+
+    /// Replaces the summary. A longer one than [`SUMMARY_MAX_CHARS`] is truncated.
+    pub fn set_summary(&mut self, summary: &str) {
+        self.0.payload.insert("summary".into(), text::truncate(summary, SUMMARY_MAX_CHARS).into());
+    }
+
+    /// A text of `payload`, such as `source` or `component`.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.payload.get(name).and_then(Value::as_str)
     }
 
     /// When it happened, as an RFC 3339 timestamp in UTC. Returns `None` if the sender gave no time.
     pub fn time(&self) -> Option<&str> {
-        self.0.payload.get("timestamp").and_then(Value::as_str)
+        self.text("timestamp")
     }
 
     /// The severity.

@@ -190,7 +190,7 @@ fn a_batch_becomes_an_event_for_each_item_and_one_that_fails_holds_up_no_other()
         let mut keys: Vec<String> =
             pagerduty.received().iter().map(|r| r.event["dedup_key"].as_str().unwrap().to_owned()).collect();
         keys.sort();
-        assert_eq!(keys, ["custom_mine:a", "custom_mine:d", "pagerelay:custom_mine:unmapped"]);
+        assert_eq!(keys, ["custom_mine:a", "custom_mine:d", "pagerelay:custom_mine:unmapped:36"]);
         assert_eq!(said["ignored"], json!([{"item": "each[2]", "reason": "the template's `ignore` is true"}]));
         let column = template.to_string().find("item.title").unwrap() + 1;
         assert_eq!(
@@ -284,7 +284,7 @@ fn a_template_that_is_broken_pages_where_its_sender_is_known_and_closes_the_path
         let reply = call(&broken, Call::post("/custom/mine", "{}")).await;
         assert_eq!(reply.status, 200, "{}", reply.json());
         let page = pagerduty.take_received().remove(0).event;
-        assert_eq!(page["dedup_key"], "pagerelay:custom_mine:unmapped");
+        assert_eq!(page["dedup_key"], "pagerelay:custom_mine:unmapped:2");
         let problem = "variable `custom_mine` is not json: line 1, column 9";
         assert_eq!(page["payload"]["custom_details"]["reasons"], json!([problem]));
         let stranger = call(&broken, Call::stranger("POST", "/custom/mine", "{}")).await;

@@ -445,7 +445,7 @@ fn a_delivery_too_large_to_read_pages_where_its_sender_is_known_without_its_body
         let summary = "pagerelay could not map a delivery from Prometheus Alertmanager; it may be an alert. Reason: the request body is larger than 1 MiB";
         assert_eq!(
             (&event["payload"]["summary"], &event["dedup_key"]),
-            (&summary.into(), &"pagerelay:alertmanager:unmapped".into())
+            (&summary.into(), &"pagerelay:alertmanager:unmapped:35".into())
         );
         // Without a signature, the body of a stranger is not read.
         let stranger = Call::stranger("POST", "/alertmanager", large.clone());
@@ -591,7 +591,7 @@ fn an_event_that_pagerduty_refuses_goes_out_in_its_least_form() {
 }
 
 #[test]
-fn what_cannot_be_mapped_pages_and_a_flood_of_it_is_one_incident() {
+fn what_cannot_be_mapped_pages_and_a_flood_of_it_is_one_incident_for_each_subject() {
     run(async {
         let pagerduty = PagerDuty::start().await;
         let world = World::new(&pagerduty.url());
@@ -615,8 +615,9 @@ fn what_cannot_be_mapped_pages_and_a_flood_of_it_is_one_incident() {
         }
         assert!(pagerduty.received().iter().all(|received| received.status == 202));
         let alerts = pagerduty.alerts();
-        assert_eq!(alerts.keys().collect::<Vec<_>>(), ["pagerelay:alertmanager:unmapped"]);
-        assert_eq!(alerts["pagerelay:alertmanager:unmapped"].opened, 1);
+        let keys = ["pagerelay:alertmanager:unmapped:2", "pagerelay:alertmanager:unmapped:35"];
+        assert_eq!(alerts.keys().collect::<Vec<_>>(), keys);
+        assert!(alerts.values().all(|alert| alert.opened == 1));
         let first = &pagerduty.received()[0].event["payload"];
         let said = "pagerelay could not map a delivery from Prometheus Alertmanager; it may be an alert. Reason: \
                     the body is not valid JSON: line 1, column 2";
@@ -631,7 +632,7 @@ fn what_cannot_be_mapped_pages_and_a_flood_of_it_is_one_incident() {
         assert_eq!(reply.status, 200);
         assert_eq!(
             pagerduty.alerts().into_keys().collect::<Vec<_>>(),
-            [key(1), "pagerelay:alertmanager:unmapped".to_owned()]
+            [key(1), "pagerelay:alertmanager:unmapped:35".to_owned()]
         );
 
         // A sender that is not authenticated pages nobody. If PagerDuty does not accept the fallback alert, the sender

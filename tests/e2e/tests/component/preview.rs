@@ -150,7 +150,8 @@ fn an_explanation_names_the_path_the_row_or_the_fallback() {
         let cases = [
             (
                 ("alertmanager", "01", "payload.summary"),
-                json!({"field": "payload.summary", "how": "copied", "from": ["alerts[0].annotations.summary"]}),
+                json!({"field": "payload.summary", "how": "made", "from": [
+                    "alerts[0].annotations.summary", "alerts[0].labels.alertname", "alerts[0].labels.instance"]}),
             ),
             (
                 ("alertmanager", "01", "event_action"),
@@ -270,11 +271,11 @@ fn in_a_large_batch_each_event_is_explained_with_its_own_item() {
         let payload = json!({"groupKey": "g", "alerts": (0..40).map(alert).collect::<Vec<_>>()});
         let (said, events) = explained("/preview/alertmanager", &payload).await;
         for (number, origins) in events.iter().enumerate().filter(|(_, origins)| !origins.is_empty()) {
-            let from = format!("alerts[{number}].annotations.summary");
-            let summary = json!({"field": "payload.summary", "how": "copied", "from": [from]});
+            let of_alert = |member: &str| format!("alerts[{number}].{member}");
+            let from = [of_alert("annotations.summary"), of_alert("labels.instance")];
+            let summary = json!({"field": "payload.summary", "how": "made", "from": from});
             assert_eq!(of(origins, "payload.summary"), &summary, "{number}");
-            let (from, word) =
-                (format!("alerts[{number}].labels.severity"), if number == 0 { "critical" } else { "warning" });
+            let (from, word) = (of_alert("labels.severity"), if number == 0 { "critical" } else { "warning" });
             let row = format!("{word} → {word}");
             let severity = json!({"field": "payload.severity", "how": "table", "from": [from], "row": row});
             assert_eq!(of(origins, "payload.severity"), &severity);

@@ -1,0 +1,170 @@
+//! Fallback alerts: each subject has its own, a recovery resolves it, and a flood opens a bounded number.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::host::Accepting;
+use crate::keys::sent_by;
+
+/// The action, the number in the key, and the summary of the fallback alert of a body.
+fn fallback(path: &str, body: &str) -> (String, u8, String) {
+    let mut host = Accepting::new();
+    let sent = sent_by(&mut host, path, &[], body);
+    let [(action, key)] = sent.as_slice() else { panic!("{body}: {sent:?}") };
+    let slug = path.trim_start_matches('/').replace('/', "_");
+    let number = key.strip_prefix(&format!("pagerelay:{slug}:unmapped:")).unwrap_or_else(|| panic!("{body}: {key}"));
+    let number = number.parse().expect("a number");
+    assert!(number < 64, "{key}");
+    (action.clone(), number, host.sent[0]["payload"]["summary"].as_str().expect("a summary").to_owned())
+}
+
+fn number(body: &Value) -> u8 {
+    fallback("/alertmanager", &body.to_string()).1
+}
+
+#[test]
+fn the_summary_contains_the_subject() {
+    let (action, _, summary) = fallback("/grafana", &json!({"title": "Disk full\non db-1", "x": 1}).to_string());
+    let reason = "Reason: unexpected payload: expected `alerts` or, from before Grafana 11, `ruleId`";
+    assert_eq!(action, "trigger");
+    assert_eq!(
+        summary,
+        format!("pagerelay could not map \"Disk full on db-1\" from Grafana; it may be an alert. {reason}")
+    );
+    let (_, _, summary) = fallback("/grafana", "{}");
+    assert_eq!(summary, format!("pagerelay could not map a delivery from Grafana; it may be an alert. {reason}"));
+    let (action, _, summary) = fallback("/grafana", &json!({"title": "Disk full", "state": "OK"}).to_string());
+    assert_eq!(action, "resolve");
+    assert_eq!(
+        summary,
+        format!("pagerelay could not map \"Disk full\" from Grafana; it says that a problem is over. {reason}")
+    );
+}
+
+#[test]
+fn the_subject_shows_no_secret() {
+    let secret = pagerelay_support::SECRET;
+    for (title, shown) in [
+        ("KubePodCrashLooping in node_filesystem_almost_full", "KubePodCrashLooping in node_filesystem_almost_full"),
+        ("key AbC0dEf10123456789xyz end", "key … end"),
+        ("key abcdefghijklmnopqrst end", "key … end"),
+        ("key AbCdEfGhIjKlMnOpQrSt end", "key … end"),
+        ("see https://bob:pw@host.example/x", "see https://…@host.example/x"),
+        (&format!("key {secret} end"), "key [redacted] end"),
+        (&"long ".repeat(300), &format!("{}…", "long ".repeat(40).get(..199).expect("ascii"))),
+    ] {
+        let (_, _, summary) = fallback("/alertmanager", &json!({"title": title}).to_string());
+        assert!(summary.starts_with(&format!("pagerelay could not map \"{shown}\" from ")), "{title}: {summary}");
+    }
+}
+
+#[test]
+fn what_a_body_is_about_decides_the_key() {
+    let about = number(&json!({"title": "Disk full"}));
+    for same in [
+        json!({"title": "disk  FULL 12"}),
+        json!({"title": "[FIRING:3] Disk full"}),
+        json!({"title": "✅ Resolved: Disk full!"}),
+        json!({"alertname": "Disk full", "severity": "critical"}),
+        json!({"alert": {"name": "Disk full"}, "host": "db-1"}),
+        json!({"alerts": 3, "groupLabels": {"alertname": "Disk full"}}),
+        json!([{"rule_name": "Disk full"}]),
+        json!({"commonAnnotations": {"summary": "The disk is full"}, "groupLabels": {"alertname": "Disk full"}}),
+        json!({"user": {"name": "Ada"}, "zone": {"name": "Disk full"}}),
+    ] {
+        assert_eq!(number(&same), about, "{same}");
+    }
+    let shape = number(&json!({"a": 1, "b2": {}}));
+    assert_eq!(number(&json!({"a": "x", "b3": []})), shape, "values and digits are no part of the shape");
+    // Different subjects may share a number; these do not.
+    let others = [
+        json!({"title": "Nothing works"}),
+        json!({"a": 1, "b": 2}),
+        json!({"a": 1}),
+        json!({"title": "42"}),
+        json!({"title": "{{ title }}"}),
+    ];
+    let numbers: BTreeSet<u8> = others.iter().map(number).chain([about]).collect();
+    assert_eq!(numbers.len(), others.len() - 1 + 1, "a title without words counts as its shape: {numbers:?}");
+}
+
+#[test]
+fn an_item_that_cannot_be_mapped_has_its_own_subject() {
+    let mut host = Accepting::new();
+    let good = json!({"fingerprint": "f", "status": "firing", "title": "Other", "labels": {"alertname": "A"}});
+    let about = number(&json!({"title": "Disk full"}));
+    let shape = number(&json!({"alerts": 1}));
+    for (bad, number) in [
+        (json!([good, {"title": "Disk full", "status": "firing"}]), about),
+        (json!([good, {"status": "firing"}]), shape),
+        (json!([good, {"status": "firing"}, {"title": "Disk full"}]), shape),
+    ] {
+        let sent = sent_by(&mut host, "/alertmanager", &[], &json!({"alerts": bad}).to_string());
+        let wanted = [
+            ("trigger".to_owned(), format!("pagerelay:alertmanager:unmapped:{number}")),
+            ("trigger".to_owned(), "alertmanager:f".to_owned()),
+        ];
+        assert_eq!(sent, wanted, "{bad}");
+    }
+}
+
+#[test]
+fn a_recognisable_recovery_resolves_and_everything_else_triggers() {
+    for (body, action) in [
+        (json!({"title": "Disk full", "state": "ok"}), "resolve"),
+        (json!({"title": "Disk full", "status": "Resolved"}), "resolve"),
+        (json!({"title": "RECOVERED: Disk full 3", "alert_status": "recovered"}), "resolve"),
+        (json!({"name": "Disk full", "data": {"current_state": "closed"}, "status": "success"}), "resolve"),
+        (json!({"title": "Disk full", "alerts": [{"status": "up"}, {"status": "ok"}]}), "resolve"),
+        // Not by prose, not by half of the states, not by an unknown word.
+        (json!({"title": "Resolved: Disk full", "message": "ok"}), "trigger"),
+        (json!({"title": "Disk full", "status": "success", "data": {"state": "alerting"}}), "trigger"),
+        (json!({"title": "Disk full", "alerts": [{"status": "resolved"}, {"status": "firing"}]}), "trigger"),
+        (json!({"title": "Disk full", "status": "ok", "state": "wobbling"}), "trigger"),
+        (json!({"title": "Disk full", "status": 200}), "trigger"),
+    ] {
+        let mut body = body;
+        // Without a list, for a source that maps lists.
+        if let Some(alerts) = body.as_object_mut().and_then(|body| body.remove("alerts")) {
+            body["items"] = alerts;
+        }
+        let (actual, number, _) = fallback("/grafana", &body.to_string());
+        assert_eq!(actual, action, "{body}");
+        assert_eq!(number, fallback("/grafana", &json!({"title": "Disk full"}).to_string()).1, "{body}");
+    }
+}
+
+#[test]
+fn bodies_that_cannot_be_read_share_one_key_and_never_resolve() {
+    let bodies = ["no json", "", "{\"state\": \"ok\"", "{\"state\": \"ok\", \"state\": \"ok\"}", "\u{0}"];
+    let all: BTreeSet<(String, u8)> =
+        bodies.iter().map(|body| fallback("/alertmanager", body)).map(|(action, number, _)| (action, number)).collect();
+    assert_eq!(all.into_iter().collect::<Vec<_>>(), [("trigger".to_owned(), 35)]);
+}
+
+#[test]
+fn a_flood_of_subjects_opens_at_most_sixty_four_alerts() {
+    let mut host = Accepting::new();
+    let letters = |mut n: usize| {
+        let mut word = String::new();
+        while n > 0 {
+            word.push(char::from(b'a' + u8::try_from(n % 26).expect("a letter")));
+            n /= 26;
+        }
+        word
+    };
+    let mut keys = BTreeSet::new();
+    for n in 1..=1000 {
+        let word = letters(n);
+        let body = match n % 3 {
+            0 => json!({"title": word}),
+            1 => json!({word: n}),
+            _ => json!({"data": {"rule": format!("{word} {word}")}}),
+        };
+        keys.extend(sent_by(&mut host, "/grafana", &[], &body.to_string()).into_iter().map(|(_, key)| key));
+    }
+    assert_eq!(keys.len(), 64, "{keys:?}");
+    let numbered: BTreeSet<String> = (0..64).map(|n| format!("pagerelay:grafana:unmapped:{n}")).collect();
+    assert_eq!(keys, numbered);
+}
