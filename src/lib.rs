@@ -55,6 +55,7 @@
 //! 2. Mapping is a pure function of the bytes: no clock, no variables, no network, no randomness. The same delivery
 //!    always gives the same events, so PagerDuty's own de-duplication absorbs every repeated delivery.
 //! 3. Nothing is mapped before its sender is authenticated. Only [`auth::verify`] makes an [`auth::Authenticated`].
+//!    [`auth::Authenticated::opened`] takes a message out of its envelope.
 //!    [`auth::Authenticated::with_altered_body`] derives others of the same sender; they explain a mapping and are
 //!    never sent.
 //! 4. Mapping never sees a secret, and no log, reply or error contains one. [`secret::Secret::expose`] is called only

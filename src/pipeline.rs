@@ -400,7 +400,7 @@ fn visit(
     config: &Config,
 ) -> Result<Option<(Url, &'static Visit)>, Error> {
     let Some(Handshake::Visit { whose, path }) = handshake else { return Ok(None) };
-    let Some(rule) = intake.source().and_then(|source| source.visit.as_ref()) else { return Ok(None) };
+    let Some(rule) = intake.visit() else { return Ok(None) };
     // The sender is authenticated, by signature or by secret. Whether the operator wants this subscription is a
     // separate question.
     let authority = (rule.authority)(whose).filter(|_| config.listed.contains(whose));

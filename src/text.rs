@@ -141,6 +141,8 @@ fn instant(text: &str) -> Option<Duration> {
 
 /// Parses `Z`, `UTC` or `±hh[[:]mm]`.
 fn offset(zone: &str) -> Option<UtcOffset> {
+    // Go prints the name of the zone behind its offset: `+0000 UTC`.
+    let zone = zone.split(' ').next().unwrap_or_default();
     if matches!(zone, "Z" | "z" | "UTC" | "GMT") {
         return Some(UtcOffset::UTC);
     }

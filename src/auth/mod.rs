@@ -186,6 +186,12 @@ impl<'a> Authenticated<'a> {
         if self.by.scheme.is_signature() { self } else { Authenticated { request, ..self } }
     }
 
+    /// The same delivery with the message that its body contains as its body.
+    #[must_use]
+    pub fn opened(&self, message: Vec<u8>) -> Self {
+        Authenticated { proven: Some(message), ..self.clone() }
+    }
+
     /// Calls `ask` with a delivery of the same sender that has another body, and no headers of the names `without` (in
     /// lower case). This explains a mapping by re-running it. Nothing of it is ever sent.
     pub fn with_altered_body<T>(

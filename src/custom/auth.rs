@@ -35,6 +35,9 @@ pub struct Auth {
     base64: bool,
 }
 
+/// The scheme of a template with `"from": "sns"` and no `auth`. A template cannot name it.
+const AS_SNS: &str = "sns or the secret";
+
 const KNOWN: [&str; 11] = [
     "scheme",
     "header",
@@ -107,6 +110,12 @@ impl Auth {
         }
     }
 
+    /// The same, but senders authenticate as at `/sns` if the template says nothing else.
+    #[must_use]
+    pub fn or_as_sns(self) -> Auth {
+        if self.scheme.is_empty() { Auth { scheme: AS_SNS.to_owned(), ..self } } else { self }
+    }
+
     /// The signature that is asked for, where it is one by HMAC.
     pub fn hmac(&self) -> Hmac<'_> {
         Hmac {
@@ -137,6 +146,7 @@ impl Auth {
             "hmac" => vec![Scheme::Hmac(hmac)],
             "query" => vec![Scheme::Query(&self.parameter)],
             "sns" => vec![Scheme::Certified(&SNS)],
+            AS_SNS => vec![Scheme::Certified(&SNS), Scheme::Basic, Scheme::Query("token")],
             "standard_webhooks" => vec![Scheme::StandardWebhooks],
             _ => SHARED_SECRET.to_vec(),
         }

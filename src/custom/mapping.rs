@@ -15,6 +15,7 @@ use super::position::Step;
 use super::syntax::{self, Shape};
 use crate::auth::Authenticated;
 use crate::json::Node;
+use crate::mapping::aws::envelope::{self, Envelope};
 use crate::mapping::budget::Budget;
 use crate::mapping::unexpanded;
 use crate::mapping::{self, MapError, Mapped};
@@ -158,6 +159,12 @@ impl<'e> Mapping<'e> {
     /// Returns [`MapError`] if the payload is not JSON, or if the template does not work for it as a whole. An item that
     /// the template does not work for is in [`Mapped::rejected`].
     pub fn map(&self, slug: &str, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+        let opened = match self.template.is_from_sns().then(|| envelope::open(delivery)).transpose()? {
+            Some(Envelope::Done(mapped)) => return Ok(mapped),
+            Some(Envelope::Message(message)) => Some(delivery.opened(message.into_payload())),
+            None => None,
+        };
+        let delivery = opened.as_ref().unwrap_or(delivery);
         let payload = mapping::payload(delivery)?;
         let mut headers = Map::new();
         for name in delivery.header_names() {

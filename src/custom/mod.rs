@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `each` | an expression for a list. Each of its items makes one event: `item` is the item, and `index` counts from 0 |
 //! | `ignore` | an expression. An item for which it is true makes no event |
+//! | `from` | `sns`: deliveries are those of Amazon SNS. Senders authenticate as at `/sns`, and `sns_topics` lists the topics. Subscriptions of listed topics are confirmed. The payload is the message inside: its JSON, or `{message, subject, topic}` if it is no JSON object or list |
 //! | `auth` | how senders authenticate, see [`auth`]. Without it they show the shared secret |
 //!
 //! # Undefined values
@@ -72,7 +73,7 @@ pub const TEMPLATE_MAX_BYTES: usize = 32 * 1024;
 const SHOWN_MAX_CHARS: usize = 80;
 
 /// The members of a template that are no event's.
-const OWN: [&str; 4] = ["auth", "each", "event", "ignore"];
+const OWN: [&str; 5] = ["auth", "each", "event", "from", "ignore"];
 
 /// The members of an event that a template may set.
 const EVENT: [&str; 7] = ["client", "client_url", "dedup_key", "event_action", "images", "links", "payload"];
@@ -91,6 +92,7 @@ pub struct Template {
     text: String,
     root: Value,
     auth: Auth,
+    from_sns: bool,
 }
 
 impl Template {
@@ -133,13 +135,24 @@ impl Template {
         if event.get("event_action").is_none() {
             return Err(fail("has no `event_action`"));
         }
+        let from_sns = match root.get("from").map(Value::as_str) {
+            None => false,
+            Some(Some("sns")) => true,
+            Some(_) => return Err(fail("has a `from` other than sns")),
+        };
         let auth = Auth::read(variable, root.get("auth"))?;
-        Ok(Template { variable: variable.to_owned(), text: text.to_owned(), root, auth })
+        let auth = if from_sns { auth.or_as_sns() } else { auth };
+        Ok(Template { variable: variable.to_owned(), text: text.to_owned(), root, auth, from_sns })
     }
 
     /// How senders authenticate.
     pub fn auth(&self) -> &Auth {
         &self.auth
+    }
+
+    /// Whether its deliveries are messages of Amazon SNS, in their envelope.
+    pub fn is_from_sns(&self) -> bool {
+        self.from_sns
     }
 
     /// The texts in the template's expressions: what it compares with is among them.

@@ -17,7 +17,9 @@ use crate::custom::{Mapping, Template};
 use crate::http::StatusCode;
 use crate::mapping::{MapError, Mapped, wording};
 use crate::runtime::Host;
-use crate::sources::Source;
+#[cfg(feature = "templates")]
+use crate::sources;
+use crate::sources::{Source, Visit};
 
 /// The part of a sender's timeout that is reserved for the reply: this long, or a quarter of a short timeout.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -137,6 +139,19 @@ impl Intake {
             #[cfg(feature = "templates")]
             Intake::Custom(_) => None,
             Intake::Source(source) => Some(source),
+        }
+    }
+
+    /// The rule for URLs that its senders may ask the relay to visit, if it confirms subscriptions.
+    pub fn visit(&self) -> Option<&'static Visit> {
+        match self {
+            #[cfg(feature = "templates")]
+            Intake::Custom(Custom { template: Ok(template), .. }) if template.is_from_sns() => {
+                sources::find("sns").and_then(|source| source.visit.as_ref())
+            }
+            #[cfg(feature = "templates")]
+            Intake::Custom(_) => None,
+            Intake::Source(source) => source.visit.as_ref(),
         }
     }
 

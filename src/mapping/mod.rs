@@ -7,6 +7,7 @@ use crate::auth::Authenticated;
 use crate::pagerduty::event::parse::Unreadable;
 use crate::pagerduty::event::{DedupKey, Event};
 
+pub mod aws;
 pub mod azure;
 pub mod budget;
 pub mod events_api;

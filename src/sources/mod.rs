@@ -14,6 +14,7 @@ pub mod azure;
 pub mod cloudevents;
 pub mod cloudflare;
 pub mod datadog;
+pub mod eventbridge;
 pub mod events;
 pub mod flux;
 pub mod formatted;
@@ -36,6 +37,7 @@ pub const SOURCES: &[&Source] = &[
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &datadog::SOURCE,
+    &eventbridge::SOURCE,
     &events::SOURCE,
     &flux::SOURCE,
     &formatted::SOURCE,

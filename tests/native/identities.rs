@@ -39,6 +39,13 @@ impl Subject {
     fn all() -> Vec<Subject> {
         let mut all = Vec::new();
         for fixture in fixtures::all() {
+            // Of AWS's many fixtures, one of each alert: the others have the same key.
+            if fixture.path.file_stem().is_some_and(|name| {
+                let name = name.to_string_lossy();
+                name.split_once('_').is_some_and(|(_, words)| words != "opens")
+            }) {
+                continue;
+            }
             let Ok(mut payload) = serde_json::from_slice::<Value>(&fixture.body) else { continue };
             let mut headers = fixture.headers.clone();
             let published = payload["Message"].as_str().and_then(|text| serde_json::from_str(text).ok());

@@ -302,7 +302,7 @@ fn events_of_eventbridge_with_other_ids_are_different_alerts() {
         event(json!({"id": "x", "resourceId": "y"}), json!([])),
         event(json!({"id": "x:y"}), json!([])),
     ];
-    assert_eq!(keys[0], "sns:s:T:1:r:x");
+    assert_eq!(keys[0], "sns:s:T:1:r::x");
     assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "{keys:?}");
     let health = |arn: Value, n: u8| {
         let detail = json!({"eventArn": arn, "n": n});

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod auth;
+mod aws;
 mod bounded;
 mod branches;
 mod cases;

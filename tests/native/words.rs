@@ -226,11 +226,19 @@ fn no_member_of_a_failure_becomes_a_recovery_by_a_word_that_nobody_knows() {
         }
         let mut pointers = Vec::new();
         texts(&payload, "", &mut pointers);
-        // These choose the sender inside a CloudEvent or the kind of a Zabbix event, and so the meaning of everything else.
-        let chooses =
-            |pointer: &str| ["/type", "/apiVersion", "/event_source"].iter().any(|end| pointer.ends_with(end));
+        // These choose the sender inside a CloudEvent, the kind of a Zabbix event or the service of AWS, and so the meaning of
+        // everything else.
+        let chooses = |pointer: &str| {
+            let ends =
+                ["/type", "/apiVersion", "/event_source", "/detail-type"].iter().any(|end| pointer.ends_with(end));
+            ends || pointer == "/source"
+        };
         // Cloudflare's event says that it is the end, where its status says nothing.
-        let end = |pointer: &str| pointer.ends_with("_status") && fixture.name().starts_with("cloudflare/19-end-of");
+        // Elastic Beanstalk says in words that there were issues, where its status says that all went well.
+        let end = |pointer: &str| {
+            pointer.ends_with("_status") && fixture.name().starts_with("cloudflare/19-end-of")
+                || pointer.ends_with("/Message") && fixture.name().ends_with("_opens-with-issues")
+        };
         for pointer in pointers.into_iter().filter(|pointer| !chooses(pointer) && !end(pointer)) {
             let mut changed = payload.clone();
             *changed.pointer_mut(&pointer).expect("it is there") = "zqxjkv".into();

@@ -119,6 +119,19 @@ impl DedupKey {
         }
     }
 
+    /// Notes that earlier versions made this key of the same identity.
+    #[must_use]
+    pub fn instead_of(self, former: &DedupKey) -> DedupKey {
+        let former = (former.key != self.key).then(|| former.key.clone().into_boxed_str());
+        DedupKey { former, ..self }
+    }
+
+    /// Notes that earlier versions did not know the identity.
+    #[must_use]
+    pub fn without_former(self) -> DedupKey {
+        DedupKey { former: None, ..self }
+    }
+
     /// The key that earlier versions made of the same identity, if it differs. See [`crate::pagerduty::former_keys`].
     pub fn former(&self) -> Option<DedupKey> {
         self.former.as_ref().map(|former| DedupKey { key: former.to_string(), former: None })

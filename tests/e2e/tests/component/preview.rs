@@ -33,7 +33,7 @@ fn world(pagerduty: &PagerDuty) -> World {
 fn for_every_fixture_preview_log_and_wire_have_the_same_hashes() {
     run(async {
         let mut events = 0;
-        for fixture in fixtures::all() {
+        for fixture in fixtures::of_each_kind() {
             for (group, unmapped) in [(false, "page"), (true, "reject")] {
                 events += compare(&fixture, group, unmapped).await;
             }
