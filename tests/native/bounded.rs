@@ -423,7 +423,7 @@ fn a_body_that_is_hard_to_explain_is_still_previewed() {
     let shown = preview("/preview/events?explain", &body);
     assert_eq!((&shown["explanation_incomplete"], explained(&shown).len()), (&json!(too_large), 0));
     // Each of many events is small, so some of them are explained.
-    let mut body = group(4000, json!({"externalURL": "https://example.com"}));
+    let mut body = group(2000, json!({"externalURL": "https://example.com"}));
     for (n, alert) in body["alerts"].as_array_mut().expect("a list").iter_mut().enumerate() {
         alert["labels"] = json!({"alertname": format!("Alert{n}")});
     }

@@ -5,6 +5,7 @@
 mod act;
 mod auth;
 mod canary;
+mod cases;
 mod custom;
 mod delivery;
 mod doctor;
