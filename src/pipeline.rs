@@ -20,7 +20,7 @@ use crate::inbound::route::{self, Delivery, Endpoint};
 use crate::json;
 use crate::mapping::subject::Subject;
 use crate::mapping::{Handshake, Mapped, fallback};
-use crate::pagerduty::event::{Action, DedupKey, Event};
+use crate::pagerduty::event::{self, Action, DedupKey, Event};
 use crate::pagerduty::events_api::{self, Destination};
 use crate::pagerduty::{former_keys, storm};
 use crate::report::{self, Report};
@@ -208,10 +208,7 @@ fn deliver(
 
     let mapper = intake.mapper(options);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
-    let explained = explained.map(|wanted| {
-        let alone = mapper.map_alone(&delivery).unwrap_or_default();
-        (wanted, Positions::of(alone.events))
-    });
+    let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons: Vec<String> =
         rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
@@ -226,8 +223,11 @@ fn deliver(
         None => fallback::subject(&delivery, &report.rejected, is_rest),
     };
     let fallback = |reasons: &[String]| fallback(&intake, delivery.body(), (&config, &target), reasons, &subject());
-    let (events, warnings) = with_fallback(&target, events, &reasons, &fallback);
+    let (mut events, warnings) = with_fallback(&target, events, &reasons, &fallback);
     report.warnings.extend(warnings);
+    // A mapping that is explained sees each alert alone.
+    let explained = explained.map(|(wanted, positions)| (wanted, positions, events.clone()));
+    event::tell_apart(&mut events);
     report.ended("map", host);
 
     let visit = visit(&intake, handshake.as_ref(), &config)?;
@@ -237,12 +237,13 @@ fn deliver(
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
         let draft = |events: &[Event]| events_api::draft(events, destination, &target.routing_key_variable);
         let (events, copies) = former_keys::without_copies(events);
-        let explain = |(wanted, positions)| {
-            let map = |delivery: &Authenticated<'_>| mapper.map_alone(delivery);
+        let explain = |(wanted, positions, alone)| {
+            let (alone, _) = former_keys::without_copies(alone);
+            let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
             let since = host.elapsed();
             let in_time = || host.elapsed().saturating_sub(since) < EXPLAIN_MAX;
             let question = Question { map: &map, delivery: &delivery, words: &intake.states(), in_time: &in_time };
-            explain::explain(&question, &events, &positions, wanted)
+            explain::explain(&question, &alone, &positions, wanted)
         };
         let explanation = explained.map(explain);
         let copies = draft(&copies).into_iter().zip(copies).collect();

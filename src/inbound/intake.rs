@@ -15,7 +15,7 @@ use crate::config::{Branches, ConfigError, Grouping, Options};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::StatusCode;
-use crate::mapping::{MapError, Mapped, wording};
+use crate::mapping::{MapError, Mapped};
 use crate::runtime::Host;
 #[cfg(feature = "templates")]
 use crate::sources;
@@ -219,26 +219,18 @@ pub enum Mapper<'a> {
 }
 
 impl Mapper<'_> {
-    /// Maps a delivery, and tells apart what reads the same.
+    /// Maps a delivery.
     ///
     /// # Errors
     /// Returns [`MapError`] if nothing in it can be mapped.
     pub fn map(&self, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-        self.map_alone(delivery).map(wording::told_apart)
-    }
-
-    /// Maps each alert of a delivery as if it were alone in it.
-    ///
-    /// # Errors
-    /// Returns [`MapError`] like [`Mapper::map`].
-    pub fn map_alone(&self, delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         match self {
             #[cfg(feature = "templates")]
             Mapper::Custom { variable, mapping } => match mapping {
                 Ok(mapping) => mapping.map(variable, delivery),
                 Err(error) => Err(error.clone()),
             },
-            Mapper::Source { source, options } => source.map_alone_for(*options)(delivery),
+            Mapper::Source { source, options } => source.map_for(*options)(delivery),
         }
     }
 }

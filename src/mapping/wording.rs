@@ -1,10 +1,10 @@
 //! Summaries that a person understands on a phone: they name the alert and the place, in one line, without addresses of
-//! people or tools, and no two alerts of a delivery have the same.
+//! people or tools.
 
 use std::borrow::Cow;
 
 use super::Mapped;
-use crate::pagerduty::event::{SUMMARY_MAX_CHARS, apart};
+use crate::pagerduty::event::SUMMARY_MAX_CHARS;
 use crate::text;
 
 /// How much of a name or a place is compared with a text or added to it, in UTF-16 code units.
@@ -20,13 +20,6 @@ pub fn cleaned(mut mapped: Mapped) -> Mapped {
         };
         event.set_summary(&cleaned);
     }
-    mapped
-}
-
-/// Tells apart what reads the same ([`apart::tell_apart`]).
-#[must_use]
-pub fn told_apart(mut mapped: Mapped) -> Mapped {
-    apart::tell_apart(&mut mapped.events);
     mapped
 }
 

@@ -125,18 +125,8 @@ impl Source {
         states: &[],
     };
 
-    /// The mapping for the user's choices. It tells apart what reads the same.
+    /// The mapping for the user's choices, with clean summaries ([`wording`]). No source has both batches and branches.
     pub fn map_for(&self, options: Options) -> impl Fn(&Authenticated<'_>) -> Result<Mapped, MapError> + Copy + use<> {
-        let map = self.map_alone_for(options);
-        move |delivery| map(delivery).map(wording::told_apart)
-    }
-
-    /// The mapping of each alert for the user's choices, as if it were alone in its delivery. No source has both batches and
-    /// branches.
-    pub fn map_alone_for(
-        &self,
-        options: Options,
-    ) -> impl Fn(&Authenticated<'_>) -> Result<Mapped, MapError> + Copy + use<> {
         let grouped = self.map_group.filter(|_| options.grouping == Grouping::Group);
         let branched = self.branches.as_ref().filter(|_| options.branches == Branches::All);
         let map = grouped.or(branched.map(|choice| choice.map_all)).unwrap_or(self.map);

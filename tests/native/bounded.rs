@@ -295,7 +295,7 @@ fn the_events_that_an_explanation_makes_count_towards_its_limit() {
         let explanation = fixtures::authenticated(&request, SHARED_SECRET, |delivery| {
             let events = map(delivery).expect("it is mapped").events;
             let question = Question { map: &map, delivery, words: &["ok"], in_time: &|| true };
-            explain::explain(&question, &events, &Positions::of(events.clone()), Wanted::All)
+            explain::explain(&question, &events, &Positions::of(&events), Wanted::All)
         });
         assert_eq!(explanation.incomplete.is_none(), complete, "{} runs", runs.get());
         assert!(runs.get() < 300, "{} runs", runs.get());

@@ -52,9 +52,7 @@ pub fn tell_apart(events: &mut [Event]) {
 fn alike(events: &[Event], indices: impl IntoIterator<Item = usize>) -> Vec<Vec<usize>> {
     let mut same: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for index in indices {
-        if let Some(event) =
-            events.get(index).filter(|event| event.dedup_key().is_some() && !event.summary().is_empty())
-        {
+        if let Some(event) = events.get(index).filter(|event| is_counted(event)) {
             same.entry(event.summary()).or_default().push(index);
         }
     }
@@ -64,6 +62,11 @@ fn alike(events: &[Event], indices: impl IntoIterator<Item = usize>) -> Vec<Vec<
         keys.any(|key| Some(key) != first)
     };
     same.into_values().filter(differ).collect()
+}
+
+/// Whether an event is one that people read. A copy with a former key is not another alert.
+fn is_counted(event: &Event) -> bool {
+    event.dedup_key().is_some() && !event.summary().is_empty() && !event.is_copy()
 }
 
 /// Adds its own text to the summary of each event of a group. Returns whether any text was not empty.

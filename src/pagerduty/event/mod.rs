@@ -12,7 +12,7 @@ use crate::json;
 use crate::text;
 
 mod action;
-pub mod apart;
+mod apart;
 mod dedup_key;
 mod encode;
 pub mod parse;
@@ -20,6 +20,7 @@ mod severity;
 pub mod shrink;
 
 pub use self::action::Action;
+pub use self::apart::tell_apart;
 pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, OWN, by_alert};
 pub use self::severity::{SEVERITY_WORDS, Severity};
 

@@ -13,7 +13,7 @@ use pagerelay::auth::{self, Access, Authenticated, FetchError, Scheme};
 use pagerelay::config::{Grouping, Options};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::mapping::{MapError, Mapped};
-use pagerelay::pagerduty::event::Event;
+use pagerelay::pagerduty::event::{Event, tell_apart};
 use pagerelay::pagerduty::former_keys;
 use pagerelay::secret::{Rotation, Secret};
 use pagerelay::sources::{self, Source};
@@ -196,7 +196,12 @@ pub fn map_with(
     headers: &[(String, String)],
     options: Options,
 ) -> Result<Mapped, MapError> {
-    authenticated(&request(source, body, headers), source.schemes, source.map_for(options))
+    let mapped = authenticated(&request(source, body, headers), source.schemes, source.map_for(options));
+    // The pipeline does this after the mapping.
+    mapped.map(|mut mapped| {
+        tell_apart(&mut mapped.events);
+        mapped
+    })
 }
 
 /// A delivery with the right secret. `:query` among the headers is the rest of the query.

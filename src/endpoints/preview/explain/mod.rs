@@ -89,26 +89,20 @@ pub struct Question<'a, 'd> {
 
 /// The positions of a mapping's own events, before any were merged, sorted or replaced. It tells them from events that
 /// were added later, such as digests.
-///
-/// The events are those of a mapping that sees each alert alone: what is added only to tell alerts apart has no origin.
-pub struct Positions {
-    numbers: BTreeMap<String, usize>,
-    events: Vec<Event>,
-}
+pub struct Positions(BTreeMap<String, usize>);
 
 impl Positions {
     /// The positions of these events.
-    pub fn of(events: Vec<Event>) -> Positions {
-        let mut numbers = BTreeMap::new();
+    pub fn of(events: &[Event]) -> Positions {
+        let mut positions = BTreeMap::new();
         for (index, event) in events.iter().enumerate() {
-            numbers.entry(name(event).to_owned()).or_insert(index);
+            positions.entry(name(event).to_owned()).or_insert(index);
         }
-        Positions { numbers, events }
+        Positions(positions)
     }
 
-    fn get(&self, event: &Event) -> Option<(&Event, usize)> {
-        let number = *self.numbers.get(name(event))?;
-        Some((self.events.get(number)?, number))
+    fn get(&self, event: &Event) -> Option<usize> {
+        self.0.get(name(event)).copied()
     }
 }
 
@@ -120,11 +114,8 @@ fn name(event: &Event) -> &str {
 /// Explains events of a delivery. `positions` are those of the mapping's events.
 pub fn explain(question: &Question<'_, '_>, events: &[Event], positions: &Positions, wanted: Wanted) -> Explanation {
     let mut explanation = Explanation { events: vec![None; events.len()], ..Explanation::default() };
-    let own = events.iter().enumerate().filter_map(|(number, event)| {
-        let (event, position) = positions.get(event)?;
-        Some((number, event, position))
-    });
-    let own: Vec<(usize, &Event, usize)> = own.collect();
+    let own: Vec<(usize, &Event, usize)> =
+        events.iter().enumerate().filter_map(|(number, event)| Some((number, event, positions.get(event)?))).collect();
     let chosen = own.iter().filter(|(number, ..)| wanted == Wanted::All || wanted == Wanted::One(*number));
     if let Wanted::One(number) = wanted
         && number >= events.len()
@@ -134,7 +125,7 @@ pub fn explain(question: &Question<'_, '_>, events: &[Event], positions: &Positi
     if chosen.clone().next().is_none() {
         return explanation;
     }
-    let mut finder = match Finder::new(question, positions.numbers.len() > 1) {
+    let mut finder = match Finder::new(question, positions.0.len() > 1) {
         Ok(finder) => finder,
         Err(why) => {
             explanation.incomplete = Some(why);

@@ -22,7 +22,7 @@ const TOPIC: &str = "arn:aws:sns:eu-west-1:210987654321:oncall";
 const FLAVOURS: [Flavour; 2] = [Flavour::Spin, Flavour::Wasmtime];
 
 /// The largest size of the released component, in bytes.
-const SIZE_MAX: u64 = 1_800_000;
+const SIZE_MAX: u64 = 2_500_000;
 
 /// Sends a call through the released component.
 fn call(world: &World, call: Call) -> Reply {
