@@ -5,6 +5,7 @@
 mod act;
 mod auth;
 mod canary;
+mod ceiling;
 mod custom;
 mod delivery;
 mod doctor;
