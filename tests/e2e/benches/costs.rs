@@ -10,7 +10,8 @@
 //! - `floor`: `tests/floor`, a component that maps nothing, with the same body and as many outbound calls;
 //! - `guest`: `reused` without the floor's `reused`, so the relay's own work, and the variables that it reads;
 //! - `native`: the pipeline with the component's optimisation, and no WebAssembly and no runtime;
-//! - the last column is `guest` divided by `native`.
+//! - the last column is `guest` divided by `native`. Only an optimised host gives a meaningful one: `guest` includes the
+//!   host calls that the relay makes and the floor does not.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
