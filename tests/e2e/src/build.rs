@@ -37,6 +37,15 @@ impl Flavour {
     }
 }
 
+/// The component of `tests/floor`, built if necessary.
+pub fn floor() -> &'static Path {
+    static FLOOR: OnceLock<PathBuf> = OnceLock::new();
+    FLOOR.get_or_init(|| match build_package("pagerelay-floor", "floor", &[]) {
+        Ok(path) => path,
+        Err(error) => panic!("the floor of the benchmarks cannot be built: {error:#}"),
+    })
+}
+
 /// The component, built if necessary. Progress is printed to the terminal.
 pub fn component(flavour: Flavour) -> &'static Path {
     static SPIN: OnceLock<PathBuf> = OnceLock::new();
@@ -52,6 +61,12 @@ pub fn component(flavour: Flavour) -> &'static Path {
 }
 
 fn build(flavour: Flavour) -> Result<PathBuf> {
+    let features: &[&str] = if flavour == Flavour::Wasmtime { &["--features", "wasmtime"] } else { &[] };
+    build_package("pagerelay", flavour.name(), features)
+}
+
+/// Builds the component of a package. Returns its file, whose name contains `name`.
+fn build_package(package: &str, name: &str, features: &[&str]) -> Result<PathBuf> {
     let root = crate::root();
     let folder = root.join("target/component");
     std::fs::create_dir_all(&folder)?;
@@ -59,19 +74,16 @@ fn build(flavour: Flavour) -> Result<PathBuf> {
     let lock = File::create(folder.join("pagerelay.lock"))?;
     lock.lock()?;
     let toolchain = Toolchain::find(root)?;
-    let copy = folder.join(format!("pagerelay-{}.wasm", flavour.name()));
+    let copy = folder.join(format!("pagerelay-{name}.wasm"));
     if !copy.exists() {
-        say(&format!("building the component ({}) with {} …", flavour.name(), toolchain.says));
+        say(&format!("building the component ({name}) with {} …", toolchain.says));
     }
     let mut cargo = toolchain.command(&toolchain.cargo);
     // Cargo applies link-time optimisation only if the library is not built as an rlib as well.
-    cargo.current_dir(root).args(["rustc", "--release", "--package", "pagerelay", "--lib", "--crate-type", "cdylib"]);
-    cargo.args(["--target", TARGET, "--target-dir"]).arg(&folder);
-    if flavour == Flavour::Wasmtime {
-        cargo.args(["--features", "wasmtime"]);
-    }
+    cargo.current_dir(root).args(["rustc", "--release", "--package", package, "--lib", "--crate-type", "cdylib"]);
+    cargo.args(["--target", TARGET, "--target-dir"]).arg(&folder).args(features);
     run_quietly_when_there_is_nothing_to_do(cargo)?;
-    let built = folder.join(TARGET).join("release/pagerelay.wasm");
+    let built = folder.join(TARGET).join("release").join(package.replace('-', "_")).with_extension("wasm");
     // Both flavours have one file name. Another process may be reading the copy, so it is replaced atomically.
     let fresh = copy.with_extension("new");
     std::fs::copy(&built, &fresh).with_context(|| format!("{} is missing", built.display()))?;

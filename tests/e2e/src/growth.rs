@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::build::{self, Flavour};
 use crate::fixtures::{self, Fixture};
 use crate::runtime::{Call, Egress, Relay, Reply, World};
-use crate::{examples, secret_for};
+use crate::{SECRET, examples, secret_for};
 
 /// The size of a small body, in bytes.
 pub const SMALL: usize = 8 * 1024;
@@ -178,6 +178,38 @@ pub fn templates(few: bool) -> Vec<Subject> {
         }
     }
     subjects
+}
+
+/// Requests that once took seconds or gigabytes, each with the size of its body.
+pub fn once_too_much() -> Vec<(&'static str, Call)> {
+    let labels: Map<String, Value> = (0..3000).map(|n| (format!("l{n}"), json!("v"))).collect();
+    let alert = |n: usize| json!({"status": "firing", "fingerprint": format!("{n:x}")});
+    let alerts: Value = (0..450).map(alert).collect();
+    let zones: Value = (0..4500).map(|n| json!({"zone_name": format!("z{n}")})).collect();
+    let texts = ["a".repeat(60_000) + "b", "a".repeat(59_000)];
+    let keys: Value = (0..4000).map(|n| json!({"fingerprint": n.to_string()})).collect();
+    let bodies = [
+        ("45 KB", "/alertmanager", json!({"groupKey": "g", "groupLabels": labels, "alerts": alerts})),
+        (
+            "375 KB",
+            "/cloudflare",
+            json!({"alert_type": "real_origin_monitoring", "name": "n", "policy_id": "p",
+            "text": "x".repeat(300_000), "data": {"unreachable_zones": zones}}),
+        ),
+        (
+            "120 KB",
+            "/newrelic",
+            json!({"issueId": "1", "state": "ACTIVATED", "title": texts[0], "conditionName": [texts[1]]}),
+        ),
+        (
+            "120 KB",
+            "/zabbix",
+            json!({"event_id": "1", "trigger_name": texts[0], "event_name": texts[0], "host": texts[1]}),
+        ),
+        ("138 KB", "/preview/alertmanager", json!({"groupKey": "g", "alerts": keys})),
+    ];
+    let call = |path: &str, body: &Value| Call::post(path, body.to_string()).header("cf-webhook-auth", SECRET);
+    bodies.iter().map(|(size, path, body)| (*size, call(path, body))).collect()
 }
 
 /// Texts that copy or search the payload for each of its items.

@@ -207,6 +207,14 @@ impl Relay {
         Relay::open(build::component(flavour), flavour, false)
     }
 
+    /// Loads another build of the component, or another component.
+    ///
+    /// # Errors
+    /// Returns an error if the file is not a component of this flavour.
+    pub fn from_file(component: &Path, flavour: Flavour) -> Result<Relay> {
+        Relay::open(component, flavour, false)
+    }
+
     /// Loads a component and counts the instructions of each request in [`Reply::fuel`].
     ///
     /// # Errors
@@ -269,7 +277,8 @@ impl Instance<'_> {
         self.handle(world, request).await
     }
 
-    async fn handle<B>(&mut self, world: &World, request: hyper::Request<B>) -> Result<Reply>
+    /// Like [`Instance::call`], with any body.
+    pub async fn handle<B>(&mut self, world: &World, request: hyper::Request<B>) -> Result<Reply>
     where
         B: Body<Data = Bytes, Error = HttpError> + Send + 'static,
     {

@@ -47,45 +47,15 @@ fn a_template_costs_in_proportion_to_its_payload() {
     assert_bounded(&subjects, TEMPLATE_PERCENT_MAX);
 }
 
-/// The bodies that once took seconds or gigabytes, each with the path that it is sent to.
-fn once_too_much() -> Vec<(&'static str, &'static str, Value)> {
-    let labels: Value = (0..3000).map(|n| (format!("l{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
-    let alert = |n: usize| json!({"status": "firing", "fingerprint": format!("{n:x}")});
-    let alerts = |count: usize| -> Value { (0..count).map(alert).collect() };
-    let zones: Value = (0..4500).map(|n| json!({"zone_name": format!("z{n}")})).collect();
-    let texts = ["a".repeat(60_000) + "b", "a".repeat(59_000)];
-    let keys: Value = (0..4000).map(|n| json!({"fingerprint": n.to_string()})).collect();
-    vec![
-        ("45 KB", "/alertmanager", json!({"groupKey": "g", "groupLabels": labels, "alerts": alerts(450)})),
-        (
-            "375 KB",
-            "/cloudflare",
-            json!({"alert_type": "real_origin_monitoring", "name": "n", "policy_id": "p",
-            "text": "x".repeat(300_000), "data": {"unreachable_zones": zones}}),
-        ),
-        (
-            "120 KB",
-            "/newrelic",
-            json!({"issueId": "1", "state": "ACTIVATED", "title": texts[0], "conditionName": [texts[1]]}),
-        ),
-        (
-            "120 KB",
-            "/zabbix",
-            json!({"event_id": "1", "trigger_name": texts[0], "event_name": texts[0], "host": texts[1]}),
-        ),
-        ("138 KB", "/preview/alertmanager", json!({"groupKey": "g", "alerts": keys})),
-    ]
-}
-
 #[test]
 fn bodies_that_once_took_seconds_or_gigabytes_are_answered_at_once() {
-    for (what, path, body) in once_too_much() {
-        let call = Call::post(path, body.to_string()).header("cf-webhook-auth", pagerelay_e2e::SECRET);
+    for (size, call) in growth::once_too_much() {
+        let path = call.path.clone();
         let reply = run(counting().call(&accepting(), call)).expect("the component answers");
-        assert_eq!(reply.status, 200, "{what} {path}: {}", reply.json());
+        assert_eq!(reply.status, 200, "{size} {path}: {}", reply.json());
         // Two seconds, even on a machine that runs only 700 million instructions in one.
-        assert!(reply.fuel < 1_400_000_000, "{what} {path}: {} instructions", reply.fuel);
-        assert!(reply.memory <= MEMORY_MAX, "{what} {path}: {} bytes", reply.memory);
+        assert!(reply.fuel < 1_400_000_000, "{size} {path}: {} instructions", reply.fuel);
+        assert!(reply.memory <= MEMORY_MAX, "{size} {path}: {} bytes", reply.memory);
     }
 }
 

@@ -6,6 +6,7 @@ mod act;
 mod auth;
 mod canary;
 mod cases;
+mod ceiling;
 mod custom;
 mod delivery;
 mod doctor;
