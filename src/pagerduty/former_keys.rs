@@ -9,7 +9,7 @@
 //! former key. The number of ids is fixed in most shapes of the sources, so that no such list exists.
 //!
 //! To end the grace period, delete this module, its stage in [`crate::pipeline`], the member `former` of
-//! [`DedupKey`](crate::pagerduty::event::DedupKey) and the section about it in the guide.
+//! [`DedupKey`] and the section about it in the guide.
 
 use std::collections::BTreeSet;
 

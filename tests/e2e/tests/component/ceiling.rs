@@ -9,8 +9,8 @@ use pagerelay_e2e::growth::{accepting, counting};
 use pagerelay_e2e::runtime::Call;
 use pagerelay_e2e::{group, run};
 
-/// The largest size of the released component, in bytes. It was 1,812,922.
-const BYTES_MAX: u64 = 2_720_000;
+/// The largest size of the released component, in bytes. It was 2,017,123.
+const BYTES_MAX: u64 = 2_500_000;
 
 /// Asserts that a request is answered with this status, for at most so many instructions.
 fn assert_costs(call: Call, status: u16, fuel_max: u64) -> u64 {
@@ -23,7 +23,7 @@ fn assert_costs(call: Call, status: u16, fuel_max: u64) -> u64 {
 }
 
 #[test]
-fn the_component_is_at_most_half_as_large_again() {
+fn the_component_is_not_larger_than_its_budget() {
     let size = std::fs::metadata(build::component(Flavour::Spin)).expect("the component is there").len();
     assert!(size <= BYTES_MAX, "{size} bytes are more than {BYTES_MAX}");
 }
@@ -40,17 +40,17 @@ fn requests_without_events_cost_little() {
 
 #[test]
 fn deliveries_cost_at_most_half_as_much_again() {
-    // 451,544 instructions, and an aim of 650,000.
+    // 486,318 instructions, and an aim of 650,000.
     assert_costs(Call::post("/alertmanager", group(1)), 200, 650_000);
-    // 2,909,655, and an aim of 5,000,000.
-    assert_costs(Call::post("/alertmanager", group(10)), 200, 4_360_000);
-    // 28,188,392, and an aim of 50,000,000.
-    assert_costs(Call::post("/alertmanager", group(100)), 200, 42_280_000);
+    // 3,618,487, and an aim of 5,000,000.
+    assert_costs(Call::post("/alertmanager", group(10)), 200, 5_000_000);
+    // 39,124,167, and an aim of 50,000,000.
+    assert_costs(Call::post("/alertmanager", group(100)), 200, 50_000_000);
 }
 
 #[test]
 fn a_preview_costs_at_most_twice_as_much_as_the_delivery() {
-    let delivery = assert_costs(Call::post("/alertmanager", group(10)), 200, 4_360_000);
-    // 3,126,244 instructions.
-    assert_costs(Call::post("/preview/alertmanager", group(10)), 200, (2 * delivery).min(4_690_000));
+    let delivery = assert_costs(Call::post("/alertmanager", group(10)), 200, 5_000_000);
+    // 3,880,037 instructions.
+    assert_costs(Call::post("/preview/alertmanager", group(10)), 200, (2 * delivery).min(5_820_000));
 }

@@ -21,9 +21,6 @@ const TOPIC: &str = "arn:aws:sns:eu-west-1:210987654321:oncall";
 
 const FLAVOURS: [Flavour; 2] = [Flavour::Spin, Flavour::Wasmtime];
 
-/// The largest size of the released component, in bytes.
-const SIZE_MAX: u64 = 2_500_000;
-
 /// Sends a call through the released component.
 fn call(world: &World, call: Call) -> Reply {
     run(relay(Flavour::Spin).call(world, call)).expect("the component answers")
@@ -56,12 +53,6 @@ fn the_imports_are_exactly_those_of_the_golden_file() {
         };
         assert_eq!(names.join("\n") + "\n", golden, "{flavour:?}");
     }
-}
-
-#[test]
-fn the_component_stays_small() {
-    let size = std::fs::metadata(build::component(Flavour::Spin)).expect("it is built").len();
-    assert!(size <= SIZE_MAX, "{size} bytes are more than {SIZE_MAX}");
 }
 
 #[test]
