@@ -4,6 +4,7 @@
 //! includes a clock. Two writes have only the runtime's own timeout: the log, and a reply that is too large for the
 //! runtime's buffer.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use self::bindings::exports::wasi::http::incoming_handler::{Guest, IncomingRequest, ResponseOutparam};
@@ -128,11 +129,11 @@ impl Wire for Wasi {
     }
 
     fn wait(&mut self, running: &[&Exchange], until: Duration) {
-        let mut pollables: Vec<Pollable> = vec![monotonic_clock::subscribe_instant(self.at(until))];
+        let clock = monotonic_clock::subscribe_instant(self.at(until));
+        let mut awaited: Vec<&Pollable> = vec![&clock];
         for exchange in running {
-            exchange.subscribe(&mut pollables);
+            exchange.awaited(&mut awaited);
         }
-        let awaited: Vec<&Pollable> = pollables.iter().collect();
         poll(&awaited);
     }
 }
@@ -151,12 +152,17 @@ fn log(line: &str) {
 struct Exchange {
     upload: Option<Upload>,
     download: Option<Download>,
+    /// Ready when the response begins. Like the others it is made at the first wait, and kept: a delivery waits once for
+    /// each of many requests, and for all that run at each time.
+    begun: OnceCell<Pollable>,
     response: FutureIncomingResponse,
     read_max: usize,
 }
 
 /// A request body that is being sent.
 struct Upload {
+    /// Ready when the stream has room.
+    room: OnceCell<Pollable>,
     stream: OutputStream,
     body: OutgoingBody,
     bytes: Vec<u8>,
@@ -165,6 +171,8 @@ struct Upload {
 
 /// A response body that is being read.
 struct Download {
+    /// Ready when there is more to read.
+    more: OnceCell<Pollable>,
     stream: InputStream,
     _body: IncomingBody,
     _response: IncomingResponse,
@@ -216,19 +224,20 @@ impl Exchange {
         // As much of the body as the stream has room for is written before `handle`, so that head and body leave together.
         // Otherwise a second small packet waits for the acknowledgement of the first one, which takes up to 40 ms.
         let stream = body.write().map_err(malformed)?;
-        let upload = Upload { stream, body, bytes: outbound.body.unwrap_or_default(), sent: 0 }.step();
+        let bytes = outbound.body.unwrap_or_default();
+        let upload = Upload { room: OnceCell::new(), stream, body, bytes, sent: 0 }.step();
         let response = outgoing_handler::handle(request, Some(options)).map_err(send_error)?;
-        Ok(Exchange { upload, download: None, response, read_max: outbound.read_max })
+        Ok(Exchange { upload, download: None, begun: OnceCell::new(), response, read_max: outbound.read_max })
     }
 
     /// Adds the pollables to wait for before the next step.
-    fn subscribe(&self, pollables: &mut Vec<Pollable>) {
+    fn awaited<'a>(&'a self, pollables: &mut Vec<&'a Pollable>) {
         if let Some(upload) = &self.upload {
-            pollables.push(upload.stream.subscribe());
+            pollables.push(upload.room.get_or_init(|| upload.stream.subscribe()));
         }
         pollables.push(match &self.download {
-            Some(download) => download.stream.subscribe(),
-            None => self.response.subscribe(),
+            Some(download) => download.more.get_or_init(|| download.stream.subscribe()),
+            None => self.begun.get_or_init(|| self.response.subscribe()),
         });
     }
 
@@ -259,7 +268,7 @@ impl Upload {
     fn step(mut self) -> Option<Upload> {
         loop {
             let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) else {
-                drop(self.stream);
+                drop((self.room, self.stream));
                 let _ = OutgoingBody::finish(self.body, None);
                 return None;
             };
@@ -280,10 +289,20 @@ impl Upload {
 impl Download {
     fn start(response: IncomingResponse, read_max: usize) -> Result<Download, SendError> {
         let status = response.status();
-        let retry_after = retry_after(&response);
+        // Only an error says when to come again.
+        let retry_after = if status < 400 { None } else { retry_after(&response) };
         let body = response.consume().map_err(|()| SendError::Protocol)?;
         let stream = body.stream().map_err(|()| SendError::Protocol)?;
-        Ok(Download { stream, _body: body, _response: response, status, retry_after, bytes: Vec::new(), read_max })
+        Ok(Download {
+            more: OnceCell::new(),
+            stream,
+            _body: body,
+            _response: response,
+            status,
+            retry_after,
+            bytes: Vec::new(),
+            read_max,
+        })
     }
 
     fn step(&mut self) -> Option<Result<HttpResponse, SendError>> {

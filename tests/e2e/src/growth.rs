@@ -147,21 +147,25 @@ fn of_form(fixture: &Fixture, long: bool) -> Option<Subject> {
 pub fn templates(few: bool) -> Vec<Subject> {
     let own_auth = |template: &str| serde_json::from_str::<Value>(template).is_ok_and(|json| !json["auth"].is_null());
     let examples = examples::all().into_iter().filter(|example| !own_auth(&example.template));
-    let mut all: Vec<(String, String, Vec<u8>, Vec<(String, String)>)> = examples
-        .map(|example| (example.name.clone(), example.template.clone(), example.body(), example.headers()))
-        .collect();
+    let seeded = |example: examples::Example| Seeded {
+        seed: serde_json::from_slice(&example.body()).unwrap_or_default(),
+        headers: example.headers(),
+        name: example.name,
+        template: example.template,
+    };
+    let mut all: Vec<Seeded> = examples.map(seeded).filter(|seeded| seeded.seed.is_object()).collect();
     let items: Vec<Value> = (0..4).map(|n| json!({"id": n, "text": "a text of some length"})).collect();
-    let seed = json!({"title": "a title", "long": "a long text", "number": 17, "list": items}).to_string();
+    let seed = json!({"title": "a title", "long": "a long text", "number": 17, "list": items});
     for (name, text) in GREEDY {
         let template = json!({"each": "payload.list", "event": {
             "event_action": "trigger", "dedup_key": "{{ item.id }}",
             "payload": {"summary": "{{ item.text }}", "source": "s", "custom_details": {"made": text}}}});
-        all.push(((*name).to_owned(), template.to_string(), seed.clone().into_bytes(), Vec::new()));
+        let (name, template) = ((*name).to_owned(), template.to_string());
+        all.push(Seeded { name, template, seed: seed.clone(), headers: Vec::new() });
     }
     let mut subjects = Vec::new();
     let mut seen = BTreeSet::new();
-    for (index, (name, template, body, headers)) in all.into_iter().enumerate() {
-        let Ok(seed) = serde_json::from_slice::<Value>(&body) else { continue };
+    for (index, Seeded { name, template, seed, headers }) in all.into_iter().enumerate() {
         let first = seen.insert(name.clone());
         for (at, shape) in Shape::ALL.into_iter().enumerate() {
             if few && (!first || (at + index) % 3 > 0) || shape.grow(&seed, SMALL, 1).is_none() {
@@ -178,6 +182,14 @@ pub fn templates(few: bool) -> Vec<Subject> {
         }
     }
     subjects
+}
+
+/// A template, and a small payload for it with the headers of its sender.
+struct Seeded {
+    name: String,
+    template: String,
+    seed: Value,
+    headers: Vec<(String, String)>,
 }
 
 /// Requests that once took seconds or gigabytes, each with the size of its body.
