@@ -7,6 +7,7 @@ use pagerelay_support::{OWN_SECRET, SECRET, SERVICE_KEY};
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
+#[cfg(feature = "templates")]
 use crate::tidy::read;
 use crate::walls::stranger;
 
@@ -57,6 +58,7 @@ fn findings(host: &mut Accepting) -> Vec<String> {
     about.map(|finding| format!("{} {}", text(finding, "level"), text(finding, "what"))).collect()
 }
 
+#[cfg(feature = "templates")]
 /// The settings of the guide, with values in place of the words in angle brackets.
 fn guide() -> String {
     let page = read("src/guide/configure.md");
@@ -297,6 +299,7 @@ fn check_names_the_members_that_the_relay_never_reads() {
     assert!(!page.contains(OWN_SECRET) && !page.contains(SERVICE_KEY), "{page}");
 }
 
+#[cfg(feature = "sns")]
 #[test]
 fn lists_are_separated_by_commas_or_white_space() {
     let topics = ["arn:aws:sns:eu-west-1:210987654321:a", "arn:aws:sns:eu-west-1:210987654321:b"];
