@@ -1,8 +1,9 @@
 //! What a request costs: instructions, memory and time, beside the floor and the native pipeline, in one run.
 //!
-//! `cargo bench --bench costs` builds an optimised host first, which takes some minutes. `cargo test --bench costs` has the
-//! host of the tests: its instructions and memory are the same, and its times contain a slower host. `-- <text>` measures
-//! the rows whose names contain the text. `PAGERELAY_COMPONENT=<file>` measures another build of the component.
+//! `cargo test --profile host --bench costs` builds an optimised host first, which takes some minutes.
+//! `cargo test --bench costs` has the host of the tests: its instructions and memory are the same, and its times contain a
+//! slower host. `-- <text>` measures the rows whose names contain the text. `PAGERELAY_COMPONENT=<file>` measures another
+//! build of the component.
 //!
 //! PagerDuty is answered in the host's process. Times are medians in microseconds:
 //!

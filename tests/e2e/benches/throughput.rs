@@ -1,7 +1,7 @@
 //! Requests per second of one-alert deliveries, beside the floor with one outbound call, in one run.
 //!
-//! `cargo bench --bench throughput` builds an optimised host first, which takes some minutes. `cargo test --bench throughput`
-//! has the host of the tests: it is slower, so the ratio is nearer to one.
+//! `cargo test --profile host --bench throughput` builds an optimised host first, which takes some minutes.
+//! `cargo test --bench throughput` has the host of the tests, where each call between guest and host takes longer.
 //!
 //! Eight connections on loopback send a delivery as soon as the last one is answered. The host makes an instance for each
 //! request, or reuses instances. PagerDuty is the mock on loopback, or is answered in the host's process. Senders, host
