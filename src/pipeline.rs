@@ -1,9 +1,11 @@
 //! The pipeline: its stages, in order. Each stage takes values and returns values, and only this file calls the stages.
 //!
-//! A delivery passes [`route`](route::route) → [`Intake::find`] → `authenticate` → `map` →
-//! [`with_copies`](former_keys::with_copies) → `plan` → [`deliver`](events_api::deliver). A preview ends with [`preview`](preview::preview) instead. A control request
-//! passes `route` → `authenticate` → [`act`](act::act) or [`check`](check::check). [`Report`] collects the facts for
-//! the reply and the log.
+//! A delivery passes [`route`](route::route) → [`Intake::find`] → `authenticate` → `receive`, which reads the body →
+//! [`check_service`](config::check_service) → [`target`](config::target) → `map` →
+//! [`with_copies`](former_keys::with_copies) → `plan` → `with_fallback` → [`tell_apart`](event::tell_apart) →
+//! [`deliver`](events_api::deliver). A signed delivery is read before it is authenticated. A preview ends with
+//! [`preview`](preview::preview) instead. A control request passes `route` → `authenticate` → [`act`](act::act) or
+//! [`check`](check::check). [`Report`] collects the facts for the reply and the log.
 
 use std::borrow::Cow;
 use std::time::Duration;

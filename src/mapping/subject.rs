@@ -3,8 +3,10 @@
 
 use serde_json::Value;
 
+use super::states;
 use super::unexpanded::is_unexpanded_variable;
 use crate::json::Node;
+use crate::pagerduty::event::Action;
 use crate::text;
 
 /// The members that name an alert, the best first, as [`plain`] writes them.
@@ -45,56 +47,23 @@ const STATES: &[&str] = &[
     "transition",
 ];
 
-/// Words for the end of a problem, in lower case.
-const OVER: &[&str] = &[
-    "clear",
-    "cleared",
-    "closed",
-    "deactivated",
-    "fixed",
-    "healthy",
-    "normal",
-    "ok",
-    "okay",
-    "operational",
-    "passed",
-    "recovered",
-    "recovery",
-    "resolve",
-    "resolved",
-    "success",
-    "succeeded",
-    "successful",
-    "up",
-];
-
-/// Words for a problem, in lower case. They and [`OVER`] are no part of a subject, so that a problem and its end have the
-/// same.
-const PROBLEM: &[&str] = &[
-    "activated",
-    "active",
-    "alarm",
-    "alert",
-    "alerting",
-    "critical",
-    "crit",
-    "degraded",
-    "down",
-    "error",
-    "failed",
-    "failing",
-    "failure",
-    "fired",
-    "firing",
-    "open",
-    "opened",
-    "problem",
-    "started",
-    "trigger",
-    "triggered",
-    "unhealthy",
-    "warn",
-    "warning",
+/// Words for the state of an alert, in addition to those of [`states`].
+const MORE_STATES: &[(&str, Action)] = &[
+    ("activated", Action::Trigger),
+    ("active", Action::Trigger),
+    ("clear", Action::Resolve),
+    ("crit", Action::Trigger),
+    ("deactivated", Action::Resolve),
+    ("fixed", Action::Resolve),
+    ("okay", Action::Resolve),
+    ("open", Action::Trigger),
+    ("opened", Action::Trigger),
+    ("problem", Action::Trigger),
+    ("recovery", Action::Resolve),
+    ("resolve", Action::Resolve),
+    ("started", Action::Trigger),
+    ("trigger", Action::Trigger),
+    ("warn", Action::Trigger),
 ];
 
 /// Members about people and organisations, as [`plain`] writes them. Their names are no subjects.
@@ -198,13 +167,19 @@ fn title(objects: &[Node<'_>]) -> Option<String> {
     named.min_by_key(|(rank, _)| *rank).map(|(_, title)| title)
 }
 
+/// The meaning of a word for the state of an alert.
+fn of_state(word: &str) -> Option<Action> {
+    text::lookup(MORE_STATES, word).or_else(|| states::of_state(word))
+}
+
 /// A title without digits, punctuation around words and words for states, in lower case.
 fn essence(title: &str) -> String {
     let mut essence: Vec<String> = Vec::new();
     for word in text::truncate(title, TEXT_MAX_CHARS).split_whitespace() {
         let word: String = word.chars().filter(|c| !c.is_numeric()).flat_map(char::to_lowercase).collect();
         let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-        if !word.is_empty() && !OVER.contains(&word) && !PROBLEM.contains(&word) {
+        // A problem and its end have the same subject.
+        if !word.is_empty() && of_state(word).is_none() {
             essence.push(word.to_owned());
         }
     }
@@ -226,6 +201,6 @@ fn shape(payload: &Value) -> String {
 fn is_over(payload: &Value) -> bool {
     let (outer, inner) = objects(payload, false);
     let states = outer.iter().chain(&inner).flat_map(|object| texts(*object, STATES));
-    let mut states = states.map(|(_, word)| OVER.contains(&word.to_lowercase().as_str())).peekable();
+    let mut states = states.map(|(_, word)| of_state(&word) == Some(Action::Resolve)).peekable();
     states.peek().is_some() && states.all(|over| over)
 }
