@@ -7,6 +7,8 @@
 //!
 //! PagerDuty is answered in the host's process. Times are medians in microseconds:
 //!
+//! - `faults`: the page faults of a request with a new instance, and the floor's: how much of its memory, its tables and its
+//!   stack a request touches (0 where `/proc` does not count them);
 //! - `fresh`: with a new instance for each request; `reused`: with one instance for all;
 //! - `floor`: `tests/floor`, a component that maps nothing, with the same body and as many outbound calls;
 //! - `guest`: `reused` without the floor's `reused`, so the relay's own work, and the variables that it reads;
@@ -30,6 +32,9 @@ const TIME: Duration = Duration::from_secs(1);
 /// The fewest runs of a median.
 const RUNS_MIN: usize = 5;
 
+/// How many requests the page faults are counted of.
+const FAULT_RUNS: u64 = 20;
+
 /// The most runs of a median.
 const RUNS_MAX: usize = 201;
 
@@ -45,11 +50,13 @@ fn main() {
     let size = std::fs::metadata(&file).expect("the component is there").len();
     println!("{size} bytes, compiled in {} ms", started.elapsed().as_millis());
     println!(
-        "{:34} {:>6} {:>11} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6}",
+        "{:34} {:>6} {:>11} {:>5} {:>6} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6}",
         "one request, times in µs",
         "status",
         "fuel",
         "MiB",
+        "faults",
+        "floor",
         "fresh",
         "floor",
         "reused",
@@ -62,16 +69,19 @@ fn main() {
         let counted = run(counting.call(&accepting(), call.clone())).expect("the component answers");
         let below = Call { path: format!("/?calls={}", counted.sent.len()), ..call.clone() };
         let [fresh, fresh_floor, reused, reused_floor] = run(measure([&relay, &floor], [&call, &below]));
+        let faults = [run(faults(&relay, &call)), run(faults(&floor, &below))];
         let (status, native) = native.time(&call, RUNS_MAX).expect("the native pipeline answers");
         assert_eq!(status, counted.status, "{name}: the native pipeline answers like the component");
         let guest = reused.saturating_sub(reused_floor);
         let times =
             [fresh, fresh_floor, reused, reused_floor, guest, native].map(|time| time.as_nanos() as f64 / 1000.0);
         println!(
-            "{name:34} {:6} {:11} {:5.1} {:8.0} {:8.0} {:8.0} {:8.0} {:8.0} {:8.1} {:6.1}",
+            "{name:34} {:6} {:11} {:5.1} {:6} {:6} {:8.0} {:8.0} {:8.0} {:8.0} {:8.0} {:8.1} {:6.1}",
             counted.status,
             counted.fuel,
             counted.memory as f64 / f64::from(1 << 20),
+            faults[0],
+            faults[1],
             times[0],
             times[1],
             times[2],
@@ -131,6 +141,23 @@ async fn measure(relays: [&Relay; 2], calls: [&Call; 2]) -> [Duration; 4] {
         times.sort_unstable();
         times[times.len() / 2]
     })
+}
+
+/// The page faults of one request with a new instance, on average.
+async fn faults(relay: &Relay, call: &Call) -> u64 {
+    let before = page_faults();
+    for _ in 0..FAULT_RUNS {
+        time(&mut relay.instance(), call).await;
+    }
+    (page_faults() - before) / FAULT_RUNS
+}
+
+/// The minor page faults of this process so far (proc_pid_stat(5), field 10).
+fn page_faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The second field, in parentheses, may contain spaces.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_whitespace().nth(7).and_then(|count| count.parse().ok()).unwrap_or_default()
 }
 
 async fn time(instance: &mut Instance<'_>, call: &Call) -> Duration {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
-use wasmtime::{Config, Engine, ResourceLimiter, Result, Store};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, ResourceLimiter, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
@@ -228,7 +228,7 @@ impl Relay {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = Config::new();
         config.consume_fuel(counts);
-        let engine = Engine::new(&config)?;
+        let engine = pooled(&mut config)?;
         let component = Component::from_file(&engine, component)?;
         let mut linker = Linker::<Context>::new(&engine);
         wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
@@ -261,6 +261,13 @@ impl Relay {
     pub fn instance(&self) -> Instance<'_> {
         Instance { relay: self, kept: None }
     }
+}
+
+/// An engine that takes the memory of instances from a pool, as Spin and `wasmtime serve` do. If the machine does not
+/// let it reserve the addresses, each instance maps its own memory: that is slower, and nothing else.
+fn pooled(config: &mut Config) -> Result<Engine> {
+    config.allocation_strategy(InstanceAllocationStrategy::pooling());
+    Engine::new(config).or_else(|_| Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand)))
 }
 
 /// An instance of the component.
