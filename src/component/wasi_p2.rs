@@ -207,7 +207,9 @@ impl Exchange {
             Method::Post => WasiMethod::Post,
             Method::Put => WasiMethod::Put,
             // No code sends these.
-            Method::Head | Method::Options | Method::Other => return Err(SendError::Protocol),
+            Method::Delete | Method::Head | Method::Options | Method::Other | Method::Patch => {
+                return Err(SendError::Protocol);
+            }
         };
         request.set_method(&method).map_err(malformed)?;
         request.set_scheme(Some(&scheme)).map_err(malformed)?;
@@ -356,11 +358,13 @@ fn send_error(code: ErrorCode) -> SendError {
 /// Reads a request without its body.
 fn read_head(request: &IncomingRequest) -> Request {
     let method = match request.method() {
+        WasiMethod::Delete => Method::Delete,
         WasiMethod::Get => Method::Get,
         WasiMethod::Head => Method::Head,
+        WasiMethod::Options => Method::Options,
+        WasiMethod::Patch => Method::Patch,
         WasiMethod::Post => Method::Post,
         WasiMethod::Put => Method::Put,
-        WasiMethod::Options => Method::Options,
         _ => Method::Other,
     };
     let target = request.path_with_query().unwrap_or_default();
