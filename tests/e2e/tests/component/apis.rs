@@ -64,14 +64,17 @@ impl Api {
             }
     }
 
-    /// Whether a reply is an error that a client can read.
-    pub(crate) fn refuses(self, reply: &Reply) -> bool {
+    /// What a reply that is an error says to a person. `None` if a client of this API could not read it.
+    pub(crate) fn error(self, reply: &Reply) -> Option<String> {
         let said = reply.json();
-        let text = |name: &str| said[name].is_string();
-        reply.status >= 400
-            && match self {
-                Api::EventsV2 | Api::EventsV1 => text("status") && said["status"] != "success" && text("message"),
-                Api::Alerts => text("message") && text("requestId") && said["took"].is_number(),
-            }
+        let readable = match self {
+            Api::EventsV2 | Api::EventsV1 => said["status"].is_string() && said["message"].is_string(),
+            Api::Alerts => said["requestId"].is_string() && said["took"].is_number(),
+        };
+        let words = match self {
+            Api::EventsV2 | Api::EventsV1 => &said["errors"][0],
+            Api::Alerts => &said["message"],
+        };
+        words.as_str().filter(|_| readable && reply.status >= 400 && said["status"] != "success").map(str::to_owned)
     }
 }

@@ -340,14 +340,19 @@ async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing:
 
 /// Runs a cell of one event by an API, and checks it in that API's own terms.
 async fn check_call(name: &str, fault: &Fault, cell_of_one: Cell, api: Api) -> String {
-    let (status, retry_after, tries, _) = cell_of_one;
+    let (status, retry_after, tries, short) = cell_of_one;
     let (reply, pagerduty) = cell(fault, api.call("k", true), true).await;
     let what = format!("{name}, {api:?}");
     let said = String::from_utf8_lossy(&reply.body).into_owned();
     let accepted = status == 200;
     assert_eq!(reply.status, if accepted { api.success() } else { status }, "{what}: {said}");
     assert_eq!(reply.headers.get("retry-after").map_or("", String::as_str), retry_after, "{what}");
-    assert_eq!((api.accepts(&reply), api.refuses(&reply)), (accepted, !accepted), "{what}: {said}");
+    assert_eq!(api.accepts(&reply), accepted, "{what}: {said}");
+    let error = api.error(&reply);
+    assert_eq!(error.is_none(), accepted, "{what}: {said}");
+    if !short.is_empty() {
+        assert_eq!(error.expect("it failed"), detail(short, 1, 1), "{what}");
+    }
     assert!(said.len() < 2200, "{what}: {} bytes", said.len());
     assert!(millis(&reply) < 10_000, "{what}: {} ms", millis(&reply));
 

@@ -1,7 +1,7 @@
 //! Clients of Opsgenie's Alert API.
 
 use pagerelay_e2e::{SERVICE_KEY, run};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ALERTS, CHECKOUT_KEY, Client, SUCCESS, Stage, Step, now, throttles};
 use crate::programs::{alertmanager, installed, post, wait_for};
@@ -20,6 +20,8 @@ fn python_opsgenie_sdk_sends_again_while_pagerduty_throttles_and_closes_by_the_i
         // It takes a refused key for a reason to try again.
         assert!(statuses.len() > 8 && statuses[8..].iter().all(|status| *status == 401), "{statuses:?}");
         check_told(&said, "db-1/the disk is full");
+        // The relay sends no notes, and says so.
+        assert!(warns(&stage.answers()[6], "notes"), "{:?}", stage.answers()[6]);
         assert!(said[4].error().contains("(401)"), "{}", said[4].error());
         assert_eq!(stage.accepted(), ["trigger", "acknowledge", "resolve"]);
         stage.check(SERVICE_KEY, "db-1/the disk is full");
@@ -42,6 +44,7 @@ fn node_opsgenie_sdk_sends_again_while_pagerduty_throttles_and_closes_by_an_alia
         let said = stage.call(client, "/opsgenie/checkout", ALERTS, &steps).await;
         assert_eq!(stage.statuses(), [503, 202, 200, 202, 200, 202, 202, 200, 401]);
         check_told(&said, "db-1/disk");
+        assert!(warns(&stage.answers()[6], "notes"), "{:?}", stage.answers()[6]);
         assert!(said[4].error().contains("\"httpStatusCode\":401"), "{}", said[4].error());
         assert_eq!(stage.accepted(), ["trigger", "acknowledge", "resolve"]);
         stage.check(CHECKOUT_KEY, "db-1/disk");
@@ -69,6 +72,8 @@ fn alertmanager_opens_and_closes_an_alert_as_for_opsgenie_and_its_updates_open_n
         // The alert, and its message and description.
         assert_eq!(log.after(SUCCESS), "2");
         assert_eq!(stage.statuses(), [503, 202, 202, 202]);
+        let answers = stage.answers();
+        assert!(warns(&answers[2], "message") && warns(&answers[3], "description"), "{answers:?}");
         assert_eq!(stage.accepted(), ["trigger"]);
 
         alert["endsAt"] = now().into();
@@ -80,6 +85,12 @@ fn alertmanager_opens_and_closes_an_alert_as_for_opsgenie_and_its_updates_open_n
         assert_eq!(trigger["payload"]["severity"], "warning");
         stage.check(CHECKOUT_KEY, trigger["dedup_key"].as_str().expect("a dedup key"));
     });
+}
+
+/// Whether an answer has a warning that names this action.
+fn warns(answer: &Value, action: &str) -> bool {
+    let warnings = answer["warnings"].as_array().into_iter().flatten();
+    warnings.filter_map(Value::as_str).any(|warning| warning.contains(action))
 }
 
 /// Checks what the SDK told its caller: each action was accepted and has succeeded, for the alert with this alias.
