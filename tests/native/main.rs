@@ -12,6 +12,7 @@ mod cases;
 mod contract;
 #[cfg(feature = "templates")]
 mod custom;
+mod drop_in;
 mod english;
 mod events_api;
 mod fallback;
