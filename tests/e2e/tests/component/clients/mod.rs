@@ -121,7 +121,7 @@ impl Stage {
         let world = World::new(&pagerduty.url())
             .with("routing_key", SERVICE_KEY)
             .with("routing_key_checkout", CHECKOUT_KEY)
-            .with("services_events", "checkout")
+            .with("services_events", "default checkout")
             .with("secret_events", EVENTS)
             .with("secret_events_checkout", EVENTS_OF_CHECKOUT)
             .with("secret_opsgenie", ALERTS);
