@@ -3,6 +3,8 @@
 /// The HTTP methods that some path accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
+    /// `DELETE`.
+    Delete,
     /// `GET`.
     Get,
     /// `HEAD`.
@@ -11,6 +13,8 @@ pub enum Method {
     Options,
     /// Any method that no path accepts.
     Other,
+    /// `PATCH`.
+    Patch,
     /// `POST`.
     Post,
     /// `PUT`.

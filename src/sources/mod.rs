@@ -24,6 +24,7 @@ pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
 pub mod newrelic;
+pub mod opsgenie;
 pub mod sentry;
 pub mod sns;
 pub mod uptimekuma;

@@ -23,6 +23,7 @@ mod keys;
 mod lanes;
 mod licences;
 mod numbers;
+mod opsgenie;
 mod properties;
 mod readme;
 mod senders;

@@ -1,0 +1,4 @@
+//! pure parts
+pub mod alert;
+pub mod call;
+pub mod name;
