@@ -255,7 +255,7 @@ fn deliver(
         if let Some((url, rule)) = visit {
             confirm(host, &url, rule, deadline)?;
         }
-        report.outcomes = events_api::deliver(host, &events, destination, deadline);
+        (report.outcomes, _) = events_api::deliver(host, &events, destination, deadline, None);
         report.ended("deliver", host);
         report.warnings.extend(report::warnings(&target, &report.outcomes));
         report::judge(intake.success(), &target, report)?
