@@ -36,6 +36,8 @@ pub struct Report {
     pub asked_preview: bool,
     /// The events that would have been sent, for a preview.
     pub preview: Option<Preview>,
+    /// Whether the reply is an answer that the mapping has made.
+    pub answered: bool,
     /// Further facts, by name.
     pub more: Vec<(&'static str, Value)>,
     /// Successes that somebody should still look at.

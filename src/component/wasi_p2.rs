@@ -361,10 +361,10 @@ fn read_head(request: &IncomingRequest) -> Request {
         WasiMethod::Delete => Method::Delete,
         WasiMethod::Get => Method::Get,
         WasiMethod::Head => Method::Head,
+        WasiMethod::Options => Method::Options,
         WasiMethod::Patch => Method::Patch,
         WasiMethod::Post => Method::Post,
         WasiMethod::Put => Method::Put,
-        WasiMethod::Options => Method::Options,
         _ => Method::Other,
     };
     let target = request.path_with_query().unwrap_or_default();

@@ -61,8 +61,12 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
         members.insert(name.to_owned(), value.into());
     };
     match scheme {
+        Scheme::Authorization("Bearer") => set("scheme", "bearer"),
+        Scheme::Authorization(name) => {
+            set("scheme", "authorization");
+            set("name", name);
+        }
         Scheme::Basic => set("scheme", "basic"),
-        Scheme::Bearer => set("scheme", "bearer"),
         Scheme::Header(name) => {
             set("scheme", "header");
             set("header", name);
@@ -84,6 +88,10 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
                 set("timestamp_header", name);
                 set("timestamp_before", before);
             }
+        }
+        Scheme::Member(name) => {
+            set("scheme", "member");
+            set("member", name);
         }
         Scheme::Query(name) => {
             set("scheme", "query");
@@ -136,10 +144,12 @@ pub fn page(source: &Source) -> String {
 /// A scheme, for people.
 fn way(scheme: Scheme<'_>) -> String {
     match scheme {
+        Scheme::Authorization("") => "`Authorization: <secret>`".to_owned(),
+        Scheme::Authorization(name) => format!("`Authorization: {name} <secret>`"),
         Scheme::Basic => "`Authorization: Basic`, with the secret as the password".to_owned(),
-        Scheme::Bearer => "`Authorization: Bearer <secret>`".to_owned(),
         Scheme::Header(name) => format!("`{name}: <secret>`"),
         Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),
+        Scheme::Member(name) => format!("the secret as member `{name}` of the JSON body"),
         Scheme::Query(name) => format!("`?{name}=<secret>`"),
         Scheme::Certified(certified) => certified.way.to_owned(),
         Scheme::StandardWebhooks => "Standard Webhooks signature".to_owned(),

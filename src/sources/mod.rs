@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::auth::{Authenticated, SHARED_SECRET, Scheme};
-use crate::config::{Branches, Grouping, Options, VARIABLES, Variable};
+use crate::config::{Accepted, Branches, Grouping, Options, VARIABLES, Variable};
 use crate::http::StatusCode;
+use crate::http::api::Api;
 use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
@@ -88,12 +87,8 @@ pub struct Source {
     pub by_get: bool,
     /// The success status that this sender expects.
     pub success: StatusCode,
-    /// Builds the reply's body, if this sender reads it. The default is PagerDuty's shape with our facts beside it.
-    pub reply: Option<ReplyShape>,
-    /// Paths that this sender appends to its URL: with `v2/enqueue`, the source also accepts `/<slug>/v2/enqueue` and
-    /// `/<slug>/<service>/v2/enqueue`. [`Authenticated::path`](crate::auth::Authenticated::path) returns the actual
-    /// path.
-    pub paths: &'static [&'static str],
+    /// The API of another product that its senders speak. Such a source has [`Source::own_secret`] too.
+    pub api: Option<&'static Api>,
     /// The rule for URLs that this sender may ask the relay to visit, if it confirms subscriptions.
     pub visit: Option<Visit>,
     /// The source's own variables.
@@ -119,12 +114,20 @@ impl Source {
         retries: false,
         by_get: false,
         success: StatusCode::OK,
-        reply: None,
-        paths: &[],
+        api: None,
         visit: None,
         variables: &[],
         states: &[],
     };
+
+    /// Which secrets authenticate its senders, if the path names this service.
+    pub fn accepted<'a>(&self, service: Option<&'a str>) -> Accepted<'a> {
+        match (self.api, self.own_secret) {
+            (Some(_), _) => Accepted::Keys { service },
+            (None, true) => Accepted::Own,
+            (None, false) => Accepted::Any,
+        }
+    }
 
     /// The mapping for the user's choices, with clean summaries ([`wording`]). No source has both batches and branches.
     pub fn map_for(&self, options: Options) -> impl Fn(&Authenticated<'_>) -> Result<Mapped, MapError> + Copy + use<> {
@@ -147,19 +150,6 @@ pub struct BranchChoice {
 
 /// The purpose of every [`BranchChoice::variable`], in Markdown.
 const BRANCHES_HELP: &str = "The branches whose failed runs trigger alerts: `default` (default), only the default branch; `all`, also other branches and merge or pull requests. A success resolves in both";
-
-/// The facts for a source with its own reply body.
-pub struct Told<'a> {
-    /// The status.
-    pub status: StatusCode,
-    /// The result of the delivery.
-    pub message: &'a str,
-    /// The dedup key, if the delivery made exactly one event.
-    pub dedup_key: Option<&'a str>,
-}
-
-/// Builds the body of a reply.
-pub type ReplyShape = fn(&Told<'_>) -> Value;
 
 /// Which URLs a source's senders may ask the relay to visit ([`Handshake::Visit`](crate::mapping::Handshake::Visit)),
 /// and the messages for the failures.

@@ -93,7 +93,10 @@ fn row(source: &Source) -> String {
     let has = |test: &dyn Fn(&Scheme<'_>) -> bool| source.schemes.iter().any(test);
     let ways = [
         (has(&|scheme| scheme.is_signature()), "signature"),
-        (has(&|scheme| matches!(scheme, Scheme::Bearer | Scheme::Basic | Scheme::Header(_))), "shared secret"),
+        (
+            has(&|scheme| matches!(scheme, Scheme::Authorization(_) | Scheme::Basic | Scheme::Header(_))),
+            "shared secret",
+        ),
         (has(&|scheme| matches!(scheme, Scheme::Query(_))), "`?token=`"),
     ];
     let ways: Vec<&str> = ways.iter().filter(|(has, _)| *has).map(|(_, way)| *way).collect();

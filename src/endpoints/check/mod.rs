@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::auth::{Authenticated, Scheme, Signature};
 #[cfg(feature = "templates")]
 use crate::config::ConfigError;
-use crate::config::{self, Config, Problem};
+use crate::config::{self, Accepted, Config, Problem};
 #[cfg(feature = "templates")]
 use crate::custom::Template;
 use crate::http::{Reply, StatusCode};
@@ -215,12 +215,13 @@ impl Checker<'_> {
         // The level of an unset secret is only known at the end.
         let mut alike: Vec<(String, Option<Level>, String)> = Vec::new();
         for source in SOURCES {
-            let loaded = config::load(self.host, source.slug, source.schemes, source.own_secret).and_then(|config| {
-                if source.own_secret {
-                    config::check_not_shared(self.host, &config)?;
-                }
-                Ok(config)
-            });
+            let loaded =
+                config::load(self.host, source.slug, source.schemes, source.accepted(None)).and_then(|config| {
+                    if source.own_secret {
+                        config::check_not_shared(self.host, &config)?;
+                    }
+                    Ok(config)
+                });
             let (what, level) = match loaded {
                 Ok(config) => {
                     let what = opened_by(source, &config);
@@ -284,7 +285,7 @@ impl Checker<'_> {
                 Ok(auth) => {
                     let hmac = auth.hmac();
                     let schemes = auth.schemes(&hmac);
-                    let config = config::load(self.host, &variable, &schemes, false);
+                    let config = config::load(self.host, &variable, &schemes, Accepted::Any);
                     config.map(|config| (config, schemes.iter().any(signs))).map_err(|error| error.to_string())
                 }
                 Err(error) => Err(error.to_string()),

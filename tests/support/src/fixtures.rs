@@ -231,7 +231,7 @@ pub fn if_authenticated<T>(
     then: impl FnOnce(&Authenticated<'_>) -> T,
 ) -> Option<T> {
     let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
-    let access = Access { secrets: Some(&secrets), policy: vectors::POLICY, listed: &[] };
+    let access = Access { secrets: Some(&secrets), of_services: &[], policy: vectors::POLICY, listed: &[] };
     let delivery = auth::verify(request, schemes, access, NOW, &mut |_| Err(FetchError::Trouble));
     delivery.ok().map(|delivery| then(&delivery))
 }

@@ -62,7 +62,7 @@ pub fn scheme(described: &Value) -> Scheme<'static> {
     };
     match described["type"].as_str().expect("a scheme has a type") {
         "basic" => Scheme::Basic,
-        "bearer" => Scheme::Bearer,
+        "bearer" => Scheme::BEARER,
         "header" => Scheme::Header(text(&described["header"])),
         "hmac" => hmac(),
         "query" => Scheme::Query(text(&described["parameter"])),
@@ -111,7 +111,7 @@ fn verified<T>(
 ) -> Option<T> {
     let now = Duration::from_secs(case["now"].as_u64().expect("a time"));
     let topics: Vec<String> = serde_json::from_value(case["topics"].clone()).unwrap_or_default();
-    let access = Access { secrets: Some(secrets), policy: POLICY, listed: &topics };
+    let access = Access { secrets: Some(secrets), of_services: &[], policy: POLICY, listed: &topics };
     let certificate = case["certificate"].as_str().map(|pem| pem.as_bytes().to_vec());
     let mut fetch = |_: &Url| certificate.clone().ok_or(FetchError::Trouble);
     let schemes = [scheme(&case["scheme"])];

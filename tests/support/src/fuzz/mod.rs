@@ -172,7 +172,7 @@ pub fn auth(data: &[u8]) {
     let (secret, request) = (String::from_utf8_lossy(secret), request("/", &headers, body));
     let previous = |current: &str, previous: Option<&str>| {
         let secrets = vectors::rotation(current, previous);
-        let access = Access { secrets: Some(&secrets), policy: vectors::POLICY, listed: &[] };
+        let access = Access { secrets: Some(&secrets), of_services: &[], policy: vectors::POLICY, listed: &[] };
         let known = auth::verify(&request, scheme, access, Duration::from_secs(NOW), &mut |_| Err(FetchError::Trouble));
         known.ok().map(|known| known.authenticated_by().previous)
     };
@@ -212,7 +212,7 @@ pub fn certificate(data: &[u8]) {
         DER => certificate = seeds::pem(rest).into_bytes(),
         _ => request.body = rest.to_vec(),
     }
-    let access = Access { secrets: None, policy: vectors::POLICY, listed: topics };
+    let access = Access { secrets: None, of_services: &[], policy: vectors::POLICY, listed: topics };
     let mut fetch = |_: &Url| Ok(certificate.clone());
     let schemes = [Scheme::Certified(&SNS)];
     if let Ok(known) = auth::verify(&request, &schemes, access, Duration::from_secs(NOW), &mut fetch) {
