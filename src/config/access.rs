@@ -262,7 +262,7 @@ fn policy(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Polic
     Ok(Policy { signature, query })
 }
 
-fn check_secret(name: &str, value: String, may_look_like_key: bool) -> Result<Secret, ConfigError> {
+pub(super) fn check_secret(name: &str, value: String, may_look_like_key: bool) -> Result<Secret, ConfigError> {
     let key = value.strip_prefix("whsec_").or_else(|| value.strip_prefix("whpk_")).unwrap_or(&value);
     let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let letters = letters.to_ascii_lowercase();

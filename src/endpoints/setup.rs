@@ -67,6 +67,7 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
             set("name", name);
         }
         Scheme::Basic => set("scheme", "basic"),
+        Scheme::BasicSecret => set("scheme", "basic_secret"),
         Scheme::Header(name) => {
             set("scheme", "header");
             set("header", name);
@@ -147,6 +148,7 @@ fn way(scheme: Scheme<'_>) -> String {
         Scheme::Authorization("") => "`Authorization: <secret>`".to_owned(),
         Scheme::Authorization(name) => format!("`Authorization: {name} <secret>`"),
         Scheme::Basic => "`Authorization: Basic`, with the secret as the password".to_owned(),
+        Scheme::BasicSecret => "`Authorization: Basic`, with only the secret in base64".to_owned(),
         Scheme::Header(name) => format!("`{name}: <secret>`"),
         Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),
         Scheme::Member(name) => format!("the secret as member `{name}` of the JSON body"),

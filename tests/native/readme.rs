@@ -47,7 +47,7 @@ const PATTERNS: &[(&str, bool, &str)] = &[
     (
         "`secret_<source>`, `secret_<source>_previous`",
         true,
-        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`. For a template, `<source>` is `custom_<name>`",
+        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`, and `/opsgenie` `secret_opsgenie`. For a template, `<source>` is `custom_<name>`",
     ),
     (
         "`require_signature_<source>`",
@@ -78,7 +78,7 @@ const PATTERNS: &[(&str, bool, &str)] = &[
 ];
 
 /// Pages of the guide, each a file of `src/guide` and a module.
-const PAGES: [&str; 5] = ["configure", "deploy", "operate", "security", "templates"];
+const PAGES: [&str; 6] = ["configure", "deploy", "operate", "opsgenie", "security", "templates"];
 
 /// A section of the README, from behind its heading to the next.
 fn section(heading: &str) -> String {

@@ -12,11 +12,13 @@ use crate::pagerduty::event::Action;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct Call<'a> {
     /// The operation.
     pub what: What,
     /// The decoded identifier of the alert or the request. Empty if the operation has none.
     pub identifier: String,
+    /// The path behind the identifier, still percent-encoded: `/close`.
+    pub after: &'a str,
 }
 
 /// An operation of the Alert API.
@@ -94,30 +96,30 @@ const WORDS_BEFORE_A_NAME: &[(Method, &str, What)] = &[
 const SEARCHES: &str = "saved-searches";
 const SEARCHES_CHANGED: &str = "`saved-searches` was not done: the relay has no alerts to search";
 
-impl Call {
+impl<'a> Call<'a> {
     /// Finds the call for a method and the rest of the path behind `v2/alerts`, still percent-encoded. Returns `None` if
     /// the API has no such call.
-    pub fn parse(method: Method, rest: &str) -> Option<Call> {
+    pub fn parse(method: Method, rest: &'a str) -> Option<Call<'a>> {
         let rest = rest.trim_start_matches('/');
         let path = rest.trim_end_matches('/');
         let (first, more) = path.split_once('/').map_or((path, None), |(first, more)| (first, Some(more)));
-        let call = |what, identifier| Call::of(what, identifier);
+        let call = |what| Some(Call { what, identifier: String::new(), after: path });
         match (method, first, more) {
-            (Method::Get, "", _) => call(What::List, ""),
-            (Method::Get, "count", None) => call(What::Count, ""),
-            (Method::Get, "requests", Some(id)) => call(What::Status, id),
-            (Method::Get, SEARCHES, _) => call(What::List, ""),
+            (Method::Get, "", _) => call(What::List),
+            (Method::Get, "count", None) => call(What::Count),
+            (Method::Get, "requests", Some(id)) => Call::of(What::Status, id, id),
+            (Method::Get, SEARCHES, _) => call(What::List),
             (Method::Post, SEARCHES, None) | (Method::Delete | Method::Patch, SEARCHES, Some(_)) => {
-                call(What::Inert(SEARCHES_CHANGED), "")
+                call(What::Inert(SEARCHES_CHANGED))
             }
-            (Method::Post, "", _) => call(What::Create, ""),
+            (Method::Post, "", _) => call(What::Create),
             (_, "", _) => None,
             _ => Call::of_alert(method, path, rest.strip_suffix('/').unwrap_or(rest)),
         }
     }
 
     /// The call for a path that begins with an identifier. `whole` is the path if it is only an identifier.
-    fn of_alert(method: Method, path: &str, whole: &str) -> Option<Call> {
+    fn of_alert(method: Method, path: &'a str, whole: &'a str) -> Option<Call<'a>> {
         let find = |table: &[(Method, &str, What)], word: &str| {
             let row = table.iter().find(|(with, known, _)| *with == method && *known == word);
             row.map(|(_, _, what)| *what)
@@ -125,24 +127,25 @@ impl Call {
         let (before, last) = path.rsplit_once('/').unwrap_or(("", path));
         // A word alone is an identifier.
         if let Some(what) = find(WORDS, last).filter(|_| !before.is_empty()) {
-            return Call::of(what, before);
+            return Call::of(what, path, before);
         }
         if let Some((before, word)) = before.rsplit_once('/')
             && let Some(what) = find(WORDS_BEFORE_A_NAME, word)
         {
-            return Call::of(what, before);
+            return Call::of(what, path, before);
         }
         match method {
-            Method::Get => Call::of(What::Show, whole),
+            Method::Get => Call::of(What::Show, whole, whole),
             // PagerDuty deletes no alerts.
-            Method::Delete => Call::of(What::Event(Action::Resolve), whole),
+            Method::Delete => Call::of(What::Event(Action::Resolve), whole, whole),
             _ => None,
         }
     }
 
-    /// Decodes the identifier. Returns `None` if it is not UTF-8: no alias is.
-    fn of(what: What, identifier: &str) -> Option<Call> {
+    /// The call for a path that begins with an identifier. Returns `None` if that is not UTF-8: no alias is.
+    fn of(what: What, path: &'a str, identifier: &'a str) -> Option<Call<'a>> {
+        let after = path.strip_prefix(identifier)?;
         let identifier = percent_decode_str(identifier).decode_utf8().ok()?.into_owned();
-        Some(Call { what, identifier })
+        Some(Call { what, identifier, after })
     }
 }
