@@ -20,6 +20,7 @@ mod fuzzed;
 mod growth;
 mod host;
 mod identities;
+mod key_secrets;
 mod keys;
 mod lanes;
 mod licences;
