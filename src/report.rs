@@ -247,9 +247,9 @@ pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
 pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
     let outcomes = &report.outcomes;
     let of = outcomes.len();
-    // A change event that the key does not accept is no reason to resend alerts that PagerDuty already has.
-    let alerts = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
-    let counted = if outcomes.iter().any(|outcome| alerts(&outcome)) { alerts } else { |_: &&Outcome| true };
+    // A change event that the key does not accept was not sent, which a warning reports. It is no reason to resend alerts
+    // that PagerDuty already has, and no retry can help.
+    let counted = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
     let verdict = outcomes.iter().filter(counted).map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
     let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict).map(Outcome::deciding);
     let why = decisive.map(Sent::to_string).unwrap_or_default();

@@ -121,6 +121,12 @@ pub fn page(source: &Source) -> String {
         format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> to use variable `routing_key_<service>`\n");
     let secrets: Vec<String> = secrets(source).iter().map(|name| format!("`{name}`")).collect();
     let _ = writeln!(page, "Secret: variable {}; at least 16 characters", secrets.join(", else "));
+    if source.api.is_some() {
+        let _ = writeln!(
+            page,
+            "Secret of a service: variable `secret_{slug}_<service>`, for each service in variable `services_{slug}`"
+        );
+    }
     for scheme in source.schemes {
         let _ = writeln!(page, "Authentication: {}", way(*scheme));
     }

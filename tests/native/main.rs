@@ -12,6 +12,7 @@ mod cases;
 mod contract;
 #[cfg(feature = "templates")]
 mod custom;
+mod drop_in;
 mod english;
 mod events_api;
 mod fallback;
@@ -19,6 +20,7 @@ mod fuzzed;
 mod growth;
 mod host;
 mod identities;
+mod key_secrets;
 mod keys;
 mod lanes;
 mod licences;

@@ -50,6 +50,11 @@ const PATTERNS: &[(&str, bool, &str)] = &[
         "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`, and `/opsgenie` `secret_opsgenie`. For a template, `<source>` is `custom_<name>`",
     ),
     (
+        "`secret_events_<service>`, `secret_events_<service>_previous`",
+        true,
+        "Authenticates a program that speaks PagerDuty's Events API, and names its service: for programs that can set only a key. `services_events` must list the service. `secret_events` may then be unset",
+    ),
+    (
         "`require_signature_<source>`",
         false,
         "`off` (default); `on`: the source accepts only signatures, not the secret itself; `timestamped`: only signatures that include a timestamp",
