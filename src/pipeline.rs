@@ -260,10 +260,6 @@ fn deliver(
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
-    // Nothing is paged for a body that its API does not have.
-    if let Some(error @ MapError::Batch) = rejected.first() {
-        return Err(error.clone().into());
-    }
     let reasons: Vec<String> =
         rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     // A client of an API asked for these, so somebody should know that they have no effect.
@@ -274,6 +270,10 @@ fn deliver(
         }
     }
     (report.ignored, report.rejected) = (ignored, rejected);
+    // Nothing is paged for a body that its API does not have.
+    if report.rejected.contains(&MapError::Batch) {
+        return Err(MapError::Batch.into());
+    }
     let events = former_keys::with_copies(events);
     report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
