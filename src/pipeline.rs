@@ -24,11 +24,11 @@ use crate::json;
 use crate::mapping::subject::Subject;
 use crate::mapping::{Handshake, MapError, Mapped, fallback};
 use crate::pagerduty::event::{self, Action, DedupKey, Event};
-use crate::pagerduty::events_api::{self, Destination};
+use crate::pagerduty::events_api::{self, Beside, Destination};
 use crate::pagerduty::{former_keys, storm};
 use crate::report::{self, Report};
-use crate::runtime::{self, Host, HttpRequest};
-use crate::sources::{SOURCES, Source, Visit};
+use crate::runtime::{self, Host, HttpRequest, HttpResponse, SendError};
+use crate::sources::{Mirrored, SOURCES, Source, Visit};
 use crate::text;
 
 /// Timeout for a document that authentication needs, counted from the request's arrival.
@@ -36,6 +36,12 @@ const FETCH_MAX: Duration = Duration::from_secs(5);
 
 /// When to cut a preview's explanation short, however little it has counted. The steps of a template count for little.
 const EXPLAIN_MAX: Duration = Duration::from_millis(500);
+
+/// How long a copy for another product may take.
+const MIRROR_MAX: Duration = Duration::from_secs(2);
+
+/// How much of a program's name is in the log, in UTF-16 code units.
+const AGENT_MAX_CHARS: usize = 80;
 
 /// How much of a body is read for the excerpt in a fallback alert, in bytes. The excerpt has a thousand characters, and
 /// white space is joined.
@@ -94,6 +100,8 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
     }
     // The log always reports this, and the reply only to authenticated senders.
     report.warn(host.problem());
+    let unshown = std::mem::take(&mut report.unshown);
+    report.warnings.extend(unshown);
     let line = report::line(host, &report, &reply, error.as_ref());
     (reply, Some(line))
 }
@@ -234,6 +242,7 @@ fn deliver(
     let service = to.service.or(delivery.authenticated_by().service);
     // Not before authentication: an unauthenticated path can contain anything, even a misplaced secret.
     report.service = service.map(str::to_owned);
+    report.agent = delivery.header("user-agent").map(agent);
     if door.accepted(service) != Accepted::Any {
         config::check_not_shared(host, &config)?;
     }
@@ -251,10 +260,6 @@ fn deliver(
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
-    // Nothing is paged for a body that its API does not have.
-    if let Some(error @ MapError::Batch) = rejected.first() {
-        return Err(error.clone().into());
-    }
     let reasons: Vec<String> =
         rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     // A client of an API asked for these, so somebody should know that they have no effect.
@@ -265,6 +270,10 @@ fn deliver(
         }
     }
     (report.ignored, report.rejected) = (ignored, rejected);
+    // Nothing is paged for a body that its API does not have.
+    if report.rejected.contains(&MapError::Batch) {
+        return Err(MapError::Batch.into());
+    }
     let events = former_keys::with_copies(events);
     report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
@@ -284,7 +293,7 @@ fn deliver(
     event::tell_apart(&mut events);
     report.ended("map", host);
 
-    let visit = visit(&intake, handshake.as_ref(), &config)?;
+    let visit = visit(host, &intake, handshake.as_ref())?;
     let destination = destination(&target);
     // A preview ends here, before anything is sent.
     let status = if to.preview {
@@ -307,7 +316,10 @@ fn deliver(
         if let Some((url, rule)) = visit {
             confirm(host, &url, rule, deadline)?;
         }
-        report.outcomes = events_api::deliver(host, &events, destination, deadline);
+        let (copy, key) = mirrored(host, door, &delivery, unread.is_none(), report).unzip();
+        let (outcomes, copied) = events_api::deliver(host, &events, destination, deadline, copy);
+        report.outcomes = outcomes;
+        report.unshown.extend(key.zip(copied).and_then(|(key, answer)| refused_copy(key, answer)));
         report.ended("deliver", host);
         report.warnings.extend(report::warnings(&target, &report.outcomes));
         report::judge(door.success(), &target, report)?
@@ -454,17 +466,57 @@ fn destination(target: &Target) -> Destination<'_> {
     }
 }
 
+/// The copy of a delivery for the product that its sender used before, with the variable that asks for it. A problem with
+/// it is not the sender's concern.
+fn mirrored(
+    host: &dyn Host,
+    door: &Intake,
+    delivery: &Authenticated<'_>,
+    is_read: bool,
+    report: &mut Report,
+) -> Option<(Beside, &'static str)> {
+    let mirror = door.source().and_then(|source| source.mirror).filter(|_| is_read)?;
+    let (key, authority) = match config::mirror(host, mirror.key, mirror.region, mirror.hosts) {
+        Ok(found) => found?,
+        Err(error) => {
+            report.unshown.push(error.to_string());
+            return None;
+        }
+    };
+    let Mirrored { method, path, body } = (mirror.request)(delivery)?;
+    let url = Url { https: true, authority: authority.to_owned(), path };
+    let headers = vec![("authorization", key.authorization(mirror.scheme))];
+    let outbound = HttpRequest { method, headers, body, ..HttpRequest::get(url) };
+    Some((Beside { outbound, timeout: MIRROR_MAX }, mirror.key))
+}
+
+/// The warning for a copy that was not accepted. `key` is the variable that asks for it.
+fn refused_copy(key: &str, answer: Result<HttpResponse, SendError>) -> Option<String> {
+    let why = match answer {
+        Ok(HttpResponse { status: 200..300, .. }) => return None,
+        Ok(HttpResponse { status, .. }) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("the copy that variable `{key}` asks for was not accepted: {why}"))
+}
+
+/// The name of a program for the log.
+fn agent(name: &str) -> String {
+    text::truncate(&text::one_line(name), AGENT_MAX_CHARS).into_owned()
+}
+
 /// The URL that the sender asks the relay to visit, if the source's rule and the operator's list allow it.
 fn visit(
+    host: &dyn Host,
     intake: &Intake,
     handshake: Option<&Handshake>,
-    config: &Config,
 ) -> Result<Option<(Url, &'static Visit)>, Error> {
     let Some(Handshake::Visit { whose, path }) = handshake else { return Ok(None) };
     let Some(rule) = intake.visit() else { return Ok(None) };
     // The sender is authenticated, by signature or by secret. Whether the operator wants this subscription is a
     // separate question.
-    let authority = (rule.authority)(whose).filter(|_| config.listed.contains(whose));
+    let listed = config::list(host, rule.listed_in)?;
+    let authority = (rule.authority)(whose).filter(|_| listed.contains(whose));
     let authority = authority.ok_or(Error::Handshake { problem: HandshakeError::Unlisted, said: rule.unlisted })?;
     Ok(Some((Url { https: true, authority, path: path.clone() }, rule)))
 }

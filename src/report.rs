@@ -26,6 +26,8 @@ pub struct Report {
     pub service: Option<String>,
     /// How the sender authenticated.
     pub proof: Option<String>,
+    /// The program that sent the request, as it names itself in `User-Agent`.
+    pub agent: Option<String>,
     /// Items that needed no event, and why.
     pub ignored: Vec<Ignored>,
     /// Items that could not be mapped.
@@ -42,6 +44,8 @@ pub struct Report {
     pub more: Vec<(&'static str, Value)>,
     /// Successes that somebody should still look at.
     pub warnings: Vec<String>,
+    /// Warnings that are not the sender's concern. The log lists them beside the others.
+    pub unshown: Vec<String>,
     /// The stages that have ended, and when.
     pub stages: Vec<(&'static str, Duration)>,
 }
@@ -190,6 +194,9 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
         members.insert("level".into(), level.into());
         members.insert("source".into(), report.source.clone().into());
         members.insert("service".into(), report.service.clone().into());
+        if let Some(agent) = &report.agent {
+            members.insert("agent".into(), agent.as_str().into());
+        }
         if report.asked_preview {
             members.insert("preview".into(), true.into());
         }

@@ -56,6 +56,11 @@ impl Secret {
         at.and_then(|at| self.0.get(at..)).unwrap_or_default()
     }
 
+    /// The value of header `Authorization` with this secret, for an outbound request: `<scheme> <secret>`.
+    pub fn authorization(&self, scheme: &str) -> String {
+        [scheme, " ", &self.0].concat()
+    }
+
     /// The value itself, for code that has to send it or compute with it.
     pub fn expose(&self) -> &str {
         &self.0

@@ -32,7 +32,9 @@ pub fn verify_body<'a>(
     }
     let body = encoding::decode(&request.headers, &request.body).map_err(AuthError::Body)?;
     let body = body.unwrap_or_else(|| request.body.clone());
-    let found = Members::find(&body, &names).ok_or(AuthError::NotObject)?;
+    // A request without a body has no key at all.
+    let missing = if body.trim_ascii().is_empty() { AuthError::Refused } else { AuthError::NotObject };
+    let found = Members::find(&body, &names).ok_or(missing)?;
     let mut refused = AuthError::Refused;
     for scheme in schemes.iter().copied() {
         let Scheme::Member(name) = scheme else { continue };

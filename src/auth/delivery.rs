@@ -120,6 +120,17 @@ impl<'a> Authenticated<'a> {
         pairs.filter(|(name, _)| !self.hides(name)).collect()
     }
 
+    /// The decoded value of a parameter of the query that holds no credential, although its name may look like it. Returns
+    /// `None` if the parameter is absent or occurs more than once, or if a scheme of the source has this name.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        if self.schemes.iter().any(|scheme| matches!(scheme, Scheme::Query(own) if *own == name)) {
+            return None;
+        }
+        let mut values = form::pairs(&self.request.query).into_iter().filter(|(given, _)| given == name);
+        let (_, value) = values.next()?;
+        values.next().is_none().then_some(value)
+    }
+
     /// The names of the headers that [`Authenticated::header`] returns, in lower case.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
         self.request.headers.names().filter(|name| !self.hides(name))

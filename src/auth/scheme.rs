@@ -23,6 +23,9 @@ pub enum Scheme<'a> {
     Authorization(&'a str),
     /// `Authorization: Basic`, any user name, the secret as the password (RFC 7617).
     Basic,
+    /// `Authorization: Basic` with only the secret in base64, as one vendor documents it for its keys. RFC 7617 requires a
+    /// user and a colon.
+    BasicSecret,
     /// A signature whose key is in a certificate, for one of [`Access::listed`](super::Access::listed). If nothing is
     /// listed, such signatures are ignored.
     Certified(&'a Certified),
@@ -54,7 +57,7 @@ impl<'a> Scheme<'a> {
             Scheme::Authorization("") => "authorization",
             Scheme::Authorization("Bearer") => "bearer",
             Scheme::Authorization(name) | Scheme::Header(name) | Scheme::Member(name) | Scheme::Query(name) => name,
-            Scheme::Basic => "basic",
+            Scheme::Basic | Scheme::BasicSecret => "basic",
             Scheme::Hmac(hmac) => hmac.header,
             Scheme::Certified(certified) => certified.name,
             Scheme::StandardWebhooks => "standard webhooks",
@@ -115,6 +118,7 @@ impl<'a> Scheme<'a> {
                 let colon = pair.iter().position(|&byte| byte == b':')?;
                 pair.get(colon + 1..).map(<[u8]>::to_vec)
             }
+            Scheme::BasicSecret => Base64::decode_vec(authorization(headers, "basic")?).ok(),
             Scheme::Authorization("") => credential(headers, "authorization").map(|value| value.as_bytes().to_vec()),
             Scheme::Authorization(name) => authorization(headers, name).map(|token| token.as_bytes().to_vec()),
             Scheme::Header(name) => credential(headers, name).map(|value| value.as_bytes().to_vec()),

@@ -203,13 +203,13 @@ impl Exchange {
         let url = &outbound.url;
         let scheme = if url.https { Scheme::Https } else { Scheme::Http };
         let method = match outbound.method {
+            Method::Delete => WasiMethod::Delete,
             Method::Get => WasiMethod::Get,
+            Method::Patch => WasiMethod::Patch,
             Method::Post => WasiMethod::Post,
             Method::Put => WasiMethod::Put,
             // No code sends these.
-            Method::Delete | Method::Head | Method::Options | Method::Other | Method::Patch => {
-                return Err(SendError::Protocol);
-            }
+            Method::Head | Method::Options | Method::Other => return Err(SendError::Protocol),
         };
         request.set_method(&method).map_err(malformed)?;
         request.set_scheme(Some(&scheme)).map_err(malformed)?;

@@ -145,22 +145,36 @@ fn named_services(host: &dyn Host, source: &str) -> Result<Vec<String>, ConfigEr
     Ok(named)
 }
 
+/// The variable of the current value, from that or from the variable of the previous one.
+fn without_previous(name: &str) -> &str {
+    name.strip_suffix("_previous").unwrap_or(name)
+}
+
 /// The variable of the secret that names a service of a source.
 fn secret_of(source: &str, service: &str) -> String {
     ["secret_", source, "_", service].concat()
 }
 
 impl Config {
-    /// The secrets, each with its variable.
-    fn variables(&self) -> Vec<(String, &Secret)> {
+    /// The secrets, each with its variable: that of the source first, and each before its previous value.
+    pub fn variables(&self) -> Vec<(String, &Secret)> {
         let own = self.secrets.iter().map(|secrets| (self.variable.clone(), secrets));
         let of_services = self.of_services.iter().map(|(service, secrets)| (secret_of(&self.slug, service), secrets));
         let mut all = Vec::new();
         for (name, Rotation { current, previous }) in own.chain(of_services) {
-            all.extend(previous.as_ref().map(|previous| ([&name, "_previous"].concat(), previous)));
+            let previous = previous.as_ref().map(|previous| ([&name, "_previous"].concat(), previous));
             all.push((name, current));
+            all.extend(previous);
         }
         all
+    }
+
+    /// Whether a path that sends with the routing key in variable `key` may accept the secret in variable `name`. A secret
+    /// of a service is accepted only for that service.
+    pub fn may_meet(&self, name: &str, key: &str) -> bool {
+        let own = [&self.variable, "_"].concat();
+        let service = without_previous(name).strip_prefix(&own);
+        service.is_none_or(|service| without_previous(key) == ["routing_key_", service].concat())
     }
 
     /// Replaces every occurrence of one of the secrets in `text`.
@@ -208,13 +222,12 @@ fn differs(host: &dyn Host, config: &Config, others: &[String]) -> Result<(), Co
     if config.variable == SHARED {
         return Ok(());
     }
-    let base = |name: &str| name.strip_suffix("_previous").unwrap_or(name).to_owned();
     let own = config.variables();
     for other in others {
         // Without its value, it opens nothing.
         let Ok(Some(value)) = get(host, other) else { continue };
         // The two values of one rotation may be the same.
-        let mut rest = own.iter().filter(|(name, _)| base(name) != base(other));
+        let mut rest = own.iter().filter(|(name, _)| without_previous(name) != without_previous(other));
         if let Some((name, _)) = rest.find(|(_, secret)| secret.matches(value.as_bytes())) {
             return Err(error(name, Problem::SecretShared));
         }
@@ -262,7 +275,7 @@ fn policy(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Polic
     Ok(Policy { signature, query })
 }
 
-fn check_secret(name: &str, value: String, may_look_like_key: bool) -> Result<Secret, ConfigError> {
+pub(super) fn check_secret(name: &str, value: String, may_look_like_key: bool) -> Result<Secret, ConfigError> {
     let key = value.strip_prefix("whsec_").or_else(|| value.strip_prefix("whpk_")).unwrap_or(&value);
     let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let letters = letters.to_ascii_lowercase();

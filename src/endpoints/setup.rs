@@ -67,6 +67,7 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
             set("name", name);
         }
         Scheme::Basic => set("scheme", "basic"),
+        Scheme::BasicSecret => set("scheme", "basic_secret"),
         Scheme::Header(name) => {
             set("scheme", "header");
             set("header", name);
@@ -120,6 +121,12 @@ pub fn page(source: &Source) -> String {
         format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> to use variable `routing_key_<service>`\n");
     let secrets: Vec<String> = secrets(source).iter().map(|name| format!("`{name}`")).collect();
     let _ = writeln!(page, "Secret: variable {}; at least 16 characters", secrets.join(", else "));
+    if source.api.is_some() {
+        let _ = writeln!(
+            page,
+            "Secret of a service: variable `secret_{slug}_<service>`, for each service in variable `services_{slug}`"
+        );
+    }
     for scheme in source.schemes {
         let _ = writeln!(page, "Authentication: {}", way(*scheme));
     }
@@ -147,6 +154,7 @@ fn way(scheme: Scheme<'_>) -> String {
         Scheme::Authorization("") => "`Authorization: <secret>`".to_owned(),
         Scheme::Authorization(name) => format!("`Authorization: {name} <secret>`"),
         Scheme::Basic => "`Authorization: Basic`, with the secret as the password".to_owned(),
+        Scheme::BasicSecret => "`Authorization: Basic`, with only the secret in base64".to_owned(),
         Scheme::Header(name) => format!("`{name}: <secret>`"),
         Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),
         Scheme::Member(name) => format!("the secret as member `{name}` of the JSON body"),

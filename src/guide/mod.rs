@@ -28,6 +28,15 @@ pub mod configure {}
 pub mod operate {}
 
 /// [configure]: configure
+/// [operate]: operate
+/// [security]: security
+/// [sources]: crate::sources
+/// [templates]: templates
+///
+#[doc = include_str!("opsgenie.md")]
+pub mod opsgenie {}
+
+/// [configure]: configure
 /// [filters]: crate::custom::filters
 ///
 #[doc = include_str!("templates.md")]

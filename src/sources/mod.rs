@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::auth::{Authenticated, SHARED_SECRET, Scheme};
 use crate::config::{Accepted, Branches, Grouping, Options, VARIABLES, Variable};
-use crate::http::StatusCode;
 use crate::http::api::Api;
+use crate::http::{Method, StatusCode};
 use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
@@ -23,6 +23,7 @@ pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
 pub mod newrelic;
+pub mod opsgenie;
 pub mod sentry;
 pub mod sns;
 pub mod uptimekuma;
@@ -46,6 +47,7 @@ pub const SOURCES: &[&Source] = &[
     &grafana::SOURCE,
     &healthchecks::SOURCE,
     &newrelic::SOURCE,
+    &opsgenie::SOURCE,
     &sentry::SOURCE,
     &sns::SOURCE,
     &uptimekuma::SOURCE,
@@ -68,7 +70,8 @@ pub struct Source {
     /// Whether only `secret_<slug>` authenticates senders, never the secret for all sources. True if the payload names
     /// dedup keys freely: such a sender can resolve the alerts of every other source.
     pub own_secret: bool,
-    /// Whether the payload is a PagerDuty event already, whose texts stay as they are.
+    /// Whether the texts stay as they are, because the payload is a PagerDuty event already, or an alert whose texts are
+    /// the sender's own.
     pub verbatim: bool,
     /// Setup instructions for the vendor.
     pub setup: Setup,
@@ -88,6 +91,8 @@ pub struct Source {
     pub success: StatusCode,
     /// The API of another product that its senders speak. Such a source has [`Source::own_secret`] too.
     pub api: Option<&'static Api>,
+    /// Who also gets a copy of the deliveries, if the operator wants it.
+    pub mirror: Option<&'static Mirror>,
     /// The rule for URLs that this sender may ask the relay to visit, if it confirms subscriptions.
     pub visit: Option<Visit>,
     /// The source's own variables.
@@ -114,6 +119,7 @@ impl Source {
         by_get: false,
         success: StatusCode::OK,
         api: None,
+        mirror: None,
         visit: None,
         variables: &[],
         states: &[],
@@ -156,12 +162,40 @@ const BRANCHES_HELP: &str = "The branches whose failed runs trigger alerts: `def
 pub struct Visit {
     /// The host to visit for a subscription.
     pub authority: fn(&str) -> Option<String>,
+    /// The variable that lists the subscriptions that the operator wants.
+    pub listed_in: &'static str,
     /// The message if the subscription is not listed.
     pub unlisted: &'static str,
     /// The message if the host rejects the confirmation.
     pub refused: &'static str,
     /// The message if the host cannot be reached.
     pub unreachable: &'static str,
+}
+
+/// The product that the senders of a source used before. It gets a copy of the deliveries while its key is set.
+#[derive(Debug)]
+pub struct Mirror {
+    /// The variable with the key. It is one of [`Source::variables`].
+    pub key: &'static str,
+    /// The variable with the region, `us` or `eu`. It is one of [`Source::variables`].
+    pub region: &'static str,
+    /// The hosts in these two regions.
+    pub hosts: [&'static str; 2],
+    /// The name before the key in `Authorization`.
+    pub scheme: &'static str,
+    /// The request for a delivery. `None` if there is no copy of it.
+    pub request: fn(&Authenticated<'_>) -> Option<Mirrored>,
+}
+
+/// The copy of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirrored {
+    /// The method.
+    pub method: Method,
+    /// The path with its query, percent-encoded.
+    pub path: String,
+    /// The JSON body, if it has one.
+    pub body: Option<Vec<u8>>,
 }
 
 /// A variable that only one source reads.

@@ -47,7 +47,12 @@ const PATTERNS: &[(&str, bool, &str)] = &[
     (
         "`secret_<source>`, `secret_<source>_previous`",
         true,
-        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`. For a template, `<source>` is `custom_<name>`",
+        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`, and `/opsgenie` `secret_opsgenie`. For a template, `<source>` is `custom_<name>`",
+    ),
+    (
+        "`secret_events_<service>`, `secret_events_<service>_previous`",
+        true,
+        "Authenticates a program that speaks PagerDuty's Events API, and names its service: for programs that can set only a key. `services_events` must list the service. `secret_events` may then be unset",
     ),
     (
         "`require_signature_<source>`",
@@ -78,7 +83,7 @@ const PATTERNS: &[(&str, bool, &str)] = &[
 ];
 
 /// Pages of the guide, each a file of `src/guide` and a module.
-const PAGES: [&str; 5] = ["configure", "deploy", "operate", "security", "templates"];
+const PAGES: [&str; 6] = ["configure", "deploy", "operate", "opsgenie", "security", "templates"];
 
 /// A section of the README, from behind its heading to the next.
 fn section(heading: &str) -> String {

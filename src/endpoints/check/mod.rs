@@ -163,19 +163,22 @@ fn opened_by(source: &Source, config: &Config) -> String {
         Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "requests",
         Signature::Required | Signature::Optional => "signed requests",
     };
-    let name = &config.variable;
-    match &config.secrets {
-        None => {
+    let names: Vec<String> = config.variables().iter().map(|(name, _)| ["`", name, "`"].concat()).collect();
+    match names.as_slice() {
+        [] => {
             let way = source.schemes.iter().find_map(|scheme| match scheme {
                 Scheme::Certified(certified) => Some(certified.way),
                 _ => None,
             });
             text::interpolate("a {} authenticates requests to ", &[way.unwrap_or_default()])
         }
-        Some(secrets) if secrets.previous.is_none() => {
-            text::interpolate("variable `{}` authenticates {} to ", &[name, how])
-        }
-        Some(_) => text::interpolate("variables `{}` and `{}_previous` authenticate {} to ", &[name, name, how]),
+        _ => match names.split_last() {
+            Some((only, [])) => text::interpolate("variable {} authenticates {} to ", &[only, how]),
+            Some((last, others)) => {
+                text::interpolate("variables {} and {} authenticate {} to ", &[&others.join(", "), last, how])
+            }
+            None => String::new(),
+        },
     }
 }
 

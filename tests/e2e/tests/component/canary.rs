@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64ct::{Base64, Base64Url, Encoding};
-use pagerelay::sources::variables;
+use pagerelay::auth::Scheme;
+use pagerelay::sources::{SOURCES, Source, variables};
 use pagerelay_e2e::build::Flavour;
-use pagerelay_e2e::fixtures;
+use pagerelay_e2e::fixtures::{self, Fixture};
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::rest::{Rest, Token};
 use pagerelay_e2e::run;
@@ -38,18 +39,17 @@ impl Aviary {
             canaries: Vec::new(),
             statuses: BTreeSet::new(),
         };
-        let names = [
-            "webhook_secret",
-            "webhook_secret_previous",
-            "secret_grafana",
-            "secret_grafana_previous",
-            "secret_events",
-            "secret_events_previous",
-            "secret_act",
-            "secret_check",
-        ];
-        for name in names {
+        let shared = ["webhook_secret", "webhook_secret_previous", "secret_act", "secret_check"];
+        for name in shared.into_iter().chain(["secret_grafana", "secret_grafana_previous"]) {
             aviary.set(name, "", 40);
+        }
+        for source in SOURCES.iter().filter(|source| source.own_secret) {
+            for end in ["", "_previous"] {
+                aviary.set(&format!("secret_{}{end}", source.slug), "", 40);
+                if source.api.is_some() {
+                    aviary.set(&format!("secret_{}_web{end}", source.slug), "", 40);
+                }
+            }
         }
         aviary.set("sns_topics", "arn:aws:sns:eu-west-1:123456789012:", 20);
         for name in ["routing_key", "routing_key_previous", "routing_key_web", "custom_mine"] {
@@ -112,6 +112,40 @@ impl Aviary {
     }
 }
 
+/// The variable with the secret of a source, in [`Aviary`].
+fn own_secret(source: &Source) -> String {
+    match source.slug {
+        slug if slug == "grafana" || source.own_secret => format!("secret_{slug}"),
+        _ => "webhook_secret".to_owned(),
+    }
+}
+
+/// Requests of a fixture whose only credential is a key in the body: to the paths of its API below the source, below a
+/// service, at the root and in a preview, with this key in each member that can be one.
+fn with_key_in_body(fixture: &Fixture, key: &str) -> Vec<Call> {
+    let slug = fixture.source.slug;
+    let mut paths = [format!("/{slug}"), format!("/{slug}/web"), format!("/preview/{slug}")]
+        .map(|path| fixtures::path_below(&path, fixture.source, &fixture.headers))
+        .to_vec();
+    paths.extend(fixtures::pseudo(&fixture.headers, ":path").map(|path| format!("/{path}")));
+    let members = fixture.source.schemes.iter().filter_map(|scheme| match scheme {
+        Scheme::Member(name) => Some(*name),
+        _ => None,
+    });
+    let mut calls = Vec::new();
+    for member in members {
+        let body = match serde_json::from_slice(&fixture.body) {
+            Ok(Value::Object(mut members)) => {
+                members.insert(member.to_owned(), key.into());
+                Value::Object(members).to_string()
+            }
+            _ => format!(r#"[{{"{member}": "{key}"}}] {key}"#),
+        };
+        calls.extend(paths.iter().map(|path| Call::stranger("POST", path, body.clone())));
+    }
+    calls
+}
+
 /// A unique value of letters and digits, so that it is valid as a secret and as a routing key.
 fn canary(length: usize) -> String {
     use std::hash::{BuildHasher, Hasher, RandomState};
@@ -150,13 +184,27 @@ fn no_canary_is_seen_on_any_path() {
         let strict = world.clone().with("unmapped", "reject");
 
         // Every fixture: with the current and the previous secret, with a routing key as the secret, without a secret.
+        let mut by_key = 0;
         for fixture in fixtures::of_each_kind() {
-            let own = match fixture.source.slug {
-                "grafana" => "secret_grafana",
-                "events" => "secret_events",
-                _ => "webhook_secret",
-            };
+            let slug = fixture.source.slug;
+            let own = &own_secret(fixture.source);
             let previous = format!("{own}_previous");
+            if fixture.source.api.is_some() {
+                let services = format!("services_{slug}");
+                let of_service = [format!("secret_{slug}_web"), format!("secret_{slug}_web_previous")];
+                for secret in [own, &previous, &of_service[0], &of_service[1], "routing_key", "api_token"] {
+                    for call in with_key_in_body(&fixture, aviary.secret(secret)) {
+                        for world in [&world, &strict] {
+                            let listed = world.clone().with(&services, "default, web");
+                            let reply = aviary.fly(&listed, call.clone(), &fixture.name()).await;
+                            by_key += usize::from(reply.status < 300);
+                            // Beside a right header, any key may be in the body.
+                            let known = call.clone().header("x-webhook-secret", aviary.secret(own));
+                            aviary.fly(&listed, known, &fixture.name()).await;
+                        }
+                    }
+                }
+            }
             for secret in [own, &previous, "routing_key", "api_token"] {
                 // The second time with another routing key, and with errors instead of fallback alerts.
                 let paths = [format!("/{}", fixture.source.slug), format!("/{}/web", fixture.source.slug)];
@@ -175,6 +223,8 @@ fn no_canary_is_seen_on_any_path() {
                 }
             }
         }
+
+        assert!(by_key > 100, "{by_key} requests were authenticated by the key in their body");
 
         // The headers of every vector, with canaries as secrets.
         let mut let_in = 0;
@@ -380,11 +430,7 @@ fn no_canary_in_settings_is_seen() {
 
         let mut accepted = 0;
         for fixture in fixtures::all() {
-            let own = match fixture.source.slug {
-                "grafana" => "secret_grafana",
-                "events" => "secret_events",
-                _ => "webhook_secret",
-            };
+            let own = &own_secret(fixture.source);
             let slug = fixture.source.slug;
             for secret in [own, "routing_key"] {
                 for (path, world) in [

@@ -970,7 +970,7 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
         let destination = Destination { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
         let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
         let mut host = Taking(Vec::new());
-        let outcomes = events_api::deliver(&mut host, &[event], destination, Duration::from_secs(1));
+        let (outcomes, _) = events_api::deliver(&mut host, &[event], destination, Duration::from_secs(1), None);
         assert_eq!(outcomes[0].verdict(), verdict);
         assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
         for (_, body) in &host.0 {

@@ -174,7 +174,13 @@ pub fn auth(data: &[u8]) {
         let secrets = vectors::rotation(current, previous);
         let access = Access { secrets: Some(&secrets), of_services: &[], policy: vectors::POLICY, listed: &[] };
         let known = auth::verify(&request, scheme, access, Duration::from_secs(NOW), &mut |_| Err(FetchError::Trouble));
-        known.ok().map(|known| known.authenticated_by().previous)
+        let known = known.or_else(|_| auth::verify_body(&request, scheme, access)).ok()?;
+        if auth::may_be_in_body(scheme) {
+            let headers = Headers::default();
+            let again = Request { headers, body: known.body().to_vec(), ..request.clone() };
+            assert!(auth::verify_body(&again, scheme, access).is_err(), "the key is not in the body any more");
+        }
+        Some(known.authenticated_by().previous)
     };
     if previous(&secret, None).is_some() && secret != OTHER {
         assert_eq!(previous(OTHER, None), None, "another secret");
