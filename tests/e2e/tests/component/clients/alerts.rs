@@ -3,17 +3,17 @@
 use pagerelay_e2e::{SERVICE_KEY, run};
 use serde_json::{Value, json};
 
-use super::{ALERTS, CHECKOUT_KEY, Client, SUCCESS, Stage, Step, now, throttles};
+use super::{ALERTS, ALERTS_OF_CHECKOUT, CHECKOUT_KEY, Client, SUCCESS, Stage, Step, now, throttles};
 use crate::programs::{alertmanager, installed, post, wait_for};
 
 #[test]
-fn python_opsgenie_sdk_sends_again_while_pagerduty_throttles_and_closes_by_the_id_that_it_was_given() {
+fn python_opsgenie_sdk_reaches_a_service_by_its_key_alone_and_closes_by_the_id_that_it_was_given() {
     let Some(client) = Client::Python("opsgenie-sdk", "opsgenie-sdk").command() else { return };
     run(async {
         let stage = Stage::new("opsgenie-python").await;
         stage.pagerduty.script(throttles());
         let steps = ["create", "acknowledge", "note", "close", "wrong_key"];
-        let said = stage.call(client, "/opsgenie", ALERTS, &steps).await;
+        let said = stage.call(client, "", ALERTS_OF_CHECKOUT, &steps).await;
         // After each action but the note, it asks for the result.
         let statuses = stage.statuses();
         assert_eq!(statuses[..8], [503, 202, 200, 202, 200, 202, 202, 200]);
@@ -24,7 +24,7 @@ fn python_opsgenie_sdk_sends_again_while_pagerduty_throttles_and_closes_by_the_i
         assert!(warns(&stage.answers()[5], "notes"), "{:?}", stage.answers()[5]);
         assert!(said[4].error().contains("(401)"), "{}", said[4].error());
         assert_eq!(stage.accepted(), ["trigger", "acknowledge", "resolve"]);
-        stage.check(SERVICE_KEY, "db-1/the disk is full");
+        stage.check(CHECKOUT_KEY, "db-1/the disk is full");
         let trigger = wait_for(&stage.pagerduty, "trigger").await;
         assert_eq!(trigger["payload"]["summary"], "The disk of db-1 is full");
         assert_eq!(trigger["payload"]["severity"], "error");
@@ -64,7 +64,7 @@ fn alertmanager_opens_and_closes_an_alert_as_for_opsgenie_and_its_updates_open_n
              \x20   api_url: {}\n\
              \x20   update_alerts: true\n\
              \x20   priority: P3\n",
-            stage.server.url("/opsgenie/checkout/")
+            stage.server.url("/opsgenie/")
         );
         let (_alertmanager, log, address) = alertmanager(&program, &stage.folder, &receiver);
         let mut alert = json!({"labels": {"alertname": "DiskFull", "instance": "db-1:9100"}});
@@ -83,7 +83,7 @@ fn alertmanager_opens_and_closes_an_alert_as_for_opsgenie_and_its_updates_open_n
         assert_eq!(stage.accepted(), ["trigger", "resolve"]);
         let trigger = wait_for(&stage.pagerduty, "trigger").await;
         assert_eq!(trigger["payload"]["severity"], "warning");
-        stage.check(CHECKOUT_KEY, trigger["dedup_key"].as_str().expect("a dedup key"));
+        stage.check(SERVICE_KEY, trigger["dedup_key"].as_str().expect("a dedup key"));
     });
 }
 
