@@ -26,6 +26,8 @@ mod lanes;
 mod licences;
 mod numbers;
 mod opsgenie;
+mod opsgenie_calls;
+mod opsgenie_copies;
 mod properties;
 mod readme;
 mod senders;
