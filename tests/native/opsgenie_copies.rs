@@ -10,7 +10,8 @@ use pagerelay::runtime::{Host, HttpRequest, HttpResponse, SendError, Step, Varia
 use pagerelay_support::{OPSGENIE_SECRET, SECRET, SERVICE_KEY};
 use serde_json::{Value, json};
 
-use crate::walls::stranger;
+use crate::senders::findings;
+use crate::walls::{operated, stranger};
 
 /// The key for Opsgenie.
 const COPY_KEY: &str = "c0ffee00-1a2b-4c3d-9e8f-7a6b5c4d3e2f";
@@ -298,6 +299,16 @@ fn a_copy_takes_two_seconds_at_most_also_where_pagerduty_has_answered() {
 }
 
 #[test]
+fn check_accepts_a_key_for_copies_that_is_also_the_secret_of_the_senders() {
+    let mut host = operated();
+    host.variables.insert("opsgenie_copy_key", OPSGENIE_SECRET);
+    for about in ["variables", "senders", "settings"] {
+        let found = findings(&mut host, "/check", about);
+        assert!(!found.iter().any(|what| what.contains("opsgenie_copy")), "{found:?}");
+    }
+}
+
+#[test]
 fn the_key_and_the_region_obey_the_rules_of_variables() {
     let body = r#"{"message": "m", "alias": "x"}"#;
     let mut host = TwoProducts::new();
@@ -323,5 +334,11 @@ fn the_key_and_the_region_obey_the_rules_of_variables() {
         let (status, answer, line) = host.call(Method::Post, "/v2/alerts", body);
         assert_eq!((status, host.copies.len(), host.events.len()), (202, 0, 1), "{name}");
         assert_eq!((answer.get("warnings"), &line["warnings"]), (None, &json!([problem])), "{name}");
+
+        let mut checked = operated();
+        checked.variables.insert("opsgenie_copy_key", COPY_KEY);
+        checked.variables.insert(name, value);
+        let found = findings(&mut checked, "/check", "settings");
+        assert!(found.contains(&format!("warning {problem}; no copies are sent")), "{found:?}");
     }
 }

@@ -12,6 +12,7 @@ mod delivery;
 mod doctor;
 mod end_to_end;
 mod linear;
+mod opsgenie;
 mod page;
 mod preview;
 mod reuse;
