@@ -279,11 +279,11 @@ fn deliver(
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
     report.warnings.extend(warnings);
     let is_rest = !events.is_empty();
-    let subject = || match &unread {
-        _ if delivery.is_opaque() => Subject::unreadable(),
-        Some(_) => Subject::unreadable(),
-        None => fallback::subject(&delivery, &report.rejected, is_rest),
+    let subject = || match unread {
+        None if !delivery.is_opaque() => fallback::subject(&delivery, &report.rejected, is_rest),
+        _ => Subject::unreadable(),
     };
+    // A key may be anywhere in such a body.
     let shown = if delivery.is_opaque() { &[] } else { delivery.body() };
     let fallback = |reasons: &[String]| fallback(&intake, shown, (&config, &target), reasons, &subject());
     let (mut events, warnings) = with_fallback(&target, events, &reasons, &fallback);

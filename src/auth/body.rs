@@ -1,5 +1,6 @@
 //! Keys in the body: members of a JSON object that contain a credential.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -14,7 +15,7 @@ use crate::secret::is_routing_key;
 /// Some editors write this mark before JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Authenticates a request that [`verify`] has refused by the key in its body, if one of `schemes` is a
+/// Authenticates a request that [`verify`](super::verify) has refused by the key in its body, if one of `schemes` is a
 /// [`Scheme::Member`]. The body is that of the result, decompressed and without the key.
 ///
 /// Only a member of the JSON object itself can be the key. One that occurs twice authenticates nobody.
@@ -30,8 +31,8 @@ pub fn verify_body<'a>(
     if names.is_empty() || access.policy.signature != Signature::Optional {
         return Err(AuthError::Refused);
     }
-    let body = encoding::decode(&request.headers, &request.body).map_err(AuthError::Body)?;
-    let body = body.unwrap_or_else(|| request.body.clone());
+    let decoded = encoding::decode(&request.headers, &request.body).map_err(AuthError::Body)?;
+    let body = decoded.map_or(Cow::Borrowed(request.body.as_slice()), Cow::Owned);
     // A request without a body has no key at all.
     let missing = if body.trim_ascii().is_empty() { AuthError::Refused } else { AuthError::NotObject };
     let found = Members::find(&body, &names).ok_or(missing)?;
@@ -41,7 +42,7 @@ pub fn verify_body<'a>(
         let Some(key) = found.text(&body, name) else { continue };
         if let Some((service, previous)) = access.shown(|secret| secret_is(secret, key.as_bytes())) {
             let by = AuthenticatedBy { scheme, previous, service };
-            return Ok(Authenticated::new(request, schemes, by, Some(found.blanked(body))));
+            return Ok(Authenticated::new(request, schemes, by, Some(found.blanked(body.into_owned()))));
         }
         if is_routing_key(&key) {
             refused = AuthError::RoutingKey;

@@ -186,7 +186,7 @@ impl<'a> Authenticated<'a> {
     }
 
     /// The path below that of the source and the service, still percent-encoded, without a slash at either end. It is
-    /// one of the source's [`Api`](crate::sources::Api), or empty.
+    /// one of the source's [`Api`](crate::http::api::Api), or empty.
     pub fn path(&self) -> &str {
         self.path
     }

@@ -104,9 +104,13 @@ pub fn load(
         Accepted::Any | Accepted::Own => Vec::new(),
         Accepted::Keys { service } => of_services(host, source, service, secrets.is_some(), &rotation)?,
     };
+    // A path of a service without a secret is as closed as that of a service that does not exist: others must not learn
+    // which services there are.
+    let of_any_service =
+        || Ok(keys && !self::of_services(host, source, None, secrets.is_some(), &rotation)?.is_empty());
     // Signatures for the listed names need no secret.
     let needs_none = certified.is_some_and(|certified| certified.built_in) && !listed.is_empty();
-    if secrets.is_none() && of_services.is_empty() && !needs_none {
+    if secrets.is_none() && of_services.is_empty() && !needs_none && !of_any_service()? {
         return Err(error(&name, if accepted == Accepted::Any { Problem::Unset } else { Problem::OwnUnset }));
     }
     let policy = policy(host, source, schemes)?;

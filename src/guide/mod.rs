@@ -13,6 +13,7 @@ pub mod deploy {}
 
 /// [deploy]: deploy
 /// [operate]: operate
+/// [opsgenie]: opsgenie
 /// [security]: security
 /// [templates]: templates
 ///

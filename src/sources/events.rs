@@ -67,8 +67,8 @@
 //! reply contains the key. A change event has no key.
 //!
 //! A sender can name any alert of the same service in this way, also one of another source. So only `secret_events`
-//! authenticates senders, never `webhook_secret`, which every vendor has. Variable `services_events` limits the
-//! services.
+//! and the secrets of services authenticate senders, never `webhook_secret`, which every vendor has. Variable
+//! `services_events` limits the services.
 //!
 //! # Not mapped
 //!

@@ -69,7 +69,7 @@ use crate::auth::{Authenticated, Scheme};
 use crate::http::api::{Api, Found};
 use crate::http::{Method, StatusCode};
 use crate::json::Node;
-use crate::mapping::{MapError, Mapped, json};
+use crate::mapping::{Handshake, MapError, Mapped, json};
 use crate::pagerduty::event::{Action, Event};
 
 use self::call::{Call, What};
@@ -153,12 +153,7 @@ pub const SOURCE: Source = Source {
     }),
     variables: &[
         OwnVariable { name: "opsgenie_copy_key", secret: true, description: COPY_KEY_HELP, problem: |_| None },
-        OwnVariable {
-            name: "opsgenie_copy_region",
-            secret: false,
-            description: COPY_REGION_HELP,
-            problem: not_a_region,
-        },
+        OwnVariable { name: "opsgenie_copy_region", secret: false, description: COPY_REGION_HELP, problem: |_| None },
     ],
     states: &["P1", "P2", "P3", "P4", "P5"],
     ..Source::DEFAULT
@@ -166,10 +161,6 @@ pub const SOURCE: Source = Source {
 
 const COPY_KEY_HELP: &str = "API key of an Opsgenie integration. If set, Opsgenie gets a copy of each change that arrives at `/opsgenie`, for a parallel run. On Spin, also set `opsgenie_host`";
 const COPY_REGION_HELP: &str = "The region of that Opsgenie account: `us` (default) or `eu`";
-
-fn not_a_region(value: &str) -> Option<&'static str> {
-    (!["us", "eu"].contains(&value)).then_some("must be one of us, eu")
-}
 
 const EVERY: &[Method] = &[Method::Delete, Method::Get, Method::Patch, Method::Post, Method::Put];
 
@@ -215,7 +206,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         What::Create => create(&json(delivery)?),
         What::Event(action) => Ok(event(action, Name::given(&identifier))),
         What::Inert(warning) => Ok(Mapped::nothing(warning)),
-        What::Count | What::List | What::Parts | What::Show | What::Status => Ok(Mapped::default()),
+        What::Count | What::List | What::Parts | What::Show | What::Status => {
+            Ok(Mapped { handshake: Some(Handshake::Question), ..Mapped::default() })
+        }
     }
 }
 

@@ -187,7 +187,7 @@ fn case_8_a_wrong_key_is_401_and_a_body_without_a_key_to_read_is_400() {
         (cut[..cut.len() - 1].to_owned(), 400, &unread),
         (format!("{cut} x"), 400, &unread),
         (list, 400, &unread),
-        (String::new(), 400, &unread),
+        (String::new(), 401, &wrong),
         (format!("routing_key={OWN_SECRET}"), 400, &unread),
         (format!("\"{OWN_SECRET}\""), 400, &unread),
         ("[".repeat(100_000), 400, &unread),

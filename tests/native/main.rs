@@ -6,6 +6,7 @@
 mod architecture;
 mod auth;
 mod aws;
+mod body_keys;
 mod bounded;
 mod branches;
 mod cases;
@@ -26,6 +27,8 @@ mod lanes;
 mod licences;
 mod numbers;
 mod opsgenie;
+mod opsgenie_calls;
+mod opsgenie_copies;
 mod properties;
 mod readme;
 mod senders;

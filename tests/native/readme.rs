@@ -50,9 +50,9 @@ const PATTERNS: &[(&str, bool, &str)] = &[
         "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`, and `/opsgenie` `secret_opsgenie`. For a template, `<source>` is `custom_<name>`",
     ),
     (
-        "`secret_events_<service>`, `secret_events_<service>_previous`",
+        "`secret_events_<service>`, `secret_opsgenie_<service>`, each with its `_previous`",
         true,
-        "Authenticates a program that speaks PagerDuty's Events API, and names its service: for programs that can set only a key. `services_events` must list the service. `secret_events` may then be unset",
+        "Authenticates a program that speaks PagerDuty's Events API or Opsgenie's Alert API, and names its service: for programs that can set only a key. `services_events` or `services_opsgenie` must list the service. `secret_events` or `secret_opsgenie` may then be unset",
     ),
     (
         "`require_signature_<source>`",

@@ -319,6 +319,11 @@ impl Checker<'_> {
                 Err(error) => self.say(Level::Error, &error.to_string(), &[]),
             }
         }
+        for mirror in SOURCES.iter().filter_map(|source| source.mirror) {
+            if let Err(error) = config::mirror(self.host, mirror.key, mirror.region, mirror.hosts) {
+                self.say(Level::Warning, "{}; no copies are sent", &[&error.to_string()]);
+            }
+        }
         for variable in SOURCES.iter().flat_map(|source| source.variables) {
             // The check of the sources already reports a failure of the store.
             let values = config::list(self.host, variable.name).unwrap_or_default();

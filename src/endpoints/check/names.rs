@@ -99,9 +99,9 @@ impl Checker<'_> {
     /// Whether the rest of a secret's name is a source with an API and a service. Reports a service that the list of the
     /// source does not contain, because the relay never reads its secret.
     fn names_service(&mut self, rest: &str, subject: &str) -> bool {
-        let apis = SOURCES.iter().filter(|source| source.api.is_some());
-        let named = apis.filter_map(|source| Some((source.slug, rest.strip_prefix(source.slug)?.strip_prefix('_')?)));
-        let Some((slug, service)) = named.last() else { return false };
+        let mut apis = SOURCES.iter().filter(|source| source.api.is_some());
+        let named = apis.find_map(|source| Some((source.slug, rest.strip_prefix(source.slug)?.strip_prefix('_')?)));
+        let Some((slug, service)) = named else { return false };
         let listed = match config::services(self.host, slug) {
             Ok(listed) => listed.unwrap_or_default(),
             // The check of the senders reports it.

@@ -27,7 +27,7 @@ use wasmtime_wasi_http::{
 
 use crate::build::{self, Flavour};
 use crate::fixtures::{self, Fixture};
-use crate::{OWN_SECRET, ROUTING_KEY, SECRET, credentials, own_secrets, secret_for};
+use crate::{ROUTING_KEY, SECRET, credentials, own_secrets, secret_for};
 
 /// The component, loaded once.
 pub struct Relay {
@@ -114,7 +114,7 @@ impl World {
     /// Variables that make every source work: the secrets, a routing key, and PagerDuty at `events_url`.
     pub fn new(events_url: &str) -> World {
         let world = World::default().with("webhook_secret", SECRET).with("routing_key", ROUTING_KEY);
-        let world = own_secrets().fold(world, |world, name| world.with(&name, OWN_SECRET));
+        let world = own_secrets().fold(world, |world, (name, secret)| world.with(&name, secret));
         world.with("events_url", events_url)
     }
 

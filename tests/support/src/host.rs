@@ -7,7 +7,7 @@ use std::time::Duration;
 use pagerelay::runtime::{Host, HttpResponse, Step, VariableError};
 use serde_json::Value;
 
-use crate::{OWN_SECRET, SECRET, SERVICE_KEY, own_secrets};
+use crate::{SECRET, SERVICE_KEY, own_secrets};
 
 /// A host with a routing key and secrets for all sources, whose PagerDuty gives every event the same status and confirms it.
 pub struct Accepting<'a> {
@@ -28,7 +28,7 @@ impl Accepting<'_> {
     #[allow(clippy::new_without_default, reason = "a host with these variables is no default")]
     pub fn new() -> Self {
         let mut variables = BTreeMap::from([("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)]);
-        variables.extend(own_secrets().map(|name| (&*name.leak(), OWN_SECRET)));
+        variables.extend(own_secrets().map(|(name, secret)| (&*name.leak(), secret)));
         Accepting { variables, read: RefCell::default(), sent: Vec::new(), status: 202, body: CONFIRMED }
     }
 }

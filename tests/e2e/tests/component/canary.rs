@@ -81,7 +81,9 @@ impl Aviary {
             // A canary in the URL that the operator configured belongs there.
             let changes = own.replace("/enqueue", "/change/enqueue");
             let root = own.replace("v2/enqueue", "");
-            let known = [&own, &changes, &root].contains(&&sent.url) || sent.url.starts_with(&self.rest.url());
+            let places = [&self.rest.url(), "https://api.opsgenie.com/v2/alerts"];
+            let known =
+                [&own, &changes, &root].contains(&&sent.url) || places.iter().any(|place| sent.url.starts_with(*place));
             assert!(known || !own.contains("127.0.0.1"), "{what}: {}", sent.url);
             seen += &sent.url;
         }
@@ -417,6 +419,43 @@ fn bundle(world: &World) -> (String, World) {
         }
     }
     (Value::Object(members).to_string(), rest)
+}
+
+#[test]
+fn a_copy_for_opsgenie_contains_only_the_key_of_opsgenie() {
+    run(async {
+        let mut aviary = Aviary::new().await;
+        aviary.set("opsgenie_copy_key", "", 36);
+        let opsgenie = PagerDuty::start().await;
+        let mut world = aviary.world.clone();
+        let pagerduty = aviary.pagerduty.address();
+        let hosts = [(pagerduty.to_string(), pagerduty), ("api.opsgenie.com".to_owned(), opsgenie.address())];
+        world.egress = Egress::Hosts(hosts.map(|(host, address)| (host, Ok(address))).into());
+        let source = pagerelay::sources::find("opsgenie").expect("a source");
+        let mut copies = 0;
+        for fixture in fixtures::of(source) {
+            let mut calls = with_key_in_body(&fixture, aviary.secret("secret_opsgenie"));
+            calls.push(Call::fixture(&fixture, "/opsgenie/web", aviary.secret("secret_opsgenie_previous")));
+            for call in calls {
+                aviary.fly(&world, call, &fixture.name()).await;
+                for mut received in opsgenie.take_received() {
+                    let key = received.headers.remove("authorization").expect("a key");
+                    assert_eq!(key, format!("GenieKey {}", aviary.secret("opsgenie_copy_key")), "{}", fixture.name());
+                    let seen = format!(
+                        "{} {:?} {}",
+                        received.path,
+                        received.headers,
+                        String::from_utf8_lossy(&received.bytes)
+                    );
+                    for (canary, name) in &aviary.canaries {
+                        assert!(shapes(canary).iter().all(|shape| !seen.contains(shape)), "{name} shows in {seen}");
+                    }
+                    copies += 1;
+                }
+            }
+        }
+        assert!(copies > 50, "{copies} copies");
+    });
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod delivery;
 mod doctor;
 mod end_to_end;
 mod linear;
+mod opsgenie;
 mod page;
 mod preview;
 mod programs;

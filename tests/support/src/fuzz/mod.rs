@@ -112,7 +112,8 @@ pub fn map(data: &[u8]) {
     // A source has batches or branches, and never both.
     let chosen = Options { grouping: Grouping::Group, branches: Branches::All };
     let map = source.map_for(if first & GROUPED == 0 { Options::DEFAULT } else { chosen });
-    let map = || fixtures::if_authenticated(&request, source.schemes, map);
+    let path = fixtures::pseudo(&headers, ":path").unwrap_or_default().trim_matches('/');
+    let map = || fixtures::if_authenticated(&request, source.schemes, |delivery| map(&delivery.clone().at(path)));
     let mapped = map();
     assert_eq!(mapped, map(), "the same delivery makes the same events");
     if let Some(Ok(mapped)) = mapped {
