@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::auth::AuthError;
 use crate::config::{ConfigError, Problem};
-use crate::http::{ReadError, Reply, StatusCode};
+use crate::http::{Method, ReadError, Reply, StatusCode};
 use crate::inbound::route::RouteError;
 use crate::json;
 use crate::mapping::MapError;
@@ -120,7 +120,10 @@ impl Error {
             Error::Absent => StatusCode::NOT_FOUND,
             Error::Ambiguous(_) | Error::Untold(_) => StatusCode::CONFLICT,
             Error::Auth(AuthError::Certificate(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Auth(AuthError::Refused) | Error::Challenge => StatusCode::UNAUTHORIZED,
+            Error::Auth(AuthError::Refused | AuthError::RoutingKey) | Error::Challenge => StatusCode::UNAUTHORIZED,
+            Error::Auth(AuthError::NotObject) | Error::Map(MapError::Batch | MapError::NotJson { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
             Error::Blocked { .. } | Error::Misdirected { .. } => StatusCode::BAD_GATEWAY,
             Error::Config(ConfigError { problem: Problem::DefaultUnlisted | Problem::ServiceUnlisted, .. }) => {
                 StatusCode::FORBIDDEN
@@ -132,14 +135,15 @@ impl Error {
             }
             Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Half(_) => StatusCode::BAD_GATEWAY,
-            Error::Map(MapError::NotJson { .. }) => StatusCode::BAD_REQUEST,
             Error::Map(MapError::Template { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Error::Read(ReadError::Broken | ReadError::Timeout) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Read(ReadError::Damaged) => StatusCode::BAD_REQUEST,
-            Error::Read(ReadError::Encoding) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Error::Read(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Auth(AuthError::Body(problem)) | Error::Read(problem) => match problem {
+                ReadError::Broken | ReadError::Timeout => StatusCode::SERVICE_UNAVAILABLE,
+                ReadError::Damaged => StatusCode::BAD_REQUEST,
+                ReadError::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ReadError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            },
             Error::Refused { least: true, .. } => StatusCode::BAD_GATEWAY,
             Error::Refused { least: false, .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::RefusedKey { .. } => StatusCode::BAD_GATEWAY,
@@ -154,7 +158,7 @@ impl Error {
     }
 
     /// How long to wait before a retry, in seconds. Returns `None` if a retry cannot help.
-    fn retry_after(&self) -> Option<u64> {
+    pub fn retry_after(&self) -> Option<u64> {
         match self {
             Error::Deliver { retry_after, .. }
             | Error::Rest(RestError { problem: rest_api::Problem::Throttled(retry_after), .. }) => {
@@ -185,7 +189,7 @@ impl Error {
         match self {
             Error::Challenge => reply.header("www-authenticate", "Basic realm=\"pagerelay\", charset=\"UTF-8\""),
             Error::Read(ReadError::Encoding) => reply.header("accept-encoding", "gzip, deflate"),
-            Error::Route(RouteError::Method(allow)) => reply.header("allow", allow),
+            Error::Route(RouteError::Method(methods)) => reply.header("allow", &Method::allow(methods)),
             _ => reply,
         }
     }
@@ -198,6 +202,12 @@ impl fmt::Display for Error {
             Error::Ambiguous(count) => write!(f, "{count} open incidents have this dedup key; use PagerDuty directly"),
             Error::Auth(AuthError::Certificate(said)) | Error::Handshake { said, .. } => f.write_str(said),
             Error::Auth(AuthError::Refused) | Error::Challenge => f.write_str("missing or invalid credentials"),
+            Error::Auth(AuthError::NotObject) => {
+                f.write_str("the body is not a JSON object, and no header has the secret of this path")
+            }
+            Error::Auth(AuthError::RoutingKey) => f.write_str(
+                "the key in the body is not the relay's secret but looks like a PagerDuty routing key: set it as variable `routing_key` or `routing_key_<service>` of the relay, and give the sender the relay's secret as its key",
+            ),
             Error::Config(error) => error.fmt(f),
             Error::Blocked { why } => write!(f, "outbound requests to PagerDuty are blocked: {why}"),
             Error::CrossSite => f.write_str("cross-site request refused (Sec-Fetch-Site)"),
@@ -212,13 +222,7 @@ impl fmt::Display for Error {
                     "the server at the events URL is not PagerDuty's Events API (it answered {why}); check variable `{variable}`"
                 )
             }
-            Error::Read(ReadError::Broken) => f.write_str("the request body ended early"),
-            Error::Read(ReadError::Damaged) => f.write_str("the compressed request body is damaged"),
-            Error::Read(ReadError::Encoding) => {
-                f.write_str("unsupported Content-Encoding; send gzip, deflate or an uncompressed body")
-            }
-            Error::Read(ReadError::Timeout) => f.write_str("the request body did not arrive in time"),
-            Error::Read(ReadError::TooLarge) => f.write_str("the request body is larger than 1 MiB"),
+            Error::Auth(AuthError::Body(problem)) | Error::Read(problem) => problem.fmt(f),
             Error::Refused { failed, of, why, .. } => write!(f, "PagerDuty rejected {failed} of {of} events: {why}"),
             Error::RefusedKey { variable, why } => {
                 write!(f, "PagerDuty rejected the routing key in variable `{variable}`: {why}")
@@ -237,7 +241,10 @@ impl std::error::Error for Error {}
 
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
-        Error::Auth(error)
+        match error {
+            AuthError::Body(problem) => Error::Read(problem),
+            error => Error::Auth(error),
+        }
     }
 }
 

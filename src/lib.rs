@@ -54,11 +54,13 @@
 //! 1. Only `component` names the bindings. All other modules reach the runtime through [`runtime::Host`].
 //! 2. Mapping is a pure function of the bytes: no clock, no variables, no network, no randomness. The same delivery
 //!    always gives the same events, so PagerDuty's own de-duplication absorbs every repeated delivery.
-//! 3. Nothing is mapped before its sender is authenticated. Only [`auth::verify`] makes an [`auth::Authenticated`].
+//! 3. Nothing is mapped before its sender is authenticated. Only [`auth::verify`] and [`auth::verify_body`] make an
+//!    [`auth::Authenticated`].
 //!    [`auth::Authenticated::opened`] takes a message out of its envelope.
 //!    [`auth::Authenticated::with_altered_body`] derives others of the same sender; they explain a mapping and are
 //!    never sent.
-//! 4. Mapping never sees a secret, and no log, reply or error contains one. [`secret::Secret::expose`] is called only
+//! 4. Mapping never sees a secret, and no log, reply or error contains one. Keys in a body are blank
+//!    ([`auth::Authenticated::decoded`]) before anything else reads the body. [`secret::Secret::expose`] is called only
 //!    where the code signs with the value, sends it, or searches a response for it.
 //! 5. Every event satisfies PagerDuty's documented limits by construction ([`pagerduty::event::Event`]).
 //! 6. Each source handles unknown states and severities in a match arm of their own, with the reason beside it.
@@ -66,7 +68,8 @@
 //!    Different identities have different keys, and no sender reaches the relay's own ([`pagerduty::event::DedupKey`]).
 //! 8. Code that the network can reach never panics, indexes or unwraps. Lints enforce this.
 //! 9. One table turns errors into statuses ([`error::Error::status`]), and 2xx means that PagerDuty has accepted every
-//!    event.
+//!    event. The answers of an API ([`http::api::Api`]) turn these statuses into those that its clients understand, and
+//!    never an error into a success.
 //! 10. A delivery from an authenticated sender is never dropped silently. A delivery that cannot be mapped sends a
 //!     fallback alert ([`mapping::fallback`]), an event that PagerDuty rejects is sent again in minimal form
 //!     ([`pagerduty::event::Event::minimal`]), and a digest lists the events of a storm ([`pagerduty::storm`]).
@@ -84,6 +87,7 @@
 //!
 //! | word | means |
 //! |---|---|
+//! | API | another product's HTTP interface that a source speaks too, so that its clients change only URL and key ([`http::api`]) |
 //! | alert | PagerDuty's record of one problem: a trigger opens it, a resolve closes it, and the dedup key identifies it |
 //! | control | an endpoint that operates the relay itself: `act` or `check` ([`config::Control`]) |
 //! | delivery | one inbound webhook request |

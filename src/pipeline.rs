@@ -11,23 +11,24 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::auth::{self, Access, AuthError, Authenticated, FetchError, SHARED_SECRET, Scheme};
-use crate::config::{self, Config, Control, Target, Unmapped, Variables};
+use crate::config::{self, Accepted, Config, Control, Target, Unmapped, Variables};
 use crate::endpoints::act::{self, Acted};
 use crate::endpoints::preview::explain::{self, Positions, Question, Wanted};
 use crate::endpoints::{check, playground, preview, setup};
 use crate::error::{Error, HandshakeError};
+use crate::http::api::{Answer, Told};
 use crate::http::{BODY_TIMEOUT, ReadError, Reply, Request, StatusCode, Url};
 use crate::inbound::intake::{Intake, Mapper};
-use crate::inbound::route::{self, Delivery, Endpoint};
+use crate::inbound::route::{self, Delivery, Endpoint, Through, Unrouted};
 use crate::json;
 use crate::mapping::subject::Subject;
-use crate::mapping::{Handshake, Mapped, fallback};
+use crate::mapping::{Handshake, MapError, Mapped, fallback};
 use crate::pagerduty::event::{self, Action, DedupKey, Event};
-use crate::pagerduty::events_api::{self, Destination};
+use crate::pagerduty::events_api::{self, Beside, Destination};
 use crate::pagerduty::{former_keys, storm};
 use crate::report::{self, Report};
-use crate::runtime::{self, Host, HttpRequest};
-use crate::sources::{SOURCES, Source, Told, Visit};
+use crate::runtime::{self, Host, HttpRequest, HttpResponse, SendError};
+use crate::sources::{Mirrored, SOURCES, Source, Visit};
 use crate::text;
 
 /// Timeout for a document that authentication needs, counted from the request's arrival.
@@ -35,6 +36,12 @@ const FETCH_MAX: Duration = Duration::from_secs(5);
 
 /// When to cut a preview's explanation short, however little it has counted. The steps of a template count for little.
 const EXPLAIN_MAX: Duration = Duration::from_millis(500);
+
+/// How long a copy for another product may take.
+const MIRROR_MAX: Duration = Duration::from_secs(2);
+
+/// How much of a program's name is in the log, in UTF-16 code units.
+const AGENT_MAX_CHARS: usize = 80;
 
 /// How much of a body is read for the excerpt in a fallback alert, in bytes. The excerpt has a thousand characters, and
 /// white space is joined.
@@ -52,12 +59,13 @@ pub fn handle(host: &mut dyn Host, request: &Request) -> (Reply, Option<String>)
 pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
     let host = &mut Variables::new(host);
     let mut report = Report::default();
-    // The source's own reply body.
-    let mut shape = None;
+    // The API that the answer belongs to.
+    let mut through = None;
     let result = match route::route(sources, request.method, &request.path) {
         Ok(Endpoint::Control { control, service }) => administer(host, request, control, service, &mut report),
         Ok(Endpoint::Deliver(to)) => {
-            shape = to.by.source().and_then(|source| source.reply).filter(|_| !to.preview);
+            // The path of the source itself has the relay's own replies, and so has a preview.
+            through = to.through.filter(|through| !to.preview && !through.path.is_empty());
             if to.preview {
                 let (explained, request) = preview::wanted(request);
                 deliver(host, &request, &to, explained, &mut report)
@@ -69,7 +77,11 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         Ok(Endpoint::Options) => return (options(), None),
         Ok(Endpoint::Playground) => return (playground::reply(&request.headers), None),
         Ok(Endpoint::Setup { source }) => return (setup::reply(&request.headers, source), None),
-        Err(error) => Err(error.into()),
+        Err(Unrouted { error, through: known }) => {
+            through = known;
+            report.source = known.map(|known| known.source.slug.to_owned());
+            Err(error.into())
+        }
     };
     let (mut reply, error) = match result {
         Ok(reply) => (reply, None),
@@ -81,17 +93,39 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
             (error.reply(report.reply()), Some(error))
         }
     };
-    if let Some(shape) = shape {
-        let message = error.as_ref().map_or_else(|| report.message(), Error::to_string);
-        let dedup_key = report.outcomes.first().and_then(|outcome| outcome.dedup_key.as_deref());
-        let dedup_key = dedup_key.filter(|_| report.outcomes.len() == 1);
-        let body = shape(&Told { status: reply.status, message: &message, dedup_key });
-        reply = reply.with_json(&body);
+    // An answer that the mapping has made is complete.
+    if let Some(through) = through.filter(|_| !report.answered) {
+        let answer = answer(host, request, &through, &report, (reply.status, error.as_ref()));
+        reply = reply.with_answer(answer);
     }
     // The log always reports this, and the reply only to authenticated senders.
     report.warn(host.problem());
+    let unshown = std::mem::take(&mut report.unshown);
+    report.warnings.extend(unshown);
     let line = report::line(host, &report, &reply, error.as_ref());
     (reply, Some(line))
+}
+
+/// The answer in the form of the API that the request uses.
+fn answer(
+    host: &dyn Host,
+    request: &Request,
+    through: &Through<'_>,
+    report: &Report,
+    (status, error): (StatusCode, Option<&Error>),
+) -> Answer {
+    let message = error.map_or_else(|| report.message(), Error::to_string);
+    let dedup_key = report.outcomes.first().and_then(|outcome| outcome.dedup_key.as_deref());
+    (through.api.answer)(&Told {
+        method: request.method,
+        path: through.path,
+        status,
+        message: &message,
+        dedup_key: dedup_key.filter(|_| report.outcomes.len() == 1),
+        warnings: &report.warnings,
+        retry_after: error.and_then(Error::retry_after),
+        took: host.elapsed(),
+    })
 }
 
 /// Adds the problem with variable `settings` to the error of a variable that it could contain.
@@ -124,7 +158,7 @@ fn administer(
 ) -> Result<Reply, Error> {
     report.ended("read", host);
     report.source = Some(control.slug().to_owned());
-    let config = config::load(host, control.slug(), SHARED_SECRET, !control.opens_to_shared_secret())?;
+    let config = config::load(host, control.slug(), SHARED_SECRET, control.accepted())?;
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
     config::check_own_secret(host, &config)?;
     // A check needs no body.
@@ -169,38 +203,52 @@ fn deliver(
     report: &mut Report,
 ) -> Result<Reply, Error> {
     let intake = Intake::find(host, to.by)?;
+    // The source that the sender has the secret of. Another source may map what is sent to some of its paths.
+    let through = to.through.map(|through| Intake::Source(through.source));
+    let door = through.as_ref().unwrap_or(&intake);
     report.ended("read", host);
-    report.source = Some(intake.slug().to_owned());
+    report.source = Some(door.slug().to_owned());
     report.asked_preview = to.preview;
     // A browser adds a password that it remembers, and a page of another site knows no other secret.
     if request.is_cross_site() && !to.preview {
         return Err(Error::CrossSite);
     }
-    let (hmac, deadline) = (intake.hmac(), intake.deadline());
-    let schemes = intake.schemes(hmac.as_ref());
-    let config = config::load(host, intake.slug(), &schemes, intake.own_secret())?;
+    let (hmac, deadline) = (door.hmac(), door.deadline());
+    let schemes = door.schemes(hmac.as_ref());
+    let config = config::load(host, door.slug(), &schemes, door.accepted(to.service))?;
 
     let authenticate = |host: &mut dyn Host, request| {
         let known = authenticate(host, request, &schemes, &config, deadline);
-        known.map_err(|error| refusal(error, &intake, &schemes, request, to))
+        known.map_err(|error| refusal(error, door, &schemes, request, to))
     };
-    // A sender without a signature is refused before its body is read.
+    // A sender without a signature, and without a key in the body, is refused before its body is read.
     let signed = auth::is_signed(request, &schemes, &config.listed);
-    let known = if signed { None } else { Some(authenticate(host, request)?) };
+    let known = if signed { None } else { Some(authenticate(host, request)) };
+    let in_body = matches!(known, Some(Err(Error::Auth(AuthError::Refused)))) && auth::may_be_in_body(&schemes);
+    let known = if in_body { None } else { known.transpose()? };
     let request = &*receive(host, request, deadline.min(BODY_TIMEOUT));
     let unread = readable(request)?;
-    let known = known.map(|known| known.with_body_of(request));
-    let delivery = known.map_or_else(|| without_its_body(authenticate(host, request), unread.as_ref()), Ok)?;
+    let delivery = match (known, &unread) {
+        (Some(known), _) => known.with_body_of(request),
+        (None, Some(error)) if in_body => return Err(error.clone()),
+        (None, None) if in_body => auth::verify_body(request, &schemes, access(&config))?,
+        (None, unread) => without_its_body(authenticate(host, request), unread.as_ref())?,
+    };
+    let delivery = delivery.at(to.through.map_or("", |through| through.path));
     let (delivery, undecoded) = delivery.decoded();
     let unread = unread.or(undecoded.map(Error::Read));
     report.proof = Some(delivery.authenticated_by().to_string());
+    // The secret may name the service, if the path does not.
+    let service = to.service.or(delivery.authenticated_by().service);
     // Not before authentication: an unauthenticated path can contain anything, even a misplaced secret.
-    report.service = to.service.map(str::to_owned);
-    if intake.own_secret() {
+    report.service = service.map(str::to_owned);
+    report.agent = delivery.header("user-agent").map(agent);
+    if door.accepted(service) != Accepted::Any {
         config::check_not_shared(host, &config)?;
     }
-    config::check_service(host, intake.slug(), to.service)?;
-    let target = config::target(host, to.service)?;
+    config::check_service(host, door.slug(), service)?;
+    let target = config::target(host, service)?;
+    config::check_not_routing_key(&config, &target)?;
     let options = intake.options(host, target.grouping)?;
     report.warn(host.problem());
     report
@@ -214,17 +262,30 @@ fn deliver(
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons: Vec<String> =
         rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
+    // A client of an API asked for these, so somebody should know that they have no effect.
+    let asked = to.through.is_some_and(|through| !through.path.is_empty());
+    for reason in ignored.iter().map(|ignored| ignored.reason).filter(|_| asked) {
+        if !report.warnings.iter().any(|warning| warning == reason) {
+            report.warnings.push(reason.to_owned());
+        }
+    }
     (report.ignored, report.rejected) = (ignored, rejected);
+    // Nothing is paged for a body that its API does not have.
+    if report.rejected.contains(&MapError::Batch) {
+        return Err(MapError::Batch.into());
+    }
     let events = former_keys::with_copies(events);
     report.warnings.extend(outlined(&events));
     let (events, warnings) = plan(host, &intake, events, group.as_ref());
     report.warnings.extend(warnings);
     let is_rest = !events.is_empty();
-    let subject = || match &unread {
-        Some(_) => Subject::unreadable(),
-        None => fallback::subject(&delivery, &report.rejected, is_rest),
+    let subject = || match unread {
+        None if !delivery.is_opaque() => fallback::subject(&delivery, &report.rejected, is_rest),
+        _ => Subject::unreadable(),
     };
-    let fallback = |reasons: &[String]| fallback(&intake, delivery.body(), (&config, &target), reasons, &subject());
+    // A key may be anywhere in such a body.
+    let shown = if delivery.is_opaque() { &[] } else { delivery.body() };
+    let fallback = |reasons: &[String]| fallback(&intake, shown, (&config, &target), reasons, &subject());
     let (mut events, warnings) = with_fallback(&target, events, &reasons, &fallback);
     report.warnings.extend(warnings);
     // A mapping that is explained sees each alert alone.
@@ -232,7 +293,7 @@ fn deliver(
     event::tell_apart(&mut events);
     report.ended("map", host);
 
-    let visit = visit(&intake, handshake.as_ref(), &config)?;
+    let visit = visit(host, &intake, handshake.as_ref())?;
     let destination = destination(&target);
     // A preview ends here, before anything is sent.
     let status = if to.preview {
@@ -255,15 +316,19 @@ fn deliver(
         if let Some((url, rule)) = visit {
             confirm(host, &url, rule, deadline)?;
         }
-        report.outcomes = events_api::deliver(host, &events, destination, deadline);
+        let (copy, key) = mirrored(host, door, &delivery, unread.is_none(), report).unzip();
+        let (outcomes, copied) = events_api::deliver(host, &events, destination, deadline, copy);
+        report.outcomes = outcomes;
+        report.unshown.extend(key.zip(copied).and_then(|(key, answer)| refused_copy(key, answer)));
         report.ended("deliver", host);
         report.warnings.extend(report::warnings(&target, &report.outcomes));
-        report::judge(intake.success(), &target, report)?
+        report::judge(door.success(), &target, report)?
     };
     match (unread, handshake) {
         (Some(error), _) => Err(error),
-        (None, Some(Handshake::Echo { media_type, body })) if !to.preview => {
-            Ok(Reply::text(status, media_type, body).uncached())
+        (None, Some(Handshake::Answer(answer))) if !to.preview => {
+            report.answered = true;
+            Ok(answer)
         }
         (None, _) => Ok(report::success(status, &report.message(), report)),
     }
@@ -294,12 +359,17 @@ fn authenticate<'a>(
     host: &mut dyn Host,
     request: &'a Request,
     schemes: &'a [Scheme<'a>],
-    config: &Config,
+    config: &'a Config,
     deadline: Duration,
 ) -> Result<Authenticated<'a>, Error> {
-    let access = Access { secrets: config.secrets.as_ref(), policy: config.policy, listed: &config.listed };
     let now = host.now();
-    Ok(auth::verify(request, schemes, access, now, &mut |url| fetch(host, url, deadline))?)
+    Ok(auth::verify(request, schemes, access(config), now, &mut |url| fetch(host, url, deadline))?)
+}
+
+/// The secrets of a source, and the requirements for its senders.
+fn access(config: &Config) -> Access<'_> {
+    let Config { secrets, of_services, policy, listed, .. } = config;
+    Access { secrets: secrets.as_ref(), of_services, policy: *policy, listed }
 }
 
 /// The reply's error for a sender that is not authenticated.
@@ -381,7 +451,7 @@ fn fallback(
 ) -> Option<Event> {
     let redact = |text: &str| {
         let text = target.routing_keys.redact(text);
-        config.secrets.as_ref().map(|secrets| secrets.redact(&text)).unwrap_or(text)
+        config.redact(&text)
     };
     let body = redact(&String::from_utf8_lossy(body.get(..EXCERPT_BYTES).unwrap_or(body)));
     fallback::page((intake.slug(), intake.name()), reasons, subject, &body, &redact)
@@ -396,17 +466,57 @@ fn destination(target: &Target) -> Destination<'_> {
     }
 }
 
+/// The copy of a delivery for the product that its sender used before, with the variable that asks for it. A problem with
+/// it is not the sender's concern.
+fn mirrored(
+    host: &dyn Host,
+    door: &Intake,
+    delivery: &Authenticated<'_>,
+    is_read: bool,
+    report: &mut Report,
+) -> Option<(Beside, &'static str)> {
+    let mirror = door.source().and_then(|source| source.mirror).filter(|_| is_read)?;
+    let (key, authority) = match config::mirror(host, mirror.key, mirror.region, mirror.hosts) {
+        Ok(found) => found?,
+        Err(error) => {
+            report.unshown.push(error.to_string());
+            return None;
+        }
+    };
+    let Mirrored { method, path, body } = (mirror.request)(delivery)?;
+    let url = Url { https: true, authority: authority.to_owned(), path };
+    let headers = vec![("authorization", key.authorization(mirror.scheme))];
+    let outbound = HttpRequest { method, headers, body, ..HttpRequest::get(url) };
+    Some((Beside { outbound, timeout: MIRROR_MAX }, mirror.key))
+}
+
+/// The warning for a copy that was not accepted. `key` is the variable that asks for it.
+fn refused_copy(key: &str, answer: Result<HttpResponse, SendError>) -> Option<String> {
+    let why = match answer {
+        Ok(HttpResponse { status: 200..300, .. }) => return None,
+        Ok(HttpResponse { status, .. }) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("the copy that variable `{key}` asks for was not accepted: {why}"))
+}
+
+/// The name of a program for the log.
+fn agent(name: &str) -> String {
+    text::truncate(&text::one_line(name), AGENT_MAX_CHARS).into_owned()
+}
+
 /// The URL that the sender asks the relay to visit, if the source's rule and the operator's list allow it.
 fn visit(
+    host: &dyn Host,
     intake: &Intake,
     handshake: Option<&Handshake>,
-    config: &Config,
 ) -> Result<Option<(Url, &'static Visit)>, Error> {
     let Some(Handshake::Visit { whose, path }) = handshake else { return Ok(None) };
     let Some(rule) = intake.visit() else { return Ok(None) };
     // The sender is authenticated, by signature or by secret. Whether the operator wants this subscription is a
     // separate question.
-    let authority = (rule.authority)(whose).filter(|_| config.listed.contains(whose));
+    let listed = config::list(host, rule.listed_in)?;
+    let authority = (rule.authority)(whose).filter(|_| listed.contains(whose));
     let authority = authority.ok_or(Error::Handshake { problem: HandshakeError::Unlisted, said: rule.unlisted })?;
     Ok(Some((Url { https: true, authority, path: path.clone() }, rule)))
 }

@@ -26,6 +26,8 @@ pub struct Report {
     pub service: Option<String>,
     /// How the sender authenticated.
     pub proof: Option<String>,
+    /// The program that sent the request, as it names itself in `User-Agent`.
+    pub agent: Option<String>,
     /// Items that needed no event, and why.
     pub ignored: Vec<Ignored>,
     /// Items that could not be mapped.
@@ -36,10 +38,14 @@ pub struct Report {
     pub asked_preview: bool,
     /// The events that would have been sent, for a preview.
     pub preview: Option<Preview>,
+    /// Whether the reply is an answer that the mapping has made.
+    pub answered: bool,
     /// Further facts, by name.
     pub more: Vec<(&'static str, Value)>,
     /// Successes that somebody should still look at.
     pub warnings: Vec<String>,
+    /// Warnings that are not the sender's concern. The log lists them beside the others.
+    pub unshown: Vec<String>,
     /// The stages that have ended, and when.
     pub stages: Vec<(&'static str, Duration)>,
 }
@@ -188,6 +194,9 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
         members.insert("level".into(), level.into());
         members.insert("source".into(), report.source.clone().into());
         members.insert("service".into(), report.service.clone().into());
+        if let Some(agent) = &report.agent {
+            members.insert("agent".into(), agent.as_str().into());
+        }
         if report.asked_preview {
             members.insert("preview".into(), true.into());
         }
@@ -238,9 +247,9 @@ pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
 pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
     let outcomes = &report.outcomes;
     let of = outcomes.len();
-    // A change event that the key does not accept is no reason to resend alerts that PagerDuty already has.
-    let alerts = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
-    let counted = if outcomes.iter().any(|outcome| alerts(&outcome)) { alerts } else { |_: &&Outcome| true };
+    // A change event that the key does not accept was not sent, which a warning reports. It is no reason to resend alerts
+    // that PagerDuty already has, and no retry can help.
+    let counted = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
     let verdict = outcomes.iter().filter(counted).map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
     let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict).map(Outcome::deciding);
     let why = decisive.map(Sent::to_string).unwrap_or_default();

@@ -12,6 +12,15 @@ use crate::text;
 /// How much of a routing key may be shown, in characters.
 const TAIL_CHARS: usize = 4;
 
+/// The length of a routing key (an integration key or an orchestration key), in characters.
+pub const ROUTING_KEY_CHARS: usize = 32;
+
+/// Whether a text has the shape of a routing key: 32 letters and digits, in any case. Some keys contain letters beyond
+/// `f`.
+pub fn is_routing_key(text: &str) -> bool {
+    text.len() == ROUTING_KEY_CHARS && text.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
 /// A secret value. Code can read it only by calling [`Secret::expose`].
 #[derive(Clone)]
 pub struct Secret(String);
@@ -45,6 +54,11 @@ impl Secret {
     pub fn tail(&self) -> &str {
         let at = self.0.len().checked_sub(TAIL_CHARS).filter(|at| *at >= 2 * TAIL_CHARS);
         at.and_then(|at| self.0.get(at..)).unwrap_or_default()
+    }
+
+    /// The value of header `Authorization` with this secret, for an outbound request: `<scheme> <secret>`.
+    pub fn authorization(&self, scheme: &str) -> String {
+        [scheme, " ", &self.0].concat()
     }
 
     /// The value itself, for code that has to send it or compute with it.

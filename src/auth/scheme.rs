@@ -9,7 +9,7 @@ use crate::http::{Headers, Request};
 use crate::secret::Secret;
 
 /// The longest header that can be a credential, in bytes.
-const CREDENTIAL_MAX_BYTES: usize = 4096;
+pub(super) const CREDENTIAL_MAX_BYTES: usize = 4096;
 
 /// The tolerance for signed timestamps, in seconds before or after our clock. Standard Webhooks' reference libraries
 /// use this number, and so does every vendor that documents one.
@@ -18,10 +18,14 @@ pub const TIMESTAMP_TOLERANCE_SECS: u64 = 300;
 /// One way for a sender to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme<'a> {
+    /// The shared secret in `Authorization`, after the name of this authentication scheme: `Bearer` (RFC 6750), or one
+    /// that a vendor made up. Without a name, the secret is the whole value.
+    Authorization(&'a str),
     /// `Authorization: Basic`, any user name, the secret as the password (RFC 7617).
     Basic,
-    /// `Authorization: Bearer`, the secret as the token (RFC 6750).
-    Bearer,
+    /// `Authorization: Basic` with only the secret in base64, as one vendor documents it for its keys. RFC 7617 requires a
+    /// user and a colon.
+    BasicSecret,
     /// A signature whose key is in a certificate, for one of [`Access::listed`](super::Access::listed). If nothing is
     /// listed, such signatures are ignored.
     Certified(&'a Certified),
@@ -29,6 +33,10 @@ pub enum Scheme<'a> {
     Header(&'a str),
     /// An HMAC signature.
     Hmac(&'a Hmac<'a>),
+    /// The shared secret in a member with this name of the JSON object in the body. Only [`verify_body`] looks there.
+    ///
+    /// [`verify_body`]: super::verify_body
+    Member(&'a str),
     /// The shared secret as a query parameter with this name. Other servers may log it there, so it is only for senders
     /// that cannot set a header.
     Query(&'a str),
@@ -37,17 +45,20 @@ pub enum Scheme<'a> {
 }
 
 /// The shared secret, in each of the headers where a configurable sender can put it.
-pub const SHARED_SECRET: &[Scheme<'static>] = &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")];
+pub const SHARED_SECRET: &[Scheme<'static>] = &[Scheme::BEARER, Scheme::Basic, Scheme::Header("x-webhook-secret")];
 
 impl<'a> Scheme<'a> {
+    /// `Authorization: Bearer` (RFC 6750).
+    pub const BEARER: Scheme<'static> = Scheme::Authorization("Bearer");
+
     /// The scheme's name in replies, logs and the README.
     pub fn name(self) -> &'a str {
         match self {
-            Scheme::Basic => "basic",
-            Scheme::Bearer => "bearer",
-            Scheme::Header(name) => name,
+            Scheme::Authorization("") => "authorization",
+            Scheme::Authorization("Bearer") => "bearer",
+            Scheme::Authorization(name) | Scheme::Header(name) | Scheme::Member(name) | Scheme::Query(name) => name,
+            Scheme::Basic | Scheme::BasicSecret => "basic",
             Scheme::Hmac(hmac) => hmac.header,
-            Scheme::Query(name) => name,
             Scheme::Certified(certified) => certified.name,
             Scheme::StandardWebhooks => "standard webhooks",
         }
@@ -65,7 +76,7 @@ impl<'a> Scheme<'a> {
                 hmac.stamp != SignedTimestamp::None || matches!(hmac.form, SignatureLayout::Fields { .. })
             }
             Scheme::Certified(_) | Scheme::StandardWebhooks => true,
-            Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => false,
+            _ => false,
         }
     }
 
@@ -77,7 +88,7 @@ impl<'a> Scheme<'a> {
                 certified.built_in && !listed.is_empty() && (certified.is_presented)(headers)
             }
             Scheme::StandardWebhooks => headers.has(standard_webhooks::SIGNATURE),
-            Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => false,
+            _ => false,
         }
     }
 
@@ -93,9 +104,7 @@ impl<'a> Scheme<'a> {
             Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, clock),
             // This scheme is verified without a secret.
             Scheme::Certified(_) => false,
-            Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Query(_) => {
-                self.offered(request).is_some_and(|offered| secret.matches(&offered))
-            }
+            _ => self.offered(request).is_some_and(|offered| secret_is(secret, &offered)),
         }
     }
 
@@ -109,7 +118,9 @@ impl<'a> Scheme<'a> {
                 let colon = pair.iter().position(|&byte| byte == b':')?;
                 pair.get(colon + 1..).map(<[u8]>::to_vec)
             }
-            Scheme::Bearer => authorization(headers, "bearer").map(|token| token.as_bytes().to_vec()),
+            Scheme::BasicSecret => Base64::decode_vec(authorization(headers, "basic")?).ok(),
+            Scheme::Authorization("") => credential(headers, "authorization").map(|value| value.as_bytes().to_vec()),
+            Scheme::Authorization(name) => authorization(headers, name).map(|token| token.as_bytes().to_vec()),
             Scheme::Header(name) => credential(headers, name).map(|value| value.as_bytes().to_vec()),
             Scheme::Query(name) => {
                 let pairs = request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -120,7 +131,7 @@ impl<'a> Scheme<'a> {
                 let well_formed = fits && value.split('%').skip(1).all(escape);
                 well_formed.then(|| percent_encoding::percent_decode_str(value).collect())
             }
-            Scheme::Certified(_) | Scheme::Hmac(_) | Scheme::StandardWebhooks => None,
+            Scheme::Certified(_) | Scheme::Hmac(_) | Scheme::Member(_) | Scheme::StandardWebhooks => None,
         }
     }
 }
@@ -128,6 +139,11 @@ impl<'a> Scheme<'a> {
 /// Whether a configured secret is a public key. Only [`Scheme::StandardWebhooks`] can use one.
 pub fn is_public_key(secret: &Secret) -> bool {
     secret.expose().starts_with(standard_webhooks::PUBLIC_KEY)
+}
+
+/// Whether a sender shows this secret. An empty value or a public key is not secret, so it authenticates nobody.
+pub(super) fn secret_is(secret: &Secret, offered: &[u8]) -> bool {
+    !secret.expose().is_empty() && !is_public_key(secret) && secret.matches(offered)
 }
 
 /// The value of a header. Returns `None` if it cannot be a credential.

@@ -203,7 +203,9 @@ impl Exchange {
         let url = &outbound.url;
         let scheme = if url.https { Scheme::Https } else { Scheme::Http };
         let method = match outbound.method {
+            Method::Delete => WasiMethod::Delete,
             Method::Get => WasiMethod::Get,
+            Method::Patch => WasiMethod::Patch,
             Method::Post => WasiMethod::Post,
             Method::Put => WasiMethod::Put,
             // No code sends these.
@@ -356,11 +358,13 @@ fn send_error(code: ErrorCode) -> SendError {
 /// Reads a request without its body.
 fn read_head(request: &IncomingRequest) -> Request {
     let method = match request.method() {
+        WasiMethod::Delete => Method::Delete,
         WasiMethod::Get => Method::Get,
         WasiMethod::Head => Method::Head,
+        WasiMethod::Options => Method::Options,
+        WasiMethod::Patch => Method::Patch,
         WasiMethod::Post => Method::Post,
         WasiMethod::Put => Method::Put,
-        WasiMethod::Options => Method::Options,
         _ => Method::Other,
     };
     let target = request.path_with_query().unwrap_or_default();

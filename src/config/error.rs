@@ -6,7 +6,7 @@ use super::access::{SECRET_MIN_BYTES, SHARED};
 use super::pagerduty::ALERTS_END;
 use super::services::DEFAULT_SERVICE;
 use super::settings::SettingsError;
-use super::target::ROUTING_KEY_CHARS;
+use crate::secret::ROUTING_KEY_CHARS;
 
 /// The length of a REST API key. People often paste one here by mistake.
 pub(super) const REST_KEY_CHARS: usize = 20;
@@ -23,7 +23,7 @@ pub struct ConfigError {
 }
 
 /// The problem with a variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// A base URL that neither uses `https` nor points to localhost.
     ApiUrl,
@@ -39,6 +39,8 @@ pub enum Problem {
     KeyIsUrl,
     /// Unset, and the shared secret is not accepted instead.
     OwnUnset,
+    /// The routing key in this variable instead of a secret.
+    SecretIsKeyIn(String),
     /// A public key, although the senders use a shared secret.
     SecretIsPublicKey,
     /// A secret with the prefix of a key, but without a valid key.
@@ -94,6 +96,9 @@ impl fmt::Display for Problem {
             Problem::KeyIsUrl => f.write_str("holds a URL; use the integration key alone"),
             Problem::OwnUnset => {
                 write!(f, "is not set; set it, because `{SHARED}` is not accepted for this path")
+            }
+            Problem::SecretIsKeyIn(variable) => {
+                write!(f, "has the same value as variable `{variable}`; give the clients a secret of their own")
             }
             Problem::SecretIsPublicKey => {
                 f.write_str("holds a public key, but this source's senders use a shared secret")

@@ -8,6 +8,7 @@ use crate::runtime::Host;
 
 mod access;
 mod error;
+mod mirror;
 mod names;
 mod options;
 mod pagerduty;
@@ -16,8 +17,11 @@ mod settings;
 mod target;
 mod variables;
 
-pub use self::access::{Config, SECRET_MIN_BYTES, check_not_shared, check_own_secret, load};
+pub use self::access::{
+    Accepted, Config, SECRET_MIN_BYTES, check_not_routing_key, check_not_shared, check_own_secret, load,
+};
 pub use self::error::{ConfigError, Problem};
+pub use self::mirror::mirror;
 pub use self::names::{BRANCHES, CHOICES, Control, VARIABLES, Variable, is_service};
 pub use self::options::{Branches, Grouping, Options, branches};
 pub use self::pagerduty::{api, elsewhere, events};

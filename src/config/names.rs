@@ -1,5 +1,7 @@
 //! The names of variables.
 
+use super::Accepted;
+
 /// The longest service name, in bytes. It becomes part of a variable's name.
 const SERVICE_MAX_BYTES: usize = 64;
 
@@ -117,12 +119,12 @@ impl Control {
         }
     }
 
-    /// Whether the shared secret is accepted if the endpoint has no secret of its own. Every vendor knows the shared
+    /// Which secrets authenticate requests: the shared secret too, if the endpoint has no secret of its own. Every vendor knows the shared
     /// secret, and no vendor may act as a person. With the shared secret, check does not show its findings.
-    pub fn opens_to_shared_secret(self) -> bool {
+    pub fn accepted(self) -> Accepted<'static> {
         match self {
-            Control::Act => false,
-            Control::Check => true,
+            Control::Act => Accepted::Own,
+            Control::Check => Accepted::Any,
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use super::error::REST_KEY_CHARS;
 use super::names::REGIONS;
-use super::target::is_routing_key;
+
 use super::{ConfigError, Problem, choice, error, get, required};
 use crate::http::Url;
 use crate::http::url;
 use crate::pagerduty::rest_api::Api;
 use crate::runtime::Host;
-use crate::secret::Secret;
+use crate::secret::{Secret, is_routing_key};
 
 /// The end of PagerDuty's host names, by region: `events.pagerduty.com` and `events.eu.pagerduty.com`, and the same for
 /// `api`.

@@ -7,10 +7,7 @@ use super::pagerduty::{ALERTS_END, CHANGES_END, events};
 use super::{ConfigError, Problem, choice, error, get, required};
 use crate::http::Url;
 use crate::runtime::Host;
-use crate::secret::{Rotation, Secret};
-
-/// The length of a routing key (an integration key or an orchestration key), in characters.
-pub(super) const ROUTING_KEY_CHARS: usize = 32;
+use crate::secret::{Rotation, Secret, is_routing_key};
 
 /// Where to send events, and how many to make.
 #[derive(Clone, Debug)]
@@ -86,7 +83,7 @@ pub fn key(host: &dyn Host, name: &str) -> Result<Option<Secret>, ConfigError> {
     get(host, name)?.map(|value| check_key(name, &value)).transpose()
 }
 
-/// Checks the shape of a routing key: 32 letters and digits, in any case. Some keys contain letters beyond `f`.
+/// Checks the shape of a routing key.
 fn check_key(name: &str, value: &str) -> Result<Secret, ConfigError> {
     if value.contains("://") {
         return Err(error(name, Problem::KeyIsUrl));
@@ -98,8 +95,4 @@ fn check_key(name: &str, value: &str) -> Result<Secret, ConfigError> {
         return Err(error(name, Problem::KeyShape));
     }
     Ok(Secret::new(value.to_owned()))
-}
-
-pub(super) fn is_routing_key(value: &str) -> bool {
-    value.len() == ROUTING_KEY_CHARS && value.chars().all(|c| c.is_ascii_alphanumeric())
 }

@@ -141,7 +141,7 @@ impl Auth {
     pub fn schemes<'a>(&'a self, hmac: &'a Hmac<'a>) -> Vec<Scheme<'a>> {
         match self.scheme.as_str() {
             "basic" => vec![Scheme::Basic],
-            "bearer" => vec![Scheme::Bearer],
+            "bearer" => vec![Scheme::BEARER],
             "header" => vec![Scheme::Header(&self.header)],
             "hmac" => vec![Scheme::Hmac(hmac)],
             "query" => vec![Scheme::Query(&self.parameter)],

@@ -61,8 +61,13 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
         members.insert(name.to_owned(), value.into());
     };
     match scheme {
+        Scheme::Authorization("Bearer") => set("scheme", "bearer"),
+        Scheme::Authorization(name) => {
+            set("scheme", "authorization");
+            set("name", name);
+        }
         Scheme::Basic => set("scheme", "basic"),
-        Scheme::Bearer => set("scheme", "bearer"),
+        Scheme::BasicSecret => set("scheme", "basic_secret"),
         Scheme::Header(name) => {
             set("scheme", "header");
             set("header", name);
@@ -84,6 +89,10 @@ fn scheme_json(scheme: Scheme<'_>) -> Value {
                 set("timestamp_header", name);
                 set("timestamp_before", before);
             }
+        }
+        Scheme::Member(name) => {
+            set("scheme", "member");
+            set("member", name);
         }
         Scheme::Query(name) => {
             set("scheme", "query");
@@ -112,6 +121,12 @@ pub fn page(source: &Source) -> String {
         format!("# {name}\n\nURL: {HOST}/{slug}, or {HOST}/{slug}/<service> to use variable `routing_key_<service>`\n");
     let secrets: Vec<String> = secrets(source).iter().map(|name| format!("`{name}`")).collect();
     let _ = writeln!(page, "Secret: variable {}; at least 16 characters", secrets.join(", else "));
+    if source.api.is_some() {
+        let _ = writeln!(
+            page,
+            "Secret of a service: variable `secret_{slug}_<service>`, for each service in variable `services_{slug}`"
+        );
+    }
     for scheme in source.schemes {
         let _ = writeln!(page, "Authentication: {}", way(*scheme));
     }
@@ -136,10 +151,13 @@ pub fn page(source: &Source) -> String {
 /// A scheme, for people.
 fn way(scheme: Scheme<'_>) -> String {
     match scheme {
+        Scheme::Authorization("") => "`Authorization: <secret>`".to_owned(),
+        Scheme::Authorization(name) => format!("`Authorization: {name} <secret>`"),
         Scheme::Basic => "`Authorization: Basic`, with the secret as the password".to_owned(),
-        Scheme::Bearer => "`Authorization: Bearer <secret>`".to_owned(),
+        Scheme::BasicSecret => "`Authorization: Basic`, with only the secret in base64".to_owned(),
         Scheme::Header(name) => format!("`{name}: <secret>`"),
         Scheme::Hmac(hmac) => format!("signature in `{}`", hmac.header),
+        Scheme::Member(name) => format!("the secret as member `{name}` of the JSON body"),
         Scheme::Query(name) => format!("`?{name}=<secret>`"),
         Scheme::Certified(certified) => certified.way.to_owned(),
         Scheme::StandardWebhooks => "Standard Webhooks signature".to_owned(),

@@ -13,6 +13,7 @@ pub mod deploy {}
 
 /// [deploy]: deploy
 /// [operate]: operate
+/// [opsgenie]: opsgenie
 /// [security]: security
 /// [templates]: templates
 ///
@@ -26,6 +27,15 @@ pub mod configure {}
 ///
 #[doc = include_str!("operate.md")]
 pub mod operate {}
+
+/// [configure]: configure
+/// [operate]: operate
+/// [security]: security
+/// [sources]: crate::sources
+/// [templates]: templates
+///
+#[doc = include_str!("opsgenie.md")]
+pub mod opsgenie {}
 
 /// [configure]: configure
 /// [filters]: crate::custom::filters

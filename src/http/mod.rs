@@ -5,6 +5,7 @@ mod method;
 mod reply;
 mod request;
 
+pub mod api;
 pub mod encoding;
 pub mod form;
 pub mod url;

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::StatusCode;
+use super::api::Answer;
 use crate::json;
 
 /// The HTTP response to a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
@@ -30,13 +31,16 @@ impl Reply {
         Reply { status, headers: vec![("content-type", media_type.to_owned())], body }
     }
 
-    /// The same reply with a JSON body instead of its own.
+    /// The same reply in the form of an API. Headers that the answer does not replace stay: a client may need
+    /// `Retry-After` or `Allow`.
     #[must_use]
-    pub fn with_json(mut self, body: &Value) -> Self {
-        let reply = Reply::json(self.status, "application/json", body);
-        self.headers.retain(|(name, _)| reply.headers.iter().all(|(new, _)| new != name));
-        self.headers.extend(reply.headers);
-        Reply { body: reply.body, ..self }
+    pub fn with_answer(self, answer: Answer) -> Self {
+        let mut reply = Reply::json(answer.status, "application/json", &answer.body);
+        reply.headers.extend(answer.headers);
+        let kept = self.headers.into_iter().filter(|(name, _)| reply.headers.iter().all(|(new, _)| new != name));
+        let kept: Vec<_> = kept.collect();
+        reply.headers.extend(kept);
+        reply
     }
 
     /// The same reply, which nobody may store, and whose media type no browser may guess. A cached reply to a `GET`

@@ -1,5 +1,6 @@
 //! An inbound request, and its limits.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{Headers, Method};
@@ -56,4 +57,16 @@ pub enum ReadError {
     Timeout,
     /// The body is larger than [`BODY_MAX_BYTES`], as sent or decompressed.
     TooLarge,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ReadError::Broken => "the request body ended early",
+            ReadError::Damaged => "the compressed request body is damaged",
+            ReadError::Encoding => "unsupported Content-Encoding; send gzip, deflate or an uncompressed body",
+            ReadError::Timeout => "the request body did not arrive in time",
+            ReadError::TooLarge => "the request body is larger than 1 MiB",
+        })
+    }
 }

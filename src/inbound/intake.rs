@@ -11,7 +11,7 @@ use crate::auth::{Authenticated, Hmac, Scheme};
 use crate::config;
 #[cfg(not(feature = "templates"))]
 use crate::config::Problem;
-use crate::config::{Branches, ConfigError, Grouping, Options};
+use crate::config::{Accepted, Branches, ConfigError, Grouping, Options};
 #[cfg(feature = "templates")]
 use crate::custom::{Mapping, Template};
 use crate::http::StatusCode;
@@ -114,9 +114,9 @@ impl Intake {
         }
     }
 
-    /// Whether the secret for all sources is not accepted.
-    pub fn own_secret(&self) -> bool {
-        self.source().is_some_and(|source| source.own_secret)
+    /// Which secrets authenticate its senders, if the path names this service.
+    pub fn accepted<'a>(&self, service: Option<&'a str>) -> Accepted<'a> {
+        self.source().map_or(Accepted::Any, |source| source.accepted(service))
     }
 
     /// When the reply is due, counted from the delivery's arrival.

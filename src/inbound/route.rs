@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use super::apis;
 use crate::config::{Control, is_service};
 use crate::http::Method;
+use crate::http::api::Api;
 use crate::sources::{self, Source};
 
 /// The path of the users' own mappings.
 const CUSTOM: &str = "custom";
 
 /// The methods of read-only paths.
-const READ: &str = "GET, HEAD";
+const READ: &[Method] = &[Method::Get, Method::Head];
 
 /// The endpoint of a request.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +45,25 @@ pub enum Endpoint<'a> {
 pub struct Delivery<'a> {
     /// The source or template that maps it.
     pub by: By<'a>,
+    /// The source whose API it uses, which authenticates its sender and writes the answer. `None` for a template, and for
+    /// a source without an API.
+    pub through: Option<Through<'a>>,
     /// The service, which names a routing key.
     pub service: Option<&'a str>,
     /// Whether to return a preview instead of sending.
     pub preview: bool,
+}
+
+/// The API that a request uses.
+#[derive(Clone, Copy, Debug)]
+pub struct Through<'a> {
+    /// The source that speaks the API.
+    pub source: &'static Source,
+    /// The API.
+    pub api: &'static Api,
+    /// The path below that of the source, without a slash at either end. Empty for the path of the source itself, whose
+    /// replies are the relay's own.
+    pub path: &'a str,
 }
 
 /// The source or template that maps a delivery.
@@ -71,8 +88,8 @@ impl By<'_> {
 /// Why no endpoint matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteError {
-    /// The path exists, but only for the methods in this `Allow` value.
-    Method(&'static str),
+    /// The path exists, but only for these methods.
+    Method(&'static [Method]),
     /// The word after `/custom` is not a valid name of a template.
     Name,
     /// The path is unknown.
@@ -84,7 +101,9 @@ pub enum RouteError {
 impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RouteError::Method(allow) => write!(f, "method not allowed; this path accepts {allow}"),
+            RouteError::Method(methods) => {
+                write!(f, "method not allowed; this path accepts {}", Method::allow(methods))
+            }
             RouteError::Name => f.write_str("invalid template name in /custom/<name>: use lower-case words of letters and digits joined by single underscores"),
             RouteError::Path => {
                 f.write_str("unknown path; send alerts to /<source> or /<source>/<service>, where <source> is one of ")?;
@@ -102,12 +121,37 @@ impl fmt::Display for RouteError {
     }
 }
 
-/// Finds the endpoint for a method and a path among these sources. The path may end in one slash.
+/// No endpoint matches.
+#[derive(Clone, Copy, Debug)]
+pub struct Unrouted<'a> {
+    /// The reason.
+    pub error: RouteError,
+    /// The API that the path belongs to, if it does.
+    pub through: Option<Through<'a>>,
+}
+
+impl From<RouteError> for Unrouted<'_> {
+    fn from(error: RouteError) -> Self {
+        Unrouted { error, through: None }
+    }
+}
+
+/// Finds the endpoint for a method and a path among these sources. The path may end in one slash, and the path of an API
+/// may begin and end in any number of slashes.
 ///
 /// # Errors
-/// Returns [`RouteError`] if no endpoint matches.
-pub fn route<'a>(sources: &[&'static Source], method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteError> {
+/// Returns [`Unrouted`] if no endpoint matches.
+pub fn route<'a>(sources: &[&'static Source], method: Method, path: &'a str) -> Result<Endpoint<'a>, Unrouted<'a>> {
     let path = path.strip_prefix('/').ok_or(RouteError::Path)?;
+    let below = path.strip_prefix("preview/");
+    if let Some(found) = apis::find(sources, below.unwrap_or(path)) {
+        return found.deliver(sources, method, below.is_some());
+    }
+    Ok(own(sources, method, path)?)
+}
+
+/// Routes a path that belongs to no API.
+fn own<'a>(sources: &[&'static Source], method: Method, path: &'a str) -> Result<Endpoint<'a>, RouteError> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let (first, rest) = split(path);
     if let Some(control) = Control::ALL.into_iter().find(|control| control.slug() == first) {
@@ -137,7 +181,7 @@ fn administer(method: Method, control: Control, service: Option<&str>) -> Result
     match (control, service) {
         (Control::Act, Some(service)) if !is_service(service) => Err(RouteError::Service),
         (Control::Act, _) if method == Method::Post => Ok(endpoint),
-        (Control::Act, _) => Err(RouteError::Method("POST")),
+        (Control::Act, _) => Err(RouteError::Method(&[Method::Post])),
         (Control::Check, None) => read(method, endpoint),
         (Control::Check, Some(_)) => Err(RouteError::Path),
     }
@@ -147,7 +191,7 @@ fn find(sources: &[&'static Source], slug: &str) -> Result<&'static Source, Rout
     sources.iter().copied().find(|source| source.slug == slug).ok_or(RouteError::Path)
 }
 
-/// Routes `<source>[/<service>][/<path>]`, if the source knows that path, and `custom/<name>[/<service>]`.
+/// Routes `<source>[/<service>]` and `custom/<name>[/<service>]`.
 fn deliver<'a>(
     sources: &[&'static Source],
     method: Method,
@@ -163,7 +207,7 @@ fn deliver<'a>(
         }
         service => {
             let source = find(sources, first)?;
-            (By::Source(source), source.by_get, service.and_then(|rest| before_path(rest, source.paths)))
+            (By::Source(source), source.by_get, service)
         }
     };
     if service.is_some_and(|service| !is_service(service)) {
@@ -174,25 +218,14 @@ fn deliver<'a>(
         Method::Post | Method::Put => {}
         Method::Get if by_get => {}
         Method::Options => return Ok(Endpoint::Options),
-        _ if by_get => return Err(RouteError::Method("GET, POST, PUT, OPTIONS")),
-        _ => return Err(RouteError::Method("POST, PUT, OPTIONS")),
+        _ if by_get => return Err(RouteError::Method(&[Method::Get, Method::Post, Method::Put, Method::Options])),
+        _ => return Err(RouteError::Method(&[Method::Post, Method::Put, Method::Options])),
     }
-    Ok(Endpoint::Deliver(Delivery { by, service, preview }))
-}
-
-/// Removes a path that the vendor appends to its URL. Returns the rest, which is a service, or `None`.
-fn before_path<'a>(rest: &'a str, paths: &[&str]) -> Option<&'a str> {
-    for path in paths {
-        match rest.strip_suffix(path) {
-            Some("") => return None,
-            Some(before) if before.ends_with('/') => return before.strip_suffix('/'),
-            _ => {}
-        }
-    }
-    Some(rest)
+    let through = by.source().and_then(|source| Some(Through { source, api: source.api?, path: "" }));
+    Ok(Endpoint::Deliver(Delivery { by, through, service, preview }))
 }
 
 /// Splits a path into its first word and the rest.
-fn split(path: &str) -> (&str, Option<&str>) {
+pub(super) fn split(path: &str) -> (&str, Option<&str>) {
     path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)))
 }

@@ -10,7 +10,8 @@
 //!
 //! Read 2026-11. Alertmanager writes a blank `event_action` into bodies of v1, so a blank one counts as missing there.
 //! A change event has no `dedup_key`. So a body with one is an alert event that lost its action, and it is rejected
-//! instead of becoming an event that notifies nobody.
+//! instead of becoming an event that notifies nobody. PagerDuty itself has a path for each format; a sender that uses
+//! these paths has chosen its format, whatever members the body has.
 //!
 //! [`parse`](crate::pagerduty::event::parse::parse) maps the fields of v2 and of changes. This module maps those of v1.
 
@@ -24,6 +25,17 @@ use crate::text::sha256_hex;
 /// The severity of an event of v1, which has none. Elastic chose it when it moved Watcher from v1 to v2, and PagerDuty
 /// documents no other.
 const V1_SEVERITY: Severity = Severity::Critical;
+
+/// The format of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// An alert event of version 1.
+    AlertV1,
+    /// An alert event of version 2.
+    AlertV2,
+    /// A change event.
+    Change,
+}
 
 /// One event as its sender wrote it, with a valid action.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +65,19 @@ impl<'a> GivenEvent<'a> {
             _ => parse::action(body, false)?,
         };
         Ok(GivenEvent { body, is_v1, action })
+    }
+
+    /// Parses the action of a body in a known format. A change event needs none.
+    ///
+    /// # Errors
+    /// Returns [`Unreadable`] if the action is missing or unknown.
+    pub fn in_format(format: Format, body: Node<'a>) -> Result<GivenEvent<'a>, Unreadable> {
+        let action = match format {
+            Format::AlertV1 => v1_action(body)?,
+            Format::AlertV2 => parse::action(body, false)?,
+            Format::Change => Action::Change,
+        };
+        Ok(GivenEvent { body, is_v1: format == Format::AlertV1, action })
     }
 
     /// What the event does. [`Action::Change`] has no key.

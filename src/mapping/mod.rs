@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::auth::Authenticated;
+use crate::http::Reply;
 use crate::pagerduty::event::parse::Unreadable;
 use crate::pagerduty::event::{DedupKey, Event};
 
@@ -46,16 +47,14 @@ pub struct Mapped {
     pub handshake: Option<Handshake>,
 }
 
-/// A sender's request before it sends alerts.
+/// A sender's request that is not about alerts: before it sends some, or beside them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Handshake {
-    /// The sender expects a text in the reply, to recognise its receiver.
-    Echo {
-        /// The text's media type.
-        media_type: &'static str,
-        /// The text.
-        body: String,
-    },
+    /// The sender asks something and expects exactly this answer: to recognise its receiver, or to look at what it has
+    /// sent.
+    Answer(Reply),
+    /// The sender asks something, and the answer of its API says it.
+    Question,
     /// The sender asks the relay to visit a URL. The relay does so only if the source's own rule allows it and the
     /// operator has listed the subscription.
     Visit {
@@ -97,6 +96,8 @@ impl Mapped {
 /// Why a delivery, or an item of it, cannot be mapped. The error names paths in the payload and never contains values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MapError {
+    /// Several events in one delivery, for an API that takes one. Its clients never send that, so nothing is paged for it.
+    Batch,
     /// An object has two members of the same name.
     Duplicate {
         /// The name.
@@ -150,6 +151,7 @@ impl From<Unreadable> for MapError {
 impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            MapError::Batch => f.write_str("the body is a list; send each event in a request of its own"),
             MapError::Duplicate { name, line, column } => {
                 write!(f, "the body has member `{name}` twice in one object: line {line}, column {column}")
             }

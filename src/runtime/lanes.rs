@@ -42,14 +42,16 @@ pub fn exchange<W: Wire>(wire: &mut W, lanes: usize, deadline: Duration, step: S
         scheduler.ask(elapsed, &mut *step);
         scheduler.start(wire, elapsed, deadline);
         scheduler.advance(wire);
+        scheduler.give_up(elapsed);
         if scheduler.has_more_to_ask() {
             continue;
         }
         if scheduler.running.is_empty() && scheduler.paused.is_empty() {
             return;
         }
-        let running: Vec<&W::Exchange> = scheduler.running.iter().map(|(_, exchange)| exchange).collect();
-        wire.wait(&running, scheduler.next_start().unwrap_or(deadline).min(deadline));
+        let running: Vec<&W::Exchange> = scheduler.running.iter().map(|running| &running.exchange).collect();
+        let next = [scheduler.next_start(), scheduler.next_end()].into_iter().flatten().min();
+        wire.wait(&running, next.unwrap_or(deadline).min(deadline));
     }
     scheduler.end(deadline, step);
 }
@@ -57,10 +59,18 @@ pub fn exchange<W: Wire>(wire: &mut W, lanes: usize, deadline: Duration, step: S
 /// The last answer of a lane, or `None` before its first request.
 type Answer = Option<Result<HttpResponse, SendError>>;
 
+/// A running request of a lane.
+struct Running<E> {
+    lane: usize,
+    exchange: E,
+    /// When to give it up, if that is before the deadline.
+    until: Option<Duration>,
+}
+
 struct Scheduler<E> {
     /// The lanes that have not started.
     waiting: std::ops::Range<usize>,
-    running: Vec<(usize, E)>,
+    running: Vec<Running<E>>,
     /// The lanes whose next request is known and not yet started, in order.
     paused: Vec<(usize, Next)>,
     /// The answers that `step` has not seen yet.
@@ -89,8 +99,13 @@ impl<E> Scheduler<E> {
                 later.push((lane, next));
                 continue;
             }
-            match wire.start(next.outbound, deadline.saturating_sub(elapsed)) {
-                Ok(exchange) => self.running.push((lane, exchange)),
+            let end = next.until.unwrap_or(deadline).min(deadline);
+            if end <= elapsed {
+                self.answers.push((lane, Some(Err(SendError::Deadline))));
+                continue;
+            }
+            match wire.start(next.outbound, end.saturating_sub(elapsed)) {
+                Ok(exchange) => self.running.push(Running { lane, exchange, until: next.until }),
                 Err(error) => self.answers.push((lane, Some(Err(error)))),
             }
         }
@@ -99,13 +114,27 @@ impl<E> Scheduler<E> {
 
     fn advance(&mut self, wire: &mut impl Wire<Exchange = E>) {
         let answers = &mut self.answers;
-        self.running.retain_mut(|(lane, exchange)| match wire.advance(exchange) {
+        self.running.retain_mut(|running| match wire.advance(&mut running.exchange) {
             Some(answer) => {
-                answers.push((*lane, Some(answer)));
+                answers.push((running.lane, Some(answer)));
                 false
             }
             None => true,
         });
+    }
+
+    /// Drops the requests whose own time is over. Their results stay unknown.
+    fn give_up(&mut self, elapsed: Duration) {
+        let answers = &mut self.answers;
+        let mut is_over = |lane: usize, until: Option<Duration>| {
+            let over = until.is_some_and(|until| until <= elapsed);
+            if over {
+                answers.push((lane, Some(Err(SendError::Deadline))));
+            }
+            over
+        };
+        self.running.retain(|running| !is_over(running.lane, running.until));
+        self.paused.retain(|(lane, next)| !is_over(*lane, next.until));
     }
 
     fn has_room(&self) -> bool {
@@ -123,9 +152,15 @@ impl<E> Scheduler<E> {
         self.paused.iter().filter(|_| self.has_room()).map(|(_, next)| next.not_before).min()
     }
 
+    /// When the next request has to be given up.
+    fn next_end(&self) -> Option<Duration> {
+        let paused = self.paused.iter().map(|(_, next)| next.until);
+        self.running.iter().map(|running| running.until).chain(paused).flatten().min()
+    }
+
     /// Ends the exchange at the deadline: drops the running requests, whose results stay unknown, and starts no others.
     fn end(self, deadline: Duration, step: Step<'_>) {
-        let late = self.running.into_iter().map(|(lane, _)| (lane, Some(Err(SendError::Deadline))));
+        let late = self.running.into_iter().map(|running| (running.lane, Some(Err(SendError::Deadline))));
         for (lane, answer) in self.answers.into_iter().chain(late) {
             step(lane, deadline, answer);
         }

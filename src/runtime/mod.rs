@@ -43,7 +43,8 @@ pub trait Host {
     /// For each lane, `step` is called without an answer to get the first request, and then with each answer to get the
     /// next request. A lane ends if `step` returns `None`. The function returns when all lanes have ended or when
     /// [`Host::elapsed`] reaches `deadline`. Requests that are running at the deadline are answered with
-    /// [`SendError::Deadline`], and no others start. If the runtime cannot run all lanes at once, they start in order.
+    /// [`SendError::Deadline`], and no others start. So are requests that are running or waiting at their own
+    /// [`Next::until`]. If the runtime cannot run all lanes at once, they start in order.
     /// Redirects are not followed.
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>);
 }
@@ -66,7 +67,7 @@ pub fn request_once(
     let mut answered = Err(SendError::Deadline);
     host.exchange(1, deadline, &mut |_, _, answer| {
         answered = answer.unwrap_or(Err(SendError::Deadline));
-        outbound.take().map(|outbound| Next { outbound, not_before })
+        outbound.take().map(|outbound| Next { outbound, not_before, until: None })
     });
     answered
 }
@@ -77,6 +78,8 @@ pub struct Next {
     pub outbound: HttpRequest,
     /// When to send it, by [`Host::elapsed`].
     pub not_before: Duration,
+    /// When to give it up, if that is before the deadline of the exchange.
+    pub until: Option<Duration>,
 }
 
 /// The variable store failed.

@@ -119,7 +119,7 @@ pub const SOURCE: Source = Source {
     name: "CloudEvents",
     docs: "https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/http-protocol-binding.md",
     schemes: &[
-        Scheme::Bearer,
+        Scheme::BEARER,
         Scheme::Basic,
         Scheme::Header("x-webhook-secret"),
         Scheme::Query("access_token"),

@@ -54,7 +54,7 @@ pub const SOURCE: Source = Source {
     slug: "flux",
     name: "Flux",
     docs: "https://fluxcd.io/flux/components/notification/providers/#generic-webhook-with-hmac",
-    schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
+    schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::BEARER, Scheme::Basic, Scheme::Header("x-webhook-secret")],
     setup: Setup {
         triggers: "severity `error`",
         resolves: "severity `info`, unless in progress or waiting for a dependency",

@@ -48,7 +48,7 @@ pub const SOURCE: Source = Source {
     slug: "formatted",
     name: "Formatted webhook",
     docs: "https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/",
-    schemes: &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
+    schemes: &[Scheme::BEARER, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
     setup: Setup {
         triggers: "any other `state`",
         resolves: "`ok`, `resolved`, `recovered`, `closed`, `up`",

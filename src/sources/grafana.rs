@@ -70,7 +70,7 @@ pub const SOURCE: Source = Source {
     slug: "grafana",
     name: "Grafana",
     docs: "https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",
-    schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret")],
+    schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::BEARER, Scheme::Basic, Scheme::Header("x-webhook-secret")],
     setup: Setup {
         triggers: "`firing`; legacy `alerting`, `no_data`",
         resolves: "`resolved`; legacy `ok`",

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::auth::{Authenticated, SHARED_SECRET, Scheme};
-use crate::config::{Branches, Grouping, Options, VARIABLES, Variable};
-use crate::http::StatusCode;
+use crate::config::{Accepted, Branches, Grouping, Options, VARIABLES, Variable};
+use crate::http::api::Api;
+use crate::http::{Method, StatusCode};
 use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
@@ -24,6 +23,7 @@ pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
 pub mod newrelic;
+pub mod opsgenie;
 pub mod sentry;
 pub mod sns;
 pub mod uptimekuma;
@@ -47,6 +47,7 @@ pub const SOURCES: &[&Source] = &[
     &grafana::SOURCE,
     &healthchecks::SOURCE,
     &newrelic::SOURCE,
+    &opsgenie::SOURCE,
     &sentry::SOURCE,
     &sns::SOURCE,
     &uptimekuma::SOURCE,
@@ -69,7 +70,8 @@ pub struct Source {
     /// Whether only `secret_<slug>` authenticates senders, never the secret for all sources. True if the payload names
     /// dedup keys freely: such a sender can resolve the alerts of every other source.
     pub own_secret: bool,
-    /// Whether the payload is a PagerDuty event already, whose texts stay as they are.
+    /// Whether the texts stay as they are, because the payload is a PagerDuty event already, or an alert whose texts are
+    /// the sender's own.
     pub verbatim: bool,
     /// Setup instructions for the vendor.
     pub setup: Setup,
@@ -87,12 +89,10 @@ pub struct Source {
     pub by_get: bool,
     /// The success status that this sender expects.
     pub success: StatusCode,
-    /// Builds the reply's body, if this sender reads it. The default is PagerDuty's shape with our facts beside it.
-    pub reply: Option<ReplyShape>,
-    /// Paths that this sender appends to its URL: with `v2/enqueue`, the source also accepts `/<slug>/v2/enqueue` and
-    /// `/<slug>/<service>/v2/enqueue`. [`Authenticated::path`](crate::auth::Authenticated::path) returns the actual
-    /// path.
-    pub paths: &'static [&'static str],
+    /// The API of another product that its senders speak. Such a source has [`Source::own_secret`] too.
+    pub api: Option<&'static Api>,
+    /// Who also gets a copy of the deliveries, if the operator wants it.
+    pub mirror: Option<&'static Mirror>,
     /// The rule for URLs that this sender may ask the relay to visit, if it confirms subscriptions.
     pub visit: Option<Visit>,
     /// The source's own variables.
@@ -118,12 +118,21 @@ impl Source {
         retries: false,
         by_get: false,
         success: StatusCode::OK,
-        reply: None,
-        paths: &[],
+        api: None,
+        mirror: None,
         visit: None,
         variables: &[],
         states: &[],
     };
+
+    /// Which secrets authenticate its senders, if the path names this service.
+    pub fn accepted<'a>(&self, service: Option<&'a str>) -> Accepted<'a> {
+        match (self.api, self.own_secret) {
+            (Some(_), _) => Accepted::Keys { service },
+            (None, true) => Accepted::Own,
+            (None, false) => Accepted::Any,
+        }
+    }
 
     /// The mapping for the user's choices, with clean summaries ([`wording`]). No source has both batches and branches.
     pub fn map_for(&self, options: Options) -> impl Fn(&Authenticated<'_>) -> Result<Mapped, MapError> + Copy + use<> {
@@ -147,31 +156,46 @@ pub struct BranchChoice {
 /// The purpose of every [`BranchChoice::variable`], in Markdown.
 const BRANCHES_HELP: &str = "The branches whose failed runs trigger alerts: `default` (default), only the default branch; `all`, also other branches and merge or pull requests. A success resolves in both";
 
-/// The facts for a source with its own reply body.
-pub struct Told<'a> {
-    /// The status.
-    pub status: StatusCode,
-    /// The result of the delivery.
-    pub message: &'a str,
-    /// The dedup key, if the delivery made exactly one event.
-    pub dedup_key: Option<&'a str>,
-}
-
-/// Builds the body of a reply.
-pub type ReplyShape = fn(&Told<'_>) -> Value;
-
 /// Which URLs a source's senders may ask the relay to visit ([`Handshake::Visit`](crate::mapping::Handshake::Visit)),
 /// and the messages for the failures.
 #[derive(Debug)]
 pub struct Visit {
     /// The host to visit for a subscription.
     pub authority: fn(&str) -> Option<String>,
+    /// The variable that lists the subscriptions that the operator wants.
+    pub listed_in: &'static str,
     /// The message if the subscription is not listed.
     pub unlisted: &'static str,
     /// The message if the host rejects the confirmation.
     pub refused: &'static str,
     /// The message if the host cannot be reached.
     pub unreachable: &'static str,
+}
+
+/// The product that the senders of a source used before. It gets a copy of the deliveries while its key is set.
+#[derive(Debug)]
+pub struct Mirror {
+    /// The variable with the key. It is one of [`Source::variables`].
+    pub key: &'static str,
+    /// The variable with the region, `us` or `eu`. It is one of [`Source::variables`].
+    pub region: &'static str,
+    /// The hosts in these two regions.
+    pub hosts: [&'static str; 2],
+    /// The name before the key in `Authorization`.
+    pub scheme: &'static str,
+    /// The request for a delivery. `None` if there is no copy of it.
+    pub request: fn(&Authenticated<'_>) -> Option<Mirrored>,
+}
+
+/// The copy of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirrored {
+    /// The method.
+    pub method: Method,
+    /// The path with its query, percent-encoded.
+    pub path: String,
+    /// The JSON body, if it has one.
+    pub body: Option<Vec<u8>>,
 }
 
 /// A variable that only one source reads.

@@ -59,7 +59,7 @@ pub const SOURCE: Source = Source {
     docs: "https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
     schemes: &[
         Scheme::Hmac(&SIGNATURE),
-        Scheme::Bearer,
+        Scheme::BEARER,
         Scheme::Basic,
         Scheme::Header("x-webhook-secret"),
         Scheme::Query("token"),

@@ -105,6 +105,7 @@ pub const SOURCE: Source = Source {
     states: &["OK", "ALARM", "closed", "issue", "COMPLETED", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"],
     visit: Some(Visit {
         authority: sns::host_of_topic,
+        listed_in: sns::SNS.listed_in,
         unlisted: "variable `sns_topics` does not list this topic",
         refused: "Amazon SNS rejected the confirmation",
         unreachable: "the subscription could not be confirmed; allow outbound https://sns.<region>.amazonaws.com",

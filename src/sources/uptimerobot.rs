@@ -57,7 +57,7 @@ pub const SOURCE: Source = Source {
     slug: "uptimerobot",
     name: "UptimeRobot",
     docs: "https://help.uptimerobot.com/en/articles/14498593-webhook-integration",
-    schemes: &[Scheme::Bearer, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
+    schemes: &[Scheme::BEARER, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
     setup: Setup {
         triggers: "`alertType` 1 (down), 3 (expiry)",
         resolves: "`alertType` 2 (up)",

@@ -66,7 +66,7 @@ fn millis(millis: u64) -> Duration {
 
 fn get(path: &str, not_before: Duration) -> Option<Next> {
     let url = Url { https: true, authority: "events.pagerduty.com".to_owned(), path: path.to_owned() };
-    Some(Next { outbound: HttpRequest::get(url), not_before })
+    Some(Next { outbound: HttpRequest::get(url), not_before, until: None })
 }
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -205,6 +205,43 @@ fn a_request_that_cannot_be_started_is_an_answer_and_its_lane_goes_on() {
     });
     assert_eq!(told, [SendError::Denied]);
     assert_eq!(script.started.len(), 2);
+}
+
+#[test]
+fn a_request_with_its_own_end_is_given_up_then_and_holds_no_other_lane() {
+    for (takes, not_before, elapsed) in [(5000, 0, 2000), (5000, 1999, 2000), (10, 3000, 2000)] {
+        let mut script = Script::default();
+        script.takes.insert("copy".to_owned(), millis(takes));
+        script.takes.insert("event".to_owned(), millis(50));
+        let mut told = Vec::new();
+        lanes::exchange(&mut script, 2, DEADLINE, &mut |lane, elapsed, answer| match answer {
+            None if lane == 0 => get("event", elapsed),
+            None => get("copy", millis(not_before)).map(|next| Next { until: Some(millis(2000)), ..next }),
+            Some(answer) => {
+                told.push((lane, elapsed, answer.map(|answer| answer.status)));
+                None
+            }
+        });
+        assert_eq!(told, [(0, millis(50), Ok(202)), (1, millis(elapsed), Err(SendError::Deadline))]);
+        assert_eq!(script.now, millis(elapsed), "it does not wait any longer");
+    }
+}
+
+#[test]
+fn an_own_end_that_is_over_or_behind_the_deadline_is_no_special_case() {
+    let mut script = Script::default();
+    script.takes.insert("slow".to_owned(), millis(60_000));
+    let mut told = Vec::new();
+    lanes::exchange(&mut script, 2, millis(300), &mut |lane, elapsed, answer| match answer {
+        None if lane == 0 => get("slow", elapsed).map(|next| Next { until: Some(millis(400)), ..next }),
+        None => get("never", elapsed).map(|next| Next { until: Some(Duration::ZERO), ..next }),
+        Some(answer) => {
+            told.push((lane, elapsed, answer.map(|answer| answer.status)));
+            None
+        }
+    });
+    assert_eq!(told, [(1, millis(0), Err(SendError::Deadline)), (0, millis(300), Err(SendError::Deadline))]);
+    assert_eq!(script.started.len(), 1);
 }
 
 #[test]

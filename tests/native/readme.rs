@@ -47,7 +47,12 @@ const PATTERNS: &[(&str, bool, &str)] = &[
     (
         "`secret_<source>`, `secret_<source>_previous`",
         true,
-        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`. For a template, `<source>` is `custom_<name>`",
+        "Like `webhook_secret`, for one source only, which then rejects `webhook_secret`. `/events` always needs `secret_events`, and `/opsgenie` `secret_opsgenie`. For a template, `<source>` is `custom_<name>`",
+    ),
+    (
+        "`secret_events_<service>`, `secret_opsgenie_<service>`, each with its `_previous`",
+        true,
+        "Authenticates a program that speaks PagerDuty's Events API or Opsgenie's Alert API, and names its service: for programs that can set only a key. `services_events` or `services_opsgenie` must list the service. `secret_events` or `secret_opsgenie` may then be unset",
     ),
     (
         "`require_signature_<source>`",
@@ -78,7 +83,7 @@ const PATTERNS: &[(&str, bool, &str)] = &[
 ];
 
 /// Pages of the guide, each a file of `src/guide` and a module.
-const PAGES: [&str; 5] = ["configure", "deploy", "operate", "security", "templates"];
+const PAGES: [&str; 6] = ["configure", "deploy", "operate", "opsgenie", "security", "templates"];
 
 /// A section of the README, from behind its heading to the next.
 fn section(heading: &str) -> String {
@@ -93,7 +98,10 @@ fn row(source: &Source) -> String {
     let has = |test: &dyn Fn(&Scheme<'_>) -> bool| source.schemes.iter().any(test);
     let ways = [
         (has(&|scheme| scheme.is_signature()), "signature"),
-        (has(&|scheme| matches!(scheme, Scheme::Bearer | Scheme::Basic | Scheme::Header(_))), "shared secret"),
+        (
+            has(&|scheme| matches!(scheme, Scheme::Authorization(_) | Scheme::Basic | Scheme::Header(_))),
+            "shared secret",
+        ),
         (has(&|scheme| matches!(scheme, Scheme::Query(_))), "`?token=`"),
     ];
     let ways: Vec<&str> = ways.iter().filter(|(has, _)| *has).map(|(_, way)| *way).collect();

@@ -194,6 +194,7 @@ fn check_says_which_sources_can_page_every_service_if_there_are_several() {
     assert_eq!(says(&mut host, "/check"), [format!("{note}{}", paths(|_| true))]);
     host.variables.insert("services_grafana", "payments, default");
     host.variables.remove("secret_events");
+    host.variables.remove("secret_opsgenie");
     let open = paths(|source| source.slug != "grafana" && !source.own_secret);
     assert_eq!(says(&mut host, "/check"), [format!("{note}{open}")]);
     #[cfg(feature = "templates")]

@@ -157,7 +157,7 @@ fn every_source_has_its_headings_and_fits_in_one_sitting() {
 }
 
 /// Variables that only Spin reads: hosts that some deployments need.
-const HOSTS: [&str; 2] = ["api_host", "sns_host"];
+const HOSTS: [&str; 3] = ["api_host", "opsgenie_host", "sns_host"];
 
 #[test]
 fn spin_toml_declares_the_variables_that_everyone_needs() {
@@ -203,7 +203,7 @@ fn spin_toml_allows_the_hosts_that_the_relay_contacts() {
         .filter_map(toml::Value::as_str)
         .collect();
     let fixed = ["https://events.pagerduty.com", "https://events.eu.pagerduty.com"];
-    assert_eq!(hosts, [&fixed[..], &["{{ sns_host }}", "{{ api_host }}"]].concat());
+    assert_eq!(hosts, [&fixed[..], &["{{ sns_host }}", "{{ api_host }}", "{{ opsgenie_host }}"]].concat());
     let place = read("src/config/pagerduty.rs");
     let domains = fixed.iter().map(|host| host.trim_start_matches("https://events"));
     assert!(domains.into_iter().all(|domain| place.contains(&format!("\"{domain}\""))), "the code sends to these");

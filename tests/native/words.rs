@@ -81,6 +81,7 @@ const FIELDS: &[Field] = &[
     field("healthchecks", "01", &["/status"], Trigger),
     field("newrelic", "01", &["/state"], Trigger),
     field("newrelic", "08", &["/current_state"], Trigger),
+    field("opsgenie", "01", &["/priority"], Trigger),
     field("sentry", "01", &["/action"], Trigger),
     field("sentry", "07", &["/action"], Trigger),
     field("uptimekuma", "01", &["/heartbeat/status"], Trigger),

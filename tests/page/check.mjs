@@ -1,5 +1,5 @@
 // The page at `GET /` in a real browser, against a relay that serves it: what it shows, and what it must never do.
-// Usage: node tests/page/check.mjs <folder with node_modules> <base url> <secret> <own secret>
+// Usage: node tests/page/check.mjs <folder with node_modules> <base url> <secret> <own secret> <secret of opsgenie>
 // The relay has two mappings of a user's own, `custom_plain` and `custom_signed`, the latter with SIGNED as its `auth`.
 // Environment: CHROMIUM, the browser (/usr/bin/chromium); SCREENSHOTS, a folder for light.png, dark.png and phone.png.
 
@@ -10,10 +10,10 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// OWN_SECRET is for the sources that accept only their own.
-const [folder, address, SECRET, OWN_SECRET] = process.argv.slice(2);
-const usage = 'usage: check.mjs <folder with node_modules> <base url> <secret> <own secret>';
-assert(folder && address && SECRET && OWN_SECRET, usage);
+// OWN_SECRET is for the sources that accept only their own, and OPSGENIE_SECRET for one more of them.
+const [folder, address, SECRET, OWN_SECRET, OPSGENIE_SECRET] = process.argv.slice(2);
+const usage = 'usage: check.mjs <folder with node_modules> <base url> <secret> <own secret> <secret of opsgenie>';
+assert(folder && address && SECRET && OWN_SECRET && OPSGENIE_SECRET, usage);
 const require = createRequire(pathToFileURL(`${resolve(folder)}/node_modules/`));
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -150,7 +150,8 @@ function previewResolve(page) {
 
 async function enterSecret(page, secret) {
   const hint = await page.locator('#secret-hint').textContent();
-  await page.fill('#secret', secret ?? (hint.includes('webhook_secret') ? SECRET : OWN_SECRET));
+  const own = hint.includes('secret_opsgenie') ? OPSGENIE_SECRET : OWN_SECRET;
+  await page.fill('#secret', secret ?? (hint.includes('webhook_secret') ? SECRET : own));
 }
 
 async function openAndClose(page, slug) {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::auth::{Authenticated, Scheme, Signature};
 #[cfg(feature = "templates")]
 use crate::config::ConfigError;
-use crate::config::{self, Config, Problem};
+use crate::config::{self, Accepted, Config, Problem};
 #[cfg(feature = "templates")]
 use crate::custom::Template;
 use crate::http::{Reply, StatusCode};
@@ -163,19 +163,22 @@ fn opened_by(source: &Source, config: &Config) -> String {
         Signature::Optional if source.schemes.iter().any(|scheme| !scheme.is_signature()) => "requests",
         Signature::Required | Signature::Optional => "signed requests",
     };
-    let name = &config.variable;
-    match &config.secrets {
-        None => {
+    let names: Vec<String> = config.variables().iter().map(|(name, _)| ["`", name, "`"].concat()).collect();
+    match names.as_slice() {
+        [] => {
             let way = source.schemes.iter().find_map(|scheme| match scheme {
                 Scheme::Certified(certified) => Some(certified.way),
                 _ => None,
             });
             text::interpolate("a {} authenticates requests to ", &[way.unwrap_or_default()])
         }
-        Some(secrets) if secrets.previous.is_none() => {
-            text::interpolate("variable `{}` authenticates {} to ", &[name, how])
-        }
-        Some(_) => text::interpolate("variables `{}` and `{}_previous` authenticate {} to ", &[name, name, how]),
+        _ => match names.split_last() {
+            Some((only, [])) => text::interpolate("variable {} authenticates {} to ", &[only, how]),
+            Some((last, others)) => {
+                text::interpolate("variables {} and {} authenticate {} to ", &[&others.join(", "), last, how])
+            }
+            None => String::new(),
+        },
     }
 }
 
@@ -215,12 +218,13 @@ impl Checker<'_> {
         // The level of an unset secret is only known at the end.
         let mut alike: Vec<(String, Option<Level>, String)> = Vec::new();
         for source in SOURCES {
-            let loaded = config::load(self.host, source.slug, source.schemes, source.own_secret).and_then(|config| {
-                if source.own_secret {
-                    config::check_not_shared(self.host, &config)?;
-                }
-                Ok(config)
-            });
+            let loaded =
+                config::load(self.host, source.slug, source.schemes, source.accepted(None)).and_then(|config| {
+                    if source.own_secret {
+                        config::check_not_shared(self.host, &config)?;
+                    }
+                    Ok(config)
+                });
             let (what, level) = match loaded {
                 Ok(config) => {
                     let what = opened_by(source, &config);
@@ -284,7 +288,7 @@ impl Checker<'_> {
                 Ok(auth) => {
                     let hmac = auth.hmac();
                     let schemes = auth.schemes(&hmac);
-                    let config = config::load(self.host, &variable, &schemes, false);
+                    let config = config::load(self.host, &variable, &schemes, Accepted::Any);
                     config.map(|config| (config, schemes.iter().any(signs))).map_err(|error| error.to_string())
                 }
                 Err(error) => Err(error.to_string()),
@@ -313,6 +317,11 @@ impl Checker<'_> {
             match config::setting(self.host, choice.variable, config::BRANCHES) {
                 Ok(word) => self.say(Level::Ok, "setting `{}` is {}", &[choice.variable, word]),
                 Err(error) => self.say(Level::Error, &error.to_string(), &[]),
+            }
+        }
+        for mirror in SOURCES.iter().filter_map(|source| source.mirror) {
+            if let Err(error) = config::mirror(self.host, mirror.key, mirror.region, mirror.hosts) {
+                self.say(Level::Warning, "{}; no copies are sent", &[&error.to_string()]);
             }
         }
         for variable in SOURCES.iter().flat_map(|source| source.variables) {

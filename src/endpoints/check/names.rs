@@ -3,7 +3,7 @@
 use strsim::levenshtein;
 
 use super::{Checker, Level};
-use crate::config::{self, Control, Names};
+use crate::config::{self, Control, DEFAULT_SERVICE, Names};
 use crate::sources::{self, SOURCES, Source};
 use crate::text;
 
@@ -79,6 +79,9 @@ impl Checker<'_> {
             }
             return;
         }
+        if secret && self.names_service(slug, &subject) {
+            return;
+        }
         let mut nearest = (MISSPELT_MAX, "");
         for known in known() {
             let far = levenshtein(slug, known);
@@ -91,6 +94,23 @@ impl Checker<'_> {
             "" => self.say(Level::Warning, STRANGE, &[&subject]),
             slug => self.say(Level::Warning, NO_SOURCE, &[&subject, prefix, slug]),
         }
+    }
+
+    /// Whether the rest of a secret's name is a source with an API and a service. Reports a service that the list of the
+    /// source does not contain, because the relay never reads its secret.
+    fn names_service(&mut self, rest: &str, subject: &str) -> bool {
+        let mut apis = SOURCES.iter().filter(|source| source.api.is_some());
+        let named = apis.find_map(|source| Some((source.slug, rest.strip_prefix(source.slug)?.strip_prefix('_')?)));
+        let Some((slug, service)) = named else { return false };
+        let listed = match config::services(self.host, slug) {
+            Ok(listed) => listed.unwrap_or_default(),
+            // The check of the senders reports it.
+            Err(_) => return true,
+        };
+        if service == DEFAULT_SERVICE || !listed.iter().any(|listed| listed == service) {
+            self.say(Level::Warning, UNLISTED_SERVICE, &[subject, slug, &text::one_line(service)]);
+        }
+        true
     }
 
     /// A variable, for a finding.
@@ -129,6 +149,8 @@ const STRANGE: &str = "unknown {}: no such source; GET /setup lists all sources"
 const UNKNOWN: &str = "unknown {}; the relay never reads it";
 const UNMAPPED: &str = "{} has no effect: `{}` is not set";
 const UNLISTED: &str = "the variable store did not list its variables (one may have no value); name services and templates with ?service= and ?mapping=";
+
+const UNLISTED_SERVICE: &str = "{} has no effect: variable `services_{}` does not list a service `{}`";
 
 /// Whether the relay reads a variable of this name.
 fn is_read(name: &str) -> bool {

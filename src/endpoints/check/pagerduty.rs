@@ -81,7 +81,7 @@ impl Checker<'_> {
             Err(error) if error.variable == "region" => return,
             Err(error) => return self.say(Level::Warning, &error.to_string(), &[]),
         };
-        let act = config::load(self.host, Control::Act.slug(), SHARED_SECRET, !Control::Act.opens_to_shared_secret());
+        let act = config::load(self.host, Control::Act.slug(), SHARED_SECRET, Control::Act.accepted());
         if let Err(error) = act.and_then(|config| config::check_own_secret(self.host, &config)) {
             let level = if error.problem == Problem::OwnUnset { Level::Note } else { Level::Warning };
             self.say(level, "/act is disabled: {}", &[&error.to_string()]);

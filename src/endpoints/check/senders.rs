@@ -11,6 +11,7 @@ impl Checker<'_> {
         self.services_of(&opened, keys);
         self.signatures_of(&opened);
         self.secrets_of(&opened);
+        self.clients_keys_of(&opened, keys);
     }
 
     /// Checks their lists of services.
@@ -59,12 +60,10 @@ impl Checker<'_> {
         // The variables that were seen, each with its secret.
         let mut known: Vec<(String, &Secret)> = Vec::new();
         for Opened { config, .. } in opened {
-            let Some(secrets) = &config.secrets else { continue };
             if known.iter().any(|(name, _)| *name == config.variable) {
                 continue;
             }
-            let previous = secrets.previous.as_ref().map(|secret| ([&config.variable, "_previous"].concat(), secret));
-            let own: Vec<_> = [(config.variable.clone(), &secrets.current)].into_iter().chain(previous).collect();
+            let own = config.variables();
             for (name, secret) in &own {
                 let same = |other: &Secret| other.tail() == secret.tail() && other.equals(secret);
                 if let Some((other, _)) = known.iter().find(|(_, other)| same(other)) {
@@ -74,12 +73,29 @@ impl Checker<'_> {
             known.extend(own);
         }
     }
+
+    /// Reports secrets that clients send as their key and that are routing keys: PagerDuty shows those to people who need
+    /// no secret of the relay.
+    fn clients_keys_of(&mut self, opened: &[Opened], keys: &[FoundKey]) {
+        for Opened { config, .. } in opened.iter().filter(|opened| opened.config.keys) {
+            for (name, secret) in config.variables() {
+                let same = |key: &&FoundKey| key.key.tail() == secret.tail() && key.key.equals(secret);
+                for key in keys.iter().filter(same) {
+                    let closes = config.may_meet(&name, &key.variable);
+                    let level = if closes { Level::Error } else { Level::Warning };
+                    self.say(level, SECRET_IS_KEY, &[&name, &key.variable]);
+                }
+            }
+        }
+    }
 }
 
 // The longer messages.
 const KEYLESS: &str = "variable `services_{}` lists `{}`, but variable `{}` is not set";
 const SAME_SECRET: &str =
     "variables `{}` and `{}` hold the same secret, so each accepts the other's senders; give each a value of its own";
+const SECRET_IS_KEY: &str =
+    "variable `{}` has the same value as variable `{}`; give the clients a secret of their own, not a routing key";
 const SIGNED_ALIKE: &str = "variable `webhook_secret` verifies the signatures of several sources. A signature does not cover the path, so \
     each of them accepts a body that was signed for another; set `secret_<source>` for those that you use: {}";
 const TWO_DEFAULTS: &str = "in variable `services_{}`, `default` means the path without a service name, not the service of variable \

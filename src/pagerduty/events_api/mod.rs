@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::http::Url;
 use crate::pagerduty::event::{self, Event};
-use crate::runtime::Host;
+use crate::runtime::{Host, HttpRequest, HttpResponse, Next, SendError};
 use crate::secret::Rotation;
 
 mod draft;
@@ -42,13 +42,23 @@ pub struct Destination<'a> {
     pub minimal: bool,
 }
 
-/// Sends events and waits for every response, until `deadline` at the latest. Returns one outcome per event, in order.
+/// A request to another server, which is sent beside the events.
+pub struct Beside {
+    /// The request.
+    pub outbound: HttpRequest,
+    /// How long its response may take. The events do not wait for it, but the delivery does.
+    pub timeout: Duration,
+}
+
+/// Sends events and waits for every response, until `deadline` at the latest. Returns one outcome per event, in order, and
+/// the response to the request beside them.
 pub fn deliver(
     host: &mut dyn Host,
     events: &[Event],
     destination: Destination<'_>,
     deadline: Duration,
-) -> Vec<Outcome> {
+    beside: Option<Beside>,
+) -> (Vec<Outcome>, Option<Result<HttpResponse, SendError>>) {
     let lanes = event::by_alert(events);
     let mut run = DeliveryRun { events, destination, deadline, throttled: [false; 2], outcomes: Vec::new() };
     run.outcomes.extend(events.iter().map(|event| Outcome {
@@ -59,9 +69,16 @@ pub fn deliver(
         minimal: false,
     }));
     let mut positions: Vec<LanePosition> = lanes.iter().map(|_| LanePosition::default()).collect();
-    host.exchange(lanes.len(), deadline, &mut |lane, elapsed, answer| {
-        let (lane, position) = (lanes.get(lane)?, positions.get_mut(lane)?);
+    // It has the last lane: the events are more important.
+    let mut answered = beside.as_ref().map(|_| Err(SendError::Deadline));
+    let mut beside = beside;
+    host.exchange(lanes.len() + usize::from(beside.is_some()), deadline, &mut |lane, elapsed, answer| {
+        let (Some(lane), Some(position)) = (lanes.get(lane), positions.get_mut(lane)) else {
+            answered = answer.or(answered.take());
+            let Beside { outbound, timeout } = beside.take()?;
+            return Some(Next { outbound, not_before: elapsed, until: Some(elapsed.saturating_add(timeout)) });
+        };
         run.step(lane, position, elapsed, answer)
     });
-    run.outcomes
+    (run.outcomes, answered)
 }

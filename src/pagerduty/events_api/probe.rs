@@ -36,7 +36,7 @@ pub fn probe(host: &mut dyn Host, probes: &[Probe<'_>], urls: &[&Url], deadline:
         }
         let url = *urls.get(told.len())?;
         let outbound = HttpRequest::post(url.clone(), probe.event.encode(probe.key.expose()));
-        Some(Next { outbound, not_before: elapsed })
+        Some(Next { outbound, not_before: elapsed, until: None })
     });
     told
 }

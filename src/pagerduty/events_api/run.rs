@@ -138,6 +138,6 @@ impl DeliveryRun<'_> {
         sent.attempts += 1;
         let url = if outcome.action == Action::Change { self.destination.changes } else { self.destination.alerts };
         let outbound = HttpRequest::post(url.clone(), position.body.clone());
-        Some(Next { outbound, not_before })
+        Some(Next { outbound, not_before, until: None })
     }
 }

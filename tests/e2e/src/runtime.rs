@@ -26,8 +26,8 @@ use wasmtime_wasi_http::{
 };
 
 use crate::build::{self, Flavour};
-use crate::fixtures::Fixture;
-use crate::{OWN_SECRET, ROUTING_KEY, SECRET, credentials, own_secrets, secret_for};
+use crate::fixtures::{self, Fixture};
+use crate::{ROUTING_KEY, SECRET, credentials, own_secrets, secret_for};
 
 /// The component, loaded once.
 pub struct Relay {
@@ -114,7 +114,7 @@ impl World {
     /// Variables that make every source work: the secrets, a routing key, and PagerDuty at `events_url`.
     pub fn new(events_url: &str) -> World {
         let world = World::default().with("webhook_secret", SECRET).with("routing_key", ROUTING_KEY);
-        let world = own_secrets().fold(world, |world, name| world.with(&name, OWN_SECRET));
+        let world = own_secrets().fold(world, |world, (name, secret)| world.with(&name, secret));
         world.with("events_url", events_url)
     }
 
@@ -141,12 +141,13 @@ impl Call {
     pub fn fixture(fixture: &Fixture, path: &str, secret: &str) -> Call {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
         let credentials = credentials::of(fixture.source, secret, &fixture.body, now);
-        let pseudo =
-            |name: &str| fixture.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
-        let query = [credentials.query.clone(), pseudo(":query").unwrap_or_default()];
+        let pseudo = |name: &str| fixtures::pseudo(&fixture.headers, name);
+        let query = [credentials.query.clone(), pseudo(":query").unwrap_or_default().to_owned()];
         let query = query.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
-        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        let method = if pseudo(":method").as_deref() == Some("GET") { "GET" } else { "POST" };
+        let path = fixtures::path_below(path, fixture.source, &fixture.headers);
+        let path = if query.is_empty() { path } else { format!("{path}?{query}") };
+        let known = ["DELETE", "GET", "PATCH", "PUT"];
+        let method = known.into_iter().find(|known| pseudo(":method") == Some(known)).unwrap_or("POST");
         let own = fixture.headers.iter().filter(|(name, _)| !name.starts_with(':'));
         let mut call = Call { method, path, headers: Vec::new(), body: fixture.body.clone().into() };
         for (name, value) in credentials.headers.iter().chain(own) {

@@ -8,7 +8,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::runtime::{Instance, Relay, Reply, World};
 
@@ -21,36 +23,42 @@ type Pool = Option<Arc<Mutex<Vec<Instance<'static>>>>>;
 /// A listening server. It stops when it is dropped.
 pub struct Server {
     pub address: SocketAddr,
+    scheme: &'static str,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
     /// Serves the component on localhost. If `port` is 0, the system picks a port.
     pub async fn start(relay: &'static Relay, world: World, port: u16, show: Option<Show>) -> std::io::Result<Server> {
-        Server::with_pool(relay, world, port, show, None).await
+        Server::listen(port, Served { relay, world, show, pool: None, tls: None }).await
     }
 
     /// Like [`Server::start`], with instances that serve one request after the other.
     pub async fn reusing(relay: &'static Relay, world: World) -> std::io::Result<Server> {
-        Server::with_pool(relay, world, 0, None, Some(Arc::default())).await
+        Server::listen(0, Served { relay, world, show: None, pool: Some(Arc::default()), tls: None }).await
     }
 
-    async fn with_pool(
+    /// Like [`Server::start`], by https.
+    pub async fn secure(
         relay: &'static Relay,
         world: World,
-        port: u16,
         show: Option<Show>,
-        pool: Pool,
+        tls: TlsAcceptor,
     ) -> std::io::Result<Server> {
+        Server::listen(0, Served { relay, world, show, pool: None, tls: Some(tls) }).await
+    }
+
+    async fn listen(port: u16, served: Served) -> std::io::Result<Server> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, relay, world, show, pool));
-        Ok(Server { address, task })
+        let scheme = if served.tls.is_some() { "https" } else { "http" };
+        let task = tokio::spawn(accept(listener, Arc::new(served)));
+        Ok(Server { address, scheme, task })
     }
 
     /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 }
 
@@ -60,31 +68,46 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, relay: &'static Relay, world: World, show: Option<Show>, pool: Pool) {
-    let world = Arc::new(world);
+/// What a server serves, and how.
+struct Served {
+    relay: &'static Relay,
+    world: World,
+    show: Option<Show>,
+    pool: Pool,
+    tls: Option<TlsAcceptor>,
+}
+
+async fn accept(listener: TcpListener, served: Arc<Served>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (world, show, pool) = (Arc::clone(&world), show.clone(), pool.clone());
+        let served = Arc::clone(&served);
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let (world, show, pool) = (Arc::clone(&world), show.clone(), pool.clone());
-                async move { Ok::<_, std::convert::Infallible>(answer(relay, &world, request, show, pool).await) }
-            });
-            // A broken connection is the client's problem.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            match &served.tls {
+                None => serve(stream, &served).await,
+                Some(tls) => {
+                    // A client that does not trust the certificate has gone.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, &served).await;
+                    }
+                }
+            }
         });
     }
 }
 
-async fn answer(
-    relay: &'static Relay,
-    world: &World,
-    request: Request<hyper::body::Incoming>,
-    show: Option<Show>,
-    pool: Pool,
-) -> Response<Full<Bytes>> {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, served: &Arc<Served>) {
+    let service = service_fn(|request| {
+        let served = Arc::clone(served);
+        async move { Ok::<_, std::convert::Infallible>(answer(&served, request).await) }
+    });
+    // A broken connection is the client's problem.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(served: &Served, request: Request<hyper::body::Incoming>) -> Response<Full<Bytes>> {
+    let Served { relay, world, show, pool, .. } = served;
     let request = request.map(|body| body.map_err(wasmtime_wasi_http::Error::Hyper));
     let idle = |pool: &Pool| pool.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let mut instance = idle(&pool).unwrap_or_else(|| relay.instance());
+    let mut instance = idle(pool).unwrap_or_else(|| relay.instance());
     let replied = instance.handle(world, request).await;
     if let Some(pool) = pool {
         pool.lock().unwrap_or_else(PoisonError::into_inner).push(instance);

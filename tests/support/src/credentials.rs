@@ -24,7 +24,7 @@ pub fn of_schemes(schemes: &[Scheme<'_>], secret: &str, body: &[u8], now: u64) -
     let header =
         |name: &str, value: String| Credentials { headers: vec![(name.to_owned(), value)], ..Credentials::default() };
     let shown = schemes.iter().find_map(|scheme| match scheme {
-        Scheme::Bearer => Some(header("authorization", format!("Bearer {secret}"))),
+        Scheme::Authorization(name) => Some(header("authorization", format!("{name} {secret}").trim().to_owned())),
         Scheme::Header(name) => Some(header(name, secret.to_owned())),
         Scheme::Query(name) => Some(Credentials { query: format!("{name}={secret}"), ..Credentials::default() }),
         _ => None,

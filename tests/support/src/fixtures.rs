@@ -1,8 +1,8 @@
 //! Fixtures, found by searching the folders.
 //!
 //! `tests/fixtures/<source>/NN-words.json` (or `.txt` for a form or a text) is a body, with optional headers in
-//! `NN-words.headers.json`; `:method` and `:query` there are the request's method and query. The expected results are
-//! beside it: `.events.json` (the events, without a routing key), `.ignored.txt` (`item: reason`, one per line),
+//! `NN-words.headers.json`; `:method` and `:query` there are the request's method and query, and `:path` is its path
+//! below that of the source, if the source has an API. The expected results are beside it: `.events.json` (the events, without a routing key), `.ignored.txt` (`item: reason`, one per line),
 //! `.error.txt` (why it, or an item of it, cannot be mapped). If the source supports one event per batch,
 //! `.group.events.json` and so on are the results of that.
 
@@ -30,7 +30,7 @@ pub struct Fixture {
     pub source: &'static Source,
     pub path: PathBuf,
     pub body: Vec<u8>,
-    /// Its headers, and `:query` and `:method` if it has them.
+    /// Its headers, and `:method`, `:path` and `:query` if it has them.
     pub headers: Vec<(String, String)>,
 }
 
@@ -196,7 +196,10 @@ pub fn map_with(
     headers: &[(String, String)],
     options: Options,
 ) -> Result<Mapped, MapError> {
-    let mapped = authenticated(&request(source, body, headers), source.schemes, source.map_for(options));
+    let path = pseudo(headers, ":path").unwrap_or_default();
+    let map = source.map_for(options);
+    let request = request(source, body, headers);
+    let mapped = authenticated(&request, source.schemes, |delivery| map(&delivery.clone().at(path)));
     // The pipeline does this after the mapping.
     mapped.map(|mut mapped| {
         tell_apart(&mut mapped.events);
@@ -204,15 +207,33 @@ pub fn map_with(
     })
 }
 
+/// The value of a line that is no header, but says something else about the request.
+pub fn pseudo<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+}
+
+/// A method by its name. Without one, it is `POST`.
+fn method(name: Option<&str>) -> Method {
+    let known = [Method::Delete, Method::Get, Method::Patch, Method::Post, Method::Put];
+    let wanted = name.unwrap_or(Method::Post.as_str());
+    known.into_iter().find(|method| method.as_str() == wanted).unwrap_or(Method::Other)
+}
+
+/// The path of a delivery to a source, whose path is `path`: with `:path` among its headers, that of its API.
+pub fn path_below(path: &str, source: &Source, headers: &[(String, String)]) -> String {
+    let whose = path.strip_prefix("/preview").unwrap_or(path).split('/').nth(1);
+    let below = pseudo(headers, ":path").filter(|_| whose == Some(source.slug));
+    below.map_or(path.to_owned(), |below| format!("{path}/{below}"))
+}
+
 /// A delivery with the right secret. `:query` among the headers is the rest of the query.
 pub fn request(source: &Source, body: &[u8], headers: &[(String, String)]) -> Request {
     let credentials = credentials::of(source, SECRET, body, NOW.as_secs());
-    let pseudo = |name: &str| headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
     let all = credentials.headers.iter().chain(headers.iter().filter(|(name, _)| !name.starts_with(':')));
     Request {
-        method: Method::Post,
-        path: format!("/{}", source.slug),
-        query: format!("{}&{}", credentials.query, pseudo(":query").unwrap_or_default()),
+        method: method(pseudo(headers, ":method")),
+        path: path_below(&format!("/{}", source.slug), source, headers),
+        query: format!("{}&{}", credentials.query, pseudo(headers, ":query").unwrap_or_default()),
         headers: Headers::new(all.map(|(name, value)| (name.clone(), value.clone().into_bytes()))),
         body: body.to_vec(),
         problem: None,
@@ -231,7 +252,7 @@ pub fn if_authenticated<T>(
     then: impl FnOnce(&Authenticated<'_>) -> T,
 ) -> Option<T> {
     let secrets = Rotation { current: Secret::new(SECRET.to_owned()), previous: None };
-    let access = Access { secrets: Some(&secrets), policy: vectors::POLICY, listed: &[] };
+    let access = Access { secrets: Some(&secrets), of_services: &[], policy: vectors::POLICY, listed: &[] };
     let delivery = auth::verify(request, schemes, access, NOW, &mut |_| Err(FetchError::Trouble));
     delivery.ok().map(|delivery| then(&delivery))
 }

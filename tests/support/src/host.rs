@@ -7,7 +7,7 @@ use std::time::Duration;
 use pagerelay::runtime::{Host, HttpResponse, Step, VariableError};
 use serde_json::Value;
 
-use crate::{OWN_SECRET, SECRET, SERVICE_KEY, own_secrets};
+use crate::{SECRET, SERVICE_KEY, own_secrets};
 
 /// A host with a routing key and secrets for all sources, whose PagerDuty gives every event the same status and confirms it.
 pub struct Accepting<'a> {
@@ -17,14 +17,19 @@ pub struct Accepting<'a> {
     /// The bodies that were sent.
     pub sent: Vec<Value>,
     pub status: u16,
+    /// The body of every response.
+    pub body: &'static str,
 }
+
+/// The body with which PagerDuty confirms an event.
+const CONFIRMED: &str = r#"{"status":"success","message":"Event processed"}"#;
 
 impl Accepting<'_> {
     #[allow(clippy::new_without_default, reason = "a host with these variables is no default")]
     pub fn new() -> Self {
         let mut variables = BTreeMap::from([("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)]);
-        variables.extend(own_secrets().map(|name| (&*name.leak(), OWN_SECRET)));
-        Accepting { variables, read: RefCell::default(), sent: Vec::new(), status: 202 }
+        variables.extend(own_secrets().map(|(name, secret)| (&*name.leak(), secret)));
+        Accepting { variables, read: RefCell::default(), sent: Vec::new(), status: 202, body: CONFIRMED }
     }
 }
 
@@ -55,7 +60,7 @@ impl Host for Accepting<'_> {
                 if let Some(body) = next.outbound.body {
                     self.sent.push(serde_json::from_slice(&body).expect("json"));
                 }
-                let body = br#"{"status":"success","message":"Event processed"}"#.to_vec();
+                let body = self.body.as_bytes().to_vec();
                 answer = Some(Ok(HttpResponse { status: self.status, retry_after: None, body }));
             }
         }

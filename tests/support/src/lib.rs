@@ -19,8 +19,11 @@ use std::path::Path;
 /// The secret in tests for every source that accepts the shared secret.
 pub const SECRET: &str = "the-harness-opens-with-this-7f3a";
 
-/// The secret in tests for the sources that accept only their own.
+/// The secret in tests for the sources that accept only their own, except for Opsgenie's.
 pub const OWN_SECRET: &str = "the-harness-names-keys-with-this-2b9d";
+
+/// The secret in tests for programs that alert Opsgenie. Two sources with the same secret are a finding of `/check`.
+pub const OPSGENIE_SECRET: &str = "the-harness-alerts-ops-with-this-6c1e";
 
 /// A service's integration key, which accepts change events too.
 pub const SERVICE_KEY: &str = "e0pageRelayTestKey0000000000000u";
@@ -32,13 +35,18 @@ pub const ROUTING_KEY: &str = "R0pageRelayTestKey0000000000000u";
 pub fn secret_for(path: &str) -> &'static str {
     let path = path.strip_prefix("/preview").unwrap_or(path).trim_start_matches('/');
     let slug = path.split(['/', '?']).next().unwrap_or_default();
-    if pagerelay::sources::find(slug).is_some_and(|source| source.own_secret) { OWN_SECRET } else { SECRET }
+    if pagerelay::sources::find(slug).is_some_and(|source| source.own_secret) { own_secret(slug) } else { SECRET }
 }
 
-/// The variables of the sources that accept only their own secret.
-pub fn own_secrets() -> impl Iterator<Item = String> {
+/// The secret in tests for a source that accepts only its own.
+fn own_secret(slug: &str) -> &'static str {
+    if slug == "opsgenie" { OPSGENIE_SECRET } else { OWN_SECRET }
+}
+
+/// The variables of the sources that accept only their own secret, with these secrets.
+pub fn own_secrets() -> impl Iterator<Item = (String, &'static str)> {
     let own = pagerelay::sources::SOURCES.iter().filter(|source| source.own_secret);
-    own.map(|source| format!("secret_{}", source.slug))
+    own.map(|source| (format!("secret_{}", source.slug), own_secret(source.slug)))
 }
 
 /// The workspace's folder, for each of its members.

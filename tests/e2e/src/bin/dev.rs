@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     if made_up {
         world = world.with("webhook_secret", &secret_of_the_day("webhook_secret"));
     }
-    for name in own_secrets() {
+    for (name, _) in own_secrets() {
         if !world.variables.contains_key(&name) {
             world = world.with(&name, &secret_of_the_day(&name));
         }

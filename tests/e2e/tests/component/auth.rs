@@ -234,7 +234,7 @@ fn the_reference_libraries_of_standard_webhooks_agree_both_ways() {
             let verify = |request: &Request| {
                 let now = Duration::from_secs(now);
                 let secrets = rotation(secret, None);
-                let access = Access { secrets: Some(&secrets), policy: POLICY, listed: &[] };
+                let access = Access { secrets: Some(&secrets), of_services: &[], policy: POLICY, listed: &[] };
                 auth::verify(request, &[Scheme::StandardWebhooks], access, now, &mut |_| Err(FetchError::Trouble))
                     .is_ok()
             };

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64ct::{Base64, Base64Url, Encoding};
-use pagerelay::sources::variables;
+use pagerelay::auth::Scheme;
+use pagerelay::sources::{SOURCES, Source, variables};
 use pagerelay_e2e::build::Flavour;
-use pagerelay_e2e::fixtures;
+use pagerelay_e2e::fixtures::{self, Fixture};
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::rest::{Rest, Token};
 use pagerelay_e2e::run;
@@ -38,18 +39,17 @@ impl Aviary {
             canaries: Vec::new(),
             statuses: BTreeSet::new(),
         };
-        let names = [
-            "webhook_secret",
-            "webhook_secret_previous",
-            "secret_grafana",
-            "secret_grafana_previous",
-            "secret_events",
-            "secret_events_previous",
-            "secret_act",
-            "secret_check",
-        ];
-        for name in names {
+        let shared = ["webhook_secret", "webhook_secret_previous", "secret_act", "secret_check"];
+        for name in shared.into_iter().chain(["secret_grafana", "secret_grafana_previous"]) {
             aviary.set(name, "", 40);
+        }
+        for source in SOURCES.iter().filter(|source| source.own_secret) {
+            for end in ["", "_previous"] {
+                aviary.set(&format!("secret_{}{end}", source.slug), "", 40);
+                if source.api.is_some() {
+                    aviary.set(&format!("secret_{}_web{end}", source.slug), "", 40);
+                }
+            }
         }
         aviary.set("sns_topics", "arn:aws:sns:eu-west-1:123456789012:", 20);
         for name in ["routing_key", "routing_key_previous", "routing_key_web", "custom_mine"] {
@@ -81,7 +81,9 @@ impl Aviary {
             // A canary in the URL that the operator configured belongs there.
             let changes = own.replace("/enqueue", "/change/enqueue");
             let root = own.replace("v2/enqueue", "");
-            let known = [&own, &changes, &root].contains(&&sent.url) || sent.url.starts_with(&self.rest.url());
+            let places = [&self.rest.url(), "https://api.opsgenie.com/v2/alerts"];
+            let known =
+                [&own, &changes, &root].contains(&&sent.url) || places.iter().any(|place| sent.url.starts_with(*place));
             assert!(known || !own.contains("127.0.0.1"), "{what}: {}", sent.url);
             seen += &sent.url;
         }
@@ -110,6 +112,40 @@ impl Aviary {
         }
         reply
     }
+}
+
+/// The variable with the secret of a source, in [`Aviary`].
+fn own_secret(source: &Source) -> String {
+    match source.slug {
+        slug if slug == "grafana" || source.own_secret => format!("secret_{slug}"),
+        _ => "webhook_secret".to_owned(),
+    }
+}
+
+/// Requests of a fixture whose only credential is a key in the body: to the paths of its API below the source, below a
+/// service, at the root and in a preview, with this key in each member that can be one.
+fn with_key_in_body(fixture: &Fixture, key: &str) -> Vec<Call> {
+    let slug = fixture.source.slug;
+    let mut paths = [format!("/{slug}"), format!("/{slug}/web"), format!("/preview/{slug}")]
+        .map(|path| fixtures::path_below(&path, fixture.source, &fixture.headers))
+        .to_vec();
+    paths.extend(fixtures::pseudo(&fixture.headers, ":path").map(|path| format!("/{path}")));
+    let members = fixture.source.schemes.iter().filter_map(|scheme| match scheme {
+        Scheme::Member(name) => Some(*name),
+        _ => None,
+    });
+    let mut calls = Vec::new();
+    for member in members {
+        let body = match serde_json::from_slice(&fixture.body) {
+            Ok(Value::Object(mut members)) => {
+                members.insert(member.to_owned(), key.into());
+                Value::Object(members).to_string()
+            }
+            _ => format!(r#"[{{"{member}": "{key}"}}] {key}"#),
+        };
+        calls.extend(paths.iter().map(|path| Call::stranger("POST", path, body.clone())));
+    }
+    calls
 }
 
 /// A unique value of letters and digits, so that it is valid as a secret and as a routing key.
@@ -150,13 +186,27 @@ fn no_canary_is_seen_on_any_path() {
         let strict = world.clone().with("unmapped", "reject");
 
         // Every fixture: with the current and the previous secret, with a routing key as the secret, without a secret.
+        let mut by_key = 0;
         for fixture in fixtures::of_each_kind() {
-            let own = match fixture.source.slug {
-                "grafana" => "secret_grafana",
-                "events" => "secret_events",
-                _ => "webhook_secret",
-            };
+            let slug = fixture.source.slug;
+            let own = &own_secret(fixture.source);
             let previous = format!("{own}_previous");
+            if fixture.source.api.is_some() {
+                let services = format!("services_{slug}");
+                let of_service = [format!("secret_{slug}_web"), format!("secret_{slug}_web_previous")];
+                for secret in [own, &previous, &of_service[0], &of_service[1], "routing_key", "api_token"] {
+                    for call in with_key_in_body(&fixture, aviary.secret(secret)) {
+                        for world in [&world, &strict] {
+                            let listed = world.clone().with(&services, "default, web");
+                            let reply = aviary.fly(&listed, call.clone(), &fixture.name()).await;
+                            by_key += usize::from(reply.status < 300);
+                            // Beside a right header, any key may be in the body.
+                            let known = call.clone().header("x-webhook-secret", aviary.secret(own));
+                            aviary.fly(&listed, known, &fixture.name()).await;
+                        }
+                    }
+                }
+            }
             for secret in [own, &previous, "routing_key", "api_token"] {
                 // The second time with another routing key, and with errors instead of fallback alerts.
                 let paths = [format!("/{}", fixture.source.slug), format!("/{}/web", fixture.source.slug)];
@@ -175,6 +225,8 @@ fn no_canary_is_seen_on_any_path() {
                 }
             }
         }
+
+        assert!(by_key > 100, "{by_key} requests were authenticated by the key in their body");
 
         // The headers of every vector, with canaries as secrets.
         let mut let_in = 0;
@@ -370,6 +422,43 @@ fn bundle(world: &World) -> (String, World) {
 }
 
 #[test]
+fn a_copy_for_opsgenie_contains_only_the_key_of_opsgenie() {
+    run(async {
+        let mut aviary = Aviary::new().await;
+        aviary.set("opsgenie_copy_key", "", 36);
+        let opsgenie = PagerDuty::start().await;
+        let mut world = aviary.world.clone();
+        let pagerduty = aviary.pagerduty.address();
+        let hosts = [(pagerduty.to_string(), pagerduty), ("api.opsgenie.com".to_owned(), opsgenie.address())];
+        world.egress = Egress::Hosts(hosts.map(|(host, address)| (host, Ok(address))).into());
+        let source = pagerelay::sources::find("opsgenie").expect("a source");
+        let mut copies = 0;
+        for fixture in fixtures::of(source) {
+            let mut calls = with_key_in_body(&fixture, aviary.secret("secret_opsgenie"));
+            calls.push(Call::fixture(&fixture, "/opsgenie/web", aviary.secret("secret_opsgenie_previous")));
+            for call in calls {
+                aviary.fly(&world, call, &fixture.name()).await;
+                for mut received in opsgenie.take_received() {
+                    let key = received.headers.remove("authorization").expect("a key");
+                    assert_eq!(key, format!("GenieKey {}", aviary.secret("opsgenie_copy_key")), "{}", fixture.name());
+                    let seen = format!(
+                        "{} {:?} {}",
+                        received.path,
+                        received.headers,
+                        String::from_utf8_lossy(&received.bytes)
+                    );
+                    for (canary, name) in &aviary.canaries {
+                        assert!(shapes(canary).iter().all(|shape| !seen.contains(shape)), "{name} shows in {seen}");
+                    }
+                    copies += 1;
+                }
+            }
+        }
+        assert!(copies > 50, "{copies} copies");
+    });
+}
+
+#[test]
 fn no_canary_in_settings_is_seen() {
     run(async {
         let mut aviary = Aviary::new().await;
@@ -380,11 +469,7 @@ fn no_canary_in_settings_is_seen() {
 
         let mut accepted = 0;
         for fixture in fixtures::all() {
-            let own = match fixture.source.slug {
-                "grafana" => "secret_grafana",
-                "events" => "secret_events",
-                _ => "webhook_secret",
-            };
+            let own = &own_secret(fixture.source);
             let slug = fixture.source.slug;
             for secret in [own, "routing_key"] {
                 for (path, world) in [

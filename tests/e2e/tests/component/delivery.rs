@@ -1,7 +1,7 @@
 //! The reply to the sender for each behaviour of PagerDuty: 2xx only if PagerDuty has every event.
 //!
-//! The matrix combines every fault of a server with deliveries of one event and of ten. `cargo test --test component
-//! delivery -- --nocapture` prints it.
+//! The matrix combines every fault of a server with deliveries of one event and of ten, and with one event by each API of
+//! others that the component speaks. `cargo test --test component delivery -- --nocapture` prints it.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
 use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run, run_alone};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+
+use crate::apis::Api;
 
 /// A possible previous key for [`ROUTING_KEY`].
 const PREVIOUS_KEY: &str = "R0pageRelayTestKey0000000000000p";
@@ -221,15 +223,15 @@ impl FullPort {
     }
 }
 
-/// One cell: the fault, the number of events, and how many of them it affects.
-async fn cell(fault: &Fault, of: usize, failing: usize) -> (Reply, PagerDuty) {
+/// One cell: a call, and a fault that affects all of its events or one of them.
+async fn cell(fault: &Fault, call: Call, all: bool) -> (Reply, PagerDuty) {
     let pagerduty = PagerDuty::start().await;
     let mut world = World::new(&pagerduty.url());
     let mut full = None;
     match fault {
-        Fault::Says(answer) if failing == of => pagerduty.fault(None, answer.clone()),
+        Fault::Says(answer) if all => pagerduty.fault(None, answer.clone()),
         Fault::Says(answer) => pagerduty.fault(Some(&key(4)), answer.clone()),
-        Fault::Once(answer) if failing == of => pagerduty.once(answer.clone()),
+        Fault::Once(answer) if all => pagerduty.once(answer.clone()),
         Fault::Once(answer) => pagerduty.script([answer.clone()]),
         Fault::Denied => world.egress = Egress::Denied,
         // Port 1 of localhost: no server is listening there, and no unprivileged program can.
@@ -240,7 +242,7 @@ async fn cell(fault: &Fault, of: usize, failing: usize) -> (Reply, PagerDuty) {
         }
         Fault::NoTls => world = World::new(&pagerduty.url().replace("http://", "https://")),
     }
-    let reply = post(&world, group(of)).await;
+    let reply = relay(Flavour::Spin).call(&world, call).await.expect("the component answers");
     (reply, pagerduty)
 }
 
@@ -263,8 +265,16 @@ fn the_fault_matrix() {
                         check(name, &fault, cell_of_one, of, failing).await
                     }
                 };
-                let (one, part, all) = tokio::join!(column(1, 1), column(10, 1), column(10, 10));
-                vec![format!("{row:02}"), name.to_owned(), one, part, all]
+                let webhooks = async { tokio::join!(column(1, 1), column(10, 1), column(10, 10)) };
+                let calls = async {
+                    let [v2, v1, alerts] = Api::ALL.map(|api| check_call(name, &fault, cell_of_one, api));
+                    tokio::join!(v2, v1, alerts)
+                };
+                // Only what waits for a timeout goes beside the webhooks: too many cells at once would be late.
+                let waits = matches!(fault, Fault::Says(Answer::Stall | Answer::StallInside) | Fault::Unreachable);
+                let ((one, part, all), (v2, v1, alerts)) =
+                    if waits { tokio::join!(webhooks, calls) } else { (webhooks.await, calls.await) };
+                vec![format!("{row:02}"), name.to_owned(), one, part, all, v2, v1, alerts]
             });
         }
         rows.join_all().await
@@ -272,9 +282,10 @@ fn the_fault_matrix() {
     rows.sort();
     let cells = rows.iter().flat_map(|row| &row[2..]).filter(|cell| *cell != "-").count();
     let mut out = std::io::stderr().lock();
-    writeln!(out, "{:28} {:37} {:37} {:37}", "PagerDuty", "1 event", "10 events, 1 of them", "10 events, all").unwrap();
-    for row in &rows {
-        writeln!(out, "{:28} {:37} {:37} {:37}", row[1], row[2], row[3], row[4]).unwrap();
+    let head = ["", "PagerDuty", "1 event", "10 events, 1 of them", "10 events, all", "Events v2", "v1", "Opsgenie"];
+    for row in std::iter::once(&head.map(str::to_owned).to_vec()).chain(&rows) {
+        let [v2, v1, alerts] = [&row[5], &row[6], &row[7]];
+        writeln!(out, "{:28} {:37} {:37} {:37} {v2:9} {v1:6} {alerts}", row[1], row[2], row[3], row[4]).unwrap();
     }
     writeln!(out, "{cells} cells").unwrap();
 }
@@ -283,7 +294,7 @@ fn the_fault_matrix() {
 async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing: usize) -> String {
     let (status, retry_after, tries, short) = cell_of_one;
     let started = std::time::Instant::now();
-    let (reply, pagerduty) = cell(fault, of, failing).await;
+    let (reply, pagerduty) = cell(fault, Call::post("/alertmanager", group(of)), failing == of).await;
     let took = started.elapsed();
     let what = format!("{name}, {failing} of {of}");
     let said = reply.json();
@@ -331,6 +342,37 @@ async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing:
     }
     let arrived = arrived.len();
     format!("{} {retry_after:>3} x{tries} {present:2} there {arrived:2} came {:4} ms", reply.status, millis(&reply))
+}
+
+/// Runs a cell of one event by an API, and checks it in that API's own terms.
+async fn check_call(name: &str, fault: &Fault, cell_of_one: Cell, api: Api) -> String {
+    let (status, retry_after, tries, short) = cell_of_one;
+    let (reply, pagerduty) = cell(fault, api.call("k", true), true).await;
+    let what = format!("{name}, {api:?}");
+    let said = String::from_utf8_lossy(&reply.body).into_owned();
+    let accepted = status == 200;
+    assert_eq!(reply.status, if accepted { api.success() } else { status }, "{what}: {said}");
+    assert_eq!(reply.headers.get("retry-after").map_or("", String::as_str), retry_after, "{what}");
+    assert_eq!(api.accepts(&reply), accepted, "{what}: {said}");
+    let error = api.error(&reply);
+    assert_eq!(error.is_none(), accepted, "{what}: {said}");
+    if !short.is_empty() {
+        assert_eq!(error.expect("it failed"), detail(short, 1, 1), "{what}");
+    }
+    assert!(said.len() < 2200, "{what}: {} bytes", said.len());
+    assert!(millis(&reply) < 10_000, "{what}: {} ms", millis(&reply));
+
+    let log = reply.log_json();
+    assert_eq!(log["level"] == "error", status >= 400, "{what}: {}", log["level"]);
+    let events = log["events"].as_array().expect("a list of events");
+    assert_eq!(events.len(), 1, "{what}");
+    assert_eq!(events[0]["attempts"], tries, "{what}");
+    // The one result that must never happen.
+    let own_words = matches!(fault, Fault::Says(Answer::Say(..)));
+    if accepted && !own_words {
+        assert!(pagerduty.alerts().contains_key("k"), "{what}: the client was told that all is well");
+    }
+    format!("{} x{tries}", reply.status)
 }
 
 #[test]
@@ -934,7 +976,7 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
         let destination = Destination { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
         let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
         let mut host = Taking(Vec::new());
-        let outcomes = events_api::deliver(&mut host, &[event], destination, Duration::from_secs(1));
+        let (outcomes, _) = events_api::deliver(&mut host, &[event], destination, Duration::from_secs(1), None);
         assert_eq!(outcomes[0].verdict(), verdict);
         assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
         for (_, body) in &host.0 {

@@ -3,17 +3,22 @@
 //! `cargo test -p pagerelay-e2e --test component delivery` runs one module.
 
 mod act;
+mod apis;
 mod auth;
 mod canary;
 mod cases;
 mod ceiling;
+mod certificates;
+mod clients;
 mod custom;
 mod delivery;
 mod doctor;
 mod end_to_end;
 mod linear;
+mod opsgenie;
 mod page;
 mod preview;
+mod programs;
 mod reuse;
 mod scaffold;
 mod senders;

@@ -12,7 +12,7 @@ use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::runtime::{Call, World, relay};
 use pagerelay_e2e::server::Server;
-use pagerelay_e2e::{OWN_SECRET, SECRET, SERVICE_KEY, run};
+use pagerelay_e2e::{OPSGENIE_SECRET, OWN_SECRET, SECRET, SERVICE_KEY, run};
 use serde_json::json;
 
 #[test]
@@ -37,7 +37,8 @@ fn the_page_previews_every_source_in_a_browser() {
         world = world.with("custom_plain", &event.to_string()).with("custom_signed", &signed.to_string());
         let server = Server::start(relay(Flavour::Spin), world, 0, None).await.expect("a free port on loopback");
         let mut check = Command::new("node");
-        check.arg(root.join("tests/page/check.mjs")).arg(&libraries).arg(server.url("/")).arg(SECRET).arg(OWN_SECRET);
+        check.arg(root.join("tests/page/check.mjs")).arg(&libraries).arg(server.url("/"));
+        check.args([SECRET, OWN_SECRET, OPSGENIE_SECRET]);
         let check = tokio::task::spawn_blocking(move || check.env("CHROMIUM", browser).status());
         assert!(check.await.expect("a thread").expect("node starts").success(), "what it said is above");
         assert!(pagerduty.received().is_empty(), "nothing was sent");

@@ -3,25 +3,16 @@
 //! If a sender is not installed, its test is skipped with a message. With `PAGERELAY_SENDERS=all`, as in `.ci/run`, it
 //! fails instead.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::runtime::{World, relay};
 use pagerelay_e2e::server::Server;
 use pagerelay_e2e::{SECRET, run};
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// The timeout for one step of a sender. It is a limit and not a pause: the test continues as soon as the event
-/// arrives.
-const STEP: Duration = Duration::from_secs(60);
+use crate::programs::{Folder, Process, alertmanager, installed, post, wait_for, wait_for_key};
 
 #[test]
 fn alertmanager_opens_an_alert_and_closes_it() {
@@ -31,25 +22,13 @@ fn alertmanager_opens_an_alert_and_closes_it() {
         let world = World::new(&pagerduty.url());
         let server = Server::start(relay(Flavour::Spin), world, 0, None).await.expect("a free port on loopback");
         let folder = Folder::new("alertmanager");
-        folder.write(
-            "alertmanager.yml",
-            &format!(
-                "route: {{receiver: pagerelay, group_by: [alertname], group_wait: 0s, group_interval: 1s}}\n\
-                 receivers:\n\
-                 - name: pagerelay\n\
-                 \x20 webhook_configs:\n\
-                 \x20 - url: {}\n\
-                 \x20   http_config: {{authorization: {{credentials: {SECRET}}}}}\n",
-                server.url("/alertmanager")
-            ),
+        let receiver = format!(
+            "\x20 webhook_configs:\n\
+             \x20 - url: {}\n\
+             \x20   http_config: {{authorization: {{credentials: {SECRET}}}}}\n",
+            server.url("/alertmanager")
         );
-        let mut alertmanager = Command::new(program);
-        alertmanager
-            .arg(format!("--config.file={}", folder.0.join("alertmanager.yml").display()))
-            .arg(format!("--storage.path={}", folder.0.join("data").display()))
-            .args(["--web.listen-address=127.0.0.1:0", "--cluster.listen-address="]);
-        let alertmanager = Process::start(alertmanager);
-        let address = alertmanager.read_address("msg=\"Listening on\" address=");
+        let (_alertmanager, _log, address) = alertmanager(&program, &folder, &receiver);
 
         let mut alert = json!({
             "labels": {"alertname": "DiskFull", "instance": "db-1:9100", "severity": "critical"},
@@ -126,101 +105,4 @@ fn monit_opens_an_alert_through_a_script_of_its_user_and_closes_it() {
         wait_for_key(&pagerduty, "resolve", &trigger["dedup_key"]).await;
         assert_eq!(pagerduty.alerts()["formatted:backup"].status, "resolved");
     });
-}
-
-async fn wait_for(pagerduty: &PagerDuty, action: &str) -> Value {
-    let found = pagerduty.wait_for(|received| received.event["event_action"] == action);
-    tokio::time::timeout(STEP, found).await.unwrap_or_else(|_| panic!("no {action} within {STEP:?}")).event
-}
-
-async fn wait_for_key(pagerduty: &PagerDuty, action: &str, key: &Value) {
-    let found =
-        pagerduty.wait_for(|received| received.event["event_action"] == action && received.event["dedup_key"] == *key);
-    tokio::time::timeout(STEP, found).await.unwrap_or_else(|_| panic!("no {action} of {key} within {STEP:?}"));
-}
-
-/// The path of a program. If it is missing, prints that the test is skipped.
-fn installed(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file());
-    if found.is_none() {
-        assert!(std::env::var_os("PAGERELAY_SENDERS").is_none(), "{program} is not installed");
-        writeln!(std::io::stderr(), "{program}: skipped, it is not installed").expect("standard error is open");
-    }
-    found
-}
-
-/// A sender that runs until it is dropped.
-struct Process(Child);
-
-impl Process {
-    fn start(mut command: Command) -> Process {
-        Process(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the sender starts"))
-    }
-
-    /// The address in the line of the sender's log after `mark`. Continues to read the log, so that the pipe never
-    /// fills up.
-    fn read_address(&self, mark: &'static str) -> SocketAddr {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        // The child's end of the pipe closes when the child ends, and then the thread ends too.
-        let log = self.0.stderr.as_ref().expect("piped");
-        let log = std::os::fd::AsFd::as_fd(log).try_clone_to_owned().expect("a second handle");
-        std::thread::spawn(move || {
-            for line in BufReader::new(std::fs::File::from(log)).lines().map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once(mark) {
-                    let address = rest.split_whitespace().next().unwrap_or_default().to_owned();
-                    // The receiver may be gone, because it has what it needed.
-                    let _ = sender.send(address);
-                }
-            }
-        });
-        let address = receiver.recv_timeout(STEP).expect("the sender says where it listens");
-        address.parse().expect("an address")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // The process may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A folder for one test, removed when it is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("the target folder is writable");
-        Folder(folder)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.0.join(name), text).expect("the target folder is writable");
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Leftovers are in the target folder, which anybody may delete.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-async fn post(address: SocketAddr, path: &str, body: &Value) {
-    let stream = tokio::net::TcpStream::connect(address).await.expect("the sender listens");
-    let (mut client, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("the sender speaks http");
-    tokio::spawn(connection);
-    let request = hyper::Request::post(path)
-        .header("host", address.to_string())
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .expect("a request");
-    let response = client.send_request(request).await.expect("the sender answers");
-    let status = response.status();
-    let said = response.into_body().collect().await.expect("an answer").to_bytes();
-    assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&said));
 }

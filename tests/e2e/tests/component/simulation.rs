@@ -13,11 +13,13 @@ use pagerelay::sources;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures::Fixture;
 use pagerelay_e2e::pagerduty::{Answer, Chaos, PagerDuty};
-use pagerelay_e2e::runtime::{Call, World, relay};
+use pagerelay_e2e::runtime::{Call, Reply, World, relay};
 use pagerelay_e2e::{SECRET, run};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+
+use crate::apis::Api;
 
 /// How many seeds to run.
 const RUNS: u64 = 1000;
@@ -35,20 +37,28 @@ const IN_A_ROW: u64 = 4;
 #[derive(Debug)]
 struct Sender {
     name: &'static str,
-    /// Its source.
-    slug: &'static str,
+    speaks: Speaks,
     /// Whether it sends the state of all its alerts until it is accepted. If not, it sends a message for each change.
     keeps_state: bool,
     /// How many times it sends the same delivery in a row.
     tries: usize,
-    /// Whether it treats a status as success.
-    accepts: fn(u16) -> bool,
+    /// Whether it treats a reply as success.
+    accepts: fn(&Reply) -> bool,
     /// Whether it retries after a status.
     retries: fn(u16) -> bool,
 }
 
-fn success(status: u16) -> bool {
-    (200..300).contains(&status)
+/// What a sender sends.
+#[derive(Debug)]
+enum Speaks {
+    /// The webhook of this source.
+    Webhook(&'static str),
+    /// One call for each alert.
+    Calls(Api),
+}
+
+fn success(reply: &Reply) -> bool {
+    (200..300).contains(&reply.status)
 }
 
 /// The rules from section 0.2 of the vendors' notes, and from the vendors' pages that these name.
@@ -56,31 +66,59 @@ const SENDERS: &[Sender] = &[
     // Exponential backoff, starting at half a second, until the group's interval ends; then the next flush.
     Sender {
         name: "Alertmanager",
-        slug: "alertmanager",
+        speaks: Speaks::Webhook("alertmanager"),
         keeps_state: true,
         tries: 6,
         accepts: success,
         retries: |status| status >= 500,
     },
     // No retry within a flush; the next flush sends everything again.
-    Sender { name: "Grafana", slug: "grafana", keeps_state: true, tries: 1, accepts: success, retries: |_| false },
-    Sender { name: "GitHub", slug: "github", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    Sender {
+        name: "Grafana",
+        speaks: Speaks::Webhook("grafana"),
+        keeps_state: true,
+        tries: 1,
+        accepts: success,
+        retries: |_| false,
+    },
+    Sender {
+        name: "GitHub",
+        speaks: Speaks::Webhook("github"),
+        keeps_state: false,
+        tries: 1,
+        accepts: success,
+        retries: |_| false,
+    },
     // Its worker retries failed connections, and no status.
-    Sender { name: "GitLab", slug: "gitlab", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    Sender {
+        name: "GitLab",
+        speaks: Speaks::Webhook("gitlab"),
+        keeps_state: false,
+        tries: 1,
+        accepts: success,
+        retries: |_| false,
+    },
     // Internal integrations never retry.
-    Sender { name: "Sentry", slug: "sentry", keeps_state: false, tries: 1, accepts: success, retries: |_| false },
+    Sender {
+        name: "Sentry",
+        speaks: Speaks::Webhook("sentry"),
+        keeps_state: false,
+        tries: 1,
+        accepts: success,
+        retries: |_| false,
+    },
     // Every status below 500 counts as delivered; three retries by default.
     Sender {
         name: "Amazon SNS",
-        slug: "sns",
+        speaks: Speaks::Webhook("sns"),
         keeps_state: false,
         tries: 4,
-        accepts: |status| status < 500,
+        accepts: |reply| reply.status < 500,
         retries: |status| status >= 500,
     },
     Sender {
         name: "Standard Webhooks",
-        slug: "formatted",
+        speaks: Speaks::Webhook("formatted"),
         keeps_state: false,
         tries: 10,
         accepts: success,
@@ -89,11 +127,45 @@ const SENDERS: &[Sender] = &[
     // Healthchecks, Falcosidekick and others accept only these four; three attempts without a pause.
     Sender {
         name: "200 only",
-        slug: "healthchecks",
+        speaks: Speaks::Webhook("healthchecks"),
         keeps_state: false,
         tries: 3,
-        accepts: |status| status == 200,
+        accepts: |reply| reply.status == 200,
         retries: |status| status != 200,
+    },
+    // Counted for each status; 429 without end.
+    Sender {
+        name: "PyPI pagerduty",
+        speaks: Speaks::Calls(Api::EventsV2),
+        keeps_state: false,
+        tries: 7,
+        accepts: |reply| Api::EventsV2.accepts(reply),
+        retries: |status| matches!(status, 429 | 500 | 502..=504),
+    },
+    // Up to 60 times; 403 without end, which is that version's word for "too many".
+    Sender {
+        name: "pdagent",
+        speaks: Speaks::Calls(Api::EventsV1),
+        keeps_state: false,
+        tries: 60,
+        accepts: |reply| Api::EventsV1.accepts(reply),
+        retries: |status| status == 403 || status >= 500,
+    },
+    Sender {
+        name: "npm opsgenie-sdk",
+        speaks: Speaks::Calls(Api::Alerts),
+        keeps_state: false,
+        tries: 5,
+        accepts: |reply| Api::Alerts.accepts(reply),
+        retries: |status| status == 429 || status >= 500,
+    },
+    Sender {
+        name: "Alertmanager, to Opsgenie",
+        speaks: Speaks::Calls(Api::Alerts),
+        keeps_state: true,
+        tries: 6,
+        accepts: |reply| Api::Alerts.accepts(reply),
+        retries: |status| status == 429 || status >= 500,
     },
 ];
 
@@ -156,21 +228,35 @@ fn message(slug: &str, i: usize, firing: bool) -> Value {
     }
 }
 
-/// A delivery about these alerts.
-fn delivery(sender: &Sender, alerts: &[(usize, bool)]) -> Fixture {
-    let mut messages = alerts.iter().map(|(i, firing)| message(sender.slug, *i, *firing));
-    let body = match sender.slug {
+/// A webhook about these alerts.
+fn webhook(slug: &str, alerts: &[(usize, bool)]) -> Fixture {
+    let mut messages = alerts.iter().map(|(i, firing)| message(slug, *i, *firing));
+    let body = match slug {
         "alertmanager" | "grafana" => json!({"groupKey": "g", "alerts": messages.collect::<Vec<Value>>()}),
         _ => messages.next().expect("one alert"),
     };
-    let source = sources::find(sender.slug).expect("it exists");
-    Fixture { source, path: sender.slug.into(), body: body.to_string().into(), headers: Vec::new() }
+    let source = sources::find(slug).expect("it exists");
+    Fixture { source, path: slug.into(), body: body.to_string().into(), headers: Vec::new() }
+}
+
+/// A delivery about these alerts. A call is about one.
+fn delivery(sender: &Sender, alerts: &[(usize, bool)]) -> Call {
+    match (&sender.speaks, alerts) {
+        (Speaks::Webhook(slug), _) => Call::fixture(&webhook(slug, alerts), &format!("/{slug}"), SECRET),
+        (Speaks::Calls(api), [(i, firing)]) => api.call(&key(sender, *i), *firing),
+        (Speaks::Calls(_), _) => panic!("a call is about one alert"),
+    }
 }
 
 /// The dedup key of an alert of this sender.
 fn key(sender: &Sender, i: usize) -> String {
-    let mapped = delivery(sender, &[(i, true)]).map(false).expect("it maps");
-    mapped.events[0].dedup_key().expect("it has a key").as_str().to_owned()
+    match &sender.speaks {
+        Speaks::Webhook(slug) => {
+            let mapped = webhook(slug, &[(i, true)]).map(false).expect("it maps");
+            mapped.events[0].dedup_key().expect("it has a key").as_str().to_owned()
+        }
+        Speaks::Calls(_) => format!("alert-{i}"),
+    }
 }
 
 struct Run {
@@ -188,9 +274,9 @@ impl Run {
         let delivery = delivery(self.sender, &alerts_now);
         for _ in 0..self.sender.tries {
             self.deliveries += 1;
-            let call = Call::fixture(&delivery, &format!("/{}", self.sender.slug), SECRET);
-            let reply = relay(Flavour::Spin).call(&self.world, call).await.map_err(|error| error.to_string())?;
-            if (self.sender.accepts)(reply.status) {
+            let reply =
+                relay(Flavour::Spin).call(&self.world, delivery.clone()).await.map_err(|error| error.to_string())?;
+            if (self.sender.accepts)(&reply) {
                 self.check_told(alerts, reply.status)?;
                 return Ok(true);
             }
@@ -220,13 +306,17 @@ impl Run {
             // Firing alerts are always sent; resolved ones until they are accepted once.
             let all: Vec<usize> =
                 (0..self.alerts.len()).filter(|i| self.alerts[*i].firing || due.contains(i)).collect();
-            if all.is_empty() {
-                return Ok(());
-            }
-            let accepted = self.send(&all).await?;
-            for i in all {
-                self.alerts[i].due &= !accepted;
-                self.alerts[i].told = accepted;
+            let deliveries: Vec<&[usize]> = match self.sender.speaks {
+                _ if all.is_empty() => Vec::new(),
+                Speaks::Webhook(_) => vec![&all],
+                Speaks::Calls(_) => all.chunks(1).collect(),
+            };
+            for alerts in deliveries {
+                let accepted = self.send(alerts).await?;
+                for i in alerts {
+                    self.alerts[*i].due &= !accepted;
+                    self.alerts[*i].told = accepted;
+                }
             }
         } else {
             for i in due {

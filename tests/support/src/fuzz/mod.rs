@@ -112,7 +112,8 @@ pub fn map(data: &[u8]) {
     // A source has batches or branches, and never both.
     let chosen = Options { grouping: Grouping::Group, branches: Branches::All };
     let map = source.map_for(if first & GROUPED == 0 { Options::DEFAULT } else { chosen });
-    let map = || fixtures::if_authenticated(&request, source.schemes, map);
+    let path = fixtures::pseudo(&headers, ":path").unwrap_or_default().trim_matches('/');
+    let map = || fixtures::if_authenticated(&request, source.schemes, |delivery| map(&delivery.clone().at(path)));
     let mapped = map();
     assert_eq!(mapped, map(), "the same delivery makes the same events");
     if let Some(Ok(mapped)) = mapped {
@@ -172,9 +173,15 @@ pub fn auth(data: &[u8]) {
     let (secret, request) = (String::from_utf8_lossy(secret), request("/", &headers, body));
     let previous = |current: &str, previous: Option<&str>| {
         let secrets = vectors::rotation(current, previous);
-        let access = Access { secrets: Some(&secrets), policy: vectors::POLICY, listed: &[] };
+        let access = Access { secrets: Some(&secrets), of_services: &[], policy: vectors::POLICY, listed: &[] };
         let known = auth::verify(&request, scheme, access, Duration::from_secs(NOW), &mut |_| Err(FetchError::Trouble));
-        known.ok().map(|known| known.authenticated_by().previous)
+        let known = known.or_else(|_| auth::verify_body(&request, scheme, access)).ok()?;
+        if auth::may_be_in_body(scheme) {
+            let headers = Headers::default();
+            let again = Request { headers, body: known.body().to_vec(), ..request.clone() };
+            assert!(auth::verify_body(&again, scheme, access).is_err(), "the key is not in the body any more");
+        }
+        Some(known.authenticated_by().previous)
     };
     if previous(&secret, None).is_some() && secret != OTHER {
         assert_eq!(previous(OTHER, None), None, "another secret");
@@ -212,7 +219,7 @@ pub fn certificate(data: &[u8]) {
         DER => certificate = seeds::pem(rest).into_bytes(),
         _ => request.body = rest.to_vec(),
     }
-    let access = Access { secrets: None, policy: vectors::POLICY, listed: topics };
+    let access = Access { secrets: None, of_services: &[], policy: vectors::POLICY, listed: topics };
     let mut fetch = |_: &Url| Ok(certificate.clone());
     let schemes = [Scheme::Certified(&SNS)];
     if let Ok(known) = auth::verify(&request, &schemes, access, Duration::from_secs(NOW), &mut fetch) {

@@ -1,0 +1,104 @@
+//! Keys in bodies, for every source whose clients put theirs there: the key opens, nobody sees it, and it changes nothing.
+
+use pagerelay::auth::Scheme;
+use pagerelay::http::Method;
+use pagerelay::pipeline;
+use pagerelay::sources::SOURCES;
+use pagerelay_support::fixtures::{self, Fixture, path_below, pseudo};
+use pagerelay_support::{OWN_SECRET, SECRET, SERVICE_KEY, credentials};
+use serde_json::Value;
+
+use crate::host::Accepting;
+use crate::walls::stranger;
+
+/// Keys that clients send: the right one, that of all sources, one of nobody, and one like a routing key.
+const KEYS: [&str; 4] = [OWN_SECRET, SECRET, "nobody-has-this-as-a-secret-1f", "9f86d081884c7d659a2feaa0c55ad015"];
+
+/// Every fixture of a source whose clients may put their key into the body, with each member that can be the key.
+fn cases() -> Vec<(Fixture, &'static str)> {
+    let mut cases = Vec::new();
+    for source in SOURCES {
+        for scheme in source.schemes {
+            let Scheme::Member(member) = *scheme else { continue };
+            cases.extend(fixtures::of(source).into_iter().map(|fixture| (fixture, member)));
+        }
+    }
+    assert!(cases.len() > 50, "{} cases", cases.len());
+    cases
+}
+
+/// The paths of a fixture: below its source, below a service, at the root, and in a preview.
+fn paths(fixture: &Fixture) -> Vec<String> {
+    let Fixture { source, headers, .. } = fixture;
+    let below = ["", "/payments"].map(|service| path_below(&format!("/{}{service}", source.slug), source, headers));
+    let root = pseudo(headers, ":path").map(|path| format!("/{path}"));
+    let preview = path_below(&format!("/preview/{}", source.slug), source, headers);
+    below.into_iter().chain(root).chain([preview]).collect()
+}
+
+/// The body of a fixture with this key, or the key alone in a body that is no object.
+fn body(fixture: &Fixture, member: &str, key: &str) -> (String, bool) {
+    match serde_json::from_slice(&fixture.body) {
+        Ok(Value::Object(mut members)) => {
+            members.insert(member.to_owned(), key.into());
+            (Value::Object(members).to_string(), true)
+        }
+        _ => (format!(r#"{{"{member}": "{key}", "#), false),
+    }
+}
+
+/// Everything that a request leaves behind: the status, the reply, the log line and the events.
+struct Left {
+    status: u16,
+    reply: String,
+    line: String,
+    sent: Vec<Value>,
+}
+
+fn post(path: &str, headers: &[(String, String)], body: &str) -> Left {
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut host = Accepting::new();
+    host.variables.insert("routing_key_payments", SERVICE_KEY);
+    let (reply, line) = pipeline::handle(&mut host, &stranger(Method::Post, path, &headers, body.as_bytes()));
+    let text = String::from_utf8(reply.body).expect("text");
+    Left { status: reply.status.as_u16(), reply: text, line: line.expect("a line"), sent: host.sent }
+}
+
+#[test]
+fn a_key_in_the_body_opens_is_seen_by_nobody_and_changes_no_event() {
+    let mut opened = 0;
+    for (fixture, member) in cases() {
+        let known = credentials::of(fixture.source, OWN_SECRET, &fixture.body, 0).headers;
+        for path in paths(&fixture) {
+            let mut events = None;
+            for key in KEYS {
+                let what = format!("{} {path} {member} {key}", fixture.name());
+                let (body, is_object) = body(&fixture, member, key);
+                let alone = post(&path, &[], &body);
+                let right = key == OWN_SECRET && is_object;
+                let refused = alone.status == if is_object { 401 } else { 400 };
+                assert_eq!(refused && alone.sent.is_empty(), !right, "{what}: {}", alone.reply);
+                let beside = post(&path, &known, &body);
+                for left in [&alone, &beside] {
+                    let sent = Value::from(left.sent.clone()).to_string();
+                    let seen = [&left.reply, &left.line, &sent].iter().any(|text| text.contains(key));
+                    assert!(!seen, "{what}: {} {} {sent}", left.reply, left.line);
+                    let reply: Value = serde_json::from_str(&left.reply).unwrap_or_else(|_| panic!("{what}: not JSON"));
+                    let in_api = pseudo(&fixture.headers, ":path").is_some() && !path.starts_with("/preview");
+                    assert!(
+                        !in_api || reply.get("detail").is_none() && !reply["status"].is_number(),
+                        "{what}: {reply}"
+                    );
+                }
+                if right {
+                    assert_eq!(alone.sent, beside.sent, "{what}");
+                    opened += 1;
+                }
+                // The position of an error in a body that is no JSON depends on the length of the key.
+                let first = events.get_or_insert_with(|| beside.sent.clone());
+                assert!(!is_object || *first == beside.sent, "{what}: the key changes the events");
+            }
+        }
+    }
+    assert!(opened > 100, "{opened} bodies were opened");
+}
