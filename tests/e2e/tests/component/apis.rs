@@ -1,8 +1,8 @@
 //! The APIs of others that the component speaks, as their clients see them: where the credential is, and what a success
 //! is.
 
-use pagerelay_e2e::OWN_SECRET;
 use pagerelay_e2e::runtime::{Call, Reply};
+use pagerelay_e2e::{OPSGENIE_SECRET, OWN_SECRET};
 use serde_json::json;
 
 /// An API of another product.
@@ -24,7 +24,7 @@ impl Api {
         let action = if opens { "trigger" } else { "resolve" };
         let genie = |path: &str, body: serde_json::Value| {
             let call = Call::stranger("POST", path, body.to_string());
-            call.header("authorization", &format!("GenieKey {OWN_SECRET}"))
+            call.header("authorization", &format!("GenieKey {OPSGENIE_SECRET}"))
         };
         match self {
             Api::EventsV2 => {
