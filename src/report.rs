@@ -151,7 +151,7 @@ impl Report {
                 "ignored",
                 self.ignored
                     .iter()
-                    .map(|i| json::object([("item", i.item.as_str().into()), ("reason", i.reason.into())]))
+                    .map(|i| json::object([("item", i.item.as_str().into()), ("reason", i.reason.as_ref().into())]))
                     .collect(),
             ),
             ("rejected", self.rejected.iter().map(|error| Value::from(error.to_string())).collect()),

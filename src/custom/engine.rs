@@ -31,11 +31,11 @@ pub(super) const TEXT: char = 't';
 pub(super) const KEPT: &str = "value";
 
 /// Why a text comes to nothing, and which part of it is at fault.
-pub(super) struct Fault {
-    pub(super) part: Range<usize>,
-    pub(super) why: String,
+pub(crate) struct Fault {
+    pub(crate) part: Range<usize>,
+    pub(crate) why: String,
     /// Whether `why` names the part itself.
-    pub(super) named: bool,
+    pub(crate) named: bool,
 }
 
 /// An environment without templates.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Template;
 use super::payload::Names;
-use super::texts::{Allowance, Evaluator, Text, Texts};
+use super::texts::{Allowance, Evaluator, Part, Text, Texts};
 use crate::auth::Authenticated;
 use crate::json::Node;
 use crate::mapping::aws::envelope::{self, Envelope};
@@ -43,14 +43,6 @@ pub struct Mapping<'e> {
     pub(super) event: Part<'e>,
     pub(super) each: Option<Box<Text<'e>>>,
     pub(super) ignore: Option<Box<Text<'e>>>,
-}
-
-/// A part of the template's event.
-pub(super) enum Part<'e> {
-    Fixed(&'e Value),
-    List(Vec<Part<'e>>),
-    Object(Vec<(&'e str, Part<'e>)>),
-    Text(Text<'e>),
 }
 
 impl<'e> Mapping<'e> {
@@ -111,7 +103,7 @@ impl<'e> Mapping<'e> {
             run.item = Some((item, index));
             let made = if run.engine.left.room == 0 { Err(run.too_much()) } else { run.event(slug) };
             match made {
-                Ok(Some(event)) => mapped.events.push(budget.fit(event)),
+                Ok(Some(event)) => mapped.events.push(self.of_item(budget.fit(event), index)),
                 Ok(None) => mapped = mapped.ignore(&path, IGNORED),
                 Err(error) => {
                     let problem = [&path, ": ", &error.to_string()].concat();
@@ -124,6 +116,26 @@ impl<'e> Mapping<'e> {
         }
         Ok(mapped)
     }
+
+    /// Notes which item the event was made of, if the list has a path in the payload as it was sent.
+    fn of_item(&self, event: Event, index: usize) -> Event {
+        let list = self.each.as_ref().filter(|_| !self.template.is_from_sns()).and_then(|each| path(each.source()));
+        match list {
+            Some(list) => event.of_item(list.to_owned(), index),
+            None => event,
+        }
+    }
+}
+
+/// The list that an `each` names, if it is only a path, such as `payload.data.alerts`.
+fn path(each: &str) -> Option<&str> {
+    let path = each.trim();
+    let path = path.strip_prefix("payload.").unwrap_or(path);
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    if path == "payload" { Some("") } else { path.split('.').all(is_name).then_some(path) }
 }
 
 /// The headers of a delivery that are no credentials, as an object for expressions.
@@ -156,6 +168,7 @@ impl<'e> Run<'_, 'e> {
         {
             return Ok(None);
         }
+        let names = self.names();
         let mut made = Map::new();
         let Part::Object(parts) = event else { return Ok(None) };
         let action = parts.iter().find(|(name, _)| *name == "event_action");
@@ -165,7 +178,7 @@ impl<'e> Run<'_, 'e> {
             if made.contains_key(*name) || changes && *name == "dedup_key" {
                 continue;
             }
-            if let Some(value) = self.value(part)? {
+            if let Some(value) = self.engine.part(part, &names)? {
                 changes |= *name == "event_action" && value == "change";
                 made.insert((*name).to_owned(), value);
             }
@@ -190,33 +203,6 @@ impl<'e> Run<'_, 'e> {
         let key = DedupKey::whole(slug, &key);
         let key = key.ok_or(MapError::Field { path: "dedup_key", problem: "is missing or blank" })?;
         Ok(Some(parse::parse(event, action, Some(key), slug)?))
-    }
-
-    /// The value of a part of the template, or `None` if it is `none`.
-    fn value(&mut self, part: &Part<'e>) -> Result<Option<Value>, MapError> {
-        Ok(Some(match part {
-            Part::Fixed(value) => (*value).clone(),
-            Part::List(parts) => {
-                let mut items = Vec::new();
-                for part in parts {
-                    items.extend(self.value(part)?);
-                }
-                items.into()
-            }
-            Part::Object(parts) => {
-                let mut members = Map::new();
-                for (name, part) in parts {
-                    if let Some(value) = self.value(part)? {
-                        members.insert((*name).to_owned(), value);
-                    }
-                }
-                members.into()
-            }
-            Part::Text(text) => {
-                let value = self.engine.json(text, &self.names())?;
-                return Ok(Some(value).filter(|value| !value.is_null()));
-            }
-        }))
     }
 
     /// What names mean now.

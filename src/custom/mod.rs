@@ -46,10 +46,10 @@ use crate::text;
 
 pub mod auth;
 mod cost;
-mod engine;
+pub(crate) mod engine;
 pub mod filters;
 mod hooks;
-mod mapping;
+pub(crate) mod mapping;
 mod methods;
 mod patterns;
 mod payload;
@@ -59,12 +59,9 @@ pub(crate) mod texts;
 mod times;
 
 use self::auth::Auth;
-use self::mapping::Part;
-pub(crate) use self::mapping::headers;
 pub use self::mapping::{EMPTY, IGNORED, Mapping};
-use self::payload::DEPTH_MAX;
 use self::position::Step;
-use self::texts::{Document, Texts};
+use self::texts::{Document, Part, Texts};
 
 /// The largest template, in bytes.
 pub const TEMPLATE_MAX_BYTES: usize = 32 * 1024;
@@ -168,7 +165,7 @@ impl Template {
         let mut texts = Texts::new();
         let wrapped = self.root.get("event");
         let mut path: Vec<Step<'_>> = wrapped.iter().map(|_| Step::Name("event")).collect();
-        let event = self.part(&mut texts, wrapped.unwrap_or(&self.root), &mut path)?;
+        let event = self.event(&mut texts, wrapped.unwrap_or(&self.root), &mut path)?;
         let (mut each, mut ignore) = (None, None);
         for name in ["each", "ignore"] {
             let Some(value) = self.root.get(name) else { continue };
@@ -183,40 +180,22 @@ impl Template {
         Ok(Mapping { template: self, texts, event, each, ignore })
     }
 
-    fn part<'e>(
+    /// The members of the event: all that are not the template's own.
+    fn event<'e>(
         &'e self,
         texts: &mut Texts<'e>,
-        value: &'e Value,
+        event: &'e Value,
         path: &mut Vec<Step<'e>>,
     ) -> Result<Part<'e>, MapError> {
-        if path.len() > DEPTH_MAX {
-            return Err(self.document.wrong(path, "nests too deep".to_owned()));
+        let outermost = path.is_empty();
+        let mut parts = Vec::new();
+        for (name, member) in event.as_object().into_iter().flatten() {
+            if !outermost || !OWN.contains(&name.as_str()) {
+                path.push(Step::Name(name));
+                parts.push((name.as_str(), texts.part(&self.document, member, path)?));
+                path.pop();
+            }
         }
-        match value {
-            Value::String(source) => {
-                let strict = matches!(path.as_slice(), [.., Step::Name("dedup_key" | "event_action")]);
-                Ok(texts.text(&self.document, source, path, strict)?.map_or(Part::Fixed(value), Part::Text))
-            }
-            Value::Array(items) => {
-                let mut parts = Vec::new();
-                for (index, item) in items.iter().enumerate() {
-                    path.push(Step::Index(index));
-                    parts.push(self.part(texts, item, path)?);
-                    path.pop();
-                }
-                Ok(Part::List(parts))
-            }
-            Value::Object(members) => {
-                let mut parts = Vec::new();
-                let outermost = path.is_empty();
-                for (name, member) in members.iter().filter(|(name, _)| !outermost || !OWN.contains(&name.as_str())) {
-                    path.push(Step::Name(name));
-                    parts.push((name.as_str(), self.part(texts, member, path)?));
-                    path.pop();
-                }
-                Ok(Part::Object(parts))
-            }
-            Value::Bool(_) | Value::Null | Value::Number(_) => Ok(Part::Fixed(value)),
-        }
+        Ok(Part::Object(parts))
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering as Memory;
 
 use minijinja::{Environment, UndefinedBehavior};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::SHOWN_MAX_CHARS;
 use super::engine::{self, CONDITION, Fault, KEPT, TEXT, VALUE};
 use super::hooks::{self, Hooked};
-use super::payload::{self, Bounded, Limits, TEXT_MAX_BYTES, TOO_LONG, to_json};
+use super::payload::{self, Bounded, DEPTH_MAX, Limits, TEXT_MAX_BYTES, TOO_LONG, to_json};
 use super::position::{Step, line_and_column};
 use super::syntax::{self, Shape};
 use crate::mapping::MapError;
@@ -62,6 +62,21 @@ pub(crate) struct Text<'e> {
     strict: bool,
 }
 
+impl<'e> Text<'e> {
+    /// The text as it was written.
+    pub(crate) fn source(&self) -> &'e str {
+        self.source
+    }
+}
+
+/// A JSON value whose texts may have tags.
+pub(crate) enum Part<'e> {
+    Fixed(&'e Value),
+    List(Vec<Part<'e>>),
+    Object(Vec<(&'e str, Part<'e>)>),
+    Text(Text<'e>),
+}
+
 /// The engine with all texts that were compiled.
 pub(crate) struct Texts<'e> {
     env: Box<Environment<'e>>,
@@ -96,6 +111,47 @@ impl<'e> Texts<'e> {
             }
         };
         self.add(mark, (document, source, path), strict, None).map(Some)
+    }
+
+    /// Compiles every text of a JSON value, which is at `path` in the document.
+    ///
+    /// # Errors
+    /// As [`Texts::text`].
+    pub(crate) fn part(
+        &mut self,
+        document: &'e Document,
+        value: &'e Value,
+        path: &mut Vec<Step<'e>>,
+    ) -> Result<Part<'e>, MapError> {
+        if path.len() > DEPTH_MAX {
+            return Err(document.wrong(path, "nests too deep".to_owned()));
+        }
+        match value {
+            Value::String(source) => {
+                // These decide which alerts are the same, or whether there is one.
+                let strict = matches!(path.as_slice(), [.., Step::Name("dedup_key" | "event_action")]);
+                Ok(self.text(document, source, path, strict)?.map_or(Part::Fixed(value), Part::Text))
+            }
+            Value::Array(items) => {
+                let mut parts = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    path.push(Step::Index(index));
+                    parts.push(self.part(document, item, path)?);
+                    path.pop();
+                }
+                Ok(Part::List(parts))
+            }
+            Value::Object(members) => {
+                let mut parts = Vec::new();
+                for (name, member) in members {
+                    path.push(Step::Name(name));
+                    parts.push((name.as_str(), self.part(document, member, path)?));
+                    path.pop();
+                }
+                Ok(Part::Object(parts))
+            }
+            Value::Bool(_) | Value::Null | Value::Number(_) => Ok(Part::Fixed(value)),
+        }
     }
 
     /// Compiles an expression without braces.
@@ -186,9 +242,25 @@ impl<'e> Texts<'e> {
         payload::value(json, &self.limits)
     }
 
+    /// Makes values of JSON documents, as [`Texts::value`].
+    pub(crate) fn values(&self) -> Values {
+        Values(Arc::clone(&self.limits))
+    }
+
     /// Begins the evaluations of one delivery, with what all of them may take.
     pub(crate) fn evaluator(&self, allowance: Allowance) -> Evaluator<'_, 'e> {
         Evaluator { texts: self, env: self.env.clone(), left: allowance }
+    }
+}
+
+/// Makes values of JSON documents for the engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Values(Arc<Limits>);
+
+impl Values {
+    /// As [`Texts::value`].
+    pub(crate) fn of(&self, json: Value) -> minijinja::Value {
+        payload::value(json, &self.0)
     }
 }
 
@@ -210,6 +282,33 @@ pub(crate) struct Evaluator<'r, 'e> {
 }
 
 impl<'e> Evaluator<'_, 'e> {
+    /// The value of a part, or `None` if it is `none`.
+    ///
+    /// # Errors
+    /// As [`Evaluator::json`].
+    pub(crate) fn part(&mut self, part: &Part<'e>, names: &minijinja::Value) -> Result<Option<Value>, MapError> {
+        Ok(Some(match part {
+            Part::Fixed(value) => (*value).clone(),
+            Part::List(parts) => {
+                let mut items = Vec::new();
+                for part in parts {
+                    items.extend(self.part(part, names)?);
+                }
+                items.into()
+            }
+            Part::Object(parts) => {
+                let mut members = Map::new();
+                for (name, part) in parts {
+                    if let Some(value) = self.part(part, names)? {
+                        members.insert((*name).to_owned(), value);
+                    }
+                }
+                members.into()
+            }
+            Part::Text(text) => return Ok(Some(self.json(text, names)?).filter(|value| !value.is_null())),
+        }))
+    }
+
     /// The value of a text as JSON. If there is no more room, it is `null`, and [`Allowance::room`] is 0.
     ///
     /// # Errors
