@@ -36,6 +36,7 @@
 //! | [`mapping`] | the type of a mapping, readers of payloads, shapes and words that vendors share, senders that are known inside any envelope, the wording of summaries, the fallback alert |
 //! | [`sources`] | one file per vendor, and the list of them |
 //! | `custom` | the user's own templates |
+//! | `rules` | what the user changes about mapped events |
 //! | [`inbound`] | path to endpoint, and endpoint to intake |
 //! | [`error`], [`report`] | errors to statuses; the contents of the reply and the log line |
 //! | [`endpoints`] | the endpoints that are not deliveries: preview, playground, setup, check, act |
@@ -181,6 +182,7 @@ pub mod mapping;
 pub mod pagerduty;
 pub mod pipeline;
 pub mod report;
+pub mod rules;
 pub mod runtime;
 pub mod secret;
 pub mod sources;

@@ -13,7 +13,8 @@ use std::time::Duration;
 use crate::auth::{self, Access, AuthError, Authenticated, FetchError, SHARED_SECRET, Scheme};
 use crate::config::{self, Config, Control, Target, Unmapped, Variables};
 use crate::endpoints::act::{self, Acted};
-use crate::endpoints::preview::explain::{self, Positions, Question, Wanted};
+use crate::endpoints::preview::Asked;
+use crate::endpoints::preview::explain::{self, Ask, Positions, Question};
 use crate::endpoints::{check, playground, preview, setup};
 use crate::error::{Error, HandshakeError};
 use crate::http::{BODY_TIMEOUT, ReadError, Reply, Request, StatusCode, Url};
@@ -23,9 +24,12 @@ use crate::json;
 use crate::mapping::subject::Subject;
 use crate::mapping::{Handshake, Mapped, fallback};
 use crate::pagerduty::event::{self, Action, DedupKey, Event};
-use crate::pagerduty::events_api::{self, Destination};
+use crate::pagerduty::events_api::{self, Addressed, Destination};
 use crate::pagerduty::{former_keys, storm};
 use crate::report::{self, Report};
+use crate::rules::Traces;
+#[cfg(feature = "templates")]
+use crate::rules::{List, Rules, Subject as RuleSubject, spread};
 use crate::runtime::{self, Host, HttpRequest};
 use crate::sources::{SOURCES, Source, Told, Visit};
 use crate::text;
@@ -59,10 +63,10 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         Ok(Endpoint::Deliver(to)) => {
             shape = to.by.source().and_then(|source| source.reply).filter(|_| !to.preview);
             if to.preview {
-                let (explained, request) = preview::wanted(request);
-                deliver(host, &request, &to, explained, &mut report)
+                let (asked, request) = preview::asked(request);
+                deliver(host, &request, &to, asked, &mut report)
             } else {
-                deliver(host, request, &to, None, &mut report)
+                deliver(host, request, &to, Asked::default(), &mut report)
             }
         }
         Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
@@ -165,7 +169,7 @@ fn deliver(
     host: &mut Variables<'_>,
     request: &Request,
     to: &Delivery<'_>,
-    explained: Option<Wanted>,
+    asked: Asked,
     report: &mut Report,
 ) -> Result<Reply, Error> {
     let intake = Intake::find(host, to.by)?;
@@ -210,54 +214,63 @@ fn deliver(
 
     let mapper = intake.mapper(options);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
-    let explained = explained.map(|wanted| (wanted, Positions::of(&mapped.events)));
+    let explained = asked.explain.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
     let reasons: Vec<String> =
         rejected.iter().map(ToString::to_string).chain(unread.as_ref().map(Error::to_string)).collect();
     (report.ignored, report.rejected) = (ignored, rejected);
-    let events = former_keys::with_copies(events);
-    report.warnings.extend(outlined(&events));
-    let (events, warnings) = plan(host, &intake, events, group.as_ref());
-    report.warnings.extend(warnings);
     let is_rest = !events.is_empty();
+    // A mapping that is explained knows no rules.
+    let unruled = if explained.is_some() { events.clone() } else { Vec::new() };
+    let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
+    let since = host.elapsed();
+    let ruling = Ruling { intake: &intake, to, delivery: &delivery, group: group.as_ref(), asked: &asked, map: &map };
+    let Routed { further, batches, traces } = rules(host, &ruling, &target, events, report)?;
+    let targets: Vec<&Target> = std::iter::once(&target).chain(&further).collect();
+    report.further_keys = further.iter().map(|target| target.routing_key_variable.clone()).collect();
+    let mut batches: Vec<Vec<Event>> =
+        batches.into_iter().map(|events| plan(host, &intake, events, group.as_ref(), report)).collect();
     let subject = || match &unread {
         Some(_) => Subject::unreadable(),
         None => fallback::subject(&delivery, &report.rejected, is_rest),
     };
     let fallback = |reasons: &[String]| fallback(&intake, delivery.body(), (&config, &target), reasons, &subject());
-    let (mut events, warnings) = with_fallback(&target, events, &reasons, &fallback);
-    report.warnings.extend(warnings);
+    let page = with_fallback(&target, &reasons, &fallback);
+    if let (Some((page, warning)), Some(events)) = (page, batches.first_mut()) {
+        events.insert(0, page);
+        report.warnings.push(warning);
+    }
     // A mapping that is explained sees each alert alone.
-    let explained = explained.map(|(wanted, positions)| (wanted, positions, events.clone()));
-    event::tell_apart(&mut events);
+    let explained =
+        explained.map(|(wanted, positions)| (wanted, positions, preview::alone(&batches, &traces, &unruled)));
+    batches.iter_mut().for_each(|events| event::tell_apart(events));
     report.ended("map", host);
 
     let visit = visit(&intake, handshake.as_ref(), &config)?;
-    let destination = destination(&target);
+    let addressed: Vec<Addressed<'_>> =
+        batches.iter().zip(&targets).map(|(events, target)| addressed(events, target)).collect();
     // A preview ends here, before anything is sent.
     let status = if to.preview {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
-        let draft = |events: &[Event]| events_api::draft(events, destination, &target.routing_key_variable);
-        let (events, copies) = former_keys::without_copies(events);
-        let explain = |(wanted, positions, alone)| {
-            let (alone, _) = former_keys::without_copies(alone);
-            let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
-            let since = host.elapsed();
+        let drafts = addressed.iter().zip(&targets).flat_map(|(addressed, target)| {
+            events_api::draft(addressed.events, addressed.destination, &target.routing_key_variable)
+        });
+        let explain = |(wanted, positions, alone): (_, _, Vec<Event>)| {
             let in_time = || host.elapsed().saturating_sub(since) < EXPLAIN_MAX;
             let question = Question { map: &map, delivery: &delivery, words: &intake.states(), in_time: &in_time };
             explain::explain(&question, &alone, &positions, wanted)
         };
         let explanation = explained.map(explain);
-        let copies = draft(&copies).into_iter().zip(copies).collect();
-        report.preview = Some(preview::preview(draft(&events), &events, copies, explanation));
+        let events = batches.iter().flatten();
+        report.preview = Some(preview::preview(drafts.zip(events).collect(), &traces, explanation));
         report::mapped(StatusCode::OK, &target, report)?
     } else {
         if let Some((url, rule)) = visit {
             confirm(host, &url, rule, deadline)?;
         }
-        report.outcomes = events_api::deliver(host, &events, destination, deadline);
+        report.outcomes = events_api::deliver(host, &addressed, deadline);
         report.ended("deliver", host);
-        report.warnings.extend(report::warnings(&target, &report.outcomes));
+        report.warnings.extend(report::warnings(&targets, &report.outcomes));
         report::judge(intake.success(), &target, report)?
     };
     match (unread, handshake) {
@@ -332,6 +345,82 @@ fn map(mapper: &Mapper<'_>, delivery: &Authenticated<'_>) -> Mapped {
     mapper.map(delivery).unwrap_or_else(|error| Mapped { rejected: vec![error], ..Mapped::default() })
 }
 
+/// A mapped delivery whose events the user's rules may change.
+struct Ruling<'a> {
+    intake: &'a Intake,
+    to: &'a Delivery<'a>,
+    delivery: &'a Authenticated<'a>,
+    group: Option<&'a DedupKey>,
+    asked: &'a Asked,
+    map: Ask<'a>,
+}
+
+/// The events of each destination: first that of the path.
+struct Routed {
+    further: Vec<Target>,
+    batches: Vec<Vec<Event>>,
+    traces: Traces,
+}
+
+impl Routed {
+    /// Events that no rule changed.
+    fn unchanged(events: Vec<Event>) -> Routed {
+        let batches = vec![former_keys::with_copies(events)];
+        Routed { further: Vec::new(), batches, traces: Traces::default() }
+    }
+}
+
+/// Applies the user's rules, and finds the destinations of the events.
+#[cfg(feature = "templates")]
+fn rules(
+    host: &dyn Host,
+    ruling: &Ruling<'_>,
+    target: &Target,
+    events: Vec<Event>,
+    report: &mut Report,
+) -> Result<Routed, Error> {
+    let Ruling { intake, to, delivery, group, asked, map } = ruling;
+    if events.is_empty() {
+        return Ok(Routed::unchanged(events));
+    }
+    let texts = match &asked.rules {
+        Some(text) => vec![(config::RULES.to_owned(), text.clone())],
+        None => config::rules(host, intake.slug())?,
+    };
+    if texts.is_empty() {
+        return Ok(Routed::unchanged(events));
+    }
+    let mut lists = Vec::new();
+    for (variable, text) in &texts {
+        match List::read(variable, text) {
+            Ok(list) => lists.push(list),
+            Err(error) => report.warnings.push(format!("{error}; its rules are not used")),
+        }
+    }
+    let rules = Rules::compile(&lists);
+    report.warnings.extend(rules.invalid().iter().map(|error| format!("{error}; the rule is not used")));
+    let subject = RuleSubject { delivery, slug: intake.slug(), service: to.service, group: *group };
+    let check = to.preview.then(|| preview::unshared(&rules, &subject, *map, &intake.states(), &events));
+    let ruled = rules.apply(&subject, events);
+    report.warnings.extend(ruled.warnings);
+    report.warnings.extend(check.into_iter().flatten());
+    report.ignored.extend(ruled.dropped);
+    let traces = if to.preview { Traces::of(&ruled.events) } else { Traces::default() };
+    let chosen: Vec<&str> = ruled.events.iter().filter_map(|ruled| ruled.service).collect();
+    let closes = ruled.events.iter().any(|ruled| ruled.event.action().closes());
+    let named = if closes { rules.services() } else { &[] };
+    let found = config::destinations(host, intake.slug(), target, &chosen, named)?;
+    report.warnings.extend(found.warnings);
+    let batches = spread(ruled.events, &found.places, found.further.len() + 1);
+    Ok(Routed { further: found.further, batches, traces })
+}
+
+/// Without cargo feature `templates`, there are no rules.
+#[cfg(not(feature = "templates"))]
+fn rules(_: &dyn Host, _: &Ruling<'_>, _: &Target, events: Vec<Event>, _: &mut Report) -> Result<Routed, Error> {
+    Ok(Routed::unchanged(events))
+}
+
 /// Warns that some events are only outlines.
 fn outlined(events: &[Event]) -> Option<String> {
     let count = events.iter().filter(|event| event.is_outline()).count();
@@ -340,8 +429,15 @@ fn outlined(events: &[Event]) -> Option<String> {
     (count > 0).then_some(warning)
 }
 
-/// Decides which events are sent individually, and returns warnings about the others.
-fn plan(host: &dyn Host, intake: &Intake, events: Vec<Event>, group: Option<&DedupKey>) -> (Vec<Event>, Vec<String>) {
+/// Decides which events of one destination are sent individually, and warns about the others.
+fn plan(
+    host: &dyn Host,
+    intake: &Intake,
+    events: Vec<Event>,
+    group: Option<&DedupKey>,
+    report: &mut Report,
+) -> Vec<Event> {
+    report.warnings.extend(outlined(&events));
     let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now());
     let warnings = [
         (plan.merged, "events were merged into later events of the same alert"),
@@ -349,25 +445,23 @@ fn plan(host: &dyn Host, intake: &Intake, events: Vec<Event>, group: Option<&Ded
         (plan.listed_changes, "changes are listed in one more change because there are too many to send individually"),
     ];
     let warnings = warnings.into_iter().filter(|(count, _)| *count > 0);
-    (plan.events, warnings.map(|(count, what)| format!("{count} {what}")).collect())
+    report.warnings.extend(warnings.map(|(count, what)| format!("{count} {what}")));
+    plan.events
 }
 
-/// Adds a fallback alert if something could not be mapped.
+/// The fallback alert if something could not be mapped, and a warning.
 fn with_fallback(
     target: &Target,
-    mut events: Vec<Event>,
     reasons: &[String],
     fallback: &dyn Fn(&[String]) -> Option<Event>,
-) -> (Vec<Event>, Option<String>) {
+) -> Option<(Event, String)> {
     let silent = target.unmapped == Unmapped::Reject || reasons.is_empty();
-    let page = if silent { None } else { fallback(reasons) };
-    let Some(page) = page else { return (events, None) };
+    let page = if silent { None } else { fallback(reasons) }?;
     let reports = match page.action() {
         Action::Resolve => "the delivery says that a problem is over, so its fallback alert is resolved",
         _ => "a fallback alert reports it",
     };
-    events.insert(0, page);
-    (events, Some(format!("{} could not be mapped; {reports}", text::count(reasons.len(), "item"))))
+    Some((page, format!("{} could not be mapped; {reports}", text::count(reasons.len(), "item"))))
 }
 
 /// The fallback alert. It shows the beginning of the body, without the sender's secrets and the routing keys: a sender may
@@ -387,13 +481,14 @@ fn fallback(
     fallback::page((intake.slug(), intake.name()), reasons, subject, &body, &redact)
 }
 
-fn destination(target: &Target) -> Destination<'_> {
-    Destination {
+fn addressed<'a>(events: &'a [Event], target: &'a Target) -> Addressed<'a> {
+    let destination = Destination {
         keys: &target.routing_keys,
         alerts: &target.alerts_url,
         changes: &target.changes_url,
         minimal: target.unmapped == Unmapped::Page,
-    }
+    };
+    Addressed { events, destination }
 }
 
 /// The URL that the sender asks the relay to visit, if the source's rule and the operator's list allow it.

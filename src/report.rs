@@ -32,6 +32,8 @@ pub struct Report {
     pub rejected: Vec<MapError>,
     /// The outcome of each event.
     pub outcomes: Vec<Outcome>,
+    /// The variables with the routing keys of further destinations. The first destination is that of the path.
+    pub further_keys: Vec<String>,
     /// Whether the request asked for a preview.
     pub asked_preview: bool,
     /// The events that would have been sent, for a preview.
@@ -137,6 +139,10 @@ impl Report {
             let mut event = sent(&outcome.current);
             event.insert("event_action".into(), outcome.action.as_str().into());
             event.insert("dedup_key".into(), outcome.dedup_key.clone().into());
+            // A rule chose another service than that of the path.
+            if let Some(variable) = self.further_keys.get(outcome.destination.wrapping_sub(1)) {
+                event.insert("routing_key".into(), variable.as_str().into());
+            }
             if outcome.minimal {
                 event.insert("without_details".into(), true.into());
             }
@@ -206,12 +212,19 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
     String::from_utf8(json::encode_visible(&line)).unwrap_or_default()
 }
 
-/// Successes that somebody should still look at.
-pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
+/// Successes that somebody should still look at. `targets` are the destinations.
+pub fn warnings(targets: &[&Target], outcomes: &[Outcome]) -> Vec<String> {
+    let of = |(number, target): (usize, &&Target)| warnings_of(target, number, outcomes);
+    targets.iter().enumerate().flat_map(of).collect()
+}
+
+/// [`warnings`] about one destination.
+fn warnings_of(target: &Target, number: usize, outcomes: &[Outcome]) -> Vec<String> {
+    let outcomes: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.destination == number).collect();
+    let outcomes = || outcomes.iter().copied();
     let accepted = |outcome: &&Outcome| outcome.verdict() == Verdict::Accepted;
     let unknown = |sent: &Sent| sent.verdict() == Verdict::RefusedKey;
-    let with =
-        |test: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(accepted).filter(|outcome| test(outcome)).count();
+    let with = |test: &dyn Fn(&Outcome) -> bool| outcomes().filter(accepted).filter(|outcome| test(outcome)).count();
     let variable = &target.routing_key_variable;
     let notes = [
         (
@@ -223,10 +236,14 @@ pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
             format!("not sent with `{variable}_previous` as well: PagerDuty rejects that key, remove it"),
         ),
         (
-            outcomes.iter().filter(|outcome| outcome.current.answer == Err(Failure::ChangeKey)).count(),
+            outcomes().filter(|outcome| outcome.current.answer == Err(Failure::ChangeKey)).count(),
             format!(
                 "not sent: the key in `{variable}` belongs to an event orchestration, which accepts no change events"
             ),
+        ),
+        (
+            outcomes().filter(|outcome| outcome.is_needless()).count(),
+            format!("not accepted for `{variable}`: PagerDuty does not know that key, so no alert can be open with it"),
         ),
         (with(&|outcome| outcome.minimal), "sent without details because PagerDuty rejected the full event".to_owned()),
     ];
@@ -235,22 +252,28 @@ pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
 }
 
 /// Combines all outcomes into the sender's status: the worst outcome decides.
+///
+/// `target` is the destination of the path.
 pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
-    let outcomes = &report.outcomes;
+    let outcomes: Vec<&Outcome> = report.outcomes.iter().filter(|outcome| !outcome.is_needless()).collect();
     let of = outcomes.len();
     // A change event that the key does not accept is no reason to resend alerts that PagerDuty already has.
-    let alerts = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
-    let counted = if outcomes.iter().any(|outcome| alerts(&outcome)) { alerts } else { |_: &&Outcome| true };
-    let verdict = outcomes.iter().filter(counted).map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
-    let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict).map(Outcome::deciding);
-    let why = decisive.map(Sent::to_string).unwrap_or_default();
+    let alerts = |outcome: &&&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
+    let counted = if outcomes.iter().any(|outcome| alerts(&outcome)) { alerts } else { |_: &&&Outcome| true };
+    let verdict = outcomes.iter().filter(counted).map(|outcome| outcome.verdict()).max().unwrap_or(Verdict::Accepted);
+    let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict);
+    let why = decisive.map(|outcome| outcome.deciding().to_string()).unwrap_or_default();
     let failed = outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted).count();
     match verdict {
-        Verdict::RefusedKey => Err(Error::RefusedKey { variable: target.routing_key_variable.clone(), why }),
+        Verdict::RefusedKey => {
+            let further = decisive.and_then(|outcome| report.further_keys.get(outcome.destination.wrapping_sub(1)));
+            Err(Error::RefusedKey { variable: further.unwrap_or(&target.routing_key_variable).clone(), why })
+        }
         Verdict::Misdirected => Err(Error::Misdirected { variable: target.address_variable, why }),
         Verdict::Blocked => Err(Error::Blocked { why }),
         Verdict::Retry => {
-            let retried = outcomes.iter().map(Outcome::deciding).filter(|sent| sent.verdict() == Verdict::Retry);
+            let retried =
+                outcomes.iter().map(|outcome| outcome.deciding()).filter(|sent| sent.verdict() == Verdict::Retry);
             let waits = retried.filter_map(|sent| sent.answer.as_ref().ok()?.retry_after);
             Err(Error::Deliver { failed, of, why, retry_after: waits.max() })
         }

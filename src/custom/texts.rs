@@ -77,6 +77,18 @@ pub(crate) enum Part<'e> {
     Text(Text<'e>),
 }
 
+impl<'e> Part<'e> {
+    /// Adds every text of it to a list.
+    pub(crate) fn texts<'p>(&'p self, texts: &mut Vec<&'p Text<'e>>) {
+        match self {
+            Part::Fixed(_) => {}
+            Part::List(parts) => parts.iter().for_each(|part| part.texts(texts)),
+            Part::Object(parts) => parts.iter().for_each(|(_, part)| part.texts(texts)),
+            Part::Text(text) => texts.push(text),
+        }
+    }
+}
+
 /// The engine with all texts that were compiled.
 pub(crate) struct Texts<'e> {
     env: Box<Environment<'e>>,
@@ -330,11 +342,7 @@ impl<'e> Evaluator<'_, 'e> {
     ///
     /// # Errors
     /// As [`Evaluator::json`].
-    pub(crate) fn evaluate(
-        &mut self,
-        text: &Text<'e>,
-        names: &minijinja::Value,
-    ) -> Result<minijinja::Value, MapError> {
+    pub(crate) fn evaluate(&mut self, text: &Text<'e>, names: &minijinja::Value) -> Result<minijinja::Value, MapError> {
         let granted = self.left.steps.min(self.left.text_steps);
         match self.render(text, names, granted) {
             Ok((value, used)) => {
@@ -380,12 +388,7 @@ impl<'e> Evaluator<'_, 'e> {
     }
 
     /// How many steps a text took at most that failed, which the engine does not tell: as many as it takes to fail again.
-    fn used(
-        &mut self,
-        (text, names): (&Text<'e>, &minijinja::Value),
-        error: &minijinja::Error,
-        granted: u64,
-    ) -> u64 {
+    fn used(&mut self, (text, names): (&Text<'e>, &minijinja::Value), error: &minijinja::Error, granted: u64) -> u64 {
         let mut used: u64 = 0;
         let mut guess = FAILED_STEPS;
         while guess < granted && !engine::is_spent(error) {

@@ -8,20 +8,50 @@ use serde_json::{Map, Value};
 
 use crate::http::{Request, form};
 use crate::json;
-use crate::pagerduty::event::{DedupKey, Event};
+use crate::pagerduty::event::{Action, DedupKey, Event};
 use crate::pagerduty::events_api::Draft;
 use crate::report::Preview;
+use crate::rules::{Match, Trace, Traces};
+use crate::text;
 
 pub mod explain;
+#[cfg(feature = "templates")]
+mod unshared;
 
-use self::explain::{Explanation, Origin, Wanted};
+use self::explain::{Explanation, How, Origin, Wanted};
+#[cfg(feature = "templates")]
+pub use self::unshared::unshared;
 
 /// The parameter of the query that asks for an explanation: of all events, or of one if it has a number.
 const EXPLAIN: &str = "explain";
 
-/// What a request for a preview asks to explain, and the request without the parameter for that, so that no mapping reads
-/// it.
-pub fn wanted(request: &Request) -> (Option<Wanted>, Cow<'_, Request>) {
+/// The header with rules that are not deployed yet, as base64 of their JSON, in either alphabet.
+pub const RULES: &str = "pagerelay-rules";
+
+/// What a request for a preview asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The events to explain.
+    pub explain: Option<Wanted>,
+    /// A list of rules to use instead of those of the variables. It is empty if it is not text in base64.
+    pub rules: Option<String>,
+}
+
+/// What a request for a preview asks for, and the request without the parameter and the header for that, so that no
+/// mapping reads them.
+pub fn asked(request: &Request) -> (Asked, Cow<'_, Request>) {
+    let (explain, mut request) = wanted(request);
+    let rules = request.headers.has(RULES).then(|| {
+        let text = request.headers.once(RULES).and_then(|value| str::from_utf8(value).ok());
+        text.and_then(text::from_base64).unwrap_or_default()
+    });
+    if rules.is_some() {
+        request.to_mut().headers = request.headers.without(&[RULES.to_owned()]);
+    }
+    (Asked { explain, rules }, request)
+}
+
+fn wanted(request: &Request) -> (Option<Wanted>, Cow<'_, Request>) {
     let mut wanted = None;
     let mut others = Vec::new();
     for pair in request.query.split('&') {
@@ -38,39 +68,112 @@ pub fn wanted(request: &Request) -> (Option<Wanted>, Cow<'_, Request>) {
     (wanted, request)
 }
 
-/// Builds a preview of `events`, which `drafts` were made from, with their explanation if one was asked for. `copies` are
-/// the drafts of copies with former keys: each is shown with the event that it repeats.
-pub fn preview(
-    drafts: Vec<Draft>,
-    events: &[Event],
-    copies: Vec<(Draft, Event)>,
-    explanation: Option<Explanation>,
-) -> Preview {
+/// The events to explain: of all destinations and without copies, and each as it was before rules changed it. `unruled` are
+/// the mapped events.
+pub fn alone(batches: &[Vec<Event>], traces: &Traces, unruled: &[Event]) -> Vec<Event> {
+    let before = |event: &Event| {
+        let trace = traces.get(event).filter(|trace| !trace.matched.is_empty());
+        trace.and_then(|trace| unruled.get(trace.index)).unwrap_or(event).clone()
+    };
+    batches.iter().flatten().filter(|event| !event.is_copy()).map(before).collect()
+}
+
+/// Builds a preview of events with their drafts, and with their explanation if one was asked for. A copy of an event is
+/// shown with the event that it repeats. `traces` tell what rules did.
+pub fn preview(drafts: Vec<(Draft, &Event)>, traces: &Traces, explanation: Option<Explanation>) -> Preview {
     let Explanation { events: origins, unused, unexplained, incomplete } = explanation.unwrap_or_default();
     let origins = origins.into_iter().chain(std::iter::repeat(None));
+    let (copies, drafts): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|(_, event)| event.is_copy());
     let mut copies = by_key(copies);
-    let events = drafts.into_iter().zip(events).zip(origins).map(|((draft, event), origins)| {
-        let mut shown = shown(draft, event, origins);
+    let shown = drafts.into_iter().zip(origins).map(|((draft, event), origins)| {
+        let variable = draft.variable.clone();
+        let trace = traces.get(event).filter(|trace| !trace.matched.is_empty());
+        let mut shown = shown(draft, event, origins.map(|origins| ruled(origins, trace)));
+        if let Some(trace) = trace {
+            shown.insert("rules".into(), trace.matched.iter().map(matched).collect());
+        }
+        let mut others = Vec::new();
+        let keys = event.dedup_key().map(|key| (key.clone(), key.former()));
+        for key in keys.into_iter().flat_map(|(key, former)| [Some(key), former]).flatten() {
+            others.extend(copies.remove(&name(&key, event)).unwrap_or_default());
+        }
         let former = event.dedup_key().and_then(DedupKey::former);
-        if let Some(copy) = former.and_then(|key| copies.remove(&(key.as_str().to_owned(), event.action().as_str()))) {
-            shown.insert("with_former_key".into(), copy);
+        let is_former = |copy: &CopyOf| Some(&copy.key) == former.as_ref() && copy.variable == variable;
+        let (former, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_former);
+        for copy in former {
+            shown.insert("with_former_key".into(), Value::Object(copy.shown));
+        }
+        if !others.is_empty() {
+            shown.insert("copies".into(), others.into_iter().map(CopyOf::with_variable).collect());
         }
         Value::Object(shown)
     });
-    Preview { events: events.collect(), unused, unexplained, incomplete }
+    let mut events: Vec<Value> = shown.collect();
+    // Those whose event is not sent by itself.
+    let rest = copies.into_values().flatten().map(|copy| {
+        let action = copy.action;
+        let mut shown = copy.with_variable();
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("event_action".into(), action.as_str().into());
+        }
+        shown
+    });
+    events.extend(rest);
+    Preview { events, unused, unexplained, incomplete }
 }
 
-/// The copies as they appear in the reply, by key and action.
-fn by_key(copies: Vec<(Draft, Event)>) -> BTreeMap<(String, &'static str), Value> {
-    let shown = |(draft, event): (Draft, Event)| {
-        let key = event.dedup_key()?.as_str().to_owned();
+/// The origins of an event's fields, with the rules that set them.
+fn ruled(origins: Vec<Origin>, trace: Option<&Trace>) -> Vec<Origin> {
+    let mut origins = origins;
+    for matched in trace.into_iter().flat_map(|trace| &trace.matched) {
+        for field in &matched.changed {
+            let row = format!("rule {} of variable `{}`", matched.number, matched.variable);
+            origins.retain(|origin| origin.field != *field);
+            origins.push(Origin { field: field.clone(), how: How::Rule, from: Vec::new(), row: Some(row) });
+        }
+    }
+    origins
+}
+
+/// A rule that matched, for the reply.
+fn matched(matched: &Match<String>) -> Value {
+    let changed = matched.changed.iter().map(|path| Value::from(path.as_str())).collect();
+    let variable = matched.variable.as_str().into();
+    json::object([("variable", variable), ("rule", matched.number.into()), ("changed", changed)])
+}
+
+/// A copy of an event for the reply.
+struct CopyOf {
+    key: DedupKey,
+    action: Action,
+    variable: String,
+    shown: Map<String, Value>,
+}
+
+impl CopyOf {
+    fn with_variable(mut self) -> Value {
+        self.shown.insert("routing_key".into(), self.variable.into());
+        Value::Object(self.shown)
+    }
+}
+
+fn name(key: &DedupKey, event: &Event) -> (String, &'static str) {
+    (key.as_str().to_owned(), event.action().as_str())
+}
+
+/// The copies by key and action.
+fn by_key(copies: Vec<(Draft, &Event)>) -> BTreeMap<(String, &'static str), Vec<CopyOf>> {
+    let mut found: BTreeMap<_, Vec<CopyOf>> = BTreeMap::new();
+    for (draft, event) in copies {
+        let Some(key) = event.dedup_key() else { continue };
         let mut shown = Map::new();
         shown.insert("dedup_key".into(), key.as_str().into());
         shown.extend(with_previous_key(&draft));
         shown.insert("sha256".into(), draft.sha256.into());
-        Some(((key, event.action().as_str()), Value::Object(shown)))
-    };
-    copies.into_iter().filter_map(shown).collect()
+        let copy = CopyOf { key: key.clone(), action: event.action(), variable: draft.variable, shown };
+        found.entry(name(key, event)).or_default().push(copy);
+    }
+    found
 }
 
 /// The request for the same event with the previous routing key, if there is one.

@@ -22,8 +22,8 @@ pub mod shrink;
 
 pub use self::action::Action;
 pub use self::apart::tell_apart;
-use self::item::ItemOf;
 pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, OWN, by_alert};
+use self::item::ItemOf;
 pub use self::severity::{SEVERITY_WORDS, Severity};
 
 /// The longest `payload.summary`, in UTF-16 code units.
@@ -414,7 +414,7 @@ impl Event {
     }
 
     /// A text of `payload`, such as `source` or `component`.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.0.payload.get(name).and_then(Value::as_str)
     }
 

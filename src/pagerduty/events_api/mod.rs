@@ -42,26 +42,40 @@ pub struct Destination<'a> {
     pub minimal: bool,
 }
 
-/// Sends events and waits for every response, until `deadline` at the latest. Returns one outcome per event, in order.
-pub fn deliver(
-    host: &mut dyn Host,
-    events: &[Event],
-    destination: Destination<'_>,
-    deadline: Duration,
-) -> Vec<Outcome> {
-    let lanes = event::by_alert(events);
-    let mut run = DeliveryRun { events, destination, deadline, throttled: [false; 2], outcomes: Vec::new() };
-    run.outcomes.extend(events.iter().map(|event| Outcome {
-        action: event.action(),
-        dedup_key: event.dedup_key().map(|key| key.as_str().to_owned()),
-        current: Sent::unsent(),
-        previous: (event.action().closes() && destination.keys.previous.is_some()).then(Sent::unsent),
-        minimal: false,
-    }));
-    let mut positions: Vec<LanePosition> = lanes.iter().map(|_| LanePosition::default()).collect();
+/// Events with the destination that they are sent to.
+#[derive(Clone, Copy, Debug)]
+pub struct Addressed<'a> {
+    /// The events, in order.
+    pub events: &'a [Event],
+    /// Their destination.
+    pub destination: Destination<'a>,
+}
+
+/// Sends the events of all destinations together and waits for every response, until `deadline` at the latest. Returns one
+/// outcome per event, in order.
+///
+/// PagerDuty identifies an alert by routing key and dedup key, so the events of one alert form a lane for each
+/// destination. Destinations have different keys.
+pub fn deliver(host: &mut dyn Host, addressed: &[Addressed<'_>], deadline: Duration) -> Vec<Outcome> {
+    let mut runs = Vec::new();
+    // The lanes of all destinations, each with the number of its run.
+    let mut lanes = Vec::new();
+    for (number, Addressed { events, destination }) in addressed.iter().copied().enumerate() {
+        lanes.extend(event::by_alert(events).into_iter().map(|lane| (number, lane, LanePosition::default())));
+        let outcomes = events.iter().map(|event| Outcome {
+            action: event.action(),
+            dedup_key: event.dedup_key().map(|key| key.as_str().to_owned()),
+            destination: number,
+            current: Sent::unsent(),
+            previous: (event.action().closes() && destination.keys.previous.is_some()).then(Sent::unsent),
+            minimal: false,
+        });
+        let outcomes = outcomes.collect();
+        runs.push(DeliveryRun { events, destination, deadline, throttled: [false; 2], outcomes });
+    }
     host.exchange(lanes.len(), deadline, &mut |lane, elapsed, answer| {
-        let (lane, position) = (lanes.get(lane)?, positions.get_mut(lane)?);
-        run.step(lane, position, elapsed, answer)
+        let (run, lane, position) = lanes.get_mut(lane)?;
+        runs.get_mut(*run)?.step(lane, position, elapsed, answer)
     });
-    run.outcomes
+    runs.into_iter().flat_map(|run| run.outcomes).collect()
 }
