@@ -13,9 +13,9 @@
 //!   Request ─route─▶ Endpoint ─find─▶ Intake ─authenticate─▶ Authenticated             │
 //!                                                                  │ map (pure)        │
 //!                                                                  ▼                   │
-//!                        Mapped { events, ignored, rejected } ─plan─▶ events ─deliver─▶ Outcomes
-//!                                                                        │
-//!                 Error ──one status table──▶ Reply ◀────────────────────┘
+//!      Mapped { events, ignored, rejected } ─rules─▶ events of each service ─plan─▶ events ─deliver─▶ Outcomes
+//!                                                                                                       │
+//!                                    Error ──one status table──▶ Reply ◀────────────────────────────────┘
 //! ```
 //!
 //! Each arrow is one function. Only [`pipeline`] calls these functions, in this order, and no stage calls back. The
@@ -42,7 +42,7 @@
 //! | [`endpoints`] | the endpoints that are not deliveries: preview, playground, setup, check, act |
 //! | [`pipeline`] | the stages in order |
 //! | `component` | WASI |
-//! | [`guide`] | how to deploy, configure and operate the relay, how it is secured, and templates |
+//! | [`guide`] | how to deploy, configure and operate the relay, how it is secured, templates, and rules |
 //!
 //! `cargo test --test native import_graph -- --nocapture` prints which module uses which, and fails if one breaks this
 //! rule.

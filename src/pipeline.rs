@@ -1,8 +1,8 @@
 //! The pipeline: its stages, in order. Each stage takes values and returns values, and only this file calls the stages.
 //!
 //! A delivery passes [`route`](route::route) → [`Intake::find`] → `authenticate` → `receive`, which reads the body →
-//! [`check_service`](config::check_service) → [`target`](config::target) → `map` →
-//! [`with_copies`](former_keys::with_copies) → `plan` → `with_fallback` → [`tell_apart`](event::tell_apart) →
+//! [`check_service`](config::check_service) → [`target`](config::target) → `map` → `rules`, which adds the copies
+//! that close alerts elsewhere ([`with_copies`](former_keys::with_copies)) → `plan` for each destination → `with_fallback` → [`tell_apart`](event::tell_apart) →
 //! [`deliver`](events_api::deliver). A signed delivery is read before it is authenticated. A preview ends with
 //! [`preview`](preview::preview) instead. A control request passes `route` → `authenticate` → [`act`](act::act) or
 //! [`check`](check::check). [`Report`] collects the facts for the reply and the log.
@@ -346,6 +346,7 @@ fn map(mapper: &Mapper<'_>, delivery: &Authenticated<'_>) -> Mapped {
 }
 
 /// A mapped delivery whose events the user's rules may change.
+#[cfg_attr(not(feature = "templates"), expect(dead_code, reason = "only rules read it"))]
 struct Ruling<'a> {
     intake: &'a Intake,
     to: &'a Delivery<'a>,

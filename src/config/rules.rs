@@ -61,7 +61,8 @@ pub fn destinations(
                 let number = known.position(same).unwrap_or(found.further.len() + 1);
                 if number > found.further.len() {
                     let warning = other.warning.as_ref();
-                    let warning = warning.map(|error| format!("{error}; alerts opened with the previous key stay open"));
+                    let warning =
+                        warning.map(|error| format!("{error}; alerts opened with the previous key stay open"));
                     found.warnings.extend(warning);
                     found.further.push(other);
                 }

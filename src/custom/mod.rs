@@ -137,7 +137,7 @@ impl Template {
         };
         let auth = Auth::read(variable, root.get("auth"))?;
         let auth = if from_sns { auth.or_as_sns() } else { auth };
-        let document = Document { variable: variable.to_owned(), text: text.to_owned() };
+        let document = Document { variable: variable.to_owned(), text: text.to_owned(), what: "template" };
         Ok(Template { document, root, auth, from_sns })
     }
 

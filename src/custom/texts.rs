@@ -26,6 +26,8 @@ pub(crate) struct Document {
     /// The variable, for errors.
     pub(crate) variable: String,
     pub(crate) text: String,
+    /// What the texts are part of, for errors: `template`.
+    pub(crate) what: &'static str,
 }
 
 impl Document {
@@ -413,6 +415,9 @@ impl<'e> Evaluator<'_, 'e> {
         let mut fault = engine::explain(error, if text.shift == 0 { text.source } else { &braced }, &text.hooked);
         let own = |at: usize| at.saturating_sub(text.shift).min(text.source.len());
         fault.part = own(fault.part.start)..own(fault.part.end);
+        if engine::is_spent(error) {
+            fault.why = ["the ", text.document.what, " needs too many steps"].concat();
+        }
         text.document.fail(&text.path, text.source, fault)
     }
 }

@@ -13,6 +13,7 @@ pub mod deploy {}
 
 /// [deploy]: deploy
 /// [operate]: operate
+/// [rules]: rules
 /// [security]: security
 /// [templates]: templates
 ///
@@ -32,6 +33,13 @@ pub mod operate {}
 ///
 #[doc = include_str!("templates.md")]
 pub mod templates {}
+
+/// [configure]: configure
+/// [filters]: crate::custom::filters
+/// [templates]: templates
+///
+#[doc = include_str!("rules.md")]
+pub mod rules {}
 
 /// [configure]: configure
 /// [deploy]: deploy

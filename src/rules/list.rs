@@ -48,7 +48,7 @@ impl List {
         if rules.len() > RULES_MAX {
             return Err(fail("has more than 100 rules"));
         }
-        Ok(List { document: Document { variable: variable.to_owned(), text: text.to_owned() }, rules })
+        Ok(List { document: Document { variable: variable.to_owned(), text: text.to_owned(), what: "rule" }, rules })
     }
 
     /// Compiles each rule.

@@ -166,7 +166,10 @@ impl<'r, 'e> Run<'r, 'e> {
                     }
                     matched.push(Match { variable: rule.variable, number: rule.number, changed });
                 }
-                Err(error) => self.failed(at_rule, error),
+                Err(error) => {
+                    self.failed(at_rule, error);
+                    continue;
+                }
             }
             if rule.stop {
                 break;

@@ -25,6 +25,8 @@ mod licences;
 mod numbers;
 mod properties;
 mod readme;
+#[cfg(feature = "templates")]
+mod rules;
 mod senders;
 mod settings;
 mod sources;

@@ -24,6 +24,9 @@ const MEMBERS_MAX: usize = 32;
 /// The time in place of another one.
 const OTHER_TIME: &str = "2001-02-03T04:05:06Z";
 
+/// How a time begins that means no time: an alert that has not ended has one in Go's JSON.
+const NO_TIME: &str = "0001-01-01T";
+
 /// Warns about rules whose dedup key differs between a trigger of these `events` and its recovery, or the reverse. `words`
 /// are those that decide the action of an event.
 pub fn unshared(
@@ -41,7 +44,7 @@ pub fn unshared(
     let keys = rules.keys(subject, events);
     let mut left = WORK_MAX_BYTES;
     for word in words.iter().take(WORDS_MAX) {
-        for times in [true, false] {
+        for times in [false, true] {
             let other = altered(&payload, &mut |leaf| {
                 is_word(leaf, words).then(|| (*word).to_owned()).or_else(|| time(leaf, times))
             });
@@ -59,7 +62,7 @@ pub fn unshared(
             let reads =
                 member.map_or("what the mapping makes of the state or the time".to_owned(), |path| format!("`{path}`"));
             let warning = format!(
-                "{rule}: the dedup key of a recovery would differ from that of its trigger, because the rule reads {reads}"
+                "{rule}: the dedup key of a recovery may differ from that of its trigger, because the rule reads {reads}"
             );
             if !warnings.contains(&warning) {
                 warnings.push(warning);
@@ -160,5 +163,5 @@ fn is_word(leaf: &str, words: &[&str]) -> bool {
 
 /// Another time in place of a time, if times are altered.
 fn time(leaf: &str, altered: bool) -> Option<String> {
-    (altered && text::timestamp(leaf).is_some()).then(|| OTHER_TIME.to_owned())
+    (altered && (text::timestamp(leaf).is_some() || leaf.starts_with(NO_TIME))).then(|| OTHER_TIME.to_owned())
 }
