@@ -19,19 +19,18 @@ pub fn spread(events: Vec<RuledEvent<'_>>, places: &BTreeMap<String, usize>, cou
     let keys = |ruled: &RuledEvent<'_>| ruled.event.dedup_key().map(|key| key.as_str().to_owned());
     let current: BTreeSet<String> = events.iter().filter_map(keys).collect();
     let mut room = COPIES_MAX_BYTES;
-    for RuledEvent { event, mapped_key, service, .. } in events {
-        if !event.action().closes() {
-            let place = service.and_then(|service| places.get(service)).copied().unwrap_or_default();
+    for ruled in events {
+        if !ruled.event.action().closes() {
+            let place = ruled.service.and_then(|service| places.get(service)).copied().unwrap_or_default();
             if let Some(events) = destinations.get_mut(place) {
-                events.push(event);
+                events.push(ruled.event);
             }
             continue;
         }
         let mut copies = Vec::new();
-        if let (Some(key), Some(mapped)) = (event.dedup_key(), &mapped_key) {
-            let others = former(key, mapped).into_iter().filter(|key| !current.contains(key.as_str()));
-            copies.extend(others.map(|key| event.copy_with(key)));
-        }
+        let others = former(&ruled).into_iter().filter(|key| !current.contains(key.as_str()));
+        let event = ruled.event;
+        copies.extend(others.map(|key| event.copy_with(key)));
         for events in destinations.iter_mut().skip(1) {
             events.extend(event.dedup_key().map(|key| fit(&mut room, event.copy_with(key.clone()))));
             events.extend(copies.iter().map(|copy| fit(&mut room, copy.clone())));
@@ -45,7 +44,8 @@ pub fn spread(events: Vec<RuledEvent<'_>>, places: &BTreeMap<String, usize>, cou
 }
 
 /// The other keys under which the alert may be open.
-fn former(key: &DedupKey, mapped: &DedupKey) -> Vec<DedupKey> {
+pub(super) fn former(ruled: &RuledEvent<'_>) -> Vec<DedupKey> {
+    let (Some(key), Some(mapped)) = (ruled.event.dedup_key(), &ruled.mapped_key) else { return Vec::new() };
     let changed = (key != mapped).then(|| mapped.clone().without_former());
     changed.into_iter().chain(mapped.former()).collect()
 }

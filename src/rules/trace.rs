@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::RuledEvent;
-use crate::pagerduty::event::Event;
+use super::spread::former;
+use crate::pagerduty::event::{DedupKey, Event};
 
 /// A rule that matched an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Trace {
     pub index: usize,
     /// The rules that matched, with their variables.
     pub matched: Vec<Match<String>>,
+    /// The other keys that its copies have, if it is an acknowledge or a resolve.
+    pub former: Vec<DedupKey>,
 }
 
 /// What rules did to the events of a delivery, before any were merged, sorted or replaced.
@@ -42,7 +45,7 @@ impl Traces {
     pub fn of(events: &[RuledEvent<'_>]) -> Traces {
         let trace = |ruled: &RuledEvent<'_>| {
             let matched = ruled.matched.iter().map(Match::owned).collect();
-            (name(&ruled.event), Trace { index: ruled.index, matched })
+            (name(&ruled.event), Trace { index: ruled.index, matched, former: former(ruled) })
         };
         Traces(events.iter().map(trace).collect())
     }

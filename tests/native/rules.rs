@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use base64ct::{Base64, Encoding};
+use pagerelay::auth::Authenticated;
 use pagerelay::http::Method;
+use pagerelay::mapping::{MapError, Mapped};
 use pagerelay::pipeline;
-use pagerelay::rules::{List, Rules};
-use pagerelay_support::{SERVICE_KEY, fixtures, golden, root, secret_for};
+use pagerelay::rules::{List, Rules, Subject};
+use pagerelay_support::{SECRET, SERVICE_KEY, fixtures, golden, root, secret_for};
 use serde_json::{Value, json};
 
 use crate::tidy::read;
@@ -414,4 +416,257 @@ fn a_list_has_bounds() {
     let rules = Rules::compile(&lists);
     assert_eq!((rules.count(), rules.services().len()), (16, 16));
     assert_eq!(rules.invalid()[0].to_string(), "variable `rules`: rule 17 names the 17th service; 16 are allowed");
+}
+
+/// How many steps some rules take for a delivery of so many alerts, and for how many bytes.
+fn steps(rules: &Value, alerts: usize) -> u64 {
+    let lists = [List::read("rules", &rules.to_string()).expect("a list")];
+    let rules = Rules::compile(&lists);
+    assert!(rules.invalid().is_empty());
+    let labels = json!({"alertname": "Slow", "team": "shop", "host": "web-1", "text": "x".repeat(64)});
+    let alerts = (0..alerts).map(|id| alert("firing", &id.to_string(), &labels)).collect();
+    let body = group(alerts).to_string();
+    let request = stranger(Method::Post, "/alertmanager", &[("x-webhook-secret", SECRET)], body.as_bytes());
+    let source = pagerelay::sources::find("alertmanager").expect("a source");
+    fixtures::authenticated(&request, source.schemes, |delivery| {
+        let events = (source.map)(delivery)?.events;
+        let subject = Subject { delivery, slug: source.slug, service: None, group: None };
+        assert_eq!(
+            rules.apply(&subject, events).events.len(),
+            rules.apply(&subject, Vec::new()).events.len() + alerts_of(delivery)
+        );
+        Ok::<Mapped, MapError>(Mapped::default())
+    })
+    .expect("it is mapped");
+    rules.steps()
+}
+
+/// The number of alerts in a group.
+fn alerts_of(delivery: &Authenticated<'_>) -> usize {
+    let payload: Value = serde_json::from_slice(delivery.body()).expect("json");
+    payload["alerts"].as_array().expect("a list").len()
+}
+
+#[test]
+fn the_steps_are_in_proportion_to_rules_times_events() {
+    let honest = json!({"if": "item.labels.team == 'shop'", "class": "{{ item.labels.host }}", "details": {"text": "{{ item.labels.text }}"}});
+    let keyed = json!({"dedup_key": "{{ item.labels | dictsort | map('join', '=') | join }}"});
+    let hostile = [
+        json!({"if": "range(99999) | sum > 1", "class": "x"}),
+        json!({"if": "payload.alerts | map(attribute='labels') | list | tojson | length > 1", "class": "x"}),
+        json!({"class": "{% for a in payload.alerts %}{% for b in payload.alerts %}{{ b.labels.text }}{% endfor %}{% endfor %}"}),
+        json!({"dedup_key": "{% for a in payload.alerts %}{{ a }}{% endfor %}"}),
+        json!({"details": {"all": "{{ payload }}"}}),
+        json!({"if": "payload.alerts[0].labels.text * 99999", "class": "x"}),
+    ];
+    for rule in [honest, keyed].into_iter().chain(hostile) {
+        let list = |count: usize| Value::from(vec![rule.clone(); count]);
+        let base = steps(&list(1), 100);
+        assert!(base > 0, "{rule}");
+        for (rules, alerts) in [(1, 1000), (10, 100), (10, 1000), (50, 300)] {
+            let taken = steps(&list(rules), alerts);
+            let bound = (256 + 512) * rules * alerts + 20_000 * rules;
+            // An expression may take one more step than it has, to find that it has no more.
+            assert!(taken <= u64::try_from(bound + 4 * rules * alerts).unwrap(), "{rules} × {alerts}: {taken}: {rule}");
+        }
+    }
+    // What is honest fits: no rule is skipped in the largest delivery.
+    let per_event = steps(&Value::from(vec![keyed_and_routed(); 1]), 1000) / 1000;
+    assert!(per_event < 256, "{per_event}");
+}
+
+/// A rule as users write it.
+fn keyed_and_routed() -> Value {
+    json!({"if": "item.labels.team == 'shop' and event.payload.severity != 'info'", "severity": "{{ item.labels.level | default('error') }}",
+        "service": {"by": "item.labels.team", "map": {"shop": "shop"}}, "summary": "{{ item.labels.alertname }} on {{ item.labels.host }}"})
+}
+
+/// Numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(limit).expect("a limit")).expect("it is below")
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.below(from.len())]
+    }
+}
+
+/// Conditions over members that a trigger and its recovery share.
+const SHARED: &[&str] = &[
+    "item.labels.team == 'shop'",
+    "item.labels.env in ['prod', 'staging']",
+    "item.labels.replica is defined",
+    "'web' in item.labels.host",
+    "item.labels.nothing.at.all",
+    "event.payload.source == 'web-1'",
+    "payload.receiver == 'relay'",
+    "headers.x_missing == 'a'",
+    "service == 'own'",
+    "item.labels.team | length > 4",
+];
+
+/// Conditions over what they do not share, which may be anywhere but in a rule with a key.
+const OTHERS: &[&str] = &[
+    "event.event_action == 'trigger'",
+    "event.payload.severity == 'critical'",
+    "'Slow' in event.payload.summary",
+    "item.status == 'firing'",
+    "item.endsAt | length > 3",
+    "event.payload.class == 'changed'",
+    "1 // item.labels.zero",
+    "range(9999) | sum > 3",
+];
+
+/// Keys of members that are shared, each of which tells alerts apart.
+const KEYS: &[&str] = &[
+    "{{ item.fingerprint }}",
+    "{{ item.labels | tojson }}/{{ item.fingerprint }}",
+    "{{ event.dedup_key }}",
+    "{{ source }}-{{ item.fingerprint }}-{{ item.labels.team | default('none') }}",
+    "{{ item.labels.undefined }}{{ item.fingerprint }}",
+    "{{ event.payload.severity }}{{ item.fingerprint }}",
+    "{% for a, b in item.labels | dictsort %}{{ a }}={{ b }},{% endfor %}{{ item.fingerprint }}",
+];
+
+const SERVICES: &[&str] = &["shop", "search", "unset", "unlisted", "default", "same"];
+
+/// A random rule.
+fn rule(dice: &mut Dice) -> Value {
+    let mut rule = json!({});
+    let has_key = dice.below(4) == 0;
+    if has_key {
+        rule["dedup_key"] = dice.pick(KEYS).into();
+    }
+    if dice.below(5) > 0 {
+        // One that reads the action, the severity or the summary fails in a rule with a key. The others of what is not
+        // shared would strand an alert there, and the preview warns about them.
+        let reads_event = OTHERS[..3].to_vec();
+        let conditions = if dice.below(2) == 0 {
+            SHARED
+        } else if has_key {
+            &reads_event
+        } else {
+            OTHERS
+        };
+        rule["if"] = dice.pick(conditions).into();
+    }
+    if dice.below(3) == 0 {
+        rule["service"] = match dice.below(2) {
+            0 => dice.pick(SERVICES).into(),
+            _ => json!({"by": dice.pick(&["item.labels.team", "item.status", "event.payload.severity"]),
+                "map": {"shop": dice.pick(SERVICES), "firing": dice.pick(SERVICES), "critical": dice.pick(SERVICES)}}),
+        };
+    }
+    if dice.below(3) == 0 {
+        rule["severity"] = dice.pick(&["critical", "info", "{{ item.labels.severity }}", "{{ item.status }}"]).into();
+    }
+    if dice.below(4) == 0 {
+        rule["class"] = "changed".into();
+        rule["summary"] = dice.pick(&["Changed {{ item.labels.host }}", "{{ item.nothing.here }}", "Same"]).into();
+    }
+    if dice.below(6) == 0 {
+        rule["drop"] = "dropped".into();
+    }
+    // What is not shared must not decide whether a later key rule is reached: only conditions over the event are found by
+    // the relay itself.
+    let decided_by_payload = rule["if"]
+        .as_str()
+        .is_some_and(|condition| condition.contains("item.status") || condition.contains("item.endsAt"));
+    if dice.below(8) == 0 && !decided_by_payload {
+        rule["stop"] = true.into();
+    }
+    if rule.as_object().is_some_and(|members| members.keys().all(|name| name == "if")) {
+        rule["class"] = "changed".into();
+    }
+    rule
+}
+
+/// PagerDuty's alerts that are open, by routing key and dedup key.
+fn settle(open: &mut BTreeSet<(String, String)>, sent: &[Value]) {
+    for event in sent {
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let alert = (text("routing_key"), text("dedup_key"));
+        match event["event_action"].as_str() {
+            Some("trigger") => _ = open.insert(alert),
+            Some("resolve") => _ = open.remove(&alert),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn random_rules_lose_no_trigger_and_leave_no_alert_open() {
+    let mut dice = Dice(20_261_127);
+    let (mut triggered, mut dropped, mut elsewhere, mut rekeyed) = (0, 0, 0, 0);
+    for round in 0..400 {
+        let rules: Vec<Value> = (0..1 + dice.below(6)).map(|_| rule(&mut dice)).collect();
+        let own: Vec<Value> = (0..dice.below(3)).map(|_| rule(&mut dice)).collect();
+        let variables: BTreeMap<String, String> = [
+            ("rules", Value::from(rules).to_string()),
+            ("rules_alertmanager", Value::from(own).to_string()),
+            ("routing_key_own", key("own")),
+            ("routing_key_shop", key("shop")),
+            ("routing_key_search", key("search")),
+            ("routing_key_unlisted", key("unlisted")),
+            ("routing_key_same", key("own")),
+            ("services_alertmanager", "default own shop search unset same".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let alerts: Vec<(String, Value)> = (0..1 + dice.below(5))
+            .map(|number| {
+                let labels = json!({"alertname": dice.pick(&["Slow", "Down"]), "team": dice.pick(&["shop", "search", "billing"]),
+                    "host": format!("web-{}", dice.below(3)), "env": dice.pick(&["prod", "staging", "dev"]),
+                    "severity": dice.pick(&["critical", "warning", "odd"])});
+                (format!("{round}-{number}"), labels)
+            })
+            .collect();
+        let send = |status: &dyn Fn(usize) -> &'static str| {
+            let group =
+                group(alerts.iter().enumerate().map(|(at, (id, labels))| alert(status(at), id, labels)).collect());
+            let mut host = host(&variables);
+            let reply = post(&mut host, "/alertmanager/own", &[], group.to_string().as_bytes());
+            (host.sent, reply)
+        };
+        let (sent, reply) = send(&|_| "firing");
+        let triggers = sent.iter().filter(|event| event["event_action"] == "trigger").count();
+        let gone = reply["ignored"].as_array().map_or(0, Vec::len);
+        assert_eq!(triggers + gone, alerts.len(), "{variables:#?} {reply:#}");
+        if !variables["rules"].contains("drop") && !variables["rules_alertmanager"].contains("drop") {
+            assert_eq!(gone, 0, "no rule drops");
+        }
+        triggered += triggers;
+        dropped += gone;
+        elsewhere += sent.iter().filter(|event| event["routing_key"] != key("own").as_str()).count();
+        rekeyed +=
+            sent.iter().filter(|event| event["dedup_key"].as_str().is_some_and(|key| key.contains(":rule:"))).count();
+        let mut open = BTreeSet::new();
+        settle(&mut open, &sent);
+        assert_eq!(open.len(), triggers, "each is an alert of its own");
+        // Some recover at a time, together with others that still fire.
+        let first = dice.below(alerts.len() + 1);
+        let (sent, _) = send(&|at| if at < first { "resolved" } else { "firing" });
+        settle(&mut open, &sent);
+        let mut firing = BTreeSet::new();
+        let is_trigger = |event: &&Value| event["event_action"] == "trigger";
+        settle(&mut firing, &sent.iter().filter(is_trigger).cloned().collect::<Vec<_>>());
+        assert_eq!(open, firing, "those that recovered are closed, and the others are open: {variables:#?}");
+        let (sent, reply) = send(&|_| "resolved");
+        assert!(sent.iter().all(|event| event["event_action"] == "resolve"));
+        settle(&mut open, &sent);
+        assert!(open.is_empty(), "{open:?} {variables:#?} {reply:#}");
+    }
+    for (what, count) in
+        [("triggered", triggered), ("dropped", dropped), ("elsewhere", elsewhere), ("rekeyed", rekeyed)]
+    {
+        assert!(count > 100, "{what}: {count}");
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::http::{Request, form};
 use crate::json;
-use crate::pagerduty::event::{Action, DedupKey, Event};
+use crate::pagerduty::event::{DedupKey, Event};
 use crate::pagerduty::events_api::Draft;
 use crate::report::Preview;
 use crate::rules::{Match, Trace, Traces};
@@ -87,37 +87,25 @@ pub fn preview(drafts: Vec<(Draft, &Event)>, traces: &Traces, explanation: Optio
     let mut copies = by_key(copies);
     let shown = drafts.into_iter().zip(origins).map(|((draft, event), origins)| {
         let variable = draft.variable.clone();
-        let trace = traces.get(event).filter(|trace| !trace.matched.is_empty());
+        let trace = traces.get(event);
         let mut shown = shown(draft, event, origins.map(|origins| ruled(origins, trace)));
-        if let Some(trace) = trace {
+        if let Some(trace) = trace.filter(|trace| !trace.matched.is_empty()) {
             shown.insert("rules".into(), trace.matched.iter().map(matched).collect());
         }
-        let mut others = Vec::new();
-        let keys = event.dedup_key().map(|key| (key.clone(), key.former()));
-        for key in keys.into_iter().flat_map(|(key, former)| [Some(key), former]).flatten() {
-            others.extend(copies.remove(&name(&key, event)).unwrap_or_default());
-        }
         let former = event.dedup_key().and_then(DedupKey::former);
-        let is_former = |copy: &CopyOf| Some(&copy.key) == former.as_ref() && copy.variable == variable;
-        let (former, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_former);
-        for copy in former {
-            shown.insert("with_former_key".into(), Value::Object(copy.shown));
-        }
+        let keys = event.dedup_key().into_iter().chain(&former).chain(trace.iter().flat_map(|trace| &trace.former));
+        let others: Vec<CopyOf<'_>> = keys.filter_map(|key| copies.remove(&name(key, event))).flatten().collect();
+        let is_former = |(draft, copy): &CopyOf<'_>| copy.dedup_key() == former.as_ref() && draft.variable == variable;
+        let (same, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_former);
+        shown.extend(same.into_iter().map(|copy| ("with_former_key".to_owned(), Value::Object(of_copy(copy)))));
         if !others.is_empty() {
-            shown.insert("copies".into(), others.into_iter().map(CopyOf::with_variable).collect());
+            shown.insert("copies".into(), others.into_iter().map(elsewhere).collect());
         }
         Value::Object(shown)
     });
     let mut events: Vec<Value> = shown.collect();
     // Those whose event is not sent by itself.
-    let rest = copies.into_values().flatten().map(|copy| {
-        let action = copy.action;
-        let mut shown = copy.with_variable();
-        if let Some(members) = shown.as_object_mut() {
-            members.insert("event_action".into(), action.as_str().into());
-        }
-        shown
-    });
+    let rest = copies.into_values().flatten().map(|(draft, event)| Value::Object(self::shown(draft, event, None)));
     events.extend(rest);
     Preview { events, unused, unexplained, incomplete }
 }
@@ -142,19 +130,24 @@ fn matched(matched: &Match<String>) -> Value {
     json::object([("variable", variable), ("rule", matched.number.into()), ("changed", changed)])
 }
 
-/// A copy of an event for the reply.
-struct CopyOf {
-    key: DedupKey,
-    action: Action,
-    variable: String,
-    shown: Map<String, Value>,
+/// A copy of an event, with its draft.
+type CopyOf<'a> = (Draft, &'a Event);
+
+/// A copy for the reply.
+fn of_copy((draft, event): CopyOf<'_>) -> Map<String, Value> {
+    let mut shown = Map::new();
+    shown.insert("dedup_key".into(), event.dedup_key().map(|key| key.as_str()).into());
+    shown.extend(with_previous_key(&draft));
+    shown.insert("sha256".into(), draft.sha256.into());
+    shown
 }
 
-impl CopyOf {
-    fn with_variable(mut self) -> Value {
-        self.shown.insert("routing_key".into(), self.variable.into());
-        Value::Object(self.shown)
-    }
+/// A copy for another service, or with a key from before a rule, for the reply.
+fn elsewhere(copy: CopyOf<'_>) -> Value {
+    let variable = copy.0.variable.as_str().into();
+    let mut shown = of_copy(copy);
+    shown.insert("routing_key".into(), variable);
+    Value::Object(shown)
 }
 
 fn name(key: &DedupKey, event: &Event) -> (String, &'static str) {
@@ -162,16 +155,12 @@ fn name(key: &DedupKey, event: &Event) -> (String, &'static str) {
 }
 
 /// The copies by key and action.
-fn by_key(copies: Vec<(Draft, &Event)>) -> BTreeMap<(String, &'static str), Vec<CopyOf>> {
-    let mut found: BTreeMap<_, Vec<CopyOf>> = BTreeMap::new();
+fn by_key(copies: Vec<CopyOf<'_>>) -> BTreeMap<(String, &'static str), Vec<CopyOf<'_>>> {
+    let mut found: BTreeMap<_, Vec<CopyOf<'_>>> = BTreeMap::new();
     for (draft, event) in copies {
-        let Some(key) = event.dedup_key() else { continue };
-        let mut shown = Map::new();
-        shown.insert("dedup_key".into(), key.as_str().into());
-        shown.extend(with_previous_key(&draft));
-        shown.insert("sha256".into(), draft.sha256.into());
-        let copy = CopyOf { key: key.clone(), action: event.action(), variable: draft.variable, shown };
-        found.entry(name(key, event)).or_default().push(copy);
+        if let Some(key) = event.dedup_key() {
+            found.entry(name(key, event)).or_default().push((draft, event));
+        }
     }
     found
 }

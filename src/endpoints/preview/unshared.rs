@@ -1,6 +1,7 @@
 //! Looks for rules that give a trigger and its recovery different dedup keys.
 //!
-//! The delivery is mapped again with each word of the source's states in place of those that it has, and with other times.
+//! The delivery is mapped again with each word of the source's states in place of those that it has and of members that are
+//! named like a state, and with other times.
 //! If that makes of a trigger the recovery of the same alert, or the reverse, the rules must give both the same key. This
 //! finds expressions that read a state, a severity, a time, or what the mapping makes of them. It does not find other
 //! members that differ, such as a measured value. The work is bounded.
@@ -20,6 +21,9 @@ const WORDS_MAX: usize = 32;
 
 /// How many members are tried to find the one that an expression reads.
 const MEMBERS_MAX: usize = 32;
+
+/// The names of members that have a state, whatever it is: a source need not know the words for a trigger.
+const STATES: [&str; 4] = ["action", "event_action", "state", "status"];
 
 /// The time in place of another one.
 const OTHER_TIME: &str = "2001-02-03T04:05:06Z";
@@ -45,9 +49,11 @@ pub fn unshared(
     let mut left = WORK_MAX_BYTES;
     for word in words.iter().take(WORDS_MAX) {
         for times in [false, true] {
-            let other = altered(&payload, &mut |leaf| {
-                is_word(leaf, words).then(|| (*word).to_owned()).or_else(|| time(leaf, times))
-            });
+            let replace = |name: &str, leaf: &str| {
+                let is_state = is_word(leaf, words) || is_word(name, &STATES);
+                if is_state { Some((*word).to_owned()) } else { time(leaf, times) }
+            };
+            let other = altered(&payload, "", &replace);
             let body = json::encode(&other);
             let Some(rest) = left.checked_sub(body.len()) else { return warnings };
             left = rest;
@@ -144,13 +150,13 @@ fn differences(value: &Value, other: &Value, path: String, found: &mut Vec<(Stri
     walk(value, other, (path, String::new()), found);
 }
 
-/// A copy of a payload in which some texts are replaced.
-fn altered(value: &Value, replace: &mut dyn FnMut(&str) -> Option<String>) -> Value {
+/// A copy of a payload in which some texts are replaced. `name` is the member that the value belongs to.
+fn altered(value: &Value, name: &str, replace: &dyn Fn(&str, &str) -> Option<String>) -> Value {
     match value {
-        Value::String(text) => replace(text).map_or_else(|| value.clone(), Value::from),
-        Value::Array(items) => items.iter().map(|item| altered(item, replace)).collect(),
+        Value::String(text) => replace(name, text).map_or_else(|| value.clone(), Value::from),
+        Value::Array(items) => items.iter().map(|item| altered(item, name, replace)).collect(),
         Value::Object(members) => {
-            let altered = members.iter().map(|(name, member)| (name.clone(), altered(member, replace)));
+            let altered = members.iter().map(|(name, member)| (name.clone(), altered(member, name, replace)));
             Value::Object(altered.collect())
         }
         Value::Bool(_) | Value::Null | Value::Number(_) => value.clone(),
