@@ -517,6 +517,7 @@ const SHARED: &[&str] = &[
 
 /// Conditions over what they do not share, which may be anywhere but in a rule with a key.
 const OTHERS: &[&str] = &[
+    "event.event_action == 'resolve'",
     "event.event_action == 'trigger'",
     "event.payload.severity == 'critical'",
     "'Slow' in event.payload.summary",
@@ -550,7 +551,7 @@ fn rule(dice: &mut Dice) -> Value {
     if dice.below(5) > 0 {
         // One that reads the action, the severity or the summary fails in a rule with a key. The others of what is not
         // shared would strand an alert there, and the preview warns about them.
-        let reads_event = OTHERS[..3].to_vec();
+        let reads_event = OTHERS[..4].to_vec();
         let conditions = if dice.below(2) == 0 {
             SHARED
         } else if has_key {
