@@ -1,11 +1,11 @@
 //! The pipeline: its stages, in order. Each stage takes values and returns values, and only this file calls the stages.
 //!
 //! A delivery passes [`route`](route::route) → [`Intake::find`] → `authenticate` → `receive`, which reads the body →
-//! [`check_service`](config::check_service) → [`target`](config::target) → `map` → `rules`, which adds the copies
-//! that close alerts elsewhere ([`with_copies`](former_keys::with_copies)) → `plan` for each destination → `with_fallback` → [`tell_apart`](event::tell_apart) →
-//! [`deliver`](events_api::deliver). A signed delivery is read before it is authenticated. A preview ends with
-//! [`preview`](preview::preview) instead. A control request passes `route` → `authenticate` → [`act`](act::act) or
-//! [`check`](check::check). [`Report`] collects the facts for the reply and the log.
+//! [`check_service`](config::check_service) → [`target`](config::target) → `map` → `rules` or
+//! [`with_copies`](crate::pagerduty::former_keys::with_copies) → `plan` → `with_fallback` → [`tell_apart`](event::tell_apart) →
+//! [`deliver`](events_api::deliver). From `rules` on, the events of each destination are apart. A signed delivery is read
+//! before it is authenticated. A preview ends with [`preview`](preview::preview) instead. A control request passes `route`
+//! → `authenticate` → [`act`](act::act) or [`check`](check::check). [`Report`] collects the facts for the reply and the log.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::auth::{self, Access, AuthError, Authenticated, FetchError, SHARED_SEC
 use crate::config::{self, Config, Control, Target, Unmapped, Variables};
 use crate::endpoints::act::{self, Acted};
 use crate::endpoints::preview::Asked;
-use crate::endpoints::preview::explain::{self, Ask, Positions, Question};
+use crate::endpoints::preview::explain::{self, Positions, Question};
 use crate::endpoints::{check, playground, preview, setup};
 use crate::error::{Error, HandshakeError};
 use crate::http::{BODY_TIMEOUT, ReadError, Reply, Request, StatusCode, Url};
@@ -25,14 +25,15 @@ use crate::mapping::subject::Subject;
 use crate::mapping::{Handshake, Mapped, fallback};
 use crate::pagerduty::event::{self, Action, DedupKey, Event};
 use crate::pagerduty::events_api::{self, Addressed, Destination};
-use crate::pagerduty::{former_keys, storm};
+use crate::pagerduty::storm;
 use crate::report::{self, Report};
-use crate::rules::Traces;
-#[cfg(feature = "templates")]
-use crate::rules::{List, Rules, Subject as RuleSubject, spread};
 use crate::runtime::{self, Host, HttpRequest};
 use crate::sources::{SOURCES, Source, Told, Visit};
 use crate::text;
+
+mod rules;
+
+use self::rules::{Routed, Ruling, rules};
 
 /// Timeout for a document that authentication needs, counted from the request's arrival.
 const FETCH_MAX: Duration = Duration::from_secs(5);
@@ -223,7 +224,6 @@ fn deliver(
     // A mapping that is explained knows no rules.
     let unruled = if explained.is_some() { events.clone() } else { Vec::new() };
     let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
-    let since = host.elapsed();
     let ruling = Ruling { intake: &intake, to, delivery: &delivery, group: group.as_ref(), asked: &asked, map: &map };
     let Routed { further, batches, traces } = rules(host, &ruling, &target, events, report)?;
     let targets: Vec<&Target> = std::iter::once(&target).chain(&further).collect();
@@ -256,6 +256,7 @@ fn deliver(
             events_api::draft(addressed.events, addressed.destination, &target.routing_key_variable)
         });
         let explain = |(wanted, positions, alone): (_, _, Vec<Event>)| {
+            let since = host.elapsed();
             let in_time = || host.elapsed().saturating_sub(since) < EXPLAIN_MAX;
             let question = Question { map: &map, delivery: &delivery, words: &intake.states(), in_time: &in_time };
             explain::explain(&question, &alone, &positions, wanted)
@@ -343,83 +344,6 @@ fn without_its_body<'a>(
 /// Maps the payload to events.
 fn map(mapper: &Mapper<'_>, delivery: &Authenticated<'_>) -> Mapped {
     mapper.map(delivery).unwrap_or_else(|error| Mapped { rejected: vec![error], ..Mapped::default() })
-}
-
-/// A mapped delivery whose events the user's rules may change.
-#[cfg_attr(not(feature = "templates"), expect(dead_code, reason = "only rules read it"))]
-struct Ruling<'a> {
-    intake: &'a Intake,
-    to: &'a Delivery<'a>,
-    delivery: &'a Authenticated<'a>,
-    group: Option<&'a DedupKey>,
-    asked: &'a Asked,
-    map: Ask<'a>,
-}
-
-/// The events of each destination: first that of the path.
-struct Routed {
-    further: Vec<Target>,
-    batches: Vec<Vec<Event>>,
-    traces: Traces,
-}
-
-impl Routed {
-    /// Events that no rule changed.
-    fn unchanged(events: Vec<Event>) -> Routed {
-        let batches = vec![former_keys::with_copies(events)];
-        Routed { further: Vec::new(), batches, traces: Traces::default() }
-    }
-}
-
-/// Applies the user's rules, and finds the destinations of the events.
-#[cfg(feature = "templates")]
-fn rules(
-    host: &dyn Host,
-    ruling: &Ruling<'_>,
-    target: &Target,
-    events: Vec<Event>,
-    report: &mut Report,
-) -> Result<Routed, Error> {
-    let Ruling { intake, to, delivery, group, asked, map } = ruling;
-    if events.is_empty() {
-        return Ok(Routed::unchanged(events));
-    }
-    let texts = match &asked.rules {
-        Some(text) => vec![(config::RULES.to_owned(), text.clone())],
-        None => config::rules(host, intake.slug())?,
-    };
-    if texts.is_empty() {
-        return Ok(Routed::unchanged(events));
-    }
-    let mut lists = Vec::new();
-    for (variable, text) in &texts {
-        match List::read(variable, text) {
-            Ok(list) => lists.push(list),
-            Err(error) => report.warnings.push(format!("{error}; its rules are not used")),
-        }
-    }
-    let rules = Rules::compile(&lists);
-    report.warnings.extend(rules.invalid().iter().map(|error| format!("{error}; the rule is not used")));
-    let subject = RuleSubject { delivery, slug: intake.slug(), service: to.service, group: *group };
-    let check = to.preview.then(|| preview::unshared(&rules, &subject, *map, &intake.states(), &events));
-    let ruled = rules.apply(&subject, events);
-    report.warnings.extend(ruled.warnings);
-    report.warnings.extend(check.into_iter().flatten());
-    report.ignored.extend(ruled.dropped);
-    let traces = if to.preview { Traces::of(&ruled.events) } else { Traces::default() };
-    let chosen: Vec<&str> = ruled.events.iter().filter_map(|ruled| ruled.service).collect();
-    let closes = ruled.events.iter().any(|ruled| ruled.event.action().closes());
-    let named = if closes { rules.services() } else { &[] };
-    let found = config::destinations(host, intake.slug(), target, &chosen, named)?;
-    report.warnings.extend(found.warnings);
-    let batches = spread(ruled.events, &found.places, found.further.len() + 1);
-    Ok(Routed { further: found.further, batches, traces })
-}
-
-/// Without cargo feature `templates`, there are no rules.
-#[cfg(not(feature = "templates"))]
-fn rules(_: &dyn Host, _: &Ruling<'_>, _: &Target, events: Vec<Event>, _: &mut Report) -> Result<Routed, Error> {
-    Ok(Routed::unchanged(events))
 }
 
 /// Warns that some events are only outlines.

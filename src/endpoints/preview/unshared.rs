@@ -6,12 +6,14 @@
 //! finds expressions that read a state, a severity, a time, or what the mapping makes of them. It does not find other
 //! members that differ, such as a measured value. The work is bounded.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::explain::Ask;
 use crate::json;
 use crate::mapping::payload;
-use crate::pagerduty::event::{DedupKey, Event};
+use crate::pagerduty::event::{Action, DedupKey, Event};
 use crate::rules::{KeyOf, Rules, Subject};
 use crate::text;
 
@@ -84,13 +86,17 @@ fn differing(
     (events, keys): (&[Event], &[KeyOf]),
     (others, other_keys): (&[Event], &[KeyOf]),
 ) -> Option<(usize, String)> {
-    let pairs = events.iter().zip(keys).enumerate();
-    for (number, (event, key)) in pairs {
-        let is_counterpart = |(other, _): &(&Event, &KeyOf)| {
-            other.dedup_key() == event.dedup_key() && event.dedup_key().is_some() && other.action() != event.action()
-        };
-        let other = others.iter().zip(other_keys).find(is_counterpart);
-        if let Some((_, other)) = other.filter(|(_, other)| key_of(other) != key_of(key)) {
+    // By mapped key and action.
+    let mut known: BTreeMap<(&str, &str), &KeyOf> = BTreeMap::new();
+    for (other, key) in others.iter().zip(other_keys) {
+        known.extend(other.dedup_key().map(|mapped| ((mapped.as_str(), other.action().as_str()), key)));
+    }
+    for (number, (event, key)) in events.iter().zip(keys).enumerate() {
+        let Some(mapped) = event.dedup_key() else { continue };
+        let actions = [Action::Acknowledge, Action::Resolve, Action::Trigger];
+        let others = actions.iter().filter(|action| **action != event.action());
+        let mut others = others.filter_map(|action| known.get(&(mapped.as_str(), action.as_str())));
+        if let Some(other) = others.find(|other| key_of(other) != key_of(key)) {
             let rule = key.rule.as_ref().or(other.rule.as_ref())?;
             return Some((number, rule.clone()));
         }

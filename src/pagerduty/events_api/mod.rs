@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use crate::http::Url;
-use crate::pagerduty::event::{self, Event};
+use crate::pagerduty::event::{self, Action, Event};
 use crate::runtime::Host;
 use crate::secret::Rotation;
 
@@ -72,6 +72,14 @@ pub fn deliver(host: &mut dyn Host, addressed: &[Addressed<'_>], deadline: Durat
         });
         let outcomes = outcomes.collect();
         runs.push(DeliveryRun { events, destination, deadline, throttled: [false; 2], outcomes });
+    }
+    if addressed.len() > 1 {
+        // The copies of resolves for all destinations must not delay the triggers of the last one.
+        lanes.sort_by_key(|(number, lane, _)| {
+            let events = addressed.get(*number).map(|addressed| addressed.events).unwrap_or_default();
+            let triggers = |index: &usize| events.get(*index).is_some_and(|event| event.action() == Action::Trigger);
+            (!lane.iter().any(triggers), lane.first().copied())
+        });
     }
     host.exchange(lanes.len(), deadline, &mut |lane, elapsed, answer| {
         let (run, lane, position) = lanes.get_mut(lane)?;
