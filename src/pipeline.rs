@@ -88,8 +88,7 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
     };
     if let Some(shape) = shape {
         let message = error.as_ref().map_or_else(|| report.message(), Error::to_string);
-        let dedup_key = report.outcomes.first().and_then(|outcome| outcome.dedup_key.as_deref());
-        let dedup_key = dedup_key.filter(|_| report.outcomes.len() == 1);
+        let dedup_key = report.only_outcome().and_then(|outcome| outcome.dedup_key.as_deref());
         let body = shape(&Told { status: reply.status, message: &message, dedup_key });
         reply = reply.with_json(&body);
     }

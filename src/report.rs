@@ -66,7 +66,7 @@ pub fn success(status: StatusCode, message: &str, report: &mut Report) -> Reply 
     if let Some(members) = body.as_object_mut() {
         members.insert("status".into(), "success".into());
         members.insert("message".into(), message.into());
-        if let [only] = report.outcomes.as_slice() {
+        if let Some(only) = report.only_outcome() {
             members.insert("dedup_key".into(), only.dedup_key.clone().into());
         }
     }
@@ -92,6 +92,14 @@ impl Report {
     pub fn warn(&mut self, problem: Option<SettingsError>) {
         let warning = problem.map(|problem| problem.to_string());
         self.warnings.extend(warning.filter(|warning| !self.warnings.contains(warning)));
+    }
+
+    /// The outcome, if one event was sent. Its copies for further destinations do not count.
+    pub fn only_outcome(&self) -> Option<&Outcome> {
+        let mut outcomes = self.outcomes.iter().filter(|outcome| outcome.destination == 0);
+        let first = outcomes.next().or(self.outcomes.first())?;
+        let others = self.outcomes.iter().filter(|other| other.dedup_key != first.dedup_key);
+        (outcomes.next().is_none() && others.count() == 0).then_some(first)
     }
 
     /// The result of a delivery, in one sentence.

@@ -19,8 +19,8 @@ pub struct Variable {
 /// The variables with fixed names, in the order of `spin.toml`. Any of them can be a member of `settings`.
 ///
 /// The relay also reads the sources' own variables, and, if a request's path names them, `secret_<source>` and
-/// `routing_key_<service>`, each with its `_previous`, `require_signature_<source>`, `services_<source>` and `rules_<source>`.
-/// [`Control`] endpoints have secrets too. Tests and the dev server set `events_url` and `api_url`.
+/// `routing_key_<service>`, each with its `_previous`, `require_signature_<source>`, `services_<source>` and
+/// `rules_<source>`. [`Control`] endpoints have secrets too. Tests and the dev server set `events_url` and `api_url`.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "settings",

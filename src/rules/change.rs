@@ -16,6 +16,11 @@ pub(super) struct Change<'e> {
 }
 
 impl Change<'_> {
+    /// Whether the event stays as it is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.severity.is_none() && self.summary.is_none() && self.class.is_none() && self.details.is_empty()
+    }
+
     /// Changes an event. Returns it with the paths of what is different now. An event without a payload has nothing to
     /// change: PagerDuty rejects an incomplete payload.
     pub(super) fn apply(self, mut event: Event) -> (Event, Vec<String>) {

@@ -25,6 +25,9 @@ const STEPS_PER_DELIVERY: u64 = 20_000;
 /// otherwise differ from that of its recovery if one of the two arrives with many others.
 const KEY_STEPS: u64 = 512;
 
+/// How many bytes the expressions for one dedup key may make, for the same reason.
+const KEY_MADE_MAX_BYTES: usize = 256 * 1024;
+
 /// How much the rules add to all events of a delivery, in bytes.
 pub(super) const MADE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
@@ -101,7 +104,7 @@ impl<'r, 'e> Run<'r, 'e> {
     pub(super) fn key_of(&mut self, event: &Event) -> KeyOf {
         let item = self.item(event);
         let at = At { event: Arc::new(event.clone()), item };
-        self.grant(KEY_STEPS);
+        self.grant(KEY_STEPS, KEY_MADE_MAX_BYTES);
         let Keyed { key, by, .. } = self.key(&at);
         let rule = by.and_then(|index| self.rules.rules.get(index));
         let rule = rule.map(|rule| format!("rule {} of variable `{}`", rule.number, rule.variable));
@@ -113,10 +116,10 @@ impl<'r, 'e> Run<'r, 'e> {
     }
 
     /// Gives the engine what the rules may take for one event.
-    fn grant(&mut self, per_rule: u64) {
+    fn grant(&mut self, per_rule: u64, room: usize) {
         let rules = u64::try_from(self.rules.rules.len()).unwrap_or(u64::MAX);
         let steps = per_rule.saturating_mul(rules);
-        self.engine.left = Allowance { steps, text_steps: steps, room: self.room };
+        self.engine.left = Allowance { steps, text_steps: steps, room };
     }
 
     fn failed(&mut self, index: usize, error: MapError) {
@@ -127,14 +130,14 @@ impl<'r, 'e> Run<'r, 'e> {
     fn event(&mut self, index: usize, event: Event) -> Option<RuledEvent<'e>> {
         let item = self.item(&event);
         let mut at = At { event: Arc::new(event), item };
-        self.grant(KEY_STEPS);
+        self.grant(KEY_STEPS, KEY_MADE_MAX_BYTES);
         let keyed = self.key(&at);
-        self.grant(self.steps);
+        self.grant(self.steps, self.room);
         let rules = self.rules;
         let mut matched = Vec::new();
         let mut service = None;
+        let mut names = Names::of(&self.shared, &at.event, &at.item, false);
         for (at_rule, rule) in rules.rules.iter().enumerate() {
-            let names = Names::of(&self.shared, &at.event, &at.item, false);
             let matches = match (&rule.dedup_key, keyed.matches.get(&at_rule)) {
                 (Some(_), Some(matches)) => *matches,
                 // Its failure is known.
@@ -150,13 +153,18 @@ impl<'r, 'e> Run<'r, 'e> {
                 return None;
             }
             let change = self.change(rule, &names, &at.event);
-            drop(names);
             self.room = self.engine.left.room;
             match change {
                 Ok(change) => {
                     let chosen = change.service.filter(|_| opens);
-                    let (event, mut changed) = change.apply(Arc::unwrap_or_clone(at.event));
-                    at.event = Arc::new(event);
+                    let mut changed = Vec::new();
+                    if !change.is_empty() {
+                        // The names hold the event, and it is not copied.
+                        drop(names);
+                        let (event, paths) = change.apply(Arc::unwrap_or_clone(at.event));
+                        (at.event, changed) = (Arc::new(event), paths);
+                        names = Names::of(&self.shared, &at.event, &at.item, false);
+                    }
                     if let Some(chosen) = chosen {
                         service = Some(chosen);
                         changed.push("service".to_owned());
@@ -175,6 +183,7 @@ impl<'r, 'e> Run<'r, 'e> {
                 break;
             }
         }
+        drop(names);
         let mut event = Arc::unwrap_or_clone(at.event);
         let mapped_key = event.dedup_key().cloned();
         if let Some(key) = keyed.key {

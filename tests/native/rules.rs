@@ -790,3 +790,30 @@ fn a_storm_is_counted_for_each_service() {
     let summary = "30 more alerts from Prometheus Alertmanager arrived in one delivery and are listed here instead of paging individually";
     assert_eq!(digests(&sent), [(key("routing_key_shop"), summary.to_owned())]);
 }
+
+#[test]
+fn a_delivery_whose_rules_add_too_much_still_gets_its_keys_and_services() {
+    let rules = json!([
+        {"details": {"all": "{{ payload }}"}},
+        {"dedup_key": "{{ item.labels.n }}"},
+        {"if": "item.labels.n == '299'", "service": "shop", "drop": "never for a resolve"},
+    ])
+    .to_string();
+    let variables = [("rules", rules), ("routing_key_shop", key("routing_key_shop"))];
+    let labels = |n: usize| json!({"alertname": "Slow", "n": n.to_string(), "text": "x".repeat(200)});
+    let body = group((0..300).map(|n| alert("resolved", &format!("id-{n}"), &labels(n))).collect());
+    let (status, reply, sent) = choosy(&variables, &[], "", &body);
+    assert_eq!(status, 200);
+    let warnings = reply["warnings"].as_array().expect("warnings");
+    assert!(
+        warnings.iter().any(|warning| warning.as_str().is_some_and(|warning| {
+            warning.starts_with("rule 1 of variable `rules` was skipped for ")
+                && warning.ends_with(" events: the rules add more than 4 mib to the events of one delivery")
+        })),
+        "{warnings:?}"
+    );
+    let keys: BTreeSet<&str> = sent.iter().filter_map(|event| event["dedup_key"].as_str()).collect();
+    assert!(keys.contains("alertmanager:rule:0") && keys.contains("alertmanager:rule:299"), "{keys:?}");
+    let bytes: usize = sent.iter().map(|event| event.to_string().len()).sum();
+    assert!(bytes < 24 * 1024 * 1024, "{bytes}");
+}
