@@ -88,6 +88,7 @@
 //! | alert | PagerDuty's record of one problem: a trigger opens it, a resolve closes it, and the dedup key identifies it |
 //! | control | an endpoint that operates the relay itself: `act` or `check` ([`config::Control`]) |
 //! | delivery | one inbound webhook request |
+//! | destination | where events are sent: a routing key with its URLs. A delivery has that of the service in its path, and those of the services that rules name |
 //! | digest | one alert that lists the events of a delivery that are not sent individually |
 //! | event | one PagerDuty Events v2 event |
 //! | fallback alert | the alert that reports a delivery or an item that could not be mapped ([`mapping::fallback`]) |
@@ -102,6 +103,7 @@
 //! | playground | the page at `GET /` for trying payloads ([`endpoints::playground`]) |
 //! | preview | the events that a delivery would send, shown and not sent |
 //! | reply | our HTTP response to the sender |
+//! | rule | what a user changes about mapped events, in a variable ([`rules`]) |
 //! | scheme | one way for a sender to authenticate ([`auth::Scheme`]) |
 //! | sender | the program that posts webhooks to the relay |
 //! | service | the user's own name for a routing key |
@@ -151,6 +153,8 @@
 //!    ```
 //! 3. `UPDATE_EXPECT=1 cargo test --test native sources` writes the events of the fixtures and the table in
 //!    `src/sources/README.md`. Compare them with the table in the docs. A golden that fails later shows the difference.
+//!    If a delivery has several alerts, note the item of each event with
+//!    [`Event::of_item`](pagerduty::event::Event::of_item), so that the user's rules can read it.
 //! 4. Add a fixture for every edge case that the docs mention, and for payloads that are rejected.
 //!
 //! `cargo test` finds everything else by itself, and reports anything that is missing.

@@ -22,6 +22,7 @@ pub mod configure {}
 
 /// [configure]: configure
 /// [deploy]: deploy
+/// [rules]: rules
 /// [security]: security
 /// [sources]: crate::sources
 ///

@@ -374,7 +374,7 @@ fn check_validates_rules() {
             "warning variable `rules`, line 1, column 85: `x ~`: cannot be parsed: unexpected end of input, expected expression; the rule is not used",
             "warning a rule names service `shop`, but variable `routing_key_shop` is not set; its events are sent to the service of the path",
             "warning variable `rules_formatted` is not json: line 1, column 1; its rules are not used",
-            "warning a rule for grafana names service `shop`, but variable `services_grafana` does not list this service; its events are sent to the service of the path",
+            "note a rule for grafana names service `shop`, but variable `services_grafana` does not list this service; its events are sent to the service of the path",
         ]
     );
     assert!(
@@ -816,4 +816,31 @@ fn a_delivery_whose_rules_add_too_much_still_gets_its_keys_and_services() {
     assert!(keys.contains("alertmanager:rule:0") && keys.contains("alertmanager:rule:299"), "{keys:?}");
     let bytes: usize = sent.iter().map(|event| event.to_string().len()).sum();
     assert!(bytes < 24 * 1024 * 1024, "{bytes}");
+}
+
+#[test]
+fn damaged_rules_never_panic_and_lose_no_trigger() {
+    let mut dice = Dice(7);
+    let body = group(vec![alert("firing", "1", &json!({"alertname": "Slow", "team": "shop", "host": "web-1"}))]);
+    let mut used = 0;
+    for setup in setups() {
+        let Some(text) = setup.variables.get("rules").filter(|text| !text.contains("\"drop\"")) else { continue };
+        for _ in 0..12 {
+            let mut bytes = text.clone().into_bytes();
+            for _ in 0..1 + dice.below(3) {
+                let at = dice.below(bytes.len());
+                match dice.below(3) {
+                    0 => _ = bytes.remove(at),
+                    1 => bytes.insert(at, *dice.pick(&[&b'"', &b'{', &b'}', &b'|', &b'.', &b'(', &b'1', &b' '])),
+                    _ => bytes[at] = *dice.pick(&[&b'a', &b'[', &b']', &b',', &b'%', &b'\\', &b'0', &b'~']),
+                }
+            }
+            let Ok(damaged) = String::from_utf8(bytes) else { continue };
+            used += usize::from(List::read("rules", &damaged).is_ok());
+            let (status, reply, sent) = choosy(&[("rules", damaged.clone())], &[], "", &body);
+            assert_eq!((status, sent.len()), (200, 1), "{damaged}: {reply:#}");
+            assert_eq!(sent[0]["event_action"], "trigger", "{damaged}");
+        }
+    }
+    assert!(used > 60, "{used} lists were still JSON");
 }

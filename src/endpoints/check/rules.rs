@@ -14,11 +14,18 @@ impl Checker<'_> {
                 Err(error) => return self.say(Level::Error, "{}", &[&error.to_string()]),
             };
             let mut lists = Vec::new();
+            // The services that the rules for this source alone name.
+            let mut own: Vec<String> = Vec::new();
             for (variable, text) in texts {
                 let list = List::read(&variable, &text);
                 if !known.contains(&variable) {
                     self.list(&variable, &list);
-                    known.push(variable);
+                    known.push(variable.clone());
+                }
+                if let Ok(list) = &list
+                    && variable != config::RULES
+                {
+                    own.extend(Rules::compile(std::slice::from_ref(list)).services().iter().map(ToString::to_string));
                 }
                 lists.extend(list);
             }
@@ -28,7 +35,7 @@ impl Checker<'_> {
                 self.say(Level::Warning, "{}; the rule is not used", &[&error.to_string()]);
             }
             known.extend(rules.invalid().iter().map(ToString::to_string));
-            self.services_named(slug, rules.services());
+            self.services_named(slug, rules.services(), &own);
         }
     }
 
@@ -43,12 +50,14 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the services that the rules for a source name.
-    fn services_named(&mut self, slug: &str, services: &[&str]) {
+    /// Checks the services that the rules for a source name. `own` are those of its own list: the rules for all sources may
+    /// mean another source.
+    fn services_named(&mut self, slug: &str, services: &[&str], own: &[String]) {
         for name in services {
             let service = Some(*name).filter(|name| *name != DEFAULT_SERVICE);
             if let Err(error) = config::check_service(self.host, slug, service) {
-                self.say(Level::Warning, UNLISTED, &[slug, name, &error.to_string()]);
+                let level = if own.iter().any(|own| own == name) { Level::Warning } else { Level::Note };
+                self.say(level, UNLISTED, &[slug, name, &error.to_string()]);
                 continue;
             }
             let variable = service.map_or("routing_key".to_owned(), |service| ["routing_key_", service].concat());
