@@ -4,8 +4,9 @@ use minijinja::value::ValueKind;
 use serde_json::{Map, Value};
 
 use super::Template;
+use super::evaluate::{Allowance, Evaluator};
 use super::payload::Names;
-use super::texts::{Allowance, Evaluator, Part, Text, Texts};
+use super::texts::{Part, Text, Texts};
 use crate::auth::Authenticated;
 use crate::json::Node;
 use crate::mapping::aws::envelope::{self, Envelope};

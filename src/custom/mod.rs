@@ -47,6 +47,7 @@ use crate::text;
 pub mod auth;
 mod cost;
 pub(crate) mod engine;
+pub(crate) mod evaluate;
 pub mod filters;
 mod hooks;
 pub(crate) mod mapping;

@@ -46,6 +46,8 @@ mod change;
 #[cfg(feature = "templates")]
 mod compiled;
 #[cfg(feature = "templates")]
+mod key;
+#[cfg(feature = "templates")]
 mod list;
 #[cfg(feature = "templates")]
 mod names;

@@ -8,12 +8,13 @@ use minijinja::Value;
 use super::change::Change;
 use super::names::{Names, Shared};
 use super::rule::{Rule, Service, Set};
-use super::{KeyOf, Match, Ruled, RuledEvent, Rules, Subject, shared_keys};
+use super::{Match, Ruled, RuledEvent, Rules, Subject, shared_keys};
+use crate::custom::evaluate::{Allowance, Evaluator};
 use crate::custom::mapping::headers;
-use crate::custom::texts::{Allowance, Evaluator, Part, Text};
+use crate::custom::texts::{Part, Text};
 use crate::json::Node;
-use crate::mapping::{self, Ignored, MapError, unexpanded};
-use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::mapping::{self, Ignored, MapError};
+use crate::pagerduty::event::{Action, Event, Severity};
 use crate::text;
 
 /// How many steps the rules may take for an event, for each rule: so many, and a share of what a delivery has. A small
@@ -21,25 +22,15 @@ use crate::text;
 const STEPS_PER_EVENT: u64 = 256;
 const STEPS_PER_DELIVERY: u64 = 20_000;
 
-/// The same for the expressions that decide a dedup key. It does not depend on the delivery: the key of a trigger would
-/// otherwise differ from that of its recovery if one of the two arrives with many others.
-const KEY_STEPS: u64 = 512;
-
-/// How many bytes the expressions for one dedup key may make, for the same reason.
-const KEY_MADE_MAX_BYTES: usize = 256 * 1024;
-
 /// How much the rules add to all events of a delivery, in bytes.
 pub(super) const MADE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The part of a dedup key between the source and what the rule computed. No source and no template begins a key like this.
-const KEY: &str = "rule:";
-
 /// One delivery's events at work.
 pub(super) struct Run<'r, 'e> {
-    rules: &'r Rules<'e>,
-    engine: Evaluator<'r, 'e>,
-    shared: Arc<Shared>,
-    subject: &'r Subject<'r>,
+    pub(super) rules: &'r Rules<'e>,
+    pub(super) engine: Evaluator<'r, 'e>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) subject: &'r Subject<'r>,
     steps: u64,
     room: usize,
     /// What went wrong first with each rule, and for how many events.
@@ -48,9 +39,9 @@ pub(super) struct Run<'r, 'e> {
 }
 
 /// What the expressions of one event see.
-struct At {
-    event: Arc<Event>,
-    item: Value,
+pub(super) struct At {
+    pub(super) event: Arc<Event>,
+    pub(super) item: Value,
 }
 
 impl<'r, 'e> Run<'r, 'e> {
@@ -100,29 +91,18 @@ impl<'r, 'e> Run<'r, 'e> {
         Ruled { events: ruled, dropped: self.dropped, warnings }
     }
 
-    /// The key that the rules give to an event.
-    pub(super) fn key_of(&mut self, event: &Event) -> KeyOf {
-        let item = self.item(event);
-        let at = At { event: Arc::new(event.clone()), item };
-        self.grant(KEY_STEPS, KEY_MADE_MAX_BYTES);
-        let Keyed { key, by, .. } = self.key(&at);
-        let rule = by.and_then(|index| self.rules.rules.get(index));
-        let rule = rule.map(|rule| format!("rule {} of variable `{}`", rule.number, rule.variable));
-        KeyOf { event: event.clone(), key, rule }
-    }
-
-    fn item(&self, event: &Event) -> Value {
+    pub(super) fn item(&self, event: &Event) -> Value {
         if self.rules.reads_payload { self.shared.item(event) } else { Value::UNDEFINED }
     }
 
     /// Gives the engine what the rules may take for one event.
-    fn grant(&mut self, per_rule: u64, room: usize) {
+    pub(super) fn grant(&mut self, per_rule: u64, room: usize) {
         let rules = u64::try_from(self.rules.rules.len()).unwrap_or(u64::MAX);
         let steps = per_rule.saturating_mul(rules);
         self.engine.left = Allowance { steps, text_steps: steps, room };
     }
 
-    fn failed(&mut self, index: usize, error: MapError) {
+    pub(super) fn failed(&mut self, index: usize, error: MapError) {
         self.failures.entry(index).or_insert((error, 0)).1 += 1;
     }
 
@@ -130,7 +110,6 @@ impl<'r, 'e> Run<'r, 'e> {
     fn event(&mut self, index: usize, event: Event) -> Option<RuledEvent<'e>> {
         let item = self.item(&event);
         let mut at = At { event: Arc::new(event), item };
-        self.grant(KEY_STEPS, KEY_MADE_MAX_BYTES);
         let keyed = self.key(&at);
         self.grant(self.steps, self.room);
         let rules = self.rules;
@@ -211,52 +190,6 @@ impl<'r, 'e> Run<'r, 'e> {
         }
     }
 
-    /// The dedup key. It is decided before everything else and from the event as it was mapped, without what a trigger and
-    /// its recovery do not share, so that both get the same key whatever the other rules do.
-    fn key(&mut self, at: &At) -> Keyed {
-        let mut keyed = Keyed::default();
-        let rules = self.rules;
-        let Some(last) = rules.rules.iter().rposition(|rule| rule.dedup_key.is_some()) else { return keyed };
-        let Some(mapped) = at.event.dedup_key() else { return keyed };
-        let names = Names::of(&self.shared, &at.event, &at.item, true);
-        for (index, rule) in rules.rules.iter().enumerate().take(last + 1) {
-            let Some(text) = &rule.dedup_key else {
-                // A rule whose `if` needs what is not shared does not keep a later one from making the key.
-                let stops = |engine: &mut Evaluator<'r, 'e>, when| {
-                    engine.evaluate(when, &names).is_ok_and(|value| value.is_true())
-                };
-                if rule.stop && rule.when.as_ref().is_none_or(|when| stops(&mut self.engine, when)) {
-                    break;
-                }
-                continue;
-            };
-            let matches = match &rule.when {
-                None => Ok(true),
-                Some(when) => self.engine.evaluate(when, &names).map(|value| value.is_true()),
-            };
-            let made = match matches {
-                Ok(true) => self.engine.json(text, &names).and_then(|value| key(self.subject.slug, &value)),
-                Ok(false) => {
-                    keyed.matches.insert(index, false);
-                    continue;
-                }
-                Err(error) => Err(error),
-            };
-            match made {
-                Ok(key) => {
-                    keyed.matches.insert(index, true);
-                    keyed.by = Some(index);
-                    keyed.key = Some(key.instead_of(mapped));
-                    if rule.stop {
-                        break;
-                    }
-                }
-                Err(error) => self.failed(index, error),
-            }
-        }
-        keyed
-    }
-
     /// What a rule changes, but the key.
     fn change(&mut self, rule: &'r Rule<'e>, names: &Value, event: &Event) -> Result<Change<'e>, MapError> {
         let mut change = Change::default();
@@ -311,22 +244,6 @@ impl<'r, 'e> Run<'r, 'e> {
     }
 }
 
-/// The decision about an event's dedup key.
-#[derive(Default)]
-struct Keyed {
-    key: Option<DedupKey>,
-    /// Which rule made it.
-    by: Option<usize>,
-    /// Which of the rules that could have made it match. A rule that failed is absent.
-    matches: BTreeMap<usize, bool>,
-}
-
-fn key(slug: &str, value: &serde_json::Value) -> Result<DedupKey, MapError> {
-    let words = Node::root(value).text().filter(|words| !unexpanded::is_unexpanded_variable(words));
-    let key = words.and_then(|words| DedupKey::whole(slug, &[KEY, &words].concat()));
-    key.ok_or_else(|| failure("`dedup_key` is blank, or is a list, an object or a variable without a value"))
-}
-
-fn failure(problem: &str) -> MapError {
+pub(super) fn failure(problem: &str) -> MapError {
     MapError::Template { problem: problem.to_owned() }
 }
