@@ -13,9 +13,9 @@
 //!   Request ─route─▶ Endpoint ─find─▶ Intake ─authenticate─▶ Authenticated             │
 //!                                                                  │ map (pure)        │
 //!                                                                  ▼                   │
-//!                        Mapped { events, ignored, rejected } ─plan─▶ events ─deliver─▶ Outcomes
-//!                                                                        │
-//!                 Error ──one status table──▶ Reply ◀────────────────────┘
+//!      Mapped { events, ignored, rejected } ─rules─▶ events of each service ─plan─▶ events ─deliver─▶ Outcomes
+//!                                                                                                       │
+//!                                    Error ──one status table──▶ Reply ◀────────────────────────────────┘
 //! ```
 //!
 //! Each arrow is one function. Only [`pipeline`] calls these functions, in this order, and no stage calls back. The
@@ -36,12 +36,13 @@
 //! | [`mapping`] | the type of a mapping, readers of payloads, shapes and words that vendors share, senders that are known inside any envelope, the wording of summaries, the fallback alert |
 //! | [`sources`] | one file per vendor, and the list of them |
 //! | `custom` | the user's own templates |
+//! | `rules` | what the user changes about mapped events |
 //! | [`inbound`] | path to endpoint, and endpoint to intake |
 //! | [`error`], [`report`] | errors to statuses; the contents of the reply and the log line |
 //! | [`endpoints`] | the endpoints that are not deliveries: preview, playground, setup, check, act |
 //! | [`pipeline`] | the stages in order |
 //! | `component` | WASI |
-//! | [`guide`] | how to deploy, configure and operate the relay, how it is secured, and templates |
+//! | [`guide`] | how to deploy, configure and operate the relay, how it is secured, templates, and rules |
 //!
 //! `cargo test --test native import_graph -- --nocapture` prints which module uses which, and fails if one breaks this
 //! rule.
@@ -91,6 +92,7 @@
 //! | alert | PagerDuty's record of one problem: a trigger opens it, a resolve closes it, and the dedup key identifies it |
 //! | control | an endpoint that operates the relay itself: `act` or `check` ([`config::Control`]) |
 //! | delivery | one inbound webhook request |
+//! | destination | where events are sent: a routing key with its URLs. A delivery has that of the service in its path, and those of the services that rules name |
 //! | digest | one alert that lists the events of a delivery that are not sent individually |
 //! | event | one PagerDuty Events v2 event |
 //! | fallback alert | the alert that reports a delivery or an item that could not be mapped ([`mapping::fallback`]) |
@@ -105,6 +107,7 @@
 //! | playground | the page at `GET /` for trying payloads ([`endpoints::playground`]) |
 //! | preview | the events that a delivery would send, shown and not sent |
 //! | reply | our HTTP response to the sender |
+//! | rule | what a user changes about mapped events, in a variable ([`rules`]) |
 //! | scheme | one way for a sender to authenticate ([`auth::Scheme`]) |
 //! | sender | the program that posts webhooks to the relay |
 //! | service | the user's own name for a routing key |
@@ -154,6 +157,8 @@
 //!    ```
 //! 3. `UPDATE_EXPECT=1 cargo test --test native sources` writes the events of the fixtures and the table in
 //!    `src/sources/README.md`. Compare them with the table in the docs. A golden that fails later shows the difference.
+//!    If a delivery has several alerts, note the item of each event with
+//!    [`Event::of_item`](pagerduty::event::Event::of_item), so that the user's rules can read it.
 //! 4. Add a fixture for every edge case that the docs mention, and for payloads that are rejected.
 //!
 //! `cargo test` finds everything else by itself, and reports anything that is missing.
@@ -185,6 +190,7 @@ pub mod mapping;
 pub mod pagerduty;
 pub mod pipeline;
 pub mod report;
+pub mod rules;
 pub mod runtime;
 pub mod secret;
 pub mod sources;

@@ -34,6 +34,8 @@ pub struct Report {
     pub rejected: Vec<MapError>,
     /// The outcome of each event.
     pub outcomes: Vec<Outcome>,
+    /// The variables with the routing keys of further destinations. The first destination is that of the path.
+    pub further_keys: Vec<String>,
     /// Whether the request asked for a preview.
     pub asked_preview: bool,
     /// The events that would have been sent, for a preview.
@@ -70,7 +72,7 @@ pub fn success(status: StatusCode, message: &str, report: &mut Report) -> Reply 
     if let Some(members) = body.as_object_mut() {
         members.insert("status".into(), "success".into());
         members.insert("message".into(), message.into());
-        if let [only] = report.outcomes.as_slice() {
+        if let Some(only) = report.only_outcome() {
             members.insert("dedup_key".into(), only.dedup_key.clone().into());
         }
     }
@@ -96,6 +98,14 @@ impl Report {
     pub fn warn(&mut self, problem: Option<SettingsError>) {
         let warning = problem.map(|problem| problem.to_string());
         self.warnings.extend(warning.filter(|warning| !self.warnings.contains(warning)));
+    }
+
+    /// The outcome, if one event was sent. Its copies for further destinations do not count.
+    pub fn only_outcome(&self) -> Option<&Outcome> {
+        let mut outcomes = self.outcomes.iter().filter(|outcome| outcome.destination == 0);
+        let first = outcomes.next().or(self.outcomes.first())?;
+        let others = self.outcomes.iter().filter(|other| other.dedup_key != first.dedup_key);
+        (outcomes.next().is_none() && others.count() == 0).then_some(first)
     }
 
     /// The result of a delivery, in one sentence.
@@ -143,6 +153,10 @@ impl Report {
             let mut event = sent(&outcome.current);
             event.insert("event_action".into(), outcome.action.as_str().into());
             event.insert("dedup_key".into(), outcome.dedup_key.clone().into());
+            // A rule chose another service than that of the path.
+            if let Some(variable) = self.further_keys.get(outcome.destination.wrapping_sub(1)) {
+                event.insert("routing_key".into(), variable.as_str().into());
+            }
             if outcome.minimal {
                 event.insert("without_details".into(), true.into());
             }
@@ -157,7 +171,7 @@ impl Report {
                 "ignored",
                 self.ignored
                     .iter()
-                    .map(|i| json::object([("item", i.item.as_str().into()), ("reason", i.reason.into())]))
+                    .map(|i| json::object([("item", i.item.as_str().into()), ("reason", i.reason.as_ref().into())]))
                     .collect(),
             ),
             ("rejected", self.rejected.iter().map(|error| Value::from(error.to_string())).collect()),
@@ -215,12 +229,19 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
     String::from_utf8(json::encode_visible(&line)).unwrap_or_default()
 }
 
-/// Successes that somebody should still look at.
-pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
+/// Successes that somebody should still look at. `targets` are the destinations.
+pub fn warnings(targets: &[&Target], outcomes: &[Outcome]) -> Vec<String> {
+    let of = |(number, target): (usize, &&Target)| warnings_of(target, number, outcomes);
+    targets.iter().enumerate().flat_map(of).collect()
+}
+
+/// [`warnings`] about one destination.
+fn warnings_of(target: &Target, number: usize, outcomes: &[Outcome]) -> Vec<String> {
+    let outcomes: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.destination == number).collect();
+    let outcomes = || outcomes.iter().copied();
     let accepted = |outcome: &&Outcome| outcome.verdict() == Verdict::Accepted;
     let unknown = |sent: &Sent| sent.verdict() == Verdict::RefusedKey;
-    let with =
-        |test: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(accepted).filter(|outcome| test(outcome)).count();
+    let with = |test: &dyn Fn(&Outcome) -> bool| outcomes().filter(accepted).filter(|outcome| test(outcome)).count();
     let variable = &target.routing_key_variable;
     let notes = [
         (
@@ -232,10 +253,14 @@ pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
             format!("not sent with `{variable}_previous` as well: PagerDuty rejects that key, remove it"),
         ),
         (
-            outcomes.iter().filter(|outcome| outcome.current.answer == Err(Failure::ChangeKey)).count(),
+            outcomes().filter(|outcome| outcome.current.answer == Err(Failure::ChangeKey)).count(),
             format!(
                 "not sent: the key in `{variable}` belongs to an event orchestration, which accepts no change events"
             ),
+        ),
+        (
+            outcomes().filter(|outcome| outcome.is_needless()).count(),
+            format!("not accepted for `{variable}`: PagerDuty does not know that key, so no alert can be open with it"),
         ),
         (with(&|outcome| outcome.minimal), "sent without details because PagerDuty rejected the full event".to_owned()),
     ];
@@ -244,22 +269,28 @@ pub fn warnings(target: &Target, outcomes: &[Outcome]) -> Vec<String> {
 }
 
 /// Combines all outcomes into the sender's status: the worst outcome decides.
+///
+/// `target` is the destination of the path.
 pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
-    let outcomes = &report.outcomes;
+    let outcomes: Vec<&Outcome> = report.outcomes.iter().filter(|outcome| !outcome.is_needless()).collect();
     let of = outcomes.len();
     // A change event that the key does not accept was not sent, which a warning reports. It is no reason to resend alerts
     // that PagerDuty already has, and no retry can help.
-    let counted = |outcome: &&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
-    let verdict = outcomes.iter().filter(counted).map(Outcome::verdict).max().unwrap_or(Verdict::Accepted);
-    let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict).map(Outcome::deciding);
-    let why = decisive.map(Sent::to_string).unwrap_or_default();
+    let counted = |outcome: &&&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
+    let verdict = outcomes.iter().filter(counted).map(|outcome| outcome.verdict()).max().unwrap_or(Verdict::Accepted);
+    let decisive = outcomes.iter().find(|outcome| outcome.verdict() == verdict);
+    let why = decisive.map(|outcome| outcome.deciding().to_string()).unwrap_or_default();
     let failed = outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted).count();
     match verdict {
-        Verdict::RefusedKey => Err(Error::RefusedKey { variable: target.routing_key_variable.clone(), why }),
+        Verdict::RefusedKey => {
+            let further = decisive.and_then(|outcome| report.further_keys.get(outcome.destination.wrapping_sub(1)));
+            Err(Error::RefusedKey { variable: further.unwrap_or(&target.routing_key_variable).clone(), why })
+        }
         Verdict::Misdirected => Err(Error::Misdirected { variable: target.address_variable, why }),
         Verdict::Blocked => Err(Error::Blocked { why }),
         Verdict::Retry => {
-            let retried = outcomes.iter().map(Outcome::deciding).filter(|sent| sent.verdict() == Verdict::Retry);
+            let retried =
+                outcomes.iter().map(|outcome| outcome.deciding()).filter(|sent| sent.verdict() == Verdict::Retry);
             let waits = retried.filter_map(|sent| sent.answer.as_ref().ok()?.retry_after);
             Err(Error::Deliver { failed, of, why, retry_after: waits.max() })
         }

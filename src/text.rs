@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use base64ct::{Base64Unpadded, Encoding as _};
 use sha2::{Digest, Sha256};
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
@@ -312,3 +313,16 @@ fn without_user_information(text: &str) -> String {
 
 /// The shortest word that could be a secret, in characters. A shorter value is never accepted as a secret.
 const MASKED_MIN_CHARS: usize = 16;
+
+/// Decodes base64 in either alphabet, with or without padding and line breaks. Returns `None` if it is invalid, or if the
+/// result is not UTF-8.
+pub fn from_base64(value: &str) -> Option<String> {
+    let standard = |c| match c {
+        '-' => '+',
+        '_' => '/',
+        c => c,
+    };
+    let text: String = value.chars().filter(|c| !c.is_ascii_whitespace()).map(standard).collect();
+    let bytes = Base64Unpadded::decode_vec(text.trim_end_matches('=')).ok()?;
+    String::from_utf8(bytes).ok()
+}

@@ -12,6 +12,8 @@ mod mirror;
 mod names;
 mod options;
 mod pagerduty;
+#[cfg(feature = "templates")]
+mod rules;
 mod services;
 mod settings;
 mod target;
@@ -25,6 +27,8 @@ pub use self::mirror::mirror;
 pub use self::names::{BRANCHES, CHOICES, Control, VARIABLES, Variable, is_service};
 pub use self::options::{Branches, Grouping, Options, branches};
 pub use self::pagerduty::{api, elsewhere, events};
+#[cfg(feature = "templates")]
+pub use self::rules::{Destinations, RULES, destinations, rules};
 pub use self::services::{DEFAULT_SERVICE, check_service, services};
 pub use self::settings::{Position, SettingsError};
 pub use self::target::{Target, Unmapped, key, target};

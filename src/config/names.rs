@@ -21,8 +21,8 @@ pub struct Variable {
 /// The variables with fixed names, in the order of `spin.toml`. Any of them can be a member of `settings`.
 ///
 /// The relay also reads the sources' own variables, and, if a request's path names them, `secret_<source>` and
-/// `routing_key_<service>`, each with its `_previous`, `require_signature_<source>` and `services_<source>`.
-/// [`Control`] endpoints have secrets too. Tests and the dev server set `events_url` and `api_url`.
+/// `routing_key_<service>`, each with its `_previous`, `require_signature_<source>`, `services_<source>` and
+/// `rules_<source>`. [`Control`] endpoints have secrets too. Tests and the dev server set `events_url` and `api_url`.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "settings",
@@ -77,6 +77,12 @@ pub const VARIABLES: &[Variable] = &[
         secret: false,
         declared: false,
         description: "What to do with a delivery that cannot be mapped or that PagerDuty rejects as invalid: `page` (default) sends a fallback alert; `reject` only returns an error to the sender",
+    },
+    Variable {
+        name: "rules",
+        secret: false,
+        declared: false,
+        description: "What to change about mapped events: a JSON list of rules. The rules of `rules_<source>` are worked through before them",
     },
     Variable {
         name: "api_token",

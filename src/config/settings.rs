@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use base64ct::{Base64Unpadded, Encoding as _};
 use serde_core::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::runtime::Host;
+use crate::text;
 
 /// The name of the variable.
 pub(super) const SETTINGS: &str = "settings";
@@ -135,14 +135,7 @@ fn without_mark(text: &str) -> &str {
 /// Decodes base64 in either alphabet, with or without padding and line breaks. Returns `None` if the result does not
 /// begin like a JSON object.
 fn decode(value: &str) -> Option<String> {
-    let standard = |c| match c {
-        '-' => '+',
-        '_' => '/',
-        c => c,
-    };
-    let text: String = value.chars().filter(|c| !c.is_ascii_whitespace()).map(standard).collect();
-    let bytes = Base64Unpadded::decode_vec(text.trim_end_matches('=')).ok()?;
-    String::from_utf8(bytes).ok().filter(|text| is_object(text))
+    text::from_base64(value).filter(|text| is_object(text))
 }
 
 impl fmt::Display for SettingsError {

@@ -30,6 +30,14 @@ pub struct Target {
     pub warning: Option<ConfigError>,
 }
 
+impl Target {
+    /// Warns that the previous key is invalid.
+    pub fn warns(&self) -> Option<String> {
+        let warning = self.warning.as_ref();
+        warning.map(|error| format!("{error}; alerts opened with the previous key stay open"))
+    }
+}
+
 /// What to do with a delivery that cannot be mapped or that PagerDuty rejects as invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmapped {

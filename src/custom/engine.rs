@@ -21,6 +21,9 @@ const RECURSION_MAX: usize = 60;
 /// The mark in front of a name of the engine's templates that are one `{{ expression }}`, whose value is wanted.
 pub(super) const VALUE: char = 'v';
 
+/// The same of an expression that may be undefined.
+pub(super) const CONDITION: char = 'c';
+
 /// The same of all others, which are wanted as text.
 pub(super) const TEXT: char = 't';
 
@@ -28,11 +31,11 @@ pub(super) const TEXT: char = 't';
 pub(super) const KEPT: &str = "value";
 
 /// Why a text comes to nothing, and which part of it is at fault.
-pub(super) struct Fault {
-    pub(super) part: Range<usize>,
-    pub(super) why: String,
+pub(crate) struct Fault {
+    pub(crate) part: Range<usize>,
+    pub(crate) why: String,
     /// Whether `why` names the part itself.
-    pub(super) named: bool,
+    pub(crate) named: bool,
 }
 
 /// An environment without templates.
@@ -52,10 +55,14 @@ pub(super) fn environment<'e>(limits: &Arc<Limits>) -> Environment<'e> {
 
 /// Writes a value, or keeps it where the text is one expression.
 fn format(limits: &Limits, out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if value.is_undefined() && state.name().starts_with(CONDITION) {
+        state.set_temp(KEPT, Value::from(()));
+        return Ok(());
+    }
     if value.is_undefined() && !is_silent(value) {
         return Err(undefined(value));
     }
-    if state.name().starts_with(VALUE) {
+    if state.name().starts_with([CONDITION, VALUE]) {
         let items = value.as_object().and_then(|object| object.enumerator_len()).unwrap_or_default();
         state.consume_fuel(u64::try_from(items).unwrap_or(u64::MAX))?;
         if !value.is_undefined() {

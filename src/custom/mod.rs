@@ -39,8 +39,6 @@
 //! that all its texts take together (so many, and more for a larger body), the text that an expression makes, and all that
 //! a delivery makes. `src/guide/templates.md` shows how to write one.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use crate::mapping::MapError;
@@ -48,23 +46,23 @@ use crate::text;
 
 pub mod auth;
 mod cost;
-mod engine;
+pub(crate) mod engine;
+pub(crate) mod evaluate;
 pub mod filters;
 mod hooks;
-mod mapping;
+pub(crate) mod mapping;
 mod methods;
 mod patterns;
 mod payload;
-mod position;
+pub(crate) mod position;
 mod syntax;
+pub(crate) mod texts;
 mod times;
 
 use self::auth::Auth;
-use self::engine::Fault;
-use self::mapping::Part;
 pub use self::mapping::{EMPTY, IGNORED, Mapping};
-use self::payload::{DEPTH_MAX, Limits};
-use self::position::{Step, line_and_column};
+use self::position::Step;
+use self::texts::{Document, Part, Texts};
 
 /// The largest template, in bytes.
 pub const TEMPLATE_MAX_BYTES: usize = 32 * 1024;
@@ -87,9 +85,7 @@ const PARTS: [(&str, &[&str]); 3] = [
 
 /// A template that is JSON of the right shape. [`Template::mapping`] compiles its texts.
 pub struct Template {
-    /// The variable, for errors.
-    variable: String,
-    text: String,
+    document: Document,
     root: Value,
     auth: Auth,
     from_sns: bool,
@@ -142,7 +138,8 @@ impl Template {
         };
         let auth = Auth::read(variable, root.get("auth"))?;
         let auth = if from_sns { auth.or_as_sns() } else { auth };
-        Ok(Template { variable: variable.to_owned(), text: text.to_owned(), root, auth, from_sns })
+        let document = Document { variable: variable.to_owned(), text: text.to_owned(), what: "template" };
+        Ok(Template { document, root, auth, from_sns })
     }
 
     /// How senders authenticate.
@@ -157,7 +154,7 @@ impl Template {
 
     /// The texts in the template's expressions: what it compares with is among them.
     pub fn words(&self) -> Vec<&str> {
-        self.text.split('\'').skip(1).step_by(2).collect()
+        self.document.text.split('\'').skip(1).step_by(2).collect()
     }
 
     /// Compiles every text.
@@ -166,69 +163,40 @@ impl Template {
     /// Returns [`MapError::Template`] if a text cannot be parsed, nests too deep, or uses something that is unknown or
     /// refused.
     pub fn mapping(&self) -> Result<Mapping<'_>, MapError> {
-        let limits = Arc::new(Limits::default());
-        let env = Box::new(engine::environment(&limits));
-        let mut mapping =
-            Mapping { template: self, env, limits, event: Part::Fixed(&Value::Null), each: None, ignore: None };
+        let mut texts = Texts::new();
         let wrapped = self.root.get("event");
         let mut path: Vec<Step<'_>> = wrapped.iter().map(|_| Step::Name("event")).collect();
-        mapping.event = self.part(&mut mapping, wrapped.unwrap_or(&self.root), &mut path)?;
+        let event = self.event(&mut texts, wrapped.unwrap_or(&self.root), &mut path)?;
+        let (mut each, mut ignore) = (None, None);
         for name in ["each", "ignore"] {
             let Some(value) = self.root.get(name) else { continue };
             let path = [Step::Name(name)];
             let Some(source) = value.as_str() else {
                 let why = format!("`{name}` is not a text with an expression");
-                return Err(self.fail(&path, "", Fault { part: 0..0, why, named: true }));
+                return Err(self.document.wrong(&path, why));
             };
-            let expression = Some(Box::new(mapping.expression(source, &path, name == "ignore")?));
-            if name == "each" { mapping.each = expression } else { mapping.ignore = expression }
+            let expression = Some(Box::new(texts.expression(&self.document, source, &path, name == "ignore")?));
+            if name == "each" { each = expression } else { ignore = expression }
         }
-        Ok(mapping)
+        Ok(Mapping { template: self, texts, event, each, ignore })
     }
 
-    fn part<'e>(
+    /// The members of the event: all that are not the template's own.
+    fn event<'e>(
         &'e self,
-        mapping: &mut Mapping<'e>,
-        value: &'e Value,
+        texts: &mut Texts<'e>,
+        event: &'e Value,
         path: &mut Vec<Step<'e>>,
     ) -> Result<Part<'e>, MapError> {
-        if path.len() > DEPTH_MAX {
-            return Err(self.fail(path, "", Fault { part: 0..0, why: "nests too deep".to_owned(), named: true }));
-        }
-        match value {
-            Value::String(source) => Ok(mapping.text(source, path)?.map_or(Part::Fixed(value), Part::Text)),
-            Value::Array(items) => {
-                let mut parts = Vec::new();
-                for (index, item) in items.iter().enumerate() {
-                    path.push(Step::Index(index));
-                    parts.push(self.part(mapping, item, path)?);
-                    path.pop();
-                }
-                Ok(Part::List(parts))
+        let outermost = path.is_empty();
+        let mut parts = Vec::new();
+        for (name, member) in event.as_object().into_iter().flatten() {
+            if !outermost || !OWN.contains(&name.as_str()) {
+                path.push(Step::Name(name));
+                parts.push((name.as_str(), texts.part(&self.document, member, path)?));
+                path.pop();
             }
-            Value::Object(members) => {
-                let mut parts = Vec::new();
-                let outermost = path.is_empty();
-                for (name, member) in members.iter().filter(|(name, _)| !outermost || !OWN.contains(&name.as_str())) {
-                    path.push(Step::Name(name));
-                    parts.push((name.as_str(), self.part(mapping, member, path)?));
-                    path.pop();
-                }
-                Ok(Part::Object(parts))
-            }
-            Value::Bool(_) | Value::Null | Value::Number(_) => Ok(Part::Fixed(value)),
         }
-    }
-
-    /// An error in the text at a path.
-    fn fail(&self, path: &[Step<'_>], source: &str, fault: Fault) -> MapError {
-        let part = source.get(fault.part.clone()).unwrap_or_default();
-        let start = fault.part.start + part.len() - part.trim_start().len();
-        let (line, column) = line_and_column(&self.text, path, start);
-        let Fault { why, named, .. } = fault;
-        let one_line = text::one_line(part);
-        let shown = text::truncate(&one_line, SHOWN_MAX_CHARS);
-        let said = if named { why } else { format!("`{shown}`: {why}") };
-        MapError::Template { problem: format!("variable `{}`, line {line}, column {column}: {said}", self.variable) }
+        Ok(Part::Object(parts))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 /// One step down in a document.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     Index(usize),
     Name(&'a str),
 }

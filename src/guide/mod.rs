@@ -14,6 +14,7 @@ pub mod deploy {}
 /// [deploy]: deploy
 /// [operate]: operate
 /// [opsgenie]: opsgenie
+/// [rules]: rules
 /// [security]: security
 /// [templates]: templates
 ///
@@ -22,6 +23,7 @@ pub mod configure {}
 
 /// [configure]: configure
 /// [deploy]: deploy
+/// [rules]: rules
 /// [security]: security
 /// [sources]: crate::sources
 ///
@@ -42,6 +44,13 @@ pub mod opsgenie {}
 ///
 #[doc = include_str!("templates.md")]
 pub mod templates {}
+
+/// [configure]: configure
+/// [filters]: crate::custom::filters
+/// [templates]: templates
+///
+#[doc = include_str!("rules.md")]
+pub mod rules {}
 
 /// [configure]: configure
 /// [deploy]: deploy

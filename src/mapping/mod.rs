@@ -1,6 +1,7 @@
 //! The result of a mapping: events, items that need no event, and items that could not be mapped. This module knows no
 //! vendor.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::auth::Authenticated;
@@ -70,8 +71,8 @@ pub enum Handshake {
 pub struct Ignored {
     /// The item's path in the payload. Empty for the whole payload.
     pub item: String,
-    /// The reason, as the source's docs list it.
-    pub reason: &'static str,
+    /// The reason: as the source's docs list it, or in the words of the user's rule.
+    pub reason: Cow<'static, str>,
 }
 
 impl Mapped {
@@ -88,7 +89,7 @@ impl Mapped {
     /// Adds an item that needs no event.
     #[must_use]
     pub fn ignore(mut self, item: &str, reason: &'static str) -> Mapped {
-        self.ignored.push(Ignored { item: item.to_owned(), reason });
+        self.ignored.push(Ignored { item: item.to_owned(), reason: reason.into() });
         self
     }
 }

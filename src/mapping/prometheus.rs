@@ -156,7 +156,7 @@ pub fn each(
             alert.shared = Rc::clone(bare);
         }
         match map(&alert) {
-            Ok(event) => mapped.events.push(budget.fit(event)),
+            Ok(event) => mapped.events.push(budget.fit(event).of_item("alerts", alert.index)),
             Err(error) => mapped.rejected.push(error),
         }
     }

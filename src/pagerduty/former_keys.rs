@@ -45,11 +45,6 @@ pub fn with_copies(events: Vec<Event>) -> Vec<Event> {
     all
 }
 
-/// Takes the copies out of a list of events.
-pub fn without_copies(events: Vec<Event>) -> (Vec<Event>, Vec<Event>) {
-    events.into_iter().partition(|event| !event.is_copy())
-}
-
 fn former(event: &Event) -> Option<DedupKey> {
     let key = event.dedup_key().filter(|_| matches!(event.action(), Action::Acknowledge | Action::Resolve))?;
     key.former()

@@ -176,9 +176,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         Some(events) if events.is_empty() => return Ok(Mapped::nothing("an empty batch")),
         Some(events) => {
             for (index, event) in events.iter().enumerate() {
+                let made = mapped.events.len();
                 if let Err(error) = one(event, &format!("[{index}]"), &mut budget, &mut mapped) {
                     mapped.rejected.push(error);
                 }
+                let new = mapped.events.split_off(made);
+                mapped.events.extend(new.into_iter().map(|event| event.of_item("", index)));
             }
         }
     }
@@ -233,7 +236,7 @@ fn one(event: &Value, item: &str, budget: &mut Budget, mapped: &mut Mapped) -> R
     let kind = kind.ok_or(MapError::Shape { expected: "cloudevents, in the body or in `ce-` headers" })?;
     match any(event, &kind, data, item)? {
         Ok(event) => mapped.events.push(budget.fit(event)),
-        Err(reason) => mapped.ignored.push(Ignored { item: item.to_owned(), reason }),
+        Err(reason) => mapped.ignored.push(Ignored { item: item.to_owned(), reason: reason.into() }),
     }
     Ok(())
 }

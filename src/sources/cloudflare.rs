@@ -176,7 +176,8 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         }
         // An outline has no room for the text.
         let payload = if budget.is_spent() { &bare } else { &shared };
-        mapped.events.push(budget.fit(event(Node::root(payload), Node::root(zone))?));
+        let event = budget.fit(event(Node::root(payload), Node::root(zone))?);
+        mapped.events.push(event.of_item("data.unreachable_zones", index));
     }
     Ok(mapped)
 }

@@ -31,6 +31,8 @@ mod opsgenie_calls;
 mod opsgenie_copies;
 mod properties;
 mod readme;
+#[cfg(feature = "templates")]
+mod rules;
 mod senders;
 mod settings;
 mod sources;

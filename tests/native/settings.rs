@@ -332,6 +332,10 @@ fn a_delivery_reads_each_variable_once_and_only_these() {
         "events_url",
         "grouping",
         "unmapped",
+        #[cfg(feature = "templates")]
+        "rules_alertmanager",
+        #[cfg(feature = "templates")]
+        "rules",
     ];
     for settings in ["", "{", r#"{"unmapped": "reject"}"#] {
         let mut host = host(&[("settings", settings), ("webhook_secret", SECRET), ("routing_key", SERVICE_KEY)]);

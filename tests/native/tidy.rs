@@ -59,6 +59,7 @@ fn registry_files_and_fixtures_name_the_same_sources() {
     fixtures.remove("imports.txt");
     fixtures.remove("words.txt");
     fixtures.remove("custom");
+    fixtures.remove("rules");
     assert_eq!(registry, fixtures, "fixtures");
 }
 

@@ -26,6 +26,8 @@ use crate::text;
 
 mod names;
 mod pagerduty;
+#[cfg(feature = "templates")]
+mod rules;
 mod senders;
 
 /// The level of a finding, in ascending order.

@@ -14,13 +14,14 @@ const MISSPELT_MAX: usize = 3;
 const NAMED_MAX: usize = 50;
 
 /// The beginnings of the variables that end in the name of a source.
-const OF_SOURCES: [&str; 4] = [BRANCHES, "require_signature_", "secret_", "services_"];
+const OF_SOURCES: [&str; 5] = [BRANCHES, "require_signature_", "rules_", "secret_", "services_"];
 
 /// The beginning of the variables of sources whose runs belong to branches. No other source, and no template, has one.
 const BRANCHES: &str = "branches_";
 
 /// The beginnings of the variables that end in a word of the user's or in the name of a source.
-const PREFIXES: [&str; 6] = [BRANCHES, "custom_", "require_signature_", "routing_key_", "secret_", "services_"];
+const PREFIXES: [&str; 7] =
+    [BRANCHES, "custom_", "require_signature_", "routing_key_", "rules_", "secret_", "services_"];
 
 /// The variables of tests.
 const OF_TESTS: [&str; 2] = ["api_url", "events_url"];

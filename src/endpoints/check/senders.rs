@@ -5,13 +5,18 @@ use crate::config::{self, DEFAULT_SERVICE};
 use crate::secret::Secret;
 
 impl Checker<'_> {
-    /// Checks what separates the senders of the sources and templates that accept deliveries.
+    /// Checks what separates the senders of the sources and templates that accept deliveries, and the rules for them.
     pub(super) fn senders(&mut self, keys: &[FoundKey]) {
         let opened = std::mem::take(&mut self.opened);
         self.services_of(&opened, keys);
         self.signatures_of(&opened);
         self.secrets_of(&opened);
         self.clients_keys_of(&opened, keys);
+        #[cfg(feature = "templates")]
+        {
+            self.check = "rules";
+            self.rules(&opened);
+        }
     }
 
     /// Checks their lists of services.

@@ -11,17 +11,47 @@ use crate::json;
 use crate::pagerduty::event::{DedupKey, Event};
 use crate::pagerduty::events_api::Draft;
 use crate::report::Preview;
+use crate::rules::{Match, Trace, Traces};
+use crate::text;
 
 pub mod explain;
+#[cfg(feature = "templates")]
+mod unshared;
 
-use self::explain::{Explanation, Origin, Wanted};
+use self::explain::{Explanation, How, Origin, Wanted};
+#[cfg(feature = "templates")]
+pub use self::unshared::unshared;
 
 /// The parameter of the query that asks for an explanation: of all events, or of one if it has a number.
 const EXPLAIN: &str = "explain";
 
-/// What a request for a preview asks to explain, and the request without the parameter for that, so that no mapping reads
-/// it.
-pub fn wanted(request: &Request) -> (Option<Wanted>, Cow<'_, Request>) {
+/// The header with rules that are not deployed yet, as base64 of their JSON, in either alphabet.
+pub const RULES: &str = "pagerelay-rules";
+
+/// What a request for a preview asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The events to explain.
+    pub explain: Option<Wanted>,
+    /// A list of rules to use instead of those of the variables. It is empty if it is not text in base64.
+    pub rules: Option<String>,
+}
+
+/// What a request for a preview asks for, and the request without the parameter and the header for that, so that no
+/// mapping reads them.
+pub fn asked(request: &Request) -> (Asked, Cow<'_, Request>) {
+    let (explain, mut request) = wanted(request);
+    let rules = request.headers.has(RULES).then(|| {
+        let text = request.headers.once(RULES).and_then(|value| str::from_utf8(value).ok());
+        text.and_then(text::from_base64).unwrap_or_default()
+    });
+    if rules.is_some() {
+        request.to_mut().headers = request.headers.without(&[RULES.to_owned()]);
+    }
+    (Asked { explain, rules }, request)
+}
+
+fn wanted(request: &Request) -> (Option<Wanted>, Cow<'_, Request>) {
     let mut wanted = None;
     let mut others = Vec::new();
     for pair in request.query.split('&') {
@@ -38,39 +68,101 @@ pub fn wanted(request: &Request) -> (Option<Wanted>, Cow<'_, Request>) {
     (wanted, request)
 }
 
-/// Builds a preview of `events`, which `drafts` were made from, with their explanation if one was asked for. `copies` are
-/// the drafts of copies with former keys: each is shown with the event that it repeats.
-pub fn preview(
-    drafts: Vec<Draft>,
-    events: &[Event],
-    copies: Vec<(Draft, Event)>,
-    explanation: Option<Explanation>,
-) -> Preview {
+/// The events to explain: of all destinations and without copies, and each as it was before rules changed it. `unruled` are
+/// the mapped events.
+pub fn alone(batches: &[Vec<Event>], traces: &Traces, unruled: &[Event]) -> Vec<Event> {
+    let before = |event: &Event| {
+        let trace = traces.get(event).filter(|trace| !trace.matched.is_empty());
+        trace.and_then(|trace| unruled.get(trace.index)).unwrap_or(event).clone()
+    };
+    batches.iter().flatten().filter(|event| !event.is_copy()).map(before).collect()
+}
+
+/// Builds a preview of events with their drafts, and with their explanation if one was asked for. A copy of an event is
+/// shown with the event that it repeats. `traces` tell what rules did.
+pub fn preview(drafts: Vec<(Draft, &Event)>, traces: &Traces, explanation: Option<Explanation>) -> Preview {
     let Explanation { events: origins, unused, unexplained, incomplete } = explanation.unwrap_or_default();
     let origins = origins.into_iter().chain(std::iter::repeat(None));
+    let (copies, drafts): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|(_, event)| event.is_copy());
     let mut copies = by_key(copies);
-    let events = drafts.into_iter().zip(events).zip(origins).map(|((draft, event), origins)| {
-        let mut shown = shown(draft, event, origins);
+    let shown = drafts.into_iter().zip(origins).map(|((draft, event), origins)| {
+        let variable = draft.variable.clone();
+        let trace = traces.get(event);
+        let mut shown = shown(draft, event, origins.map(|origins| ruled(origins, trace)));
+        if let Some(trace) = trace.filter(|trace| !trace.matched.is_empty()) {
+            shown.insert("rules".into(), trace.matched.iter().map(matched).collect());
+        }
         let former = event.dedup_key().and_then(DedupKey::former);
-        if let Some(copy) = former.and_then(|key| copies.remove(&(key.as_str().to_owned(), event.action().as_str()))) {
-            shown.insert("with_former_key".into(), copy);
+        let keys = event.dedup_key().into_iter().chain(&former).chain(trace.iter().flat_map(|trace| &trace.former));
+        let others: Vec<CopyOf<'_>> = keys.filter_map(|key| copies.remove(&name(key, event))).flatten().collect();
+        let is_former = |(draft, copy): &CopyOf<'_>| copy.dedup_key() == former.as_ref() && draft.variable == variable;
+        let (same, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_former);
+        shown.extend(same.into_iter().map(|copy| ("with_former_key".to_owned(), Value::Object(of_copy(copy)))));
+        if !others.is_empty() {
+            shown.insert("copies".into(), others.into_iter().map(elsewhere).collect());
         }
         Value::Object(shown)
     });
-    Preview { events: events.collect(), unused, unexplained, incomplete }
+    let mut events: Vec<Value> = shown.collect();
+    // Those whose event is not sent by itself.
+    let rest = copies.into_values().flatten().map(|(draft, event)| Value::Object(self::shown(draft, event, None)));
+    events.extend(rest);
+    Preview { events, unused, unexplained, incomplete }
 }
 
-/// The copies as they appear in the reply, by key and action.
-fn by_key(copies: Vec<(Draft, Event)>) -> BTreeMap<(String, &'static str), Value> {
-    let shown = |(draft, event): (Draft, Event)| {
-        let key = event.dedup_key()?.as_str().to_owned();
-        let mut shown = Map::new();
-        shown.insert("dedup_key".into(), key.as_str().into());
-        shown.extend(with_previous_key(&draft));
-        shown.insert("sha256".into(), draft.sha256.into());
-        Some(((key, event.action().as_str()), Value::Object(shown)))
-    };
-    copies.into_iter().filter_map(shown).collect()
+/// The origins of an event's fields, with the rules that set them.
+fn ruled(origins: Vec<Origin>, trace: Option<&Trace>) -> Vec<Origin> {
+    let mut origins = origins;
+    for matched in trace.into_iter().flat_map(|trace| &trace.matched) {
+        for field in &matched.changed {
+            let row = format!("rule {} of variable `{}`", matched.number, matched.variable);
+            origins.retain(|origin| origin.field != *field);
+            origins.push(Origin { field: field.clone(), how: How::Rule, from: Vec::new(), row: Some(row) });
+        }
+    }
+    origins
+}
+
+/// A rule that matched, for the reply.
+fn matched(matched: &Match<String>) -> Value {
+    let changed = matched.changed.iter().map(|path| Value::from(path.as_str())).collect();
+    let variable = matched.variable.as_str().into();
+    json::object([("variable", variable), ("rule", matched.number.into()), ("changed", changed)])
+}
+
+/// A copy of an event, with its draft.
+type CopyOf<'a> = (Draft, &'a Event);
+
+/// A copy for the reply.
+fn of_copy((draft, event): CopyOf<'_>) -> Map<String, Value> {
+    let mut shown = Map::new();
+    shown.insert("dedup_key".into(), event.dedup_key().map(|key| key.as_str()).into());
+    shown.extend(with_previous_key(&draft));
+    shown.insert("sha256".into(), draft.sha256.into());
+    shown
+}
+
+/// A copy for another service, or with a key from before a rule, for the reply.
+fn elsewhere(copy: CopyOf<'_>) -> Value {
+    let variable = copy.0.variable.as_str().into();
+    let mut shown = of_copy(copy);
+    shown.insert("routing_key".into(), variable);
+    Value::Object(shown)
+}
+
+fn name(key: &DedupKey, event: &Event) -> (String, &'static str) {
+    (key.as_str().to_owned(), event.action().as_str())
+}
+
+/// The copies by key and action.
+fn by_key(copies: Vec<CopyOf<'_>>) -> BTreeMap<(String, &'static str), Vec<CopyOf<'_>>> {
+    let mut found: BTreeMap<_, Vec<CopyOf<'_>>> = BTreeMap::new();
+    for (draft, event) in copies {
+        if let Some(key) = event.dedup_key() {
+            found.entry(name(key, event)).or_default().push((draft, event));
+        }
+    }
+    found
 }
 
 /// The request for the same event with the previous routing key, if there is one.

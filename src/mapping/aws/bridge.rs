@@ -44,7 +44,8 @@ pub(super) fn map(event: Node<'_>, via: &Via<'_>) -> Result<Mapped, MapError> {
         let one = item.map(row, via)?;
         let path = || format!("detail.{}[{index}]", row.each);
         mapped.ignored.extend(one.ignored.into_iter().map(|ignored| Ignored { item: path(), ..ignored }));
-        mapped.events.extend(one.events.into_iter().map(|event| budget.fit(event)));
+        let list = || ["detail.", row.each].concat();
+        mapped.events.extend(one.events.into_iter().map(|event| budget.fit(event).of_item(list(), index)));
     }
     Ok(mapped)
 }

@@ -107,7 +107,7 @@ fn json_message(value: &Value, text: &str, via: &Via<'_>) -> Result<Mapped, MapE
     match Node::root(value).items() {
         Some(items) if items.iter().any(Value::is_object) => {
             let objects = items.iter().enumerate().filter(|(_, item)| item.is_object());
-            merged(objects.map(|(index, item)| (format!("[{index}]"), object(Node::root(item), "", via))), via)
+            merged(objects.map(|(index, item)| (("", index), object(Node::root(item), "", via))), via)
         }
         Some(_) => texts::map(text, via),
         None => object(Node::root(value), text, via),
@@ -136,7 +136,7 @@ fn object(message: Node<'_>, text: &str, via: &Via<'_>) -> Result<Mapped, MapErr
     }
     if let Some(records) = message.get("Records").items() {
         let each = records.iter().enumerate();
-        return merged(each.map(|(index, one)| (format!("Records[{index}]"), record(Node::root(one), via))), via);
+        return merged(each.map(|(index, one)| (("Records", index), record(Node::root(one), via))), via);
     }
     if has("AutoScalingGroupName") {
         return scaling::map(message, via);
@@ -149,15 +149,19 @@ fn object(message: Node<'_>, text: &str, via: &Via<'_>) -> Result<Mapped, MapErr
 }
 
 /// The results of several items as one.
-fn merged(items: impl Iterator<Item = (String, Result<Mapped, MapError>)>, via: &Via<'_>) -> Result<Mapped, MapError> {
+fn merged(
+    items: impl Iterator<Item = ((&'static str, usize), Result<Mapped, MapError>)>,
+    via: &Via<'_>,
+) -> Result<Mapped, MapError> {
     let (mut all, mut budget) = (Mapped::default(), Budget::of(via.delivery));
-    for (path, mapped) in items {
+    for ((list, index), mapped) in items {
         match mapped {
             Ok(mapped) => {
                 let ignored = mapped.ignored.into_iter();
-                all.ignored.extend(ignored.map(|Ignored { reason, .. }| Ignored { item: path.clone(), reason }));
+                let path = || format!("{list}[{index}]");
+                all.ignored.extend(ignored.map(|Ignored { reason, .. }| Ignored { item: path(), reason }));
                 all.rejected.extend(mapped.rejected);
-                all.events.extend(mapped.events.into_iter().map(|event| budget.fit(event)));
+                all.events.extend(mapped.events.into_iter().map(|event| budget.fit(event).of_item(list, index)));
             }
             Err(error) => all.rejected.push(error),
         }

@@ -15,6 +15,7 @@ mod action;
 mod apart;
 mod dedup_key;
 mod encode;
+mod item;
 pub mod parse;
 mod severity;
 pub mod shrink;
@@ -22,6 +23,7 @@ pub mod shrink;
 pub use self::action::Action;
 pub use self::apart::tell_apart;
 pub use self::dedup_key::{DEDUP_KEY_MAX_BYTES, DEDUP_KEY_MAX_CHARS, DedupKey, OWN, by_alert};
+use self::item::ItemOf;
 pub use self::severity::{SEVERITY_WORDS, Severity};
 
 /// The longest `payload.summary`, in UTF-16 code units.
@@ -69,6 +71,8 @@ struct Parts {
     is_copy: bool,
     /// Notes on truncated and omitted parts.
     cuts: Vec<&'static str>,
+    /// The item of the payload that the event was made of.
+    item: ItemOf,
 }
 
 impl Parts {
@@ -128,6 +132,7 @@ impl Event {
             is_outline: false,
             is_copy: false,
             cuts,
+            item: ItemOf::default(),
         }))
     }
 
@@ -179,7 +184,7 @@ impl Event {
             let short = value.as_str().map(|text| text::truncate(text, max).into_owned());
             payload.insert(name, short.into());
         }
-        let Parts { action, dedup_key, severity, requires_details, is_copy, .. } = *self.0;
+        let Parts { action, dedup_key, severity, requires_details, is_copy, item, .. } = *self.0;
         Event(Box::new(Parts {
             action,
             dedup_key,
@@ -193,6 +198,7 @@ impl Event {
             is_outline: true,
             is_copy,
             cuts: Vec::new(),
+            item,
         }))
     }
 
@@ -387,8 +393,28 @@ impl Event {
         self.0.payload.insert("summary".into(), text::truncate(summary, SUMMARY_MAX_CHARS).into());
     }
 
+    /// Replaces the severity of an event that has one.
+    pub fn set_severity(&mut self, severity: Severity) {
+        if let Some(word) = self.0.payload.get_mut("severity") {
+            *word = severity.as_str().into();
+            self.0.severity = severity;
+        }
+    }
+
+    /// Replaces the dedup key of an event that has one.
+    pub fn set_dedup_key(&mut self, key: DedupKey) {
+        if self.0.dedup_key.is_some() {
+            self.0.dedup_key = Some(key);
+        }
+    }
+
+    /// Whether the event has no payload, see [`Event::bare`].
+    pub fn is_bare(&self) -> bool {
+        self.0.payload.is_empty()
+    }
+
     /// A text of `payload`, such as `source` or `component`.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.0.payload.get(name).and_then(Value::as_str)
     }
 

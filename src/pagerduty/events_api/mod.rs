@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use crate::http::Url;
-use crate::pagerduty::event::{self, Event};
+use crate::pagerduty::event::{self, Action, Event};
 use crate::runtime::{Host, HttpRequest, HttpResponse, Next, SendError};
 use crate::secret::Rotation;
 
@@ -50,35 +50,59 @@ pub struct Beside {
     pub timeout: Duration,
 }
 
-/// Sends events and waits for every response, until `deadline` at the latest. Returns one outcome per event, in order, and
-/// the response to the request beside them.
+/// Events with the destination that they are sent to.
+#[derive(Clone, Copy, Debug)]
+pub struct Addressed<'a> {
+    /// The events, in order.
+    pub events: &'a [Event],
+    /// Their destination.
+    pub destination: Destination<'a>,
+}
+
+/// Sends the events of all destinations together and waits for every response, until `deadline` at the latest. Returns one
+/// outcome per event, in order, and the response to the request `beside` them.
+///
+/// PagerDuty identifies an alert by routing key and dedup key, so the events of one alert form a lane for each
+/// destination. Destinations have different keys.
 pub fn deliver(
     host: &mut dyn Host,
-    events: &[Event],
-    destination: Destination<'_>,
+    addressed: &[Addressed<'_>],
     deadline: Duration,
-    beside: Option<Beside>,
+    mut beside: Option<Beside>,
 ) -> (Vec<Outcome>, Option<Result<HttpResponse, SendError>>) {
-    let lanes = event::by_alert(events);
-    let mut run = DeliveryRun { events, destination, deadline, throttled: [false; 2], outcomes: Vec::new() };
-    run.outcomes.extend(events.iter().map(|event| Outcome {
-        action: event.action(),
-        dedup_key: event.dedup_key().map(|key| key.as_str().to_owned()),
-        current: Sent::unsent(),
-        previous: (event.action().closes() && destination.keys.previous.is_some()).then(Sent::unsent),
-        minimal: false,
-    }));
-    let mut positions: Vec<LanePosition> = lanes.iter().map(|_| LanePosition::default()).collect();
-    // It has the last lane: the events are more important.
+    let mut runs = Vec::new();
+    // The lanes of all destinations, each with the number of its run.
+    let mut lanes = Vec::new();
+    for (number, Addressed { events, destination }) in addressed.iter().copied().enumerate() {
+        lanes.extend(event::by_alert(events).into_iter().map(|lane| (number, lane, LanePosition::default())));
+        let outcomes = events.iter().map(|event| Outcome {
+            action: event.action(),
+            dedup_key: event.dedup_key().map(|key| key.as_str().to_owned()),
+            destination: number,
+            current: Sent::unsent(),
+            previous: (event.action().closes() && destination.keys.previous.is_some()).then(Sent::unsent),
+            minimal: false,
+        });
+        let outcomes = outcomes.collect();
+        runs.push(DeliveryRun { events, destination, deadline, throttled: [false; 2], outcomes });
+    }
+    if addressed.len() > 1 {
+        // The copies of resolves for all destinations must not delay the triggers of the last one.
+        lanes.sort_by_key(|(number, lane, _)| {
+            let events = addressed.get(*number).map(|addressed| addressed.events).unwrap_or_default();
+            let triggers = |index: &usize| events.get(*index).is_some_and(|event| event.action() == Action::Trigger);
+            (!lane.iter().any(triggers), lane.first().copied())
+        });
+    }
     let mut answered = beside.as_ref().map(|_| Err(SendError::Deadline));
-    let mut beside = beside;
     host.exchange(lanes.len() + usize::from(beside.is_some()), deadline, &mut |lane, elapsed, answer| {
-        let (Some(lane), Some(position)) = (lanes.get(lane), positions.get_mut(lane)) else {
+        let Some((run, lane, position)) = lanes.get_mut(lane) else {
+            // It has the last lane: the events are more important.
             answered = answer.or(answered.take());
             let Beside { outbound, timeout } = beside.take()?;
             return Some(Next { outbound, not_before: elapsed, until: Some(elapsed.saturating_add(timeout)) });
         };
-        run.step(lane, position, elapsed, answer)
+        runs.get_mut(*run)?.step(lane, position, elapsed, answer)
     });
-    (run.outcomes, answered)
+    (runs.into_iter().flat_map(|run| run.outcomes).collect(), answered)
 }

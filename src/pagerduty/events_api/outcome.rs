@@ -19,6 +19,8 @@ pub struct Outcome {
     pub action: Action,
     /// The event's dedup key. `None` for a change event.
     pub dedup_key: Option<String>,
+    /// The number of the destination, from 0.
+    pub destination: usize,
     /// The result with the current routing key.
     pub current: Sent,
     /// The result with the previous routing key, if the event was sent with it.
@@ -73,6 +75,12 @@ impl Outcome {
     /// has to reach both keys, except a key that PagerDuty does not know: no alert can be open with that one.
     pub fn verdict(&self) -> Verdict {
         self.deciding().verdict()
+    }
+
+    /// Whether the result does not matter: a copy of an acknowledge or a resolve for a further destination, whose routing
+    /// key PagerDuty does not know. No alert can be open with that key.
+    pub fn is_needless(&self) -> bool {
+        self.destination > 0 && self.action.closes() && self.deciding().is_unknown_key()
     }
 
     /// The result that decides the verdict.

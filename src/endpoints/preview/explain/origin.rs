@@ -39,6 +39,8 @@ pub enum How {
     Made,
     /// The event exists only with this part of the payload.
     Needed,
+    /// A rule of the user's set the value.
+    Rule,
     /// A word in the payload is looked up in a table.
     Table,
     /// The origin was not found.
@@ -53,6 +55,7 @@ impl How {
             How::Fallback => "fallback",
             How::Made => "made",
             How::Needed => "needed",
+            How::Rule => "rule",
             How::Table => "table",
             How::Unknown => "unknown",
         }

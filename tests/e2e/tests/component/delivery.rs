@@ -965,7 +965,7 @@ impl Random {
 #[test]
 fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
     use pagerelay::pagerduty::event::Event;
-    use pagerelay::pagerduty::{events_api, events_api::Destination, events_api::Verdict};
+    use pagerelay::pagerduty::events_api::{self, Addressed, Destination, Verdict};
     use pagerelay::secret::{Rotation, Secret};
     let url = |path: &str| pagerelay::http::Url { https: true, authority: "pd.test".to_owned(), path: path.to_owned() };
     let (alerts, changes) = (url("/v2/enqueue"), url("/v2/change/enqueue"));
@@ -976,7 +976,8 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
         let destination = Destination { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
         let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
         let mut host = Taking(Vec::new());
-        let (outcomes, _) = events_api::deliver(&mut host, &[event], destination, Duration::from_secs(1), None);
+        let addressed = [Addressed { events: &[event], destination }];
+        let (outcomes, _) = events_api::deliver(&mut host, &addressed, Duration::from_secs(1), None);
         assert_eq!(outcomes[0].verdict(), verdict);
         assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
         for (_, body) in &host.0 {

@@ -1,0 +1,179 @@
+//! Looks for rules that give a trigger and its recovery different dedup keys.
+//!
+//! The delivery is mapped again with each word of the source's states in place of those that it has and of members that are
+//! named like a state, and with other times.
+//! If that makes of a trigger the recovery of the same alert, or the reverse, the rules must give both the same key. This
+//! finds expressions that read a state, a severity, a time, or what the mapping makes of them. It does not find other
+//! members that differ, such as a measured value. The work is bounded.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::explain::Ask;
+use crate::json;
+use crate::mapping::payload;
+use crate::pagerduty::event::{Action, DedupKey, Event};
+use crate::rules::{KeyOf, Rules, Subject};
+use crate::text;
+
+/// How many bytes of altered payloads are mapped, and how many words are tried.
+const WORK_MAX_BYTES: usize = 512 * 1024;
+const WORDS_MAX: usize = 32;
+
+/// How many members are tried to find the one that an expression reads.
+const MEMBERS_MAX: usize = 32;
+
+/// The names of members that have a state, whatever it is: a source need not know the words for a trigger.
+const STATES: [&str; 4] = ["action", "event_action", "state", "status"];
+
+/// The time in place of another one.
+const OTHER_TIME: &str = "2001-02-03T04:05:06Z";
+
+/// How a time begins that means no time: an alert that has not ended has one in Go's JSON.
+const NO_TIME: &str = "0001-01-01T";
+
+/// Warns about rules whose dedup key differs between a trigger of these `events` and its recovery, or the reverse. `words`
+/// are those that decide the action of an event.
+pub fn unshared(
+    rules: &Rules<'_>,
+    subject: &Subject<'_>,
+    map: Ask<'_>,
+    words: &[&str],
+    events: &[Event],
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !rules.have_keys() {
+        return warnings;
+    }
+    let Ok(payload) = payload(subject.delivery) else { return warnings };
+    let keys = rules.keys(subject, events);
+    let mut left = WORK_MAX_BYTES;
+    for word in words.iter().take(WORDS_MAX) {
+        for times in [false, true] {
+            let replace = |name: &str, leaf: &str| {
+                let is_state = is_word(leaf, words) || is_word(name, &STATES);
+                if is_state { Some((*word).to_owned()) } else { time(leaf, times) }
+            };
+            let other = altered(&payload, "", &replace);
+            let body = json::encode(&other);
+            let Some(rest) = left.checked_sub(body.len()) else { return warnings };
+            left = rest;
+            let found = subject.delivery.with_altered_body(body, &[], |delivery| {
+                let mapped = map(delivery).map(|mapped| mapped.events).unwrap_or_default();
+                let subject = Subject { delivery, ..*subject };
+                let others = rules.keys(&subject, &mapped);
+                differing((events, &keys), (&mapped, &others))
+            });
+            let Some((event, rule)) = found else { continue };
+            let member = member(rules, subject, (&payload, &other), (event, &keys));
+            let reads =
+                member.map_or("what the mapping makes of the state or the time".to_owned(), |path| format!("`{path}`"));
+            let warning = format!(
+                "{rule}: the dedup key of a recovery may differ from that of its trigger, because the rule reads {reads}"
+            );
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+            break;
+        }
+    }
+    warnings
+}
+
+/// The number of the first event whose key differs from that of its counterpart, and the rule that made the key.
+fn differing(
+    (events, keys): (&[Event], &[KeyOf]),
+    (others, other_keys): (&[Event], &[KeyOf]),
+) -> Option<(usize, String)> {
+    // By mapped key and action.
+    let mut known: BTreeMap<(&str, &str), &KeyOf> = BTreeMap::new();
+    for (other, key) in others.iter().zip(other_keys) {
+        known.extend(other.dedup_key().map(|mapped| ((mapped.as_str(), other.action().as_str()), key)));
+    }
+    for (number, (event, key)) in events.iter().zip(keys).enumerate() {
+        let Some(mapped) = event.dedup_key() else { continue };
+        let actions = [Action::Acknowledge, Action::Resolve, Action::Trigger];
+        let others = actions.iter().filter(|action| **action != event.action());
+        let mut others = others.filter_map(|action| known.get(&(mapped.as_str(), action.as_str())));
+        if let Some(other) = others.find(|other| key_of(other) != key_of(key)) {
+            let rule = key.rule.as_ref().or(other.rule.as_ref())?;
+            return Some((number, rule.clone()));
+        }
+    }
+    None
+}
+
+fn key_of(key: &KeyOf) -> Option<&str> {
+    key.key.as_ref().map(DedupKey::as_str)
+}
+
+/// The member of the payload that changes the key of an event if it changes alone.
+fn member(
+    rules: &Rules<'_>,
+    subject: &Subject<'_>,
+    (payload, other): (&Value, &Value),
+    (number, keys): (usize, &[KeyOf]),
+) -> Option<String> {
+    let mut paths = Vec::new();
+    differences(payload, other, String::new(), &mut paths);
+    let event = keys.get(number)?;
+    paths.into_iter().take(MEMBERS_MAX).find_map(|(path, pointer)| {
+        let mut one = payload.clone();
+        *one.pointer_mut(&pointer)? = other.pointer(&pointer)?.clone();
+        let changed = subject.delivery.with_altered_body(json::encode(&one), &[], |delivery| {
+            let subject = Subject { delivery, ..*subject };
+            let again = rules.keys(&subject, std::slice::from_ref(&event.event));
+            again.first().map(key_of) != Some(key_of(event))
+        });
+        changed.then_some(path)
+    })
+}
+
+/// The texts that differ between two payloads of the same shape: their paths for people and as JSON pointers.
+fn differences(value: &Value, other: &Value, path: String, found: &mut Vec<(String, String)>) {
+    fn walk(value: &Value, other: &Value, at: (String, String), found: &mut Vec<(String, String)>) {
+        let (path, pointer) = at;
+        match (value, other) {
+            (Value::Object(members), Value::Object(others)) => {
+                for (name, member) in members {
+                    let shown = text::join_nonempty(&[&path, name], ".");
+                    let escaped = name.replace('~', "~0").replace('/', "~1");
+                    if let Some(other) = others.get(name) {
+                        walk(member, other, (shown, [&pointer, "/", &escaped].concat()), found);
+                    }
+                }
+            }
+            (Value::Array(items), Value::Array(others)) => {
+                for (index, (item, other)) in items.iter().zip(others).enumerate() {
+                    walk(item, other, (format!("{path}[{index}]"), format!("{pointer}/{index}")), found);
+                }
+            }
+            (value, other) if value != other => found.push((path, pointer)),
+            _ => {}
+        }
+    }
+    walk(value, other, (path, String::new()), found);
+}
+
+/// A copy of a payload in which some texts are replaced. `name` is the member that the value belongs to.
+fn altered(value: &Value, name: &str, replace: &dyn Fn(&str, &str) -> Option<String>) -> Value {
+    match value {
+        Value::String(text) => replace(name, text).map_or_else(|| value.clone(), Value::from),
+        Value::Array(items) => items.iter().map(|item| altered(item, name, replace)).collect(),
+        Value::Object(members) => {
+            let altered = members.iter().map(|(name, member)| (name.clone(), altered(member, name, replace)));
+            Value::Object(altered.collect())
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) => value.clone(),
+    }
+}
+
+fn is_word(leaf: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| leaf.eq_ignore_ascii_case(word))
+}
+
+/// Another time in place of a time, if times are altered.
+fn time(leaf: &str, altered: bool) -> Option<String> {
+    (altered && (text::timestamp(leaf).is_some() || leaf.starts_with(NO_TIME))).then(|| OTHER_TIME.to_owned())
+}
