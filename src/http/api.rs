@@ -22,7 +22,7 @@ pub struct Api {
     pub answer: fn(&Told<'_>) -> Answer,
 }
 
-/// What a path is to an API.
+/// How an API sees a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Not of this API. Its first word may be a service.

@@ -189,21 +189,24 @@ fn no_canary_is_seen_on_any_path() {
         let mut by_key = 0;
         for fixture in fixtures::of_each_kind() {
             let slug = fixture.source.slug;
-            let own = &own_secret(fixture.source);
+            let own = own_secret(fixture.source);
+            let own = own.as_str();
             let previous = format!("{own}_previous");
             if fixture.source.api.is_some() {
                 let services = format!("services_{slug}");
                 let of_service = [format!("secret_{slug}_web"), format!("secret_{slug}_web_previous")];
                 for secret in [own, &previous, &of_service[0], &of_service[1], "routing_key", "api_token"] {
-                    for call in with_key_in_body(&fixture, aviary.secret(secret)) {
-                        for world in [&world, &strict] {
-                            let listed = world.clone().with(&services, "default, web");
-                            let reply = aviary.fly(&listed, call.clone(), &fixture.name()).await;
-                            by_key += usize::from(reply.status < 300);
-                            // Beside a right header, any key may be in the body.
+                    // Every second call with errors instead of fallback alerts.
+                    let worlds = [&world, &strict].into_iter().cycle();
+                    for (call, world) in with_key_in_body(&fixture, aviary.secret(secret)).into_iter().zip(worlds) {
+                        let listed = world.clone().with(&services, "default, web");
+                        // Beside a right header, any key may be in the body.
+                        if !secret.starts_with("secret_") {
                             let known = call.clone().header("x-webhook-secret", aviary.secret(own));
                             aviary.fly(&listed, known, &fixture.name()).await;
                         }
+                        let reply = aviary.fly(&listed, call, &fixture.name()).await;
+                        by_key += usize::from(reply.status < 300);
                     }
                 }
             }
@@ -469,7 +472,8 @@ fn no_canary_in_settings_is_seen() {
 
         let mut accepted = 0;
         for fixture in fixtures::all() {
-            let own = &own_secret(fixture.source);
+            let own = own_secret(fixture.source);
+            let own = own.as_str();
             let slug = fixture.source.slug;
             for secret in [own, "routing_key"] {
                 for (path, world) in [
