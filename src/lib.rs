@@ -79,8 +79,9 @@
 //!     ([`endpoints::preview::explain`]).
 //! 12. Every wait for a sender or for PagerDuty has a timeout: [`runtime::Host::exchange`] takes a deadline, and the
 //!     relay stops reading a body at its deadline.
-//! 13. A routing key is sent only to the Events API, and the API token only to the REST API. Alerting never needs the
-//!     token.
+//! 13. A routing key is sent only to the Events API, the API token only to the REST API, and the key of a mirror
+//!     ([`sources::Mirror`]) only to its host. Alerting needs neither the token nor the mirror, and a mirror never changes
+//!     what a sender gets.
 //! 14. Hidden characters ([`text::is_hidden`]) never leave: [`json::encode_visible`] writes every event, reply and log
 //!     line.
 //!
@@ -100,6 +101,7 @@
 //! | incident | the PagerDuty object that people acknowledge and resolve; it contains one or more alerts |
 //! | intake | the source or template that handles a delivery ([`inbound::intake::Intake`]) |
 //! | lane | the events of one alert, sent one after the other |
+//! | mirror | the product that the senders of a source used before; it can get copies of their deliveries ([`sources::Mirror`]) |
 //! | origin | where one field of an event comes from |
 //! | outcome | the result of sending one event |
 //! | page | a notification that wakes somebody; as a verb, to send one. For the page at `GET /`, see playground |

@@ -225,7 +225,7 @@ fn deliver(
     let service = to.service.or(delivery.authenticated_by().service);
     // Not before authentication: an unauthenticated path can contain anything, even a misplaced secret.
     report.service = service.map(str::to_owned);
-    report.agent = delivery.header("user-agent").map(agent);
+    report.agent = delivery.header("user-agent").map(|name| agent(&config.redact(name)));
     let target = gate.target(host, service)?;
     let options = intake.options(host, target.grouping)?;
     report.warn(host.problem());

@@ -5,14 +5,14 @@ use pagerelay::http::Method;
 use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
 use pagerelay_support::fixtures::{self, Fixture, path_below, pseudo};
-use pagerelay_support::{OWN_SECRET, SECRET, SERVICE_KEY, credentials};
+use pagerelay_support::{SECRET, SERVICE_KEY, credentials, secret_for};
 use serde_json::Value;
 
 use crate::host::Accepting;
 use crate::walls::stranger;
 
-/// Keys that clients send: the right one, that of all sources, one of nobody, and one like a routing key.
-const KEYS: [&str; 4] = [OWN_SECRET, SECRET, "nobody-has-this-as-a-secret-1f", "9f86d081884c7d659a2feaa0c55ad015"];
+/// Wrong keys that clients send: that of all sources, one of nobody, and one like a routing key.
+const WRONG: [&str; 3] = [SECRET, "nobody-has-this-as-a-secret-1f", "9f86d081884c7d659a2feaa0c55ad015"];
 
 /// Every fixture of a source whose clients may put their key into the body, with each member that can be the key.
 fn cases() -> Vec<(Fixture, &'static str)> {
@@ -68,14 +68,15 @@ fn post(path: &str, headers: &[(String, String)], body: &str) -> Left {
 fn a_key_in_the_body_opens_is_seen_by_nobody_and_changes_no_event() {
     let mut opened = 0;
     for (fixture, member) in cases() {
-        let known = credentials::of(fixture.source, OWN_SECRET, &fixture.body, 0).headers;
+        let own = secret_for(&format!("/{}", fixture.source.slug));
+        let known = credentials::of(fixture.source, own, &fixture.body, 0).headers;
         for path in paths(&fixture) {
             let mut events = None;
-            for key in KEYS {
+            for key in [own].into_iter().chain(WRONG) {
                 let what = format!("{} {path} {member} {key}", fixture.name());
                 let (body, is_object) = body(&fixture, member, key);
                 let alone = post(&path, &[], &body);
-                let right = key == OWN_SECRET && is_object;
+                let right = key == own && is_object;
                 let refused = alone.status == if is_object { 401 } else { 400 };
                 assert_eq!(refused && alone.sent.is_empty(), !right, "{what}: {}", alone.reply);
                 let beside = post(&path, &known, &body);

@@ -452,8 +452,13 @@ fn the_log_names_the_program_only_if_it_has_authenticated() {
     let mut host = host();
     let agent = format!("Prober/1.0\u{7f} {}", "x".repeat(200));
     let key = format!("GenieKey {OPSGENIE_SECRET}");
-    for (key, wanted) in [(key.as_str(), Some(format!("Prober/1.0 {}…", "x".repeat(68)))), ("GenieKey wrong", None)] {
-        let headers = [("authorization", key), ("user-agent", &*agent)];
+    let leaking = format!("Prober/1.0 {OPSGENIE_SECRET}");
+    for (key, agent, wanted) in [
+        (key.as_str(), &agent, Some(format!("Prober/1.0 {}…", "x".repeat(68)))),
+        (key.as_str(), &leaking, Some("Prober/1.0 [redacted]".to_owned())),
+        ("GenieKey wrong", &agent, None),
+    ] {
+        let headers = [("authorization", key), ("user-agent", agent.as_str())];
         let request = stranger(Method::Post, "/v2/alerts", &headers, br#"{"message": "m"}"#);
         let (_, line) = pipeline::handle(&mut host, &request);
         let line: Value = serde_json::from_str(&line.expect("it is logged")).expect("JSON");
