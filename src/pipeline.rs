@@ -103,7 +103,11 @@ fn because(error: Error, variables: &Variables<'_>) -> Error {
 }
 
 fn healthy() -> serde_json::Value {
-    json::object([("status", "success".into())])
+    json::object([
+        ("status", "success".into()),
+        ("version", crate::VERSION.into()),
+        ("revision", crate::REVISION.into()),
+    ])
 }
 
 /// Who may send, and how often: anyone with the secret, at any rate.
