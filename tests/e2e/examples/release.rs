@@ -10,6 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use pagerelay_e2e::build::{Flavour, TARGET, Toolchain};
+use pagerelay_e2e::root;
 use serde_json::{Value, json};
 use wasm_metadata::{AddMetadata, AddMetadataField};
 
@@ -21,7 +22,7 @@ fn main() -> Result<()> {
     }
     let (checkout, target) = (checkout.canonicalize()?, target.canonicalize()?);
     let package = Package::read(&checkout)?;
-    let toolchain = Toolchain::find(&checkout)?;
+    let toolchain = Toolchain::find(root())?;
     let sbom = sbom(&checkout, &package, &toolchain)?;
     for flavour in [Flavour::Spin, Flavour::Wasmtime] {
         println!("pagerelay-{} with {}", flavour.name(), toolchain.says);
