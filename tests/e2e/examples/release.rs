@@ -12,7 +12,6 @@ use anyhow::{Context, Result, bail, ensure};
 use pagerelay_e2e::build::{Flavour, TARGET, Toolchain};
 use pagerelay_e2e::root;
 use serde_json::{Value, json};
-use wasm_metadata::{AddMetadata, AddMetadataField};
 
 fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -34,7 +33,7 @@ fn main() -> Result<()> {
             let found = component.windows(path.len()).any(|bytes| bytes == path.as_bytes());
             ensure!(!found, "the component contains the path {path} of this machine");
         }
-        std::fs::write(out.join(format!("pagerelay-{}.wasm", flavour.name())), package.describe(&component)?)?;
+        std::fs::write(out.join(format!("pagerelay-{}.wasm", flavour.name())), package.describe(component))?;
     }
     std::fs::write(out.join("pagerelay.cdx.json"), format!("{sbom:#}\n"))?;
     Ok(())
@@ -66,17 +65,41 @@ impl Package {
         })
     }
 
-    /// The component with custom sections that registries and `wasm-tools metadata show` read.
-    fn describe(&self, component: &[u8]) -> Result<Vec<u8>> {
-        let mut metadata = AddMetadata::default();
-        metadata.name = AddMetadataField::Set("pagerelay".to_owned());
-        metadata.version = AddMetadataField::Set(self.version.parse()?);
-        metadata.description = AddMetadataField::Set(self.description.parse()?);
-        metadata.licenses = AddMetadataField::Set(self.licence.parse()?);
-        metadata.source = AddMetadataField::Set(self.source.parse()?);
-        metadata.revision = AddMetadataField::Set(self.revision.parse()?);
-        metadata.to_wasm(component)
+    /// The component with custom sections at its end, as crate `wasm-metadata` writes them: registries and `wasm-tools
+    /// metadata show` read them.
+    fn describe(&self, mut component: Vec<u8>) -> Vec<u8> {
+        // The name has a section of its own, whose subsection 0 is the component's name.
+        let name = counted(b"pagerelay");
+        component.extend(custom_section("component-name", &[vec![0], counted(&name)].concat()));
+        for (name, value) in [
+            ("description", &self.description),
+            ("licenses", &self.licence),
+            ("source", &self.source),
+            ("revision", &self.revision),
+            ("version", &self.version),
+        ] {
+            component.extend(custom_section(name, value.as_bytes()));
+        }
+        component
     }
+}
+
+/// <https://webassembly.github.io/spec/core/binary/modules.html#custom-section>
+fn custom_section(name: &str, content: &[u8]) -> Vec<u8> {
+    [vec![0], counted(&[counted(name.as_bytes()), content.to_vec()].concat())].concat()
+}
+
+/// The bytes, and before them their number in LEB128.
+fn counted(bytes: &[u8]) -> Vec<u8> {
+    let mut counted = Vec::new();
+    let mut rest = bytes.len();
+    while rest >= 0x80 {
+        counted.push(0x80 | (rest & 0x7f) as u8);
+        rest >>= 7;
+    }
+    counted.push(rest as u8);
+    counted.extend(bytes);
+    counted
 }
 
 /// The list of the crates in the component, in the format of <https://cyclonedx.org/docs/1.6/json/>. It has no time and no
