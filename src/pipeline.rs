@@ -68,7 +68,7 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
         Ok(Endpoint::Options) => return (options(), None),
         Ok(Endpoint::Playground) => return (playground::reply(&request.headers), None),
-        Ok(Endpoint::Setup { source }) => return (setup::reply(&request.headers, source), None),
+        Ok(Endpoint::Setup { source }) => return (setup::reply(request, source), None),
         Err(error) => Err(error.into()),
     };
     let (mut reply, error) = match result {
