@@ -78,7 +78,7 @@ const PATTERNS: &[(&str, bool, &str)] = &[
 ];
 
 /// Pages of the guide, each a file of `src/guide` and a module.
-const PAGES: [&str; 5] = ["configure", "deploy", "operate", "security", "templates"];
+const PAGES: [&str; 8] = ["configure", "deploy", "hosts", "monitor", "operate", "release", "security", "templates"];
 
 /// A section of the README, from behind its heading to the next.
 fn section(heading: &str) -> String {
