@@ -6,6 +6,7 @@
 mod architecture;
 mod auth;
 mod aws;
+mod blocks;
 mod bounded;
 mod branches;
 mod cases;

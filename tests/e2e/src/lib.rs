@@ -16,7 +16,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use serde_json::{Value, json};
 
 pub use pagerelay_support::{
-    OWN_SECRET, ROUTING_KEY, SECRET, SERVICE_KEY, cases, contract, credentials, examples, fixtures, golden,
+    OWN_SECRET, ROUTING_KEY, SECRET, SERVICE_KEY, blocks, cases, contract, credentials, examples, fixtures, golden,
     own_secrets, root, secret_for, vectors,
 };
 
