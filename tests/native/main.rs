@@ -9,6 +9,8 @@ mod aws;
 mod blocks;
 mod bounded;
 mod branches;
+#[cfg(feature = "templates")]
+mod carried;
 mod cases;
 mod contract;
 #[cfg(feature = "templates")]
@@ -28,6 +30,7 @@ mod properties;
 mod readme;
 mod senders;
 mod settings;
+mod setup;
 mod sources;
 #[cfg(feature = "templates")]
 mod template_bounds;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use pagerelay_e2e::build::{Flavour, TARGET, Toolchain};
 use pagerelay_e2e::root;
 use serde_json::{Value, json};
+use wasmparser::{Parser, Payload};
 
 fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -33,7 +34,7 @@ fn main() -> Result<()> {
             let found = component.windows(path.len()).any(|bytes| bytes == path.as_bytes());
             ensure!(!found, "the component contains the path {path} of this machine");
         }
-        std::fs::write(out.join(format!("pagerelay-{}.wasm", flavour.name())), package.describe(component))?;
+        std::fs::write(out.join(format!("pagerelay-{}.wasm", flavour.name())), package.describe(&component)?)?;
     }
     std::fs::write(out.join("pagerelay.cdx.json"), format!("{sbom:#}\n"))?;
     Ok(())
@@ -67,10 +68,11 @@ impl Package {
 
     /// The component with custom sections at its end, as crate `wasm-metadata` writes them: registries and `wasm-tools
     /// metadata show` read them.
-    fn describe(&self, mut component: Vec<u8>) -> Vec<u8> {
-        // The name has a section of its own, whose subsection 0 is the component's name.
+    fn describe(&self, component: &[u8]) -> Result<Vec<u8>> {
+        let mut component = without_names(component)?;
+        // Subsection 0 is the component's name.
         let name = counted(b"pagerelay");
-        component.extend(custom_section("component-name", &[vec![0], counted(&name)].concat()));
+        component.extend(custom_section(NAMES, &[vec![0], counted(&name)].concat()));
         for (name, value) in [
             ("description", &self.description),
             ("licenses", &self.licence),
@@ -80,8 +82,32 @@ impl Package {
         ] {
             component.extend(custom_section(name, value.as_bytes()));
         }
-        component
+        Ok(component)
     }
+}
+
+/// The custom section with the component's name, and with names of its parts for debuggers.
+const NAMES: &str = "component-name";
+
+/// The component without the section that the linker made: a component has only one, and needs no names of parts.
+fn without_names(component: &[u8]) -> Result<Vec<u8>> {
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::CustomSection(section) if depth == 1 && section.name() == NAMES => {
+                let content = section.range();
+                // Before the content are the section's kind, which is 0, and its length.
+                let length = counted(&component[content.clone()]).len() - content.len();
+                let start = content.start - length - 1;
+                ensure!(component[start] == 0, "the section begins with its kind");
+                return Ok([&component[..start], &component[content.end..]].concat());
+            }
+            _ => {}
+        }
+    }
+    Ok(component.to_vec())
 }
 
 /// <https://webassembly.github.io/spec/core/binary/modules.html#custom-section>

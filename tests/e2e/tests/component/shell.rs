@@ -73,8 +73,8 @@ pub(crate) struct Shell {
 impl Shell {
     pub(crate) fn new(name: &str) -> Shell {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shell-{name}-{}", std::process::id()));
-        for folder in ["programs", "recorded"] {
-            std::fs::create_dir_all(folder_in(&folder)(folder)).expect("the target folder is writable");
+        for below in ["programs", "recorded"] {
+            std::fs::create_dir_all(folder.join(below)).expect("the target folder is writable");
         }
         let shell = Shell { folder };
         for (name, script) in STAND_INS {
@@ -119,11 +119,6 @@ impl Drop for Shell {
         // Leftovers are in the target folder, which anybody may delete.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-fn folder_in(folder: &Path) -> impl Fn(&str) -> PathBuf {
-    let folder = folder.to_owned();
-    move |name| folder.join(name)
 }
 
 /// The component's environment on Spin: the variables of the manifest, with these values or their defaults, and its hosts.
