@@ -1,11 +1,11 @@
 //! Builds the two components of a release and their list of crates, for `.ci/release`.
 //!
-//! `cargo run -p pagerelay-e2e --example release -- <checkout> <target folder> <output folder>` writes
-//! `pagerelay-spin.wasm`, `pagerelay-wasmtime.wasm` and `pagerelay.cdx.json`. Variable `PAGERELAY_REVISION` has the commit,
-//! and `PAGERELAY_SOURCE` the URL of the source code.
+//! `cargo run -p pagerelay-e2e --example release -- <checkout> <target folder> <output folder> <revision> <source>` writes
+//! `pagerelay-spin.wasm`, `pagerelay-wasmtime.wasm` and `pagerelay.cdx.json`. The revision is a commit, and the source the
+//! URL of the source code.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,13 +15,16 @@ use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
 
 fn main() -> Result<()> {
-    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [checkout, target, out] = arguments.as_slice() else { bail!("usage: release <checkout> <target> <output>") };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [checkout, target, out, revision, source] = arguments.as_slice() else {
+        bail!("usage: release <checkout> <target folder> <output folder> <revision> <source>");
+    };
     for folder in [target, out] {
         std::fs::create_dir_all(folder)?;
     }
-    let (checkout, target) = (checkout.canonicalize()?, target.canonicalize()?);
-    let package = Package::read(&checkout)?;
+    let (checkout, target, out) =
+        (Path::new(checkout).canonicalize()?, Path::new(target).canonicalize()?, Path::new(out));
+    let package = Package::read(&checkout, revision, source)?;
     let toolchain = Toolchain::find(root())?;
     let sbom = sbom(&checkout, &package, &toolchain)?;
     for flavour in [Flavour::Spin, Flavour::Wasmtime] {
@@ -50,19 +53,18 @@ struct Package {
 }
 
 impl Package {
-    fn read(checkout: &Path) -> Result<Package> {
+    fn read(checkout: &Path, revision: &str, source: &str) -> Result<Package> {
         let metadata = cargo(checkout, &["metadata", "--locked", "--no-deps", "--format-version", "1"])?;
         let metadata: Value = serde_json::from_str(&metadata)?;
         let packages = metadata["packages"].as_array().context("a list of packages")?;
         let package = packages.iter().find(|package| package["name"] == "pagerelay").context("package pagerelay")?;
         let text = |name: &str| package[name].as_str().map(str::to_owned).with_context(|| format!("its {name}"));
-        let variable = |name: &str| std::env::var(name).with_context(|| format!("variable {name}"));
         Ok(Package {
             version: text("version")?,
             description: text("description")?,
             licence: text("license")?,
-            source: variable("PAGERELAY_SOURCE")?,
-            revision: variable("PAGERELAY_REVISION")?,
+            source: source.to_owned(),
+            revision: revision.to_owned(),
         })
     }
 
