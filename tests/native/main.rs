@@ -25,6 +25,7 @@ mod identities;
 mod keys;
 mod lanes;
 mod licences;
+mod manifests;
 mod numbers;
 mod properties;
 mod readme;

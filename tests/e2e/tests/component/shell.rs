@@ -35,7 +35,7 @@ done
         r#"[ "$1" = serve ] || exit 2
 shift
 while [ $# -gt 1 ]; do
-  case $1 $2 in
+  case "$1 $2" in
     '--addr '*:* | '-S config' | '-W timeout='*) ;;
     '-S config-var='*,*) echo 'a value has no comma' >&2; exit 2 ;;
     '-S config-var='*) variable=${2#config-var=}; printf %s "${variable#*=}" > "$RECORDED/${variable%%=*}" ;;
