@@ -197,3 +197,12 @@ pub mod runtime;
 pub mod secret;
 pub mod sources;
 pub mod text;
+
+/// The version of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The revision that a release was built from: a commit. `dev` for any other build.
+pub const REVISION: &str = env!("PAGERELAY_REVISION");
+
+/// Version and revision in one word, as build metadata of <https://semver.org>: `0.1.0+dev`.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("PAGERELAY_REVISION"));

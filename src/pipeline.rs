@@ -75,7 +75,7 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
         Ok(Endpoint::Health) => return (Reply::json(StatusCode::OK, "application/json", &healthy()), None),
         Ok(Endpoint::Options) => return (options(), None),
         Ok(Endpoint::Playground) => return (playground::reply(&request.headers), None),
-        Ok(Endpoint::Setup { source }) => return (setup::reply(&request.headers, source), None),
+        Ok(Endpoint::Setup { source }) => return (setup::reply(request, source), None),
         Err(Unrouted { error, through: known }) => {
             through = known;
             report.source = known.map(|known| known.source.slug.to_owned());
@@ -136,7 +136,11 @@ fn because(error: Error, variables: &Variables<'_>) -> Error {
 }
 
 fn healthy() -> serde_json::Value {
-    json::object([("status", "success".into())])
+    json::object([
+        ("status", "success".into()),
+        ("version", crate::VERSION.into()),
+        ("revision", crate::REVISION.into()),
+    ])
 }
 
 /// Who may send, and how often: anyone with the secret, at any rate.

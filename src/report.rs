@@ -198,6 +198,7 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
     let mut line = report.to_json();
     if let Some(members) = line.as_object_mut() {
         members.insert("time".into(), text::epoch(host.now()).into());
+        members.insert("version".into(), crate::BUILD.into());
         let level = match report.warnings.is_empty() {
             // A person is trying something out and sees the result, so nothing here needs attention.
             _ if report.asked_preview => "info",

@@ -49,6 +49,9 @@ const CHUNK: u64 = 64 * 1024;
 /// The most that `blocking-write-and-flush` accepts, in bytes. More causes a trap.
 const BLOCKING_WRITE_MAX: usize = 4096;
 
+/// The value of header `user-agent` of outbound requests.
+const USER_AGENT: &str = concat!("pagerelay/", env!("CARGO_PKG_VERSION"), "+", env!("PAGERELAY_REVISION"));
+
 struct Component;
 
 impl Guest for Component {
@@ -188,7 +191,7 @@ impl Exchange {
         let malformed = |()| SendError::Protocol;
         let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
         let mut header = |name: &str, value: &str| headers.push((name.to_owned(), value.as_bytes().to_vec()));
-        header("user-agent", concat!("pagerelay/", env!("CARGO_PKG_VERSION")));
+        header("user-agent", USER_AGENT);
         for (name, value) in &outbound.headers {
             header(name, value);
         }

@@ -1,15 +1,34 @@
-//! The guide: how to deploy, configure and operate the relay.
+//! The guide: how to deploy, configure, operate and monitor the relay.
 //!
 //! Each page is a Markdown file, so that it can be read in the repository as well. A page ends with the definitions of its
 //! links to files. The definitions above it here replace them with links to modules: Markdown uses the first definition of
 //! a label.
 
 /// [configure]: configure
+/// [hosts]: hosts
+/// [monitor]: monitor
 /// [operate]: operate
+/// [release]: release
 /// [security]: security
 ///
 #[doc = include_str!("deploy.md")]
 pub mod deploy {}
+
+/// [deploy]: deploy
+/// [release]: release
+///
+#[doc = include_str!("hosts.md")]
+pub mod hosts {}
+
+/// [operate]: operate
+///
+#[doc = include_str!("release.md")]
+pub mod release {}
+
+/// [operate]: operate
+///
+#[doc = include_str!("monitor.md")]
+pub mod monitor {}
 
 /// [deploy]: deploy
 /// [operate]: operate

@@ -6,9 +6,12 @@
 mod architecture;
 mod auth;
 mod aws;
+mod blocks;
 mod body_keys;
 mod bounded;
 mod branches;
+#[cfg(feature = "templates")]
+mod carried;
 mod cases;
 mod contract;
 #[cfg(feature = "templates")]
@@ -25,6 +28,7 @@ mod key_secrets;
 mod keys;
 mod lanes;
 mod licences;
+mod manifests;
 mod numbers;
 mod opsgenie;
 mod opsgenie_calls;
@@ -35,6 +39,7 @@ mod readme;
 mod rules;
 mod senders;
 mod settings;
+mod setup;
 mod sources;
 #[cfg(feature = "templates")]
 mod template_bounds;

@@ -83,7 +83,8 @@ const PATTERNS: &[(&str, bool, &str)] = &[
 ];
 
 /// Pages of the guide, each a file of `src/guide` and a module.
-const PAGES: [&str; 6] = ["configure", "deploy", "operate", "opsgenie", "security", "templates"];
+const PAGES: [&str; 10] =
+    ["configure", "deploy", "hosts", "monitor", "operate", "opsgenie", "release", "rules", "security", "templates"];
 
 /// A section of the README, from behind its heading to the next.
 fn section(heading: &str) -> String {

@@ -1,5 +1,5 @@
 //! Builds the playground page: inserts the samples of every source, computes the content security policy, and
-//! compresses the page.
+//! compresses the page. It also passes the revision on to the compiler.
 //!
 //! Browsers accept the compressed page. As plain text, the page and the samples would make up more than a tenth of the
 //! component.
@@ -22,7 +22,12 @@ const LIST: &str = "src/endpoints/playground/samples.txt";
 /// The position of the samples in the page.
 const MARK: &str = "{/* samples */}";
 
+/// The variable with the revision, which `.ci/release` sets. Unset, the revision is `dev`, so that a commit does not
+/// rebuild the component.
+const REVISION: &str = "PAGERELAY_REVISION";
+
 fn main() {
+    pass_revision();
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     let page = std::fs::read_to_string(root.join(PAGE)).expect("the page is there");
@@ -52,6 +57,16 @@ fn main() {
     for file in [PAGE, LIST, "src/endpoints/playground/build.rs"] {
         rerun_for(Path::new(file));
     }
+}
+
+/// Gives the compiler the revision. It becomes part of a header, so it is a word of letters, digits, dots and dashes.
+fn pass_revision() {
+    println!("cargo::rerun-if-env-changed={REVISION}");
+    let revision = std::env::var(REVISION).ok().filter(|revision| !revision.is_empty());
+    let revision = revision.unwrap_or_else(|| "dev".to_owned());
+    let valid = revision.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    assert!(valid, "{REVISION} may have letters, digits, dots and dashes");
+    println!("cargo::rustc-env={REVISION}={revision}");
 }
 
 /// Makes cargo rebuild the page when this file changes. Without this, any changed fixture would cause a rebuild.

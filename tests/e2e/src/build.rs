@@ -14,7 +14,8 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// The target of the component.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Debian's compiler with its library source. Without `--no-install-recommends`, it would install a whole desktop.
 const DEBIAN: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
@@ -29,10 +30,19 @@ pub enum Flavour {
 }
 
 impl Flavour {
-    fn name(self) -> &'static str {
+    /// Its name in file names.
+    pub fn name(self) -> &'static str {
         match self {
             Flavour::Spin => "spin",
             Flavour::Wasmtime => "wasmtime",
+        }
+    }
+
+    /// The options of cargo that select it.
+    pub fn features(self) -> &'static [&'static str] {
+        match self {
+            Flavour::Spin => &[],
+            Flavour::Wasmtime => &["--features", "wasmtime"],
         }
     }
 }
@@ -61,8 +71,7 @@ pub fn component(flavour: Flavour) -> &'static Path {
 }
 
 fn build(flavour: Flavour) -> Result<PathBuf> {
-    let features: &[&str] = if flavour == Flavour::Wasmtime { &["--features", "wasmtime"] } else { &[] };
-    build_package("pagerelay", flavour.name(), features)
+    build_package("pagerelay", flavour.name(), flavour.features())
 }
 
 /// Builds the component of a package. Returns its file, whose name contains `name`.
@@ -78,12 +87,7 @@ fn build_package(package: &str, name: &str, features: &[&str]) -> Result<PathBuf
     if !copy.exists() {
         say(&format!("building the component ({name}) with {} …", toolchain.says));
     }
-    let mut cargo = toolchain.command(&toolchain.cargo);
-    // Cargo applies link-time optimisation only if the library is not built as an rlib as well.
-    cargo.current_dir(root).args(["rustc", "--release", "--package", package, "--lib", "--crate-type", "cdylib"]);
-    cargo.args(["--target", TARGET, "--target-dir"]).arg(&folder).args(features);
-    run_quietly_when_there_is_nothing_to_do(cargo)?;
-    let built = folder.join(TARGET).join("release").join(package.replace('-', "_")).with_extension("wasm");
+    let built = toolchain.build(root, &folder, package, features, &[])?;
     // Both flavours have one file name. Another process may be reading the copy, so it is replaced atomically.
     let fresh = copy.with_extension("new");
     std::fs::copy(&built, &fresh).with_context(|| format!("{} is missing", built.display()))?;
@@ -111,18 +115,75 @@ fn run_quietly_when_there_is_nothing_to_do(mut cargo: Command) -> Result<()> {
 }
 
 /// A cargo and a rustc that can build for the target.
-struct Toolchain {
+pub struct Toolchain {
     cargo: PathBuf,
     rustc: PathBuf,
     /// Whether to build the standard library too.
     build_std: bool,
     /// The folder of `wasm-ld`, if the compiler does not include it.
     linker: Option<PathBuf>,
-    says: String,
+    /// What it is, for people: the compiler's version.
+    pub says: String,
 }
 
 impl Toolchain {
-    fn find(root: &Path) -> Result<Toolchain> {
+    /// Builds a package of the checkout `root` into the folder `target`. Returns the component's file, which does not depend
+    /// on where the checkout, the target folder and the crates are.
+    pub fn build(
+        &self,
+        root: &Path,
+        target: &Path,
+        package: &str,
+        features: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<PathBuf> {
+        let mut cargo = self.command(&self.cargo);
+        // Cargo applies link-time optimisation only if the library is not built as an rlib as well.
+        cargo.current_dir(root).args(["rustc", "--release", "--package", package, "--lib", "--crate-type", "cdylib"]);
+        cargo.args(["--locked", "--target", TARGET, "--target-dir"]).arg(target).args(features);
+        // Cargo adds these to the flags of `.cargo/config.toml`; an environment variable would replace them.
+        let flags: Vec<String> = self
+            .machine_paths(root, target)?
+            .into_iter()
+            .map(|(path, name)| format!("{:?}", format!("--remap-path-prefix={}={name}", path.display())))
+            .collect();
+        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags=[{}]", flags.join(",")));
+        cargo.envs(environment.iter().copied());
+        run_quietly_when_there_is_nothing_to_do(cargo)?;
+        Ok(target.join(TARGET).join("release").join(package.replace('-', "_")).with_extension("wasm"))
+    }
+
+    /// The folders of this machine whose paths the compiler would write into messages of panics, each with the name that it
+    /// writes instead. The compiler takes the last one that fits.
+    pub fn machine_paths(&self, root: &Path, target: &Path) -> Result<Vec<(PathBuf, String)>> {
+        let home = std::env::home_dir().context("a home folder")?;
+        let crates = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+        let version = self.ask(&["-vV"]).context("the compiler has a version")?;
+        let line = |name: &str| version.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+        let sysroot = PathBuf::from(self.ask(&["--print", "sysroot"]).context("the compiler has a folder")?);
+        let mut paths = vec![
+            (home, "/home".to_owned()),
+            (crates.clone(), "/cargo".to_owned()),
+            (root.to_owned(), "/pagerelay".to_owned()),
+            (target.to_owned(), "/target".to_owned()),
+        ];
+        // The library's source gets the name that it has in libraries of the Rust project. Debian's folder is a link.
+        let library = sysroot.join("lib/rustlib/src/rust");
+        for path in [library.canonicalize().ok(), Some(library)].into_iter().flatten() {
+            paths.push((path, format!("/rustc/{}", line("commit-hash: "))));
+        }
+        // The registry's folder is named after its URL, which a mirror changes.
+        for registry in crates.join("registry/src").read_dir().into_iter().flatten().flatten() {
+            paths.push((registry.path(), "/crates".to_owned()));
+        }
+        Ok(paths)
+    }
+
+    /// The toolchain of this machine, installed if necessary. `root` is where cargo is asked.
+    ///
+    /// # Errors
+    /// Returns an error with instructions if no toolchain can build for the target.
+    pub fn find(root: &Path) -> Result<Toolchain> {
         let here = Toolchain::new("cargo".into(), "rustc".into());
         let debian = Toolchain::new("/usr/bin/cargo".into(), "/usr/bin/rustc".into());
         if let Some(ready) = here.as_is() {

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, reason = "it is for the tests of this workspace alone")]
 
+pub mod blocks;
 pub mod cases;
 pub mod contract;
 pub mod credentials;

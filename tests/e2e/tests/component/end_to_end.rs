@@ -167,7 +167,7 @@ fn the_reply_and_the_log_tell_what_came_of_each_event() {
         assert_eq!(Value::Object(log.clone()), rest);
         assert_eq!(received.headers["content-type"], "application/json");
         assert_eq!(received.headers["content-length"], received.bytes.len().to_string());
-        assert_eq!(received.headers["user-agent"], concat!("pagerelay/", env!("CARGO_PKG_VERSION")));
+        assert_eq!(received.headers["user-agent"], format!("pagerelay/{}", pagerelay::BUILD));
     });
 }
 

@@ -1,4 +1,19 @@
-//! Setup instructions for each vendor: text pages, generated from the tables that the code itself uses.
+//! Setup instructions for each vendor, generated from the tables that the code itself uses.
+//!
+//! `GET /setup` lists the sources, and `GET /setup/<source>` describes one. The format is what `?format=` names, else what
+//! `Accept` prefers among them:
+//!
+//! | `format` | `Accept` | Contents |
+//! |---|---|---|
+//! | `text` | anything else | Markdown that reads as plain text |
+//! | `markdown` | `text/markdown` | the same |
+//! | `json` | `application/json` | for programs: `slug`, `name`, `docs`, `url`, `service_url`, `triggers`, `resolves`, `states`, `secret`, `schemes`, `steps`, `template`, `retries`, `timeout_ms` |
+//! | `prompt` | only by `format` | a task for a coding agent: it sets the sender up, and proves it with `/preview` and `/check` |
+//!
+//! In JSON, `secret` has the variables of the secret in the order in which the relay reads them, `schemes` the ways to
+//! authenticate from the strongest to the weakest, and `states` the words of the payload that decide action and severity.
+//! `{url}` in `steps` is `url` or `service_url`. `template` is the body to paste, for a vendor whose users write the body. The
+//! relay does not know its own host, so URLs begin with `https://<relay>`.
 
 use std::fmt::Write;
 
@@ -6,23 +21,55 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::auth::{Hash, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
-use crate::http::{Headers, Reply};
+use crate::http::{Reply, Request};
 use crate::json;
 use crate::sources::{SOURCES, Source};
+
+mod prompt;
 
 /// The placeholder for the relay's host, which the relay does not know.
 const HOST: &str = "https://<relay>";
 
-/// One setup page or the list of them. The format is Markdown that reads as plain text, or JSON for the playground.
-pub fn reply(headers: &Headers, source: Option<&'static Source>) -> Reply {
-    let accepted = headers.once("accept").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
-    if accepted.contains("application/json") {
-        let json = source.map_or_else(list_json, page_json);
-        return Reply::json(StatusCode::OK, "application/json", &json);
+/// A format of the instructions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Markdown,
+    Prompt,
+    Text,
+}
+
+/// One setup page or the list of them, in the format that the request asks for.
+pub fn reply(request: &Request, source: Option<&'static Source>) -> Reply {
+    let markdown = "text/markdown; charset=utf-8";
+    let (media_type, text) = match (format(request), source) {
+        (Format::Json, source) => {
+            let json = source.map_or_else(list_json, page_json);
+            return Reply::json(StatusCode::OK, "application/json", &json);
+        }
+        (Format::Prompt, Some(source)) => (markdown, prompt::prompt(source)),
+        (Format::Prompt | Format::Markdown, source) => (markdown, source.map_or_else(list, page)),
+        (Format::Text, source) => ("text/plain; charset=utf-8", source.map_or_else(list, page)),
+    };
+    Reply::text(StatusCode::OK, media_type, text)
+}
+
+/// The format that the query names, else the one that `Accept` names. Another word counts as `text`.
+fn format(request: &Request) -> Format {
+    if let Some(name) = request.query.split('&').find_map(|pair| pair.strip_prefix("format=")) {
+        return match name {
+            "json" => Format::Json,
+            "markdown" => Format::Markdown,
+            "prompt" => Format::Prompt,
+            _ => Format::Text,
+        };
     }
-    let markdown = accepted.contains("text/markdown");
-    let media_type = if markdown { "text/markdown; charset=utf-8" } else { "text/plain; charset=utf-8" };
-    Reply::text(StatusCode::OK, media_type, source.map_or_else(list, page))
+    let accepted = request.headers.once("accept").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
+    match accepted {
+        accepted if accepted.contains("application/json") => Format::Json,
+        accepted if accepted.contains("text/markdown") => Format::Markdown,
+        _ => Format::Text,
+    }
 }
 
 fn list_json() -> Value {
@@ -31,21 +78,36 @@ fn list_json() -> Value {
 }
 
 fn page_json(source: &'static Source) -> Value {
-    let Source { slug, name, docs, setup, schemes, .. } = source;
+    let Source { slug, name, docs, setup, schemes, states, retries, patience, .. } = source;
     let mut page = json::object([
         ("slug", (*slug).into()),
         ("name", (*name).into()),
         ("docs", (*docs).into()),
-        ("opens", setup.triggers.into()),
-        ("closes", setup.resolves.into()),
+        ("url", url(source).into()),
+        ("service_url", [&url(source), "/<service>"].concat().into()),
+        ("triggers", setup.triggers.into()),
+        ("resolves", setup.resolves.into()),
+        ("states", states.iter().copied().map(Value::from).collect()),
         ("secret", secrets(source).into()),
-        ("steps", setup.steps.lines().map(Value::from).collect()),
         ("schemes", schemes.iter().map(|scheme| scheme_json(*scheme)).collect()),
+        ("steps", setup.steps.lines().map(Value::from).collect()),
+        ("retries", (*retries).into()),
+        ("timeout_ms", u64::try_from(patience.as_millis()).unwrap_or(u64::MAX).into()),
     ]);
     if let (Some(members), Some(template)) = (page.as_object_mut(), setup.template) {
         members.insert("template".into(), template.into());
     }
     page
+}
+
+/// The URL of a source.
+fn url(source: &Source) -> String {
+    [HOST, "/", source.slug].concat()
+}
+
+/// The steps of a source, with its URL.
+fn steps(source: &Source) -> Vec<String> {
+    source.setup.steps.lines().map(|step| step.split("{url}").collect::<Vec<_>>().join(&url(source))).collect()
 }
 
 /// The variables of the secret, in the order in which the relay reads them.
@@ -131,15 +193,8 @@ pub fn page(source: &Source) -> String {
         let _ = writeln!(page, "Authentication: {}", way(*scheme));
     }
     let _ = writeln!(page, "Triggers: {}\nResolves: {}\n", setup.triggers, setup.resolves);
-    let url = format!("{HOST}/{slug}");
-    for (index, step) in setup.steps.lines().enumerate() {
-        let _ = write!(page, "{}. ", index + 1);
-        let mut rest = step;
-        while let Some((before, after)) = rest.split_once("{url}") {
-            let _ = write!(page, "{before}{url}");
-            rest = after;
-        }
-        let _ = writeln!(page, "{rest}");
+    for (index, step) in steps(source).iter().enumerate() {
+        let _ = writeln!(page, "{}. {step}", index + 1);
     }
     if let Some(template) = setup.template {
         let _ = writeln!(page, "\nBody to paste:\n\n```\n{template}\n```");
