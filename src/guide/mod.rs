@@ -20,6 +20,7 @@ pub mod deploy {}
 #[doc = include_str!("hosts.md")]
 pub mod hosts {}
 
+/// [monitor]: monitor
 /// [operate]: operate
 ///
 #[doc = include_str!("release.md")]

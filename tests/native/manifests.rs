@@ -111,10 +111,7 @@ pub(crate) fn manifest(block: &Block, document: &Yaml) {
         let is_field = |field: &&str| field.strip_suffix('*').map_or(path == *field, |above| path.starts_with(above));
         let known = match probe {
             Some(path) => PROBE.contains(&path),
-            None => {
-                ["apiVersion", "kind", "metadata.name"].contains(&path.as_str())
-                    || fields.iter().any(|field| is_field(field))
-            }
+            None => ["apiVersion", "kind", "metadata.name"].contains(&path.as_str()) || fields.iter().any(is_field),
         };
         assert!(known, "{}: {kind} has no field {path}", block.at);
     }

@@ -74,7 +74,7 @@ async fn try_all(relay: &Relay, world: &World, pagerduty: &PagerDuty) {
         assert!(received.iter().all(|received| received.event["routing_key"] == key), "{path}: {received:?}");
     }
     let health = relay.call(world, Call::stranger("GET", "/health", "")).await.expect("the component answers").json();
-    let wanted = if folder().is_some() { std::env::var("PAGERELAY_REVISION").expect("set") } else { "dev".to_owned() };
+    let wanted = folder().map_or_else(|| pagerelay::REVISION.to_owned(), |folder| revision(&folder));
     assert_eq!(
         (&health["version"], &health["revision"]),
         (&pagerelay::VERSION.into(), &Value::from(wanted)),
