@@ -240,22 +240,20 @@ fn deliver(
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = asked.explain.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
-    // Nothing is paged for a body that its API does not have.
-    if rejected.contains(&MapError::Batch) {
-        return Err(MapError::Batch.into());
-    }
     if to.through.is_some_and(|through| !through.path.is_empty()) {
         report.warnings.extend(without_effect(&ignored));
     }
     (report.ignored, report.rejected) = (ignored, rejected);
+    // Nothing is paged for a body that its API does not have.
+    if report.rejected.contains(&MapError::Batch) {
+        return Err(MapError::Batch.into());
+    }
     let is_rest = !events.is_empty();
-    // A mapping that is explained knows no rules.
-    let unruled = if explained.is_some() { events.clone() } else { Vec::new() };
     let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
     let (preview, group) = (to.preview, group.as_ref());
     let ruling =
         Ruling { intake: &intake, door, service, preview, delivery: &delivery, group, asked: &asked, map: &map };
-    let Routed { further, batches, traces } = rules(host, &ruling, &target, events, report)?;
+    let Routed { further, batches, traces, unruled } = rules(host, &ruling, &target, events, report)?;
     let targets: Vec<&Target> = std::iter::once(&target).chain(&further).collect();
     report.further_keys = further.iter().map(|target| target.routing_key_variable.clone()).collect();
     let mut batches: Vec<Vec<Event>> =
