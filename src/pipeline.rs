@@ -276,6 +276,9 @@ fn deliver(
     // A preview ends here, before anything is sent.
     let status = if preview {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
+        if matches!(handshake, Some(Handshake::Answer(_) | Handshake::Question)) {
+            report.warnings.push("the sender asks a question, which would be answered".to_owned());
+        }
         let drafts = addressed.iter().zip(&targets).flat_map(|(addressed, target)| {
             events_api::draft(addressed.events, addressed.destination, &target.routing_key_variable)
         });
