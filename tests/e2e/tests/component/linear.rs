@@ -3,8 +3,8 @@
 //! These tests take a part of the subjects of `cargo test --bench growth`, which prints a table of all.
 
 use pagerelay_e2e::growth::{self, MEMORY_MAX, PERCENT_MAX, Shape, Subject, TEMPLATE_PERCENT_MAX, accepting, counting};
-use pagerelay_e2e::run;
 use pagerelay_e2e::runtime::Call;
+use pagerelay_e2e::{group, run};
 use serde_json::{Value, json};
 
 /// Asserts that the cost of each subject is bounded, and that three quarters of them could grow.
@@ -45,6 +45,33 @@ fn a_preview_16_times_as_large_costs_at_most_16_times_as_much_and_a_third() {
 fn a_template_costs_in_proportion_to_its_payload() {
     let subjects = growth::templates(true);
     assert_bounded(&subjects, TEMPLATE_PERCENT_MAX);
+}
+
+/// The instructions of a delivery with this many alerts and rules. Every second rule matches, and sets three members.
+fn with_rules(rules: usize, alerts: usize) -> u64 {
+    let rule = |n: usize| {
+        json!({
+            "if": format!("item.labels.alertname and {n} % 2 == 0"),
+            "severity": {"by": "item.labels.severity", "map": {"critical": "error", "warning": "info"}},
+            "class": format!("{{{{ event.payload.severity }}}} of rule {n}"),
+            "details": {"rule": format!("{{{{ item.labels.alertname | lower }}}} {n}")},
+        })
+    };
+    let rules: Value = (0..rules).map(rule).collect();
+    let world = accepting().with("rules", &rules.to_string());
+    let reply =
+        run(counting().call(&world, Call::post("/alertmanager", group(alerts)))).expect("the component answers");
+    assert_eq!((reply.status, reply.json()["warnings"].is_null()), (200, true), "{}", reply.json());
+    assert!(reply.memory <= MEMORY_MAX, "{} bytes of memory", reply.memory);
+    reply.fuel
+}
+
+#[test]
+fn rules_cost_in_proportion_to_their_number_and_to_that_of_the_events() {
+    let of_rules = |rules, alerts| with_rules(rules, alerts) - with_rules(0, alerts);
+    let (few, many) = (of_rules(10, 20), of_rules(40, 80));
+    assert!(many <= 16 * few * PERCENT_MAX / 100, "10 × 20: {few} instructions, 40 × 80: {many}");
+    println!("{} instructions for each rule and event", many / (40 * 80));
 }
 
 #[test]
