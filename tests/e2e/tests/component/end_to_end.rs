@@ -231,7 +231,7 @@ fn the_set_up_pages_say_what_to_enter() {
     let world = World::default();
     let get = |path: &str| call(&world, Call::stranger("GET", path, ""));
     let list = get("/setup");
-    for source in sources::SOURCES {
+    for source in SOURCES {
         let slug = source.slug;
         assert!(String::from_utf8_lossy(&list.body).contains(&format!("- /setup/{slug}: {}\n", source.name)));
         let reply = get(&format!("/setup/{slug}"));
