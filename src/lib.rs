@@ -204,5 +204,14 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The revision that a release was built from: a commit. `dev` for any other build.
 pub const REVISION: &str = env!("PAGERELAY_REVISION");
 
+/// The body of `GET /health`. The build refuses a revision that is not letters, digits, `.` and `-`.
+const HEALTH: &str = concat!(
+    r#"{"revision":""#,
+    env!("PAGERELAY_REVISION"),
+    r#"","status":"success","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    "\"}\n"
+);
+
 /// Version and revision in one word, as build metadata of <https://semver.org>: `0.1.0+dev`.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("PAGERELAY_REVISION"));

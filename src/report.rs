@@ -220,7 +220,7 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
         members.insert("ms".into(), millis(host.elapsed()));
         let mut since = Duration::ZERO;
         for (stage, end) in &report.stages {
-            members.insert(format!("ms_{stage}"), millis(end.saturating_sub(since)));
+            members.insert(["ms_", stage].concat(), millis(end.saturating_sub(since)));
             since = *end;
         }
         if let Some(error) = error {

@@ -81,7 +81,7 @@ pub fn load(
         _ => None,
     });
     let listed = certified.map(|certified| list(host, certified.listed_in)).transpose()?.unwrap_or_default();
-    let own = format!("secret_{source}");
+    let own = ["secret_", source].concat();
     let (name, current) = match get(host, &own)? {
         Some(secret) => (own, Some(secret)),
         None if accepted != Accepted::Any => (own, None),
@@ -95,7 +95,7 @@ pub fn load(
     };
     let rotation = |name: &str, current: String| {
         let current = check(name, current)?;
-        let previous_name = format!("{name}_previous");
+        let previous_name = [name, "_previous"].concat();
         let previous = get(host, &previous_name)?.map(|value| check(&previous_name, value)).transpose()?;
         Ok(Rotation { current, previous })
     };
@@ -262,7 +262,7 @@ pub fn check_not_routing_key(config: &Config, target: &Target) -> Result<(), Con
 
 /// Reads the requirements for senders.
 fn policy(host: &dyn Host, source: &str, schemes: &[Scheme<'_>]) -> Result<Policy, ConfigError> {
-    let name = format!("require_signature_{source}");
+    let name = ["require_signature_", source].concat();
     let signatures =
         [("off", Signature::Optional), ("on", Signature::Required), ("timestamped", Signature::Timestamped)];
     let signature = choice(host, &name, "off, on, timestamped", &signatures)?;

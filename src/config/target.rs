@@ -54,11 +54,11 @@ pub enum Unmapped {
 /// Returns [`ConfigError`] if the routing key is unset, a variable is invalid, or the store failed.
 pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigError> {
     let routing_key_variable = match service {
-        Some(service) => format!("routing_key_{service}"),
+        Some(service) => ["routing_key_", service].concat(),
         None => "routing_key".to_owned(),
     };
     let current = check_key(&routing_key_variable, &required(host, &routing_key_variable)?)?;
-    let previous_name = format!("{routing_key_variable}_previous");
+    let previous_name = [&routing_key_variable, "_previous"].concat();
     let previous = get(host, &previous_name)?.filter(|value| !current.matches(value.as_bytes()));
     // Only old alerts need the previous key, so a problem with it must not stop new alerts.
     let (previous, warning) = match previous.map(|value| check_key(&previous_name, &value)).transpose() {
@@ -69,7 +69,7 @@ pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigEr
     let grouping = choice(host, "grouping", GROUPINGS, &[("alert", Grouping::Alert), ("group", Grouping::Group)])?;
     let unmapped = choice(host, "unmapped", UNMAPPED, &[("page", Unmapped::Page), ("reject", Unmapped::Reject)])?;
     let base = alerts_url.path.strip_suffix(ALERTS_END).unwrap_or_default();
-    let changes_url = Url { path: format!("{base}{CHANGES_END}"), ..alerts_url.clone() };
+    let changes_url = Url { path: [base, CHANGES_END].concat(), ..alerts_url.clone() };
     let routing_keys = Rotation { current, previous };
     Ok(Target {
         routing_keys,
