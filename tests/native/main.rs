@@ -35,6 +35,7 @@ mod opsgenie_calls;
 mod opsgenie_copies;
 mod properties;
 mod readme;
+mod retries;
 #[cfg(feature = "templates")]
 mod rules;
 mod senders;
