@@ -6,7 +6,7 @@
 //!
 //! # What is modelled
 //!
-//! - One alert with up to four events in up to three deliveries. Its sender begins a delivery when it has the answer to the
+//! - One alert with up to three events in up to three deliveries. Its sender begins a delivery when it has the answer to the
 //!   last one, or has lost the connection. It never repeats a delivery.
 //! - A delivery's steps: read the two hints, list the entries, send, write the hint, store each event, answer.
 //! - A drainer's steps: read the lease, write it, pause, read it again, list, get an entry, send, delete, report what has
