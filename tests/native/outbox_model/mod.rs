@@ -100,7 +100,7 @@ fn assert_sound(found: &[Found]) {
 /// Checks that without a rule exactly these invariants break.
 #[track_caller]
 fn assert_broken(what: &str, rules: Rules, faults: Faults, numbers: &[u8]) {
-    let found = search_all(what, rules, &[SENDERS[2], SENDERS[3], OTHER_SENDERS[1]], faults);
+    let found = search_all(what, rules, &[SENDERS[2], SENDERS[3], OTHER_SENDERS[0], OTHER_SENDERS[1]], faults);
     let mut broken: Vec<u8> = found.iter().flat_map(Found::numbers).collect();
     broken.sort_unstable();
     broken.dedup();
@@ -168,6 +168,12 @@ fn an_entry_that_is_deleted_before_it_is_sent_is_lost() {
 fn an_entry_that_is_written_again_returns_after_its_deletion() {
     let rules = Rules { writes_once: false, lease: Lease::Off, ..SOUND };
     assert_broken("second write", rules, OUTAGE, &[2, 3, 4]);
+}
+
+#[test]
+fn with_the_lease_a_second_write_is_harmless() {
+    let rules = Rules { writes_once: false, ..SOUND };
+    assert_sound(&search_all("second write, lease", rules, &SENDERS, Faults { crashes: 1, ..OUTAGE }));
 }
 
 #[test]
