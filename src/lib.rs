@@ -78,7 +78,8 @@
 //!     two it is running. The explanation of a mapping, on request only, knows no vendor; it re-runs the mapping
 //!     ([`endpoints::preview::explain`]).
 //! 12. Every wait for a sender or for PagerDuty has a timeout: [`runtime::Host::exchange`] takes a deadline, and the
-//!     relay stops reading a body at its deadline.
+//!     relay stops reading a body at its deadline. Retries end with that deadline and have a limit for each delivery
+//!     ([`pagerduty::events_api::Retries`]).
 //! 13. A routing key is sent only to the Events API, the API token only to the REST API, and the key of a mirror
 //!     ([`sources::Mirror`]) only to its host. Alerting needs neither the token nor the mirror, and a mirror never changes
 //!     what a sender gets.

@@ -22,7 +22,7 @@ use crate::inbound::intake::{Intake, Mapper};
 use crate::inbound::route::{self, Delivery, Endpoint, Through, Unrouted};
 use crate::mapping::{Handshake, Ignored, MapError, Mapped};
 use crate::pagerduty::event::{self, DedupKey, Event};
-use crate::pagerduty::events_api::{self, Addressed, Destination};
+use crate::pagerduty::events_api::{self, Addressed, Destination, Retries};
 use crate::pagerduty::storm;
 use crate::report::{self, Report};
 use crate::runtime::Host;
@@ -293,7 +293,8 @@ fn deliver(
             visit::confirm(host, &url, rule, deadline)?;
         }
         let (copy, key) = mirror::copy(host, door, &delivery, unread.is_none(), report).unzip();
-        let (outcomes, copied) = events_api::deliver(host, &addressed, deadline, copy);
+        let retries = if door.resends_state() { Retries::Once } else { Retries::UntilDeadline };
+        let (outcomes, copied) = events_api::deliver(host, &addressed, retries, deadline, copy);
         report.outcomes = outcomes;
         report.unshown.extend(key.zip(copied).and_then(|(key, answer)| mirror::refused(key, answer)));
         report.ended("deliver", host);

@@ -128,6 +128,11 @@ impl Intake {
         }
     }
 
+    /// Whether its senders send their state again by themselves. Nobody knows that of a template's senders.
+    pub fn resends_state(&self) -> bool {
+        self.source().is_some_and(|source| source.resends_state)
+    }
+
     /// The success status that its senders expect.
     pub fn success(&self) -> StatusCode {
         self.source().map_or(StatusCode::OK, |source| source.success)

@@ -87,6 +87,7 @@ pub const SOURCE: Source = Source {
     // It retries a 5xx within the group's interval, with growing pauses, and anything that was not accepted at each
     // later interval.
     retries: true,
+    resends_state: true,
     states: &["resolved", "firing", "critical", "warning"],
     ..Source::DEFAULT
 };

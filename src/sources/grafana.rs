@@ -85,6 +85,7 @@ pub const SOURCE: Source = Source {
     // It does not retry immediately. An interval later, it sends the delivery again with its group, until it is
     // accepted.
     retries: true,
+    resends_state: true,
     states: &["resolved", "firing", "ok", "alerting", "no_data"],
     ..Source::DEFAULT
 };

@@ -85,6 +85,10 @@ pub struct Source {
     pub patience: Duration,
     /// Whether this sender retries a delivery that was not accepted. False if it is unknown.
     pub retries: bool,
+    /// Whether this sender sends the current state of its alerts again and again until it is accepted, which is more than
+    /// [`Source::retries`]: nothing is lost while PagerDuty is down. The relay retries an event only once for it, and until
+    /// the timeout for the others ([`Retries`](crate::pagerduty::events_api::Retries)). False if it is unknown.
+    pub resends_state: bool,
     /// Whether this sender may use `GET`, with the payload in the query.
     pub by_get: bool,
     /// The success status that this sender expects.
@@ -116,6 +120,7 @@ impl Source {
         branches: None,
         patience: Duration::from_secs(10),
         retries: false,
+        resends_state: false,
         by_get: false,
         success: StatusCode::OK,
         api: None,

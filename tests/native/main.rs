@@ -33,8 +33,10 @@ mod numbers;
 mod opsgenie;
 mod opsgenie_calls;
 mod opsgenie_copies;
+mod outbox_model;
 mod properties;
 mod readme;
+mod retries;
 #[cfg(feature = "templates")]
 mod rules;
 mod senders;

@@ -27,7 +27,8 @@ const SOURCES_PAGE: &str = "\
 The vendors whose webhooks the relay understands. `UPDATE_EXPECT=1 cargo test --test native` generates this file from
 `pub const SOURCE` in each source file next to it. The documentation at the top of a source file describes how each field is
 mapped, and which fields are not. \"Retries\" says whether the sender retries a delivery that was not accepted; \"no\" includes
-unknown. `GET /setup/<source>` on your relay describes what to enter at the vendor.
+unknown, and \"until accepted\" means that it sends the state of its alerts again until then. `GET /setup/<source>` on your
+relay describes what to enter at the vendor.
 
 | Path | Sender | Authentication | Triggers | Resolves | Retries |
 |---|---|---|---|---|---|
@@ -106,8 +107,12 @@ fn row(source: &Source) -> String {
         (has(&|scheme| matches!(scheme, Scheme::Query(_))), "`?token=`"),
     ];
     let ways: Vec<&str> = ways.iter().filter(|(has, _)| *has).map(|(_, way)| *way).collect();
-    let Source { slug, name, docs, setup, retries, .. } = source;
-    let again = if *retries { "yes" } else { "no" };
+    let Source { slug, name, docs, setup, retries, resends_state, .. } = source;
+    let again = match (*resends_state, *retries) {
+        (true, _) => "until accepted",
+        (false, true) => "yes",
+        (false, false) => "no",
+    };
     format!(
         "| `/{slug}` | [{name}]({docs}) | {} | {} | {} | {again} |",
         ways.join(", "),

@@ -7,7 +7,7 @@
 //! would ignore the resolve and leave the alert open. Lanes run concurrently. Within its lane, each event is sent as
 //! follows:
 //!
-//! 1. It is sent with the current routing key, and retried once if that may help and time allows.
+//! 1. It is sent with the current routing key, and retried if that may help and time allows ([`Retries`]).
 //! 2. If PagerDuty rejects the event as invalid, its minimal form is sent.
 //! 3. An acknowledge or a resolve is then sent with the previous routing key too. So is an event that PagerDuty rejects
 //!    with the current key.
@@ -42,6 +42,25 @@ pub struct Destination<'a> {
     pub minimal: bool,
 }
 
+/// How often an event is retried that PagerDuty did not accept, if a retry may help and time allows.
+///
+/// The first retry follows after 100 to 200 ms, or after the time that PagerDuty asks for. A 429 without such a time is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retries {
+    /// Once. This is for senders that send their state again by themselves: they retry better than we can.
+    Once,
+    /// Until the deadline while PagerDuty or the network fails, with growing pauses: 0.1, 0.5, 1 and 2 seconds, then always
+    /// 4. A rate limit is waited for at most once with each key. These stay at one retry:
+    ///
+    /// - what PagerDuty may have accepted: a success that its body does not confirm;
+    /// - change events, which notify nobody and which PagerDuty does not merge;
+    /// - an event before a trigger of the same alert, because the trigger waits for it;
+    /// - all events while PagerDuty is rate-limiting their key;
+    /// - all events once the delivery has made 120 requests with the keys of their destination, which is about what PagerDuty
+    ///   accepts in a minute.
+    UntilDeadline,
+}
+
 /// A request to another server, which is sent beside the events.
 pub struct Beside {
     /// The request.
@@ -67,6 +86,7 @@ pub struct Addressed<'a> {
 pub fn deliver(
     host: &mut dyn Host,
     addressed: &[Addressed<'_>],
+    retries: Retries,
     deadline: Duration,
     mut beside: Option<Beside>,
 ) -> (Vec<Outcome>, Option<Result<HttpResponse, SendError>>) {
@@ -84,7 +104,7 @@ pub fn deliver(
             minimal: false,
         });
         let outcomes = outcomes.collect();
-        runs.push(DeliveryRun { events, destination, deadline, throttled: [false; 2], outcomes });
+        runs.push(DeliveryRun { events, destination, deadline, retries, requests: 0, throttled: [false; 2], outcomes });
     }
     if addressed.len() > 1 {
         // The copies of resolves for all destinations must not delay the triggers of the last one.

@@ -8,9 +8,15 @@ use crate::pagerduty::answer::{self, Answer, Class};
 use crate::pagerduty::event::Action;
 use crate::runtime::SendError;
 
-/// The shortest pause before the retry. A part that differs from event to event is added to it, and is never longer
-/// than it.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The shortest pause before each retry of an event. The last one is repeated. A part that differs from event to event is
+/// added, and is never longer than the first pause.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// The result of sending one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,19 +135,38 @@ impl Sent {
         Sent { sha256: String::new(), attempts: 0, answer: Err(Failure::Unsent) }
     }
 
-    /// The pause before the retry. Returns `None` if a retry makes no sense.
+    /// The pause before the next retry, which is at least as long as PagerDuty asks for. Returns `None` if a retry makes no
+    /// sense.
     pub(super) fn pause(&self) -> Option<Duration> {
-        match &self.answer {
+        let asked = match &self.answer {
             // PagerDuty counts the rate over a minute. Without a `retry-after`, there will be no room soon.
-            Ok(Answer { status: 429, retry_after: None, .. }) => None,
-            Ok(Answer { retry_after: Some(seconds), .. }) => {
-                Some(Duration::from_secs(*seconds).saturating_add(self.spread()))
-            }
-            _ => Some(PAUSE + self.spread()),
+            Ok(Answer { status: 429, retry_after: None, .. }) => return None,
+            Ok(Answer { retry_after: Some(seconds), .. }) => Duration::from_secs(*seconds),
+            _ => Duration::ZERO,
+        };
+        let [first, .., last] = PAUSES;
+        let pause = PAUSES.get(usize::from(self.attempts.saturating_sub(1))).copied().unwrap_or(last);
+        // A rate limit has its own clock.
+        let pause = if self.is_throttled() { first } else { pause };
+        Some(asked.max(pause).saturating_add(self.spread()))
+    }
+
+    /// Whether PagerDuty or the network failed, so that the same request may succeed soon. An unconfirmed success is no
+    /// such failure, because PagerDuty may have accepted the event.
+    pub(super) fn is_outage(&self) -> bool {
+        match &self.answer {
+            Ok(answer) => answer::class(answer.status) == Class::Later,
+            Err(Failure::Send(error)) => *error != SendError::Denied,
+            Err(Failure::ChangeKey | Failure::Throttled | Failure::Unsent) => false,
         }
     }
 
-    /// Spreads the retries of events that failed together, by the hash of the body. It is shorter than [`PAUSE`].
+    /// Whether PagerDuty's response is that the rate limit was exceeded.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.answer.as_ref().is_ok_and(|answer| answer::class(answer.status) == Class::Throttled)
+    }
+
+    /// Spreads the retries of events that failed together, by the hash of the body. It is shorter than the first pause.
     fn spread(&self) -> Duration {
         let byte = self.sha256.get(..2).and_then(|byte| u64::from_str_radix(byte, 16).ok());
         Duration::from_micros(byte.unwrap_or_default() * 390)

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Destination;
 use super::draft::takes_no_changes;
 use super::outcome::{Failure, Outcome, Sent, Verdict};
+use super::{Destination, Retries};
 use crate::pagerduty::answer;
 use crate::pagerduty::event::{Action, Event};
 use crate::runtime::{HttpRequest, HttpResponse, Next, SendError};
@@ -12,6 +12,10 @@ use crate::text;
 
 /// The shortest time that makes a retry worthwhile.
 const TRY_MIN: Duration = Duration::from_millis(100);
+
+/// Once a delivery has made so many requests with the keys of one destination, each event is retried at most once. PagerDuty
+/// accepts about as many in a minute with one routing key, so the retries during an outage do not end in a rate limit.
+const REQUESTS_MAX: usize = 120;
 
 /// The progress of a lane.
 #[derive(Default)]
@@ -24,12 +28,29 @@ pub(super) struct LanePosition {
     minimal: Option<Event>,
     /// The body of the current request.
     body: Vec<u8>,
+    /// Whether it has waited for the end of a rate limit with this key.
+    has_waited: bool,
+}
+
+impl LanePosition {
+    /// Whether to retry the event after an answer that allows it. `more` says whether one retry is not the limit.
+    fn retries(&mut self, sent: &Sent, more: bool) -> bool {
+        let is_first = sent.attempts == 1;
+        if sent.is_throttled() {
+            let has_waited = std::mem::replace(&mut self.has_waited, true);
+            return !has_waited && (is_first || more);
+        }
+        is_first || (more && sent.is_outage())
+    }
 }
 
 pub(super) struct DeliveryRun<'a> {
     pub(super) events: &'a [Event],
     pub(super) destination: Destination<'a>,
     pub(super) deadline: Duration,
+    pub(super) retries: Retries,
+    /// How many requests have been made.
+    pub(super) requests: usize,
     /// Whether PagerDuty has rate-limited an event, with the current key and with the previous one. More events would
     /// only make it worse.
     pub(super) throttled: [bool; 2],
@@ -47,7 +68,8 @@ impl DeliveryRun<'_> {
     ) -> Option<Next> {
         if let Some(answer) = answer {
             let index = *lane.get(position.at)?;
-            if let Some(wait) = self.follow(index, position, elapsed, answer) {
+            let delays_trigger = self.has_trigger(lane.get(position.at + 1..).unwrap_or_default());
+            if let Some(wait) = self.follow(index, position, elapsed, answer, delays_trigger) {
                 return self.request(index, position, elapsed.saturating_add(wait));
             }
             *position = LanePosition { at: position.at + 1, ..LanePosition::default() };
@@ -70,14 +92,21 @@ impl DeliveryRun<'_> {
         None
     }
 
+    /// Whether one of these events triggers an alert.
+    fn has_trigger(&self, events: &[usize]) -> bool {
+        let mut events = events.iter().filter_map(|index| self.events.get(*index));
+        events.any(|event| event.action() == Action::Trigger)
+    }
+
     /// Records an answer. Returns the pause before the next request for the same event, or `None` if that event is
-    /// done.
+    /// done. `delays_trigger` says whether a trigger waits for it.
     fn follow(
         &mut self,
         index: usize,
         position: &mut LanePosition,
         elapsed: Duration,
         answer: Result<HttpResponse, SendError>,
+        delays_trigger: bool,
     ) -> Option<Duration> {
         let keys = self.destination.keys;
         let hidden = [&keys.current, keys.previous.as_ref().unwrap_or(&keys.current)];
@@ -90,21 +119,25 @@ impl DeliveryRun<'_> {
             return None;
         }
         if verdict == Verdict::Retry {
+            let [current, previous] = &mut self.throttled;
+            let throttled = if position.previous { previous } else { current };
+            // A change is no page, and PagerDuty does not merge the copies of one that it has already accepted.
+            let more = self.retries == Retries::UntilDeadline
+                && self.requests < REQUESTS_MAX
+                && outcome.action != Action::Change
+                && !delays_trigger
+                && !*throttled;
             let fits = |wait: &Duration| elapsed.saturating_add(*wait).saturating_add(TRY_MIN) <= self.deadline;
             match sent.pause().filter(fits) {
-                Some(wait) if sent.attempts == 1 => return Some(wait),
-                _ if sent.answer.as_ref().is_ok_and(|answer| answer.status == 429) => {
-                    let [current, previous] = &mut self.throttled;
-                    *(if position.previous { previous } else { current }) = true;
-                }
-                _ => {}
+                Some(wait) if position.retries(sent, more) => return Some(wait),
+                _ => *throttled |= sent.is_throttled(),
             }
         }
         if verdict == Verdict::Refused && self.destination.minimal && position.minimal.is_none() {
             position.minimal = self.events.get(index)?.minimal(&sent.to_string());
             if position.minimal.is_some() {
                 outcome.minimal = true;
-                // The minimal form is an event of its own, so its result is final.
+                // The minimal form is an event of its own, so its rejection is final.
                 self.encode(index, position);
                 return Some(Duration::ZERO);
             }
@@ -117,6 +150,7 @@ impl DeliveryRun<'_> {
             let failure = if throttled { Failure::Throttled } else { Failure::Unsent };
             outcome.previous = Some(Sent { answer: Err(failure), ..Sent::unsent() });
             position.previous = true;
+            position.has_waited = false;
             self.encode(index, position);
             return (!throttled).then_some(Duration::ZERO);
         }
@@ -135,7 +169,8 @@ impl DeliveryRun<'_> {
         let outcome = self.outcomes.get_mut(index)?;
         let sent = if position.previous { outcome.previous.as_mut()? } else { &mut outcome.current };
         sent.sha256 = text::sha256_hex(&position.body);
-        sent.attempts += 1;
+        sent.attempts = sent.attempts.saturating_add(1);
+        self.requests += 1;
         let url = if outcome.action == Action::Change { self.destination.changes } else { self.destination.alerts };
         let outbound = HttpRequest::post(url.clone(), position.body.clone());
         Some(Next { outbound, not_before, until: None })

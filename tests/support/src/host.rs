@@ -54,8 +54,10 @@ impl Host for Accepting<'_> {
 
     fn exchange(&mut self, lanes: usize, _: Duration, step: Step<'_>) {
         for lane in 0..lanes {
-            let mut answer = None;
-            while let Some(next) = step(lane, Duration::ZERO, answer.take()) {
+            // The time of a lane is that of its pauses: every request is answered at once.
+            let (mut answer, mut elapsed) = (None, Duration::ZERO);
+            while let Some(next) = step(lane, elapsed, answer.take()) {
+                elapsed = elapsed.max(next.not_before);
                 // The check asks PagerDuty with an empty request whether it is reachable.
                 if let Some(body) = next.outbound.body {
                     self.sent.push(serde_json::from_slice(&body).expect("json"));

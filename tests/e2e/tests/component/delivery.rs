@@ -4,6 +4,7 @@
 //! others that the component speaks. `cargo test --test component delivery -- --nocapture` prints it.
 
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +75,20 @@ enum Fault {
 
 /// The result of a fault for one event: status, `Retry-After`, attempts for that event, the reply's detail.
 type Cell = (u16, &'static str, u64, &'static str);
+
+/// How many times an event is tried for a sender that does not send its state again, with a timeout of ten seconds. The table
+/// has the number for Alertmanager, whose events are retried once.
+fn tries_until_deadline(name: &str, (status, retry_after, tries, _): Cell) -> RangeInclusive<u64> {
+    // PagerDuty may have accepted the event, or limits the rate, or takes the whole time for two responses.
+    let is_final = name == "204" || name == "no second half" || name.starts_with("202 ") || name.starts_with("429");
+    match name {
+        _ if is_final || (status, retry_after, tries) != (503, "30", 2) => tries..=tries,
+        // The third connection is given up with the delivery.
+        "connections hang" => 3..=3,
+        // The pauses alone are 7.6 to 8.1 seconds, so on a busy machine the last one may not fit.
+        _ => 5..=6,
+    }
+}
 
 /// Every fault, and its result for one event. `…` represents the count of events.
 fn faults() -> Vec<(&'static str, Fault, Cell)> {
@@ -346,7 +361,8 @@ async fn check(name: &str, fault: &Fault, cell_of_one: Cell, of: usize, failing:
 
 /// Runs a cell of one event by an API, and checks it in that API's own terms.
 async fn check_call(name: &str, fault: &Fault, cell_of_one: Cell, api: Api) -> String {
-    let (status, retry_after, tries, short) = cell_of_one;
+    let (status, retry_after, _, short) = cell_of_one;
+    let tries = tries_until_deadline(name, cell_of_one);
     let (reply, pagerduty) = cell(fault, api.call("k", true), true).await;
     let what = format!("{name}, {api:?}");
     let said = String::from_utf8_lossy(&reply.body).into_owned();
@@ -356,7 +372,9 @@ async fn check_call(name: &str, fault: &Fault, cell_of_one: Cell, api: Api) -> S
     assert_eq!(api.accepts(&reply), accepted, "{what}: {said}");
     let error = api.error(&reply);
     assert_eq!(error.is_none(), accepted, "{what}: {said}");
-    if !short.is_empty() {
+    // The reason for the last try counts, and that may be the end of the time.
+    let is_cut_off = matches!(fault, Fault::Unreachable) && said.contains("timed out");
+    if !short.is_empty() && !is_cut_off {
         assert_eq!(error.expect("it failed"), detail(short, 1, 1), "{what}");
     }
     assert!(said.len() < 2200, "{what}: {} bytes", said.len());
@@ -366,13 +384,14 @@ async fn check_call(name: &str, fault: &Fault, cell_of_one: Cell, api: Api) -> S
     assert_eq!(log["level"] == "error", status >= 400, "{what}: {}", log["level"]);
     let events = log["events"].as_array().expect("a list of events");
     assert_eq!(events.len(), 1, "{what}");
-    assert_eq!(events[0]["attempts"], tries, "{what}");
+    let attempts = events[0]["attempts"].as_u64().expect("a number");
+    assert!(tries.contains(&attempts), "{what}: {attempts} attempts");
     // The one result that must never happen.
     let own_words = matches!(fault, Fault::Says(Answer::Say(..)));
     if accepted && !own_words {
         assert!(pagerduty.alerts().contains_key("k"), "{what}: the client was told that all is well");
     }
-    format!("{} x{tries}", reply.status)
+    format!("{} x{attempts}", reply.status)
 }
 
 #[test]
@@ -965,7 +984,7 @@ impl Random {
 #[test]
 fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
     use pagerelay::pagerduty::event::Event;
-    use pagerelay::pagerduty::events_api::{self, Addressed, Destination, Verdict};
+    use pagerelay::pagerduty::events_api::{self, Addressed, Destination, Retries, Verdict};
     use pagerelay::secret::{Rotation, Secret};
     let url = |path: &str| pagerelay::http::Url { https: true, authority: "pd.test".to_owned(), path: path.to_owned() };
     let (alerts, changes) = (url("/v2/enqueue"), url("/v2/change/enqueue"));
@@ -977,7 +996,7 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
         let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
         let mut host = Taking(Vec::new());
         let addressed = [Addressed { events: &[event], destination }];
-        let (outcomes, _) = events_api::deliver(&mut host, &addressed, Duration::from_secs(1), None);
+        let (outcomes, _) = events_api::deliver(&mut host, &addressed, Retries::Once, Duration::from_secs(1), None);
         assert_eq!(outcomes[0].verdict(), verdict);
         assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
         for (_, body) in &host.0 {
