@@ -114,13 +114,12 @@ fn answer(
     (status, error): (StatusCode, Option<&Error>),
 ) -> Answer {
     let message = error.map_or_else(|| report.message(), Error::to_string);
-    let dedup_key = report.outcomes.first().and_then(|outcome| outcome.dedup_key.as_deref());
     (through.api.answer)(&Told {
         method: request.method,
         path: through.path,
         status,
         message: &message,
-        dedup_key: dedup_key.filter(|_| report.outcomes.len() == 1),
+        dedup_key: report.dedup_key(),
         warnings: &report.warnings,
         retry_after: error.and_then(Error::retry_after),
         took: host.elapsed(),
@@ -248,6 +247,9 @@ fn deliver(
         report.warnings.extend(without_effect(&ignored));
     }
     (report.ignored, report.rejected) = (ignored, rejected);
+    if let ([event], false) = (&*events, to.preview) {
+        report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
+    }
     let is_rest = !events.is_empty();
     // A mapping that is explained knows no rules.
     let unruled = if explained.is_some() { events.clone() } else { Vec::new() };

@@ -49,7 +49,7 @@ pub struct Told<'a> {
     pub status: StatusCode,
     /// The result, in one sentence.
     pub message: &'a str,
-    /// The dedup key, if the delivery made exactly one event that has one.
+    /// The dedup key, if the delivery made exactly one event that has one, also if a rule dropped it.
     pub dedup_key: Option<&'a str>,
     /// Warnings: parts of the request that have no effect, and successes that somebody should look at. Empty if the sender
     /// is not authenticated.

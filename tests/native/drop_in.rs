@@ -471,3 +471,31 @@ fn a_body_that_needs_a_signature_is_refused_as_before() {
     let why = "variable `require_signature_events` requires a signature that this source's senders cannot make";
     assert_eq!((reply.status.as_u16(), answer), (502, error("Event was not accepted", why)));
 }
+
+#[cfg(feature = "templates")]
+#[test]
+fn the_answer_has_the_key_of_the_event_whatever_rules_do_with_it() {
+    for (rules, own, sent) in [
+        (r#"[{"service": "payments"}]"#, "k", [1, 2, 2]),
+        (r#"[{"dedup_key": "{{ payload.host }}"}]"#, "events:rule:db-7", [1, 2, 2]),
+        (r#"[{"dedup_key": "{{ payload.host }}", "service": "payments"}]"#, "events:rule:db-7", [1, 4, 4]),
+        (r#"[{"drop": "nobody needs it"}]"#, "k", [0, 1, 1]),
+    ] {
+        for (path, version, member) in [(ENQUEUE, "event_action", "dedup_key"), (V1, "event_type", "incident_key")] {
+            for (action, sent) in ["trigger", "acknowledge", "resolve"].into_iter().zip(sent) {
+                let mut host = host();
+                host.variables.insert("rules", rules);
+                let mut body =
+                    json!({"routing_key": OWN_SECRET, "payload": {"summary": "s"}, "description": "s", "host": "db-7"});
+                (body[version], body[member]) = (action.into(), "k".into());
+                let (reply, answer) = post(&mut host, path, &[], &body.to_string());
+                assert!(reply.status.is_success(), "{answer}");
+                assert_eq!(
+                    (&answer[member], host.sent.len()),
+                    (&json!(own), sent),
+                    "{rules} {path} {action}: {answer}"
+                );
+            }
+        }
+    }
+}
