@@ -239,14 +239,15 @@ fn deliver(
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = asked.explain.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
-    // Nothing is paged for a body that its API does not have.
-    if rejected.contains(&MapError::Batch) {
-        return Err(MapError::Batch.into());
-    }
     if to.through.is_some_and(|through| !through.path.is_empty()) {
         report.warnings.extend(without_effect(&ignored));
     }
     (report.ignored, report.rejected) = (ignored, rejected);
+    let never_pages = to.through.is_some_and(|through| (through.api.never_pages)(through.path));
+    // Nothing is paged for a body that its API does not have.
+    if let Some(error) = report.rejected.iter().find(|error| never_pages || **error == MapError::Batch) {
+        return Err(error.clone().into());
+    }
     if let ([event], false) = (&*events, to.preview) {
         report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
     }
@@ -264,7 +265,7 @@ fn deliver(
         batches.into_iter().map(|events| plan(host, &intake, events, group, report)).collect();
     let unmapped = Unmapped { intake: &intake, delivery: &delivery, config: &config, target: &target };
     let page = page::page(&unmapped, unread.as_ref(), &report.rejected, is_rest);
-    if let (Some((page, warning)), Some(events)) = (page, batches.first_mut()) {
+    if let (Some((page, warning)), Some(events), false) = (page, batches.first_mut(), never_pages) {
         events.insert(0, page);
         report.warnings.push(warning);
     }

@@ -18,6 +18,8 @@ pub struct Api {
     /// Recognises the path below `/<slug>` or `/<slug>/<service>`, which is also a path of the relay itself: still
     /// percent-encoded, without a slash at either end, and never empty.
     pub find: fn(&str) -> Found,
+    /// Whether what is sent to this path can be no alert. Nobody is paged for it, also if it cannot be mapped.
+    pub never_pages: fn(&str) -> bool,
     /// Writes the answer to a request at one of its paths, whether the request succeeded or not.
     pub answer: fn(&Told<'_>) -> Answer,
 }

@@ -326,6 +326,27 @@ fn case_12_a_change_event_needs_no_action_and_is_omitted_with_an_orchestrations_
 }
 
 #[test]
+fn a_change_event_that_cannot_be_mapped_is_refused_and_pages_nobody() {
+    let none = "field `payload.summary` is missing or blank";
+    for (body, why) in [
+        (r#"{"payload": {}}"#, none),
+        (r#"{"event_action": "trigger", "dedup_key": "k"}"#, none),
+        (r#"{"payload": "#, "the body is not valid JSON: line 1, column 12"),
+    ] {
+        for path in [CHANGE, "/v2/change/enqueue", "/events/payments/v2/change/enqueue"] {
+            let mut host = host();
+            let answered = post(&mut host, path, &[("x-routing-key", OWN_SECRET)], body);
+            assert_eq!(status_and_body(answered), (400, error("Event object is invalid", why)), "{path}");
+            assert!(host.sent.is_empty(), "{path}");
+        }
+    }
+    let mut host = host();
+    let headers = [("x-routing-key", OWN_SECRET), ("content-encoding", "br")];
+    let (reply, answer) = post(&mut host, CHANGE, &headers, r#"{"payload": {"summary": "s"}}"#);
+    assert_eq!((reply.status.as_u16(), host.sent.len()), (400, 0), "{answer}");
+}
+
+#[test]
 fn the_path_decides_the_format() {
     let change = json!({"routing_key": OWN_SECRET, "payload": {"summary": "Deployed"}}).to_string();
     let alert = trigger(OWN_SECRET, json!({"dedup_key": "k"}));
