@@ -151,13 +151,21 @@ fn case_6_content_type_and_accept_do_not_matter() {
 
 #[test]
 fn case_7_a_real_routing_key_is_refused_with_the_reason() {
-    let why = "the key in the body is not the relay's secret but looks like a PagerDuty routing key: set it as variable \
+    let why = "the key is not the relay's secret but looks like a PagerDuty routing key: set it as variable \
                `routing_key` or `routing_key_<service>` of the relay, and give the sender the relay's secret as its key";
     for path in [ENQUEUE, CHANGE, "/v2/enqueue"] {
         let mut host = host();
         let answered = post(&mut host, path, &[], &trigger(KEYS[0], json!({})));
         assert_eq!(status_and_body(answered), (401, error("Unauthorized", why)), "{path}");
         assert!(host.sent.is_empty());
+    }
+    let keyless = r#"{"event_action": "acknowledge", "dedup_key": "k"}"#;
+    let bearer = format!("Bearer {}", KEYS[0]);
+    for body in [keyless, ""] {
+        for header in [("x-routing-key", KEYS[0]), ("authorization", &bearer)] {
+            let answered = post(&mut host(), ENQUEUE, &[header], body);
+            assert_eq!(status_and_body(answered), (401, error("Unauthorized", why)), "{body}");
+        }
     }
     let body = trigger(KEYS[0], json!({}));
     let (reply, _) = post(&mut host(), ENQUEUE, &[("x-routing-key", OWN_SECRET)], &body);
