@@ -248,7 +248,7 @@ fn deliver(
     if let Some(error) = report.rejected.iter().find(|error| never_pages || **error == MapError::Batch) {
         return Err(error.clone().into());
     }
-    if let ([event], false) = (&*events, to.preview) {
+    if let ([event], [], false) = (&*events, &*report.rejected, to.preview) {
         report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
     }
     let is_rest = !events.is_empty();

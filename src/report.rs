@@ -32,7 +32,8 @@ pub struct Report {
     pub ignored: Vec<Ignored>,
     /// Items that could not be mapped.
     pub rejected: Vec<MapError>,
-    /// The dedup key of the only event that the payload has been mapped to. Rules may have changed or dropped that event.
+    /// The dedup key of the only event that the whole payload has been mapped to. Rules may have changed or dropped that
+    /// event.
     pub mapped_key: Option<String>,
     /// The outcome of each event.
     pub outcomes: Vec<Outcome>,
