@@ -252,13 +252,11 @@ fn deliver(
         report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
     }
     let is_rest = !events.is_empty();
-    // A mapping that is explained knows no rules.
-    let unruled = if explained.is_some() { events.clone() } else { Vec::new() };
     let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
     let (preview, group) = (to.preview, group.as_ref());
     let ruling =
         Ruling { intake: &intake, door, service, preview, delivery: &delivery, group, asked: &asked, map: &map };
-    let Routed { further, batches, traces } = rules(host, &ruling, &target, events, report)?;
+    let Routed { further, batches, traces, unruled } = rules(host, &ruling, &target, events, report)?;
     let targets: Vec<&Target> = std::iter::once(&target).chain(&further).collect();
     report.further_keys = further.iter().map(|target| target.routing_key_variable.clone()).collect();
     let mut batches: Vec<Vec<Event>> =
@@ -281,6 +279,9 @@ fn deliver(
     // A preview ends here, before anything is sent.
     let status = if preview {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
+        if matches!(handshake, Some(Handshake::Answer(_) | Handshake::Question)) {
+            report.warnings.push("the sender asks a question, which would be answered".to_owned());
+        }
         let drafts = addressed.iter().zip(&targets).flat_map(|(addressed, target)| {
             events_api::draft(addressed.events, addressed.destination, &target.routing_key_variable)
         });

@@ -37,13 +37,16 @@ pub(super) struct Routed {
     pub(super) further: Vec<Target>,
     pub(super) batches: Vec<Vec<Event>>,
     pub(super) traces: Traces,
+    /// The events as they were mapped, if they are to be explained and rules may have changed them: the mapping that is
+    /// explained knows no rules.
+    pub(super) unruled: Vec<Event>,
 }
 
 impl Routed {
     /// Events that no rule changed.
     fn unchanged(events: Vec<Event>) -> Routed {
         let batches = vec![former_keys::with_copies(events)];
-        Routed { further: Vec::new(), batches, traces: Traces::default() }
+        Routed { further: Vec::new(), batches, traces: Traces::default(), unruled: Vec::new() }
     }
 }
 
@@ -78,6 +81,7 @@ pub(super) fn rules(
     report.warnings.extend(rules.invalid().iter().map(|error| format!("{error}; the rule is not used")));
     let subject = Subject { delivery, slug: intake.slug(), service: *service, group: *group };
     let check = preview.then(|| preview::unshared(&rules, &subject, *map, &intake.states(), &events));
+    let unruled = if asked.explain.is_some() { events.clone() } else { Vec::new() };
     let ruled = rules.apply(&subject, events);
     report.warnings.extend(ruled.warnings);
     report.warnings.extend(check.into_iter().flatten());
@@ -89,7 +93,7 @@ pub(super) fn rules(
     let found = config::destinations(host, door.slug(), target, &chosen, named)?;
     report.warnings.extend(found.warnings);
     let batches = spread(ruled.events, &found.places, found.further.len() + 1);
-    Ok(Routed { further: found.further, batches, traces })
+    Ok(Routed { further: found.further, batches, traces, unruled })
 }
 
 /// Without cargo feature `templates`, there are no rules.
