@@ -206,7 +206,7 @@ impl fmt::Display for Error {
                 f.write_str("the body is not a JSON object, and no header has the secret of this path")
             }
             Error::Auth(AuthError::RoutingKey) => f.write_str(
-                "the key in the body is not the relay's secret but looks like a PagerDuty routing key: set it as variable `routing_key` or `routing_key_<service>` of the relay, and give the sender the relay's secret as its key",
+                "the key is not the relay's secret but looks like a PagerDuty routing key: set it as variable `routing_key` or `routing_key_<service>` of the relay, and give the sender the relay's secret as its key",
             ),
             Error::Config(error) => error.fmt(f),
             Error::Blocked { why } => write!(f, "outbound requests to PagerDuty are blocked: {why}"),

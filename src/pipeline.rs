@@ -113,13 +113,12 @@ fn answer(
     (status, error): (StatusCode, Option<&Error>),
 ) -> Answer {
     let message = error.map_or_else(|| report.message(), Error::to_string);
-    let dedup_key = report.outcomes.first().and_then(|outcome| outcome.dedup_key.as_deref());
     (through.api.answer)(&Told {
         method: request.method,
         path: through.path,
         status,
         message: &message,
-        dedup_key: dedup_key.filter(|_| report.outcomes.len() == 1),
+        dedup_key: report.dedup_key(),
         warnings: &report.warnings,
         retry_after: error.and_then(Error::retry_after),
         took: host.elapsed(),
@@ -240,9 +239,13 @@ fn deliver(
         report.warnings.extend(without_effect(&ignored));
     }
     (report.ignored, report.rejected) = (ignored, rejected);
+    let never_pages = to.through.is_some_and(|through| (through.api.never_pages)(through.path));
     // Nothing is paged for a body that its API does not have.
-    if report.rejected.contains(&MapError::Batch) {
-        return Err(MapError::Batch.into());
+    if let Some(error) = report.rejected.iter().find(|error| never_pages || **error == MapError::Batch) {
+        return Err(error.clone().into());
+    }
+    if let ([event], [], false) = (&*events, &*report.rejected, to.preview) {
+        report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
     }
     let is_rest = !events.is_empty();
     let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
@@ -256,7 +259,7 @@ fn deliver(
         batches.into_iter().map(|events| plan(host, &intake, events, group, report)).collect();
     let unmapped = Unmapped { intake: &intake, delivery: &delivery, config: &config, target: &target };
     let page = page::page(&unmapped, unread.as_ref(), &report.rejected, is_rest);
-    if let (Some((page, warning)), Some(events)) = (page, batches.first_mut()) {
+    if let (Some((page, warning)), Some(events), false) = (page, batches.first_mut(), never_pages) {
         events.insert(0, page);
         report.warnings.push(warning);
     }

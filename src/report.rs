@@ -32,6 +32,9 @@ pub struct Report {
     pub ignored: Vec<Ignored>,
     /// Items that could not be mapped.
     pub rejected: Vec<MapError>,
+    /// The dedup key of the only event that the whole payload has been mapped to. Rules may have changed or dropped that
+    /// event.
+    pub mapped_key: Option<String>,
     /// The outcome of each event.
     pub outcomes: Vec<Outcome>,
     /// The variables with the routing keys of further destinations. The first destination is that of the path.
@@ -72,8 +75,8 @@ pub fn success(status: StatusCode, message: &str, report: &mut Report) -> Reply 
     if let Some(members) = body.as_object_mut() {
         members.insert("status".into(), "success".into());
         members.insert("message".into(), message.into());
-        if let Some(only) = report.only_outcome() {
-            members.insert("dedup_key".into(), only.dedup_key.clone().into());
+        if let Some(key) = report.dedup_key() {
+            members.insert("dedup_key".into(), key.into());
         }
     }
     Reply::json(status, "application/json", &body)
@@ -100,12 +103,12 @@ impl Report {
         self.warnings.extend(warning.filter(|warning| !self.warnings.contains(warning)));
     }
 
-    /// The outcome, if one event was sent. Its copies for further destinations do not count.
-    pub fn only_outcome(&self) -> Option<&Outcome> {
-        let mut outcomes = self.outcomes.iter().filter(|outcome| outcome.destination == 0);
-        let first = outcomes.next().or(self.outcomes.first())?;
-        let others = self.outcomes.iter().filter(|other| other.dedup_key != first.dedup_key);
-        (outcomes.next().is_none() && others.count() == 0).then_some(first)
+    /// The dedup key of a delivery of one event, for a client that uses it later: that of what was sent, else the mapped
+    /// one, because a rule may have dropped the event. Copies of the event do not count, whatever their keys are.
+    pub fn dedup_key(&self) -> Option<&str> {
+        let is_one = self.mapped_key.is_some() || self.outcomes.len() == 1;
+        let sent = self.outcomes.first().filter(|_| is_one).and_then(|outcome| outcome.dedup_key.as_deref());
+        sent.or(self.mapped_key.as_deref())
     }
 
     /// The result of a delivery, in one sentence.

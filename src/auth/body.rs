@@ -33,10 +33,11 @@ pub fn verify_body<'a>(
     }
     let decoded = encoding::decode(&request.headers, &request.body).map_err(AuthError::Body)?;
     let body = decoded.map_or(Cow::Borrowed(request.body.as_slice()), Cow::Owned);
-    // A request without a body has no key at all.
-    let missing = if body.trim_ascii().is_empty() { AuthError::Refused } else { AuthError::NotObject };
+    let in_head = schemes.iter().any(|scheme| scheme.offers_routing_key(request));
+    let mut refused = if in_head { AuthError::RoutingKey } else { AuthError::Refused };
+    // A request without a body has no key there.
+    let missing = if body.trim_ascii().is_empty() { refused } else { AuthError::NotObject };
     let found = Members::find(&body, &names).ok_or(missing)?;
-    let mut refused = AuthError::Refused;
     for scheme in schemes.iter().copied() {
         let Scheme::Member(name) = scheme else { continue };
         let Some(key) = found.text(&body, name) else { continue };

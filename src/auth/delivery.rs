@@ -5,6 +5,7 @@ use std::fmt;
 use super::Scheme;
 use super::body::{self, Members};
 use crate::http::{Method, ReadError, Request, encoding, form};
+use crate::secret::Secret;
 
 /// A delivery from an authenticated sender. Only [`verify`](super::verify) and
 /// [`verify_body`](super::verify_body) create one, so nothing can be mapped without authentication.
@@ -92,6 +93,15 @@ impl<'a> Authenticated<'a> {
             self.proven = found.map(|found| found.blanked(self.body().to_vec())).or(self.proven);
         }
         (self, problem)
+    }
+
+    /// The same delivery without this secret in its body. A client may repeat its key in any member, and every member may
+    /// be shown.
+    #[must_use]
+    pub fn without(self, secret: &Secret) -> Self {
+        let body = str::from_utf8(self.body()).ok().filter(|body| secret.is_in(body));
+        let redacted = body.map(|body| secret.redact(body).into_bytes());
+        Authenticated { proven: redacted.or(self.proven), ..self }
     }
 
     /// Whether the body may contain a key, so that nobody may see any part of it. That is so if a client of the source

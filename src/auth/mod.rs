@@ -114,8 +114,7 @@ pub enum AuthError {
     NotObject,
     /// The credentials are missing or invalid. The reply does not reveal which.
     Refused,
-    /// The key in the body is none of the secrets, and looks like a routing key: somebody has changed only the URL of a
-    /// program.
+    /// The key is none of the secrets, and looks like a routing key: somebody has changed only the URL of a program.
     RoutingKey,
 }
 

@@ -6,7 +6,7 @@ use super::certified::Certified;
 use super::hmac::{Hmac, SignatureLayout, SignedTimestamp};
 use super::standard_webhooks;
 use crate::http::{Headers, Request};
-use crate::secret::Secret;
+use crate::secret::{Secret, is_routing_key};
 
 /// The longest header that can be a credential, in bytes.
 pub(super) const CREDENTIAL_MAX_BYTES: usize = 4096;
@@ -106,6 +106,12 @@ impl<'a> Scheme<'a> {
             Scheme::Certified(_) => false,
             _ => self.offered(request).is_some_and(|offered| secret_is(secret, &offered)),
         }
+    }
+
+    /// Whether the request presents something of the shape of a routing key as the shared secret.
+    pub(super) fn offers_routing_key(self, request: &Request) -> bool {
+        let offered = self.offered(request);
+        offered.is_some_and(|offered| str::from_utf8(&offered).is_ok_and(is_routing_key))
     }
 
     /// The shared secret that the request presents.

@@ -4,7 +4,7 @@ use super::names::{Control, QUERIES};
 use super::services::{DEFAULT_SERVICE, services};
 use super::target::Target;
 use super::{ConfigError, Problem, choice, error, get, list, names};
-use crate::auth::{self, Policy, Query, Scheme, Signature};
+use crate::auth::{self, AuthenticatedBy, Policy, Query, Scheme, Signature};
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret, is_routing_key};
 
@@ -179,6 +179,16 @@ impl Config {
         let own = [&self.variable, "_"].concat();
         let service = without_previous(name).strip_prefix(&own);
         service.is_none_or(|service| without_previous(key) == ["routing_key_", service].concat())
+    }
+
+    /// The secret that a client has sent as its key. Returns `None` if the secrets are none that clients send so.
+    pub fn key_of(&self, by: AuthenticatedBy<'_>) -> Option<&Secret> {
+        let secrets = match by.service {
+            Some(name) => self.of_services.iter().find(|(service, _)| service == name).map(|(_, secrets)| secrets),
+            None => self.secrets.as_ref(),
+        };
+        let Rotation { current, previous } = secrets.filter(|_| self.keys)?;
+        if by.previous { previous.as_ref() } else { Some(current) }
     }
 
     /// Replaces every occurrence of one of the secrets in `text`.

@@ -18,6 +18,8 @@ pub struct Api {
     /// Recognises the path below `/<slug>` or `/<slug>/<service>`, which is also a path of the relay itself: still
     /// percent-encoded, without a slash at either end, and never empty.
     pub find: fn(&str) -> Found,
+    /// Whether what is sent to this path can be no alert. Nobody is paged for it, also if it cannot be mapped.
+    pub never_pages: fn(&str) -> bool,
     /// Writes the answer to a request at one of its paths, whether the request succeeded or not.
     pub answer: fn(&Told<'_>) -> Answer,
 }
@@ -49,7 +51,7 @@ pub struct Told<'a> {
     pub status: StatusCode,
     /// The result, in one sentence.
     pub message: &'a str,
-    /// The dedup key, if the delivery made exactly one event that has one.
+    /// The dedup key, if the delivery made exactly one event that has one, also if a rule dropped it.
     pub dedup_key: Option<&'a str>,
     /// Warnings: parts of the request that have no effect, and successes that somebody should look at. Empty if the sender
     /// is not authenticated.

@@ -57,6 +57,11 @@ impl<'a> Gate<'a> {
             (None, None) => auth::verify_body(request, self.schemes, access(self.config))?,
         };
         let (delivery, undecoded) = known.at(self.to.through.map_or("", |through| through.path)).decoded();
+        let key = self.config.key_of(delivery.authenticated_by());
+        let delivery = match key {
+            Some(key) => delivery.without(key),
+            None => delivery,
+        };
         Ok((delivery, unread.or(undecoded.map(Error::Read))))
     }
 

@@ -20,7 +20,7 @@
 //! An error has `status`, `message` and `errors`. It is `400` for an invalid event, `401` for invalid credentials, `503`
 //! with `Retry-After` while PagerDuty throttles or fails, and `502` if an operator has to act. It is never `403`, which
 //! clients of version 1 retry for ever. One request is one event: a list of events is refused, as PagerDuty refuses it, and
-//! nothing is paged for it.
+//! nothing is paged for it. Nor is it for a change event that cannot be mapped: it is refused.
 //!
 //! The key of the program is a secret of the relay, in `routing_key`, `service_key` or header `X-Routing-Key`. The relay
 //! removes it from the body, and sends its own routing key. Some clients send an `Authorization` of their own; that does
@@ -118,7 +118,7 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     success: StatusCode::ACCEPTED,
-    api: Some(&Api { find, answer }),
+    api: Some(&Api { find, never_pages: |path| format(path) == Some(Format::Change), answer }),
     map,
     states: &["resolve", "trigger", "acknowledge", "critical"],
     ..Source::DEFAULT

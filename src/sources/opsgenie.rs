@@ -143,7 +143,7 @@ pub const SOURCE: Source = Source {
     },
     success: StatusCode::ACCEPTED,
     map,
-    api: Some(&Api { find, answer: answer::answer }),
+    api: Some(&Api { find, never_pages: |_| false, answer: answer::answer }),
     mirror: Some(&Mirror {
         key: "opsgenie_copy_key",
         region: "opsgenie_copy_region",

@@ -6,7 +6,7 @@ use pagerelay::pipeline;
 use pagerelay::sources::SOURCES;
 use pagerelay_support::fixtures::{self, Fixture, path_below, pseudo};
 use pagerelay_support::{SECRET, SERVICE_KEY, credentials, secret_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::host::Accepting;
 use crate::walls::stranger;
@@ -102,4 +102,42 @@ fn a_key_in_the_body_opens_is_seen_by_nobody_and_changes_no_event() {
         }
     }
     assert!(opened > 100, "{opened} bodies were opened");
+}
+
+#[test]
+fn a_key_that_a_client_repeats_is_seen_by_nobody_and_changes_no_dedup_key() {
+    let alert = |member: &str, key: &str| match member {
+        "apiKey" => json!({
+            member: key, "message": format!("Key {key} is used"), "details": {"nested": [key]},
+            "source": format!("https://probe:{key}@probes.example/"),
+        }),
+        _ => json!({
+            member: key, "event_action": "trigger", "client_url": format!("https://probe:{key}@probes.example/"),
+            "payload": {"summary": format!("Key {key} is used"), "source": "s", "custom_details": {"nested": [key]}},
+        }),
+    };
+    for (path, member, variable) in [
+        ("/v2/enqueue", "routing_key", "secret_events"),
+        ("/events/v2/enqueue", "service_key", "secret_events_payments"),
+        ("/events", "routing_key", "secret_events_payments_previous"),
+        ("/v2/alerts", "apiKey", "secret_opsgenie"),
+        ("/opsgenie", "apiKey", "secret_opsgenie_previous"),
+    ] {
+        let sent = |key: &'static str| {
+            let mut host = Accepting::new();
+            host.variables.extend([("services_events", "default, payments"), ("routing_key_payments", SERVICE_KEY)]);
+            host.variables.insert("secret_events_payments", "payments-has-another-key-here-07");
+            host.variables.insert(variable, key);
+            for path in [format!("/preview{path}?explain"), path.to_owned()] {
+                let request = stranger(Method::Post, &path, &[], alert(member, key).to_string().as_bytes());
+                let (reply, line) = pipeline::handle(&mut host, &request);
+                let left = format!("{:?} {line:?} {:?}", String::from_utf8_lossy(&reply.body), host.sent);
+                assert!(reply.status.is_success() && !left.contains(key), "{path} {variable}: {left}");
+            }
+            host.sent
+        };
+        let events = sent("a-key-that-is-repeated-somewhere-1");
+        assert!(events[0].to_string().contains("Key [redacted] is used"), "{events:?}");
+        assert_eq!(events, sent("the-next-key-is-repeated-as-well"), "{variable}");
+    }
 }

@@ -151,13 +151,21 @@ fn case_6_content_type_and_accept_do_not_matter() {
 
 #[test]
 fn case_7_a_real_routing_key_is_refused_with_the_reason() {
-    let why = "the key in the body is not the relay's secret but looks like a PagerDuty routing key: set it as variable \
+    let why = "the key is not the relay's secret but looks like a PagerDuty routing key: set it as variable \
                `routing_key` or `routing_key_<service>` of the relay, and give the sender the relay's secret as its key";
     for path in [ENQUEUE, CHANGE, "/v2/enqueue"] {
         let mut host = host();
         let answered = post(&mut host, path, &[], &trigger(KEYS[0], json!({})));
         assert_eq!(status_and_body(answered), (401, error("Unauthorized", why)), "{path}");
         assert!(host.sent.is_empty());
+    }
+    let keyless = r#"{"event_action": "acknowledge", "dedup_key": "k"}"#;
+    let bearer = format!("Bearer {}", KEYS[0]);
+    for body in [keyless, ""] {
+        for header in [("x-routing-key", KEYS[0]), ("authorization", &bearer)] {
+            let answered = post(&mut host(), ENQUEUE, &[header], body);
+            assert_eq!(status_and_body(answered), (401, error("Unauthorized", why)), "{body}");
+        }
     }
     let body = trigger(KEYS[0], json!({}));
     let (reply, _) = post(&mut host(), ENQUEUE, &[("x-routing-key", OWN_SECRET)], &body);
@@ -326,6 +334,27 @@ fn case_12_a_change_event_needs_no_action_and_is_omitted_with_an_orchestrations_
 }
 
 #[test]
+fn a_change_event_that_cannot_be_mapped_is_refused_and_pages_nobody() {
+    let none = "field `payload.summary` is missing or blank";
+    for (body, why) in [
+        (r#"{"payload": {}}"#, none),
+        (r#"{"event_action": "trigger", "dedup_key": "k"}"#, none),
+        (r#"{"payload": "#, "the body is not valid JSON: line 1, column 12"),
+    ] {
+        for path in [CHANGE, "/v2/change/enqueue", "/events/payments/v2/change/enqueue"] {
+            let mut host = host();
+            let answered = post(&mut host, path, &[("x-routing-key", OWN_SECRET)], body);
+            assert_eq!(status_and_body(answered), (400, error("Event object is invalid", why)), "{path}");
+            assert!(host.sent.is_empty(), "{path}");
+        }
+    }
+    let mut host = host();
+    let headers = [("x-routing-key", OWN_SECRET), ("content-encoding", "br")];
+    let (reply, answer) = post(&mut host, CHANGE, &headers, r#"{"payload": {"summary": "s"}}"#);
+    assert_eq!((reply.status.as_u16(), host.sent.len()), (400, 0), "{answer}");
+}
+
+#[test]
 fn the_path_decides_the_format() {
     let change = json!({"routing_key": OWN_SECRET, "payload": {"summary": "Deployed"}}).to_string();
     let alert = trigger(OWN_SECRET, json!({"dedup_key": "k"}));
@@ -470,4 +499,32 @@ fn a_body_that_needs_a_signature_is_refused_as_before() {
     let (reply, answer) = post(&mut host, ENQUEUE, &[], &trigger(OWN_SECRET, json!({})));
     let why = "variable `require_signature_events` requires a signature that this source's senders cannot make";
     assert_eq!((reply.status.as_u16(), answer), (502, error("Event was not accepted", why)));
+}
+
+#[cfg(feature = "templates")]
+#[test]
+fn the_answer_has_the_key_of_the_event_whatever_rules_do_with_it() {
+    for (rules, own, sent) in [
+        (r#"[{"service": "payments"}]"#, "k", [1, 2, 2]),
+        (r#"[{"dedup_key": "{{ payload.host }}"}]"#, "events:rule:db-7", [1, 2, 2]),
+        (r#"[{"dedup_key": "{{ payload.host }}", "service": "payments"}]"#, "events:rule:db-7", [1, 4, 4]),
+        (r#"[{"drop": "nobody needs it"}]"#, "k", [0, 1, 1]),
+    ] {
+        for (path, version, member) in [(ENQUEUE, "event_action", "dedup_key"), (V1, "event_type", "incident_key")] {
+            for (action, sent) in ["trigger", "acknowledge", "resolve"].into_iter().zip(sent) {
+                let mut host = host();
+                host.variables.insert("rules", rules);
+                let mut body =
+                    json!({"routing_key": OWN_SECRET, "payload": {"summary": "s"}, "description": "s", "host": "db-7"});
+                (body[version], body[member]) = (action.into(), "k".into());
+                let (reply, answer) = post(&mut host, path, &[], &body.to_string());
+                assert!(reply.status.is_success(), "{answer}");
+                assert_eq!(
+                    (&answer[member], host.sent.len()),
+                    (&json!(own), sent),
+                    "{rules} {path} {action}: {answer}"
+                );
+            }
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use pagerelay::http::Method;
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
 use crate::keys::sent_by;
+use crate::walls::{handle, known};
 
 /// The action, the number in the key, and the summary of the fallback alert of a body.
 fn fallback(path: &str, body: &str) -> (String, u8, String) {
@@ -167,4 +169,15 @@ fn a_flood_of_subjects_opens_at_most_sixty_four_alerts() {
     assert_eq!(keys.len(), 64, "{keys:?}");
     let numbered: BTreeSet<String> = (0..64).map(|n| format!("pagerelay:grafana:unmapped:{n}")).collect();
     assert_eq!(keys, numbered);
+}
+
+#[test]
+fn a_reply_has_a_dedup_key_only_if_one_event_is_the_whole_delivery() {
+    let good = json!({"status": "firing", "fingerprint": "f1", "labels": {"alertname": "Down"}});
+    for (alerts, key) in [(json!([good]), json!("alertmanager:f1")), (json!([good, 7]), Value::Null)] {
+        let body = json!({"version": "4", "status": "firing", "alerts": alerts}).to_string();
+        let request = known(Method::Post, "/alertmanager", &[], body.as_bytes());
+        let (_, reply) = handle(&mut Accepting::new(), &request);
+        assert_eq!((&reply["status"], &reply["dedup_key"]), (&json!("success"), &key), "{reply}");
+    }
 }

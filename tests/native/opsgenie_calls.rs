@@ -344,6 +344,9 @@ fn calls_and_methods_that_the_api_does_not_have_are_refused_in_its_form() {
         (Method::Post, "/v2/alerts/17/close?identifierType=tiny", 404, "no alert has this identifier"),
         (Method::Get, "/v2/alerts/17?identifierType=Tiny", 404, "no alert has this identifier"),
         (Method::Post, "/v2/alerts/%20/close", 404, "no alert has this identifier"),
+        // The id of a request that names no alert: that of a create that could not be mapped.
+        (Method::Post, "/v2/alerts/1e3b0c44298fc/close", 404, "no alert has this identifier"),
+        (Method::Delete, "/v2/alerts/1e3b0c44298fc", 404, "no alert has this identifier"),
         (Method::Put, "/v2/alerts", 405, "method not allowed; this path accepts GET, POST"),
         (
             Method::Head,

@@ -237,6 +237,11 @@ fn reads_attachments_previews_and_integrations_are_not_copied() {
         (Method::Post, "/v1/json/alert", r#"{"message": "m"}"#),
         (Method::Post, "/v2/alerts/x/explode", "{}"),
         (Method::Post, "/v2/heartbeats/x/ping", ""),
+        // Opsgenie's server may resolve these, with the operator's key.
+        (Method::Post, "/v2/alerts/../close", ""),
+        (Method::Delete, "/v2/alerts/%2e%2E", ""),
+        (Method::Delete, "/v2/alerts/saved-searches/../../teams/t", ""),
+        (Method::Post, "/v2/alerts/x/actions/%2e%2e", ""),
     ] {
         let mut host = TwoProducts::new();
         host.call(method, target, body);
@@ -246,6 +251,21 @@ fn reads_attachments_previews_and_integrations_are_not_copied() {
     let wrong = [("authorization", "GenieKey 00000000-1111-2222-3333-444444444444")];
     pipeline::handle(&mut host, &stranger(Method::Post, "/v2/alerts", &wrong, br#"{"message": "m"}"#));
     assert!(host.copies.is_empty() && host.events.is_empty());
+}
+
+#[test]
+fn no_segment_of_a_copy_is_more_than_a_name() {
+    let mut host = TwoProducts::new();
+    for (method, path) in [
+        (Method::Delete, "saved-searches/..;/teams"),
+        (Method::Post, "x/actions/..%2F..%2Fteams"),
+        (Method::Post, "..%2Fteams/close"),
+    ] {
+        host.call(method, &format!("/v2/alerts/{path}"), "");
+    }
+    let paths: Vec<&str> = host.copies.iter().filter_map(|(_, url, ..)| url.split("/v2/alerts/").nth(1)).collect();
+    let wanted = ["saved-searches/..%3B/teams", "x/actions/..%2F..%2Fteams", "..%2Fteams/close"];
+    assert_eq!(paths, wanted);
 }
 
 #[test]

@@ -4,10 +4,10 @@
 //! aliases that they stand for. An alert without an alias gets the relay's name of it as its alias, so that a close with
 //! the relay's id closes it there too; a repeated create then counts up one alert. The sender's key is not in it.
 //!
-//! The relay does not pass on reads, attachments, and bodies that are not JSON. An id of the relay for an alias of more
-//! than 255 characters contains only its hash, so such a close finds no alert in Opsgenie.
+//! The relay does not pass on reads, attachments, bodies that are not JSON, and paths with a segment `.` or `..`. An id of
+//! the relay for an alias of more than 255 characters contains only its hash, so such a close finds no alert in Opsgenie.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 use super::call::{Call, What};
@@ -19,7 +19,7 @@ use crate::json::{self, Node};
 use crate::mapping::parse;
 use crate::sources::Mirrored;
 
-/// Characters that are encoded in an identifier: all but the unreserved ones (RFC 3986, section 2.3).
+/// Characters that are encoded in a segment: all but the unreserved ones (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The parameters of the Alert API that a call may have, except that of the identifier's type.
@@ -45,13 +45,12 @@ pub fn request(delivery: &Authenticated<'_>) -> Option<Mirrored> {
     if !call.identifier.is_empty() {
         let named = Name::with_id(&call.identifier);
         let identifier = named.as_ref().map_or(call.identifier.as_str(), Name::alias);
-        path.push('/');
-        path.extend(utf8_percent_encode(identifier, ENCODED));
+        push(&mut path, identifier)?;
         kind = if named.is_some() { Some("alias".to_owned()) } else { kind };
-    } else if !call.after.is_empty() {
-        path.push('/');
     }
-    path.push_str(call.after);
+    for segment in call.after.split('/').filter(|segment| !segment.is_empty()) {
+        push(&mut path, &percent_decode_str(segment).decode_utf8().ok()?)?;
+    }
     let given = PARAMETERS.iter().map(|name| (*name, delivery.parameter(name)));
     let mut between = '?';
     for (name, value) in [(TYPE, kind)].into_iter().chain(given) {
@@ -61,6 +60,17 @@ pub fn request(delivery: &Authenticated<'_>) -> Option<Mirrored> {
         between = '&';
     }
     Some(Mirrored { method, path, body })
+}
+
+/// Appends a segment. Returns `None` for one that a server may resolve: the path, with the operator's key beside it, could
+/// then lead out of the Alert API.
+fn push(path: &mut String, segment: &str) -> Option<()> {
+    if matches!(segment, "." | "..") {
+        return None;
+    }
+    path.push('/');
+    path.extend(utf8_percent_encode(segment, ENCODED));
+    Some(())
 }
 
 /// The body without the sender's key. Returns `None` if it is not an object.

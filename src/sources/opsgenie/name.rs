@@ -30,13 +30,16 @@ pub struct Name {
 }
 
 impl Name {
-    /// The alert with this alias or this id. Returns `None` for blank text.
+    /// The alert with this alias or this id. Returns `None` for blank text, and for [`id_of_nothing`].
     ///
     /// An id counts as one wherever it is: in Opsgenie, the id of an alert without an alias is also its alias. An alias
     /// that is longer than a dedup key is replaced by its beginning and its hash.
     pub fn given(text: &str) -> Option<Name> {
         if let Some(name) = Name::with_id(text) {
             return Some(name);
+        }
+        if is_of_nothing(text) {
+            return None;
         }
         let key = DedupKey::verbatim(text)?;
         let is_long = text.encode_utf16().count() > DEDUP_KEY_MAX_CHARS;
