@@ -37,13 +37,15 @@ pub(super) struct Routed {
     pub(super) further: Vec<Target>,
     pub(super) batches: Vec<Vec<Event>>,
     pub(super) traces: Traces,
+    /// Whether there are rules, which may split triggers among services.
+    pub(super) ruled: bool,
 }
 
 impl Routed {
     /// Events that no rule changed.
     fn unchanged(events: Vec<Event>) -> Routed {
         let batches = vec![former_keys::with_copies(events)];
-        Routed { further: Vec::new(), batches, traces: Traces::default() }
+        Routed { further: Vec::new(), batches, traces: Traces::default(), ruled: false }
     }
 }
 
@@ -89,7 +91,7 @@ pub(super) fn rules(
     let found = config::destinations(host, door.slug(), target, &chosen, named)?;
     report.warnings.extend(found.warnings);
     let batches = spread(ruled.events, &found.places, found.further.len() + 1);
-    Ok(Routed { further: found.further, batches, traces })
+    Ok(Routed { further: found.further, batches, traces, ruled: true })
 }
 
 /// Without cargo feature `templates`, there are no rules.

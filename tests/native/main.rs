@@ -37,6 +37,10 @@ mod properties;
 mod readme;
 #[cfg(feature = "templates")]
 mod rules;
+#[cfg(feature = "templates")]
+mod rules_services;
+#[cfg(feature = "templates")]
+mod rules_shown;
 mod senders;
 mod settings;
 mod setup;

@@ -1,0 +1,77 @@
+//! What previews and warnings say about rules.
+
+use serde_json::{Value, json};
+
+use crate::rules::{alert, group, key, with_rules};
+
+/// The rules of each event of a preview, with what they changed.
+fn matched(reply: &Value) -> Vec<Vec<(u64, Vec<String>)>> {
+    let texts =
+        |list: &Value| list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let of = |event: &Value| {
+        let rules = event["rules"].as_array().into_iter().flatten();
+        rules.map(|rule| (rule["rule"].as_u64().expect("a number"), texts(&rule["changed"]))).collect()
+    };
+    reply["events"].as_array().into_iter().flatten().map(of).collect()
+}
+
+/// Alerts that fire, with these labels.
+fn firing(labels: &[Value]) -> Value {
+    group(labels.iter().enumerate().map(|(id, labels)| alert("firing", &id.to_string(), labels)).collect())
+}
+
+fn changed(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(|path| (*path).to_owned()).collect()
+}
+
+#[test]
+fn a_preview_names_the_rule_of_a_key_after_a_stop_and_in_a_rule_that_fails() {
+    let body = firing(&[json!({"alertname": "Slow", "severity": "critical"})]);
+    let stop =
+        json!([{"if": "event.payload.severity == 'critical'", "stop": true}, {"dedup_key": "{{ item.fingerprint }}"}]);
+    let (_, reply) = with_rules("/preview/alertmanager", &stop, &[], &body);
+    assert_eq!(reply["events"][0]["dedup_key"], "alertmanager:rule:0");
+    assert_eq!(matched(&reply), [[(1, changed(&[])), (2, changed(&["dedup_key"]))]]);
+    let fails = json!([{"dedup_key": "{{ item.fingerprint }}", "severity": "{{ item.status }}"}]);
+    let (_, reply) = with_rules("/preview/alertmanager", &fails, &[], &body);
+    assert_eq!(matched(&reply), [[(1, changed(&["dedup_key"]))]]);
+}
+
+#[test]
+fn a_preview_tells_events_with_the_same_key_at_several_services_apart() {
+    let rules =
+        json!([{"if": "item.labels.team == 'shop'", "service": "shop"}, {"dedup_key": "{{ item.labels.host }}"}]);
+    let keys = [("routing_key_shop", key("shop"))];
+    let keys: Vec<(&str, &str)> = keys.iter().map(|(name, key)| (*name, key.as_str())).collect();
+    let body = firing(&[json!({"team": "shop", "host": "h"}), json!({"team": "web", "host": "h"})]);
+    let (_, reply) = with_rules("/preview/alertmanager", &rules, &keys, &body);
+    let web = vec![(2, changed(&["dedup_key"]))];
+    assert_eq!(matched(&reply), [web, vec![(1, changed(&["service"])), (2, changed(&["dedup_key"]))]]);
+}
+
+#[test]
+fn a_summary_of_hidden_characters_is_blank_so_the_rule_fails_and_the_alert_has_its_own() {
+    for hidden in ["\u{202e}", "\u{0}", " \u{2066}\u{7}\n"] {
+        for member in ["summary", "class"] {
+            let rules = json!([{(member): "{{ item.labels.x }}"}]);
+            let body = firing(&[json!({"alertname": "Slow", "x": hidden})]);
+            let (sent, reply) = with_rules("/alertmanager", &rules, &[], &body);
+            assert_eq!(
+                (&sent[0]["payload"]["summary"], &sent[0]["payload"]["class"]),
+                (&json!("Slow"), &json!("Slow"))
+            );
+            let warning = format!(
+                "rule 1 of variable `rules` was skipped for 1 event: `{member}` is blank, or is a list or an object"
+            );
+            assert_eq!(reply["warnings"], json!([warning]), "{hidden:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_reads_the_payload_of_a_resolve_without_one_does_not_fail() {
+    let rules = json!([{"summary": "Shop: {{ event.payload.summary }}", "severity": "{{ item.payload.severity }}"}]);
+    let resolve = json!({"routing_key": "x", "event_action": "resolve", "dedup_key": "k"});
+    let (sent, reply) = with_rules("/events/v2/enqueue", &rules, &[], &resolve);
+    assert_eq!((sent.len(), &reply["warnings"]), (1, &Value::Null), "{reply:#}");
+}
