@@ -20,6 +20,9 @@ pub struct Api {
     pub find: fn(&str) -> Found,
     /// Writes the answer to a request at one of its paths, whether the request succeeded or not.
     pub answer: fn(&Told<'_>) -> Answer,
+    /// The path and the query, below that of the source, of a request that resolves an alert, with `<dedup_key>` for its key.
+    /// `None` if the body says so, at the path of a trigger.
+    pub resolve: Option<&'static str>,
 }
 
 /// How an API sees a path.
