@@ -1,8 +1,10 @@
 //! What previews and warnings say about rules.
 
+use base64ct::{Base64, Encoding};
+use pagerelay_support::SECRET;
 use serde_json::{Value, json};
 
-use crate::rules::{alert, group, key, with_rules};
+use crate::rules::{alert, group, host, key, post, with_rules};
 
 /// The rules of each event of a preview, with what they changed.
 fn matched(reply: &Value) -> Vec<Vec<(u64, Vec<String>)>> {
@@ -74,4 +76,51 @@ fn a_rule_that_reads_the_payload_of_a_resolve_without_one_does_not_fail() {
     let resolve = json!({"routing_key": "x", "event_action": "resolve", "dedup_key": "k"});
     let (sent, reply) = with_rules("/events/v2/enqueue", &rules, &[], &resolve);
     assert_eq!((sent.len(), &reply["warnings"]), (1, &Value::Null), "{reply:#}");
+}
+/// A message of Amazon SNS, posted with the secret to `path` with these variables. Returns what was sent and the reply.
+fn from_sns(path: &str, variables: &[(&str, &Value)], message: &Value) -> (Vec<Value>, Value) {
+    let envelope = json!({"Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:eu-west-1:17:alarms",
+        "Message": message.to_string(), "Timestamp": "2026-03-04T05:06:07.000Z"});
+    let basic = Base64::encode_string(format!("any:{SECRET}").as_bytes());
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
+    let mut host = host(&variables);
+    let headers = [("authorization".to_owned(), format!("Basic {basic}"))];
+    let reply = post(&mut host, path, &headers, envelope.to_string().as_bytes());
+    (host.sent, reply)
+}
+
+#[test]
+fn the_item_of_an_envelope_is_in_its_message_and_the_payload_is_the_envelope() {
+    let alarm = json!({"AlarmName": "cpu", "NewStateValue": "ALARM", "OldStateValue": "OK", "AWSAccountId": "17",
+        "AlarmArn": "arn:aws:cloudwatch:eu-west-1:17:alarm:cpu", "StateChangeTime": "2026-03-04T05:06:07.000+0000"});
+    let rules = json!([{"class": "{{ item.AlarmName }} of {{ payload.TopicArn }}"}]);
+    let (sent, reply) = from_sns("/sns", &[("rules", &rules)], &alarm);
+    assert_eq!(sent[0]["payload"]["class"], "cpu of arn:aws:sns:eu-west-1:17:alarms", "{reply:#}");
+
+    let alerts = firing(&[json!({"alertname": "A"}), json!({"alertname": "B"})]);
+    let rules = json!([{"class": "{{ item.labels.alertname }}"}]);
+    let template = json!({"from": "sns", "each": "alerts", "event": {"event_action": "trigger",
+        "dedup_key": "{{ item.fingerprint }}", "payload": {"summary": "s", "source": "s", "severity": "error"}}});
+    for (path, variables) in
+        [("/sns", vec![("rules", &rules)]), ("/custom/mine", vec![("rules", &rules), ("custom_mine", &template)])]
+    {
+        let (sent, reply) = from_sns(path, &variables, &alerts);
+        let mut classes: Vec<&str> = sent.iter().filter_map(|event| event["payload"]["class"].as_str()).collect();
+        classes.sort_unstable();
+        assert_eq!(classes, ["A", "B"], "{path}: {reply:#}");
+    }
+
+    // A preview looks into the message too.
+    for expression in ["{{ item.AlarmName }}{{ item.NewStateValue }}", "{{ payload.Message }}"] {
+        let rules = json!([{"dedup_key": expression}]);
+        let (_, reply) = from_sns("/preview/sns", &[("rules", &rules)], &alarm);
+        let warning = "rule 1 of variable `rules`: the dedup key of a recovery may differ from that of its trigger, because the rule reads `Message`";
+        assert_eq!(reply["warnings"], json!([warning]), "{expression}");
+    }
+    let rules = json!([{"dedup_key": "{{ item.AlarmArn }}"}]);
+    let (_, reply) = from_sns("/preview/sns", &[("rules", &rules)], &alarm);
+    assert_eq!(
+        (&reply["warnings"], &reply["events"][0]["dedup_key"]),
+        (&Value::Null, &json!("sns:rule:arn:aws:cloudwatch:eu-west-1:17:alarm:cpu"))
+    );
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::explain::Ask;
 use crate::json;
-use crate::mapping::payload;
+use crate::mapping::{parse, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event};
 use crate::rules::{KeyOf, Rules, Subject};
 use crate::text;
@@ -156,17 +156,31 @@ fn differences(value: &Value, other: &Value, path: String, found: &mut Vec<(Stri
     walk(value, other, (path, String::new()), found);
 }
 
-/// A copy of a payload in which some texts are replaced. `name` is the member that the value belongs to.
+/// A copy of a payload in which some texts are replaced, also in JSON that is a text: an envelope has its message like that.
+/// `name` is the member that the value belongs to.
 fn altered(value: &Value, name: &str, replace: &dyn Fn(&str, &str) -> Option<String>) -> Value {
-    match value {
-        Value::String(text) => replace(name, text).map_or_else(|| value.clone(), Value::from),
-        Value::Array(items) => items.iter().map(|item| altered(item, name, replace)).collect(),
-        Value::Object(members) => {
-            let altered = members.iter().map(|(name, member)| (name.clone(), altered(member, name, replace)));
-            Value::Object(altered.collect())
+    // JSON in such JSON stays as it is.
+    fn walk(value: &Value, name: &str, opens: bool, replace: &dyn Fn(&str, &str) -> Option<String>) -> Value {
+        match value {
+            Value::String(text) => match inside(text).filter(|_| opens) {
+                Some(message) => walk(&message, name, false, replace).to_string().into(),
+                None => replace(name, text).map_or_else(|| value.clone(), Value::from),
+            },
+            Value::Array(items) => items.iter().map(|item| walk(item, name, opens, replace)).collect(),
+            Value::Object(members) => {
+                let altered = members.iter().map(|(name, member)| (name.clone(), walk(member, name, opens, replace)));
+                Value::Object(altered.collect())
+            }
+            Value::Bool(_) | Value::Null | Value::Number(_) => value.clone(),
         }
-        Value::Bool(_) | Value::Null | Value::Number(_) => value.clone(),
     }
+    walk(value, name, true, replace)
+}
+
+/// The JSON object in a text.
+fn inside(text: &str) -> Option<Value> {
+    let text = text.trim().as_bytes();
+    text.starts_with(b"{").then(|| parse(text).ok()).flatten().filter(Value::is_object)
 }
 
 fn is_word(leaf: &str, words: &[&str]) -> bool {
