@@ -79,7 +79,8 @@ pub(super) fn rules(
     let rules = Rules::compile(&lists);
     report.warnings.extend(rules.invalid().iter().map(|error| format!("{error}; the rule is not used")));
     let subject = Subject { delivery, slug: intake.slug(), service: *service, group: *group };
-    let check = preview.then(|| preview::unshared(&rules, &subject, *map, &intake.states(), &events));
+    let by_key = intake.source().is_some_and(|source| source.api.is_some());
+    let check = preview.then(|| preview::unshared(&rules, &subject, *map, (&intake.states(), by_key), &events));
     let ruled = rules.apply(&subject, events);
     report.warnings.extend(ruled.warnings);
     report.warnings.extend(check.into_iter().flatten());

@@ -124,3 +124,59 @@ fn the_item_of_an_envelope_is_in_its_message_and_the_payload_is_the_envelope() {
         (&Value::Null, &json!("sns:rule:arn:aws:cloudwatch:eu-west-1:17:alarm:cpu"))
     );
 }
+
+#[test]
+fn a_preview_warns_about_a_key_of_an_api_whose_senders_resolve_without_a_payload() {
+    let warning = "rule 1 of variable `rules`: the dedup key of a recovery may differ from that of its trigger, because the rule reads the payload, and senders of this API may resolve by the key alone";
+    for (path, trigger, unshared, shared) in [
+        (
+            "/preview/opsgenie/v2/alerts",
+            json!({"message": "m", "alias": "a", "entity": "db-1"}),
+            "{{ payload.entity }}",
+            "{{ payload.alias }}",
+        ),
+        (
+            "/preview/events/v2/enqueue",
+            json!({"event_action": "trigger", "dedup_key": "k", "payload": {"summary": "s", "source": "h", "severity": "error"}}),
+            "{{ event.payload.source }}",
+            "{{ item.dedup_key }}",
+        ),
+    ] {
+        let warnings = |expression: &str| {
+            let (_, reply) = with_rules(path, &json!([{"dedup_key": expression}]), &[], &trigger);
+            reply["warnings"].clone()
+        };
+        assert_eq!(warnings(unshared), json!([warning]), "{path}");
+        assert_eq!(warnings("{{ event.dedup_key | upper }}"), Value::Null, "{path}");
+        let fine = warnings(shared);
+        assert!(fine == Value::Null || path.contains("opsgenie"), "{path}: {fine}");
+    }
+}
+
+#[test]
+fn the_first_example_of_the_guide_does_what_the_guide_says() {
+    let guide = crate::tidy::read("src/guide/rules.md");
+    let (_, rest) = guide.split_once("```json\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("the example ends");
+    let rules: Value = serde_json::from_str(example).expect("json");
+    let keys = [("routing_key_shop", key("shop")), ("routing_key_search", key("search"))];
+    let keys: Vec<(&str, &str)> = keys.iter().map(|(name, key)| (*name, key.as_str())).collect();
+    let sent = |labels: Value| {
+        let (sent, reply) = with_rules("/alertmanager", &rules, &keys, &firing(&[labels]));
+        assert_eq!(reply["warnings"], Value::Null, "{reply:#}");
+        let of = |event: &Value| {
+            (event["routing_key"].clone(), event["payload"]["severity"].clone(), event["payload"]["summary"].clone())
+        };
+        (sent.first().map(of), reply["ignored"][0]["reason"].clone())
+    };
+    let default = json!(pagerelay_support::SERVICE_KEY);
+    assert_eq!(sent(json!({"alertname": "A", "maintenance": "true"})), (None, json!("maintenance")));
+    let shop = Some((json!(key("shop")), json!("critical"), json!("A")));
+    assert_eq!(sent(json!({"alertname": "A", "team": "checkout", "impact": "all users"})), (shop, Value::Null));
+    assert_eq!(
+        sent(json!({"alertname": "A", "impact": "nobody"})),
+        (None, json!("below the floor of severity warning"))
+    );
+    let staging = Some((default, json!("error"), json!("[staging] A")));
+    assert_eq!(sent(json!({"alertname": "A", "team": "web", "env": "staging"})), (staging, Value::Null));
+}

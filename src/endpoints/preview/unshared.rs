@@ -34,12 +34,12 @@ const OTHER_TIME: &str = "2001-02-03T04:05:06Z";
 const NO_TIME: &str = "0001-01-01T";
 
 /// Warns about rules whose dedup key differs between a trigger of these `events` and its recovery, or the reverse. `words`
-/// are those that decide the action of an event.
+/// are those that decide the action of an event. With `by_key`, the senders may resolve an alert by its key alone.
 pub fn unshared(
     rules: &Rules<'_>,
     subject: &Subject<'_>,
     map: Ask<'_>,
-    words: &[&str],
+    (words, by_key): (&[&str], bool),
     events: &[Event],
 ) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -48,6 +48,9 @@ pub fn unshared(
     }
     let Ok(payload) = payload(subject.delivery) else { return warnings };
     let keys = rules.keys(subject, events);
+    if by_key {
+        warnings.extend(without_payload(rules, subject, &payload, &keys));
+    }
     let mut left = WORK_MAX_BYTES;
     for word in words.iter().take(WORDS_MAX) {
         for times in [false, true] {
@@ -79,6 +82,27 @@ pub fn unshared(
         }
     }
     warnings
+}
+
+/// Warns about a rule that gives a trigger another key than a resolve that has only the key.
+fn without_payload(rules: &Rules<'_>, subject: &Subject<'_>, payload: &Value, keys: &[KeyOf]) -> Option<String> {
+    let trigger = keys.iter().find(|key| key.event.action() == Action::Trigger)?;
+    let mapped = trigger.event.dedup_key()?;
+    let members = payload.as_object().into_iter().flatten();
+    let members = members.filter(|(_, value)| value.as_str().is_some_and(|text| text == mapped.as_str()));
+    let least = Value::Object(members.map(|(name, value)| (name.clone(), value.clone())).collect());
+    let resolve = Event::bare(Action::Resolve, mapped.clone());
+    let found = subject.delivery.with_altered_body(json::encode(&least), &[], |delivery| {
+        let subject = Subject { delivery, ..*subject };
+        rules.keys(&subject, std::slice::from_ref(&resolve)).pop()
+    })?;
+    let rule = trigger.rule.as_ref().or(found.rule.as_ref())?;
+    (key_of(trigger) != key_of(&found)).then(|| {
+        format!(
+            "{rule}: the dedup key of a recovery may differ from that of its trigger, because the rule reads the payload, \
+             and senders of this API may resolve by the key alone"
+        )
+    })
 }
 
 /// The number of the first event whose key differs from that of its counterpart, and the rule that made the key.
