@@ -64,6 +64,8 @@ mod trace;
 #[cfg(feature = "templates")]
 pub use self::compiled::{KeyOf, Rules, SERVICES_MAX};
 #[cfg(feature = "templates")]
+pub use self::key::KEY_STEPS;
+#[cfg(feature = "templates")]
 pub use self::list::{List, RULES_MAX, RULES_MAX_BYTES};
 pub use self::spread::spread;
 pub use self::trace::{Match, Trace, Traces};

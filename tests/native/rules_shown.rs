@@ -1,10 +1,15 @@
 //! What previews and warnings say about rules.
 
 use base64ct::{Base64, Encoding};
-use pagerelay_support::SECRET;
+use pagerelay::endpoints::preview::unshared;
+use pagerelay::http::Method;
+use pagerelay::mapping::{MapError, Mapped};
+use pagerelay::rules::{List, Rules, Subject};
+use pagerelay_support::{SECRET, fixtures};
 use serde_json::{Value, json};
 
 use crate::rules::{alert, group, host, key, post, with_rules};
+use crate::walls::stranger;
 
 /// The rules of each event of a preview, with what they changed.
 fn matched(reply: &Value) -> Vec<Vec<(u64, Vec<String>)>> {
@@ -179,4 +184,22 @@ fn the_first_example_of_the_guide_does_what_the_guide_says() {
     );
     let staging = Some((default, json!("error"), json!("[staging] A")));
     assert_eq!(sent(json!({"alertname": "A", "team": "web", "env": "staging"})), (staging, Value::Null));
+}
+#[test]
+fn a_preview_of_rules_that_burn_steps_takes_little_more_than_a_delivery() {
+    let rules = Value::from(vec![json!({"dedup_key": "{% for a in range(9999) %}{{ a }}{% endfor %}"}); 100]);
+    let lists = [List::read("rules", &rules.to_string()).expect("a list")];
+    let rules = Rules::compile(&lists);
+    let body = firing(&vec![json!({"alertname": "A"}); 100]).to_string();
+    let request = stranger(Method::Post, "/alertmanager", &[("x-webhook-secret", SECRET)], body.as_bytes());
+    let source = pagerelay::sources::find("alertmanager").expect("a source");
+    fixtures::authenticated(&request, source.schemes, |delivery| {
+        let events = (source.map)(delivery)?.events;
+        let subject = Subject { delivery, slug: source.slug, service: None, group: None };
+        unshared(&rules, &subject, &|delivery| (source.map)(delivery), (source.states, false), &events);
+        Ok::<Mapped, MapError>(Mapped::default())
+    })
+    .expect("it is mapped");
+    // A delivery of these may take 100 × 100 × 512.
+    assert!(rules.steps() < 12_000_000, "{}", rules.steps());
 }

@@ -6,7 +6,7 @@
 //! finds expressions that read a state, a severity, a time, or what the mapping makes of them. It does not find other
 //! members that differ, such as a measured value. The work is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,12 +14,17 @@ use super::explain::Ask;
 use crate::json;
 use crate::mapping::{parse, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event};
-use crate::rules::{KeyOf, Rules, Subject};
+use crate::rules::{KEY_STEPS, KeyOf, Rules, Subject};
 use crate::text;
 
 /// How many bytes of altered payloads are mapped, and how many words are tried.
 const WORK_MAX_BYTES: usize = 512 * 1024;
 const WORDS_MAX: usize = 32;
+
+/// How many steps the rules may take for the keys of a delivery, and for all keys together. Any sender may send rules with a
+/// preview, so it must not cost much more than a delivery.
+const SAMPLE_MAX_STEPS: u64 = 1_000_000;
+const WORK_MAX_STEPS: u64 = 8_000_000;
 
 /// How many members are tried to find the one that an expression reads.
 const MEMBERS_MAX: usize = 32;
@@ -47,10 +52,13 @@ pub fn unshared(
         return warnings;
     }
     let Ok(payload) = payload(subject.delivery) else { return warnings };
+    let events = sample(rules, events);
     let keys = rules.keys(subject, events);
+    let since = rules.steps();
     if by_key {
         warnings.extend(without_payload(rules, subject, &payload, &keys));
     }
+    let known: BTreeSet<&str> = events.iter().filter_map(|event| Some(event.dedup_key()?.as_str())).collect();
     let mut left = WORK_MAX_BYTES;
     for word in words.iter().take(WORDS_MAX) {
         for times in [false, true] {
@@ -62,11 +70,16 @@ pub fn unshared(
             let body = json::encode(&other);
             let Some(rest) = left.checked_sub(body.len()) else { return warnings };
             left = rest;
+            if rules.steps().saturating_sub(since) > WORK_MAX_STEPS {
+                return warnings;
+            }
             let found = subject.delivery.with_altered_body(body, &[], |delivery| {
-                let mapped = map(delivery).map(|mapped| mapped.events).unwrap_or_default();
+                let mut mapped = map(delivery).map(|mapped| mapped.events).unwrap_or_default();
+                mapped.retain(|other| other.dedup_key().is_some_and(|key| known.contains(key.as_str())));
+                let mapped = sample(rules, &mapped);
                 let subject = Subject { delivery, ..*subject };
-                let others = rules.keys(&subject, &mapped);
-                differing((events, &keys), (&mapped, &others))
+                let others = rules.keys(&subject, mapped);
+                differing((events, &keys), (mapped, &others))
             });
             let Some((event, rule)) = found else { continue };
             let member = member(rules, subject, (&payload, &other), (event, &keys));
@@ -82,6 +95,13 @@ pub fn unshared(
         }
     }
     warnings
+}
+
+/// The first events: so many that their keys take a bounded number of steps.
+fn sample<'a>(rules: &Rules<'_>, events: &'a [Event]) -> &'a [Event] {
+    let rules = u64::try_from(rules.count()).unwrap_or(u64::MAX);
+    let max = SAMPLE_MAX_STEPS / KEY_STEPS.saturating_mul(rules).max(1);
+    events.get(..usize::try_from(max).unwrap_or(usize::MAX)).unwrap_or(events)
 }
 
 /// Warns about a rule that gives a trigger another key than a resolve that has only the key.
