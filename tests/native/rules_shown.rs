@@ -203,3 +203,23 @@ fn a_preview_of_rules_that_burn_steps_takes_little_more_than_a_delivery() {
     // A delivery of these may take 100 × 100 × 512.
     assert!(rules.steps() < 12_000_000, "{}", rules.steps());
 }
+
+#[test]
+fn a_rule_with_a_member_twice_is_not_used() {
+    let text = r#"[{"class": "used"},
+  {"if": "item.labels.env == 'dev'", "if": "true", "drop": "too much"},
+  {"service": {"by": "item.labels.team", "map": {"shop": "shop", "shop": "search"}}}]"#;
+    let lists = [List::read("rules", text).expect("a list")];
+    let rules = Rules::compile(&lists);
+    let errors: Vec<String> = rules.invalid().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (rules.count(), errors),
+        (
+            1,
+            vec![
+                "variable `rules`, line 2, column 3: member `if` occurs twice in one object".to_owned(),
+                "variable `rules`, line 3, column 3: member `shop` occurs twice in one object".to_owned(),
+            ]
+        )
+    );
+}
