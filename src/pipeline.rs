@@ -240,26 +240,24 @@ fn deliver(
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = asked.explain.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
-    // Nothing is paged for a body that its API does not have.
-    if rejected.contains(&MapError::Batch) {
-        return Err(MapError::Batch.into());
-    }
     if to.through.is_some_and(|through| !through.path.is_empty()) {
         report.warnings.extend(without_effect(&ignored));
     }
     (report.ignored, report.rejected) = (ignored, rejected);
+    // Nothing is paged for a body that its API does not have.
+    if report.rejected.contains(&MapError::Batch) {
+        return Err(MapError::Batch.into());
+    }
     let is_rest = !events.is_empty();
-    // A mapping that is explained knows no rules.
-    let unruled = if explained.is_some() { events.clone() } else { Vec::new() };
     let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
     let (preview, group) = (to.preview, group.as_ref());
     let ruling =
         Ruling { intake: &intake, door, service, preview, delivery: &delivery, group, asked: &asked, map: &map };
-    let Routed { further, batches, traces, ruled } = rules(host, &ruling, &target, events, report)?;
+    let Routed { further, batches, traces, unruled, has_rules } = rules(host, &ruling, &target, events, report)?;
     let targets: Vec<&Target> = std::iter::once(&target).chain(&further).collect();
     report.further_keys = further.iter().map(|target| target.routing_key_variable.clone()).collect();
     let mut batches: Vec<Vec<Event>> =
-        batches.into_iter().map(|events| plan(host, &intake, (events, ruled), group, report)).collect();
+        batches.into_iter().map(|events| plan(host, &intake, (events, has_rules), group, report)).collect();
     let unmapped = Unmapped { intake: &intake, delivery: &delivery, config: &config, target: &target };
     let page = page::page(&unmapped, unread.as_ref(), &report.rejected, is_rest);
     if let (Some((page, warning)), Some(events)) = (page, batches.first_mut()) {
@@ -278,6 +276,9 @@ fn deliver(
     // A preview ends here, before anything is sent.
     let status = if preview {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
+        if matches!(handshake, Some(Handshake::Answer(_) | Handshake::Question)) {
+            report.warnings.push("the sender asks a question, which would be answered".to_owned());
+        }
         let drafts = addressed.iter().zip(&targets).flat_map(|(addressed, target)| {
             events_api::draft(addressed.events, addressed.destination, &target.routing_key_variable)
         });
@@ -338,16 +339,16 @@ fn outlined(events: &[Event]) -> Option<String> {
     (count > 0).then_some(warning)
 }
 
-/// Decides which events of one destination are sent individually, and warns about the others. Rules may have `ruled` them.
+/// Decides which events of one destination are sent individually, and warns about the others.
 fn plan(
     host: &dyn Host,
     intake: &Intake,
-    (events, ruled): (Vec<Event>, bool),
+    (events, has_rules): (Vec<Event>, bool),
     group: Option<&DedupKey>,
     report: &mut Report,
 ) -> Vec<Event> {
     report.warnings.extend(outlined(&events));
-    let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now(), ruled);
+    let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now(), has_rules);
     let warnings = [
         (plan.merged, "events were merged into later events of the same alert"),
         (plan.digested, "events are listed in a digest alert because there are too many to send individually"),

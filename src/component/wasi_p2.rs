@@ -201,6 +201,8 @@ impl Exchange {
                 header("accept", "application/json");
             }
             header("content-length", &body.len().to_string());
+        } else if outbound.method != Method::Get {
+            header("content-length", "0");
         }
         let request = OutgoingRequest::new(Fields::from_list(&headers).map_err(|_| SendError::Protocol)?);
         let url = &outbound.url;

@@ -35,6 +35,7 @@ fn shell(name: &str) -> Shell {
     shell.write("template.json", &template());
     shell.write("settings.json", &format!(r#"{{"webhook_secret": "{SECRET}", "routing_key": "{SERVICE_KEY}"}}"#));
     shell.write("runtime-config.toml", "");
+    shell.write("relay.log", r#"{"source": "opsgenie", "agent": "Alertmanager/0.25.0", "service": null}"#);
     shell.write("pagerelay-wasmtime.wasm", "");
     shell.run("sha256sum -- *.json > SHA256SUMS", &[]).expect("sha256sum is there");
     shell

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use pagerelay::http::BODY_TIMEOUT;
 use pagerelay::sources;
-use pagerelay::sources::variables;
+use pagerelay::sources::{SOURCES, variables};
 use pagerelay_e2e::build::{self, Flavour};
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
@@ -161,7 +161,7 @@ fn the_reply_and_the_log_tell_what_came_of_each_event() {
             assert!(log.remove(name).is_some_and(|ms| ms.is_u64()), "{name}");
         }
         let rest = json!({
-            "level": "info", "status": 202, "source": "events", "service": null,
+            "level": "info", "status": 202, "source": "events", "service": null, "version": pagerelay::BUILD,
             "auth": "bearer, current secret", "events": [event],
         });
         assert_eq!(Value::Object(log.clone()), rest);
@@ -359,7 +359,8 @@ fn each_variable_is_read_once_and_every_one_is_known() {
     let mut asked = BTreeSet::new();
     for path in ["/grafana", "/grafana/web"] {
         let world = World::new("http://127.0.0.1:1/v2/enqueue").with("routing_key_web", ROUTING_KEY);
-        let reply = call(&world, Call::post(path, "{}"));
+        let firing = include_bytes!("../../../fixtures/grafana/01-firing-unified.json").as_slice();
+        let reply = call(&world, Call::post(path, firing));
         let once: BTreeSet<String> = reply.asked.iter().cloned().collect();
         assert_eq!(once.len(), reply.asked.len(), "{:?}", reply.asked);
         asked.extend(once);
@@ -372,12 +373,15 @@ fn each_variable_is_read_once_and_every_one_is_known() {
         "routing_key_web",
         "routing_key_web_previous",
         "events_url",
+        "rules_grafana",
     ];
     known.extend(others.map(str::to_owned));
-    // Only Amazon SNS has topics, Grafana's alerts belong to no branch, and no delivery needs the token.
-    for name in ["sns_topics", "branches_github", "branches_gitlab", "api_token"] {
-        known.remove(name);
+    // Those of other sources, and the token, which no delivery needs.
+    for source in SOURCES.iter().filter(|source| source.slug != "grafana") {
+        source.variables.iter().for_each(|own| drop(known.remove(own.name)));
+        source.branches.iter().for_each(|choice| drop(known.remove(choice.variable)));
     }
+    known.remove("api_token");
     // A source's own secret has a previous one too. It is read only if the current one is set.
     assert_eq!(asked, known);
     let stranger =

@@ -74,7 +74,8 @@ async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
         assert_eq!(preview[part], log[part], "{name}: {part}");
     }
     if preview["events"].is_null() {
-        assert!(preview["ignored"].is_array() || preview["rejected"].is_array(), "{name}: says why nothing is sent");
+        let says = ["ignored", "rejected", "warnings"].iter().any(|list| preview[*list].is_array());
+        assert!(says, "{name}: says why nothing is sent");
     }
 
     // With both keys, the preview shows everything that arrives, with the exact bytes.
@@ -184,6 +185,10 @@ fn of_the_first_two_fixtures_of_every_source_it_is_known_what_decides_the_action
         for source in pagerelay::sources::SOURCES {
             for number in ["01", "02"] {
                 let action = origin(source.slug, number, "event_action").await;
+                // In some APIs, the path decides.
+                if source.api.is_some() && action == json!({"field": "event_action", "how": "fallback", "from": []}) {
+                    continue;
+                }
                 // A CloudEvent is an alert because of the words in its type.
                 if action["how"] == "fallback" && source.slug == "cloudevents" {
                     let needed = origin(source.slug, number, "*").await;
