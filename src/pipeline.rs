@@ -252,11 +252,11 @@ fn deliver(
     let (preview, group) = (to.preview, group.as_ref());
     let ruling =
         Ruling { intake: &intake, door, service, preview, delivery: &delivery, group, asked: &asked, map: &map };
-    let Routed { further, batches, traces, unruled } = rules(host, &ruling, &target, events, report)?;
+    let Routed { further, batches, traces, unruled, has_rules } = rules(host, &ruling, &target, events, report)?;
     let targets: Vec<&Target> = std::iter::once(&target).chain(&further).collect();
     report.further_keys = further.iter().map(|target| target.routing_key_variable.clone()).collect();
     let mut batches: Vec<Vec<Event>> =
-        batches.into_iter().map(|events| plan(host, &intake, events, group, report)).collect();
+        batches.into_iter().map(|events| plan(host, &intake, (events, has_rules), group, report)).collect();
     let unmapped = Unmapped { intake: &intake, delivery: &delivery, config: &config, target: &target };
     let page = page::page(&unmapped, unread.as_ref(), &report.rejected, is_rest);
     if let (Some((page, warning)), Some(events), false) = (page, batches.first_mut(), never_pages) {
@@ -343,12 +343,12 @@ fn outlined(events: &[Event]) -> Option<String> {
 fn plan(
     host: &dyn Host,
     intake: &Intake,
-    events: Vec<Event>,
+    (events, has_rules): (Vec<Event>, bool),
     group: Option<&DedupKey>,
     report: &mut Report,
 ) -> Vec<Event> {
     report.warnings.extend(outlined(&events));
-    let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now());
+    let plan = storm::plan(events, group, (intake.slug(), intake.name()), host.now(), has_rules);
     let warnings = [
         (plan.merged, "events were merged into later events of the same alert"),
         (plan.digested, "events are listed in a digest alert because there are too many to send individually"),

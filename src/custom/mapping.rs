@@ -118,9 +118,9 @@ impl<'e> Mapping<'e> {
         Ok(mapped)
     }
 
-    /// Notes which item the event was made of, if the list has a path in the payload as it was sent.
+    /// Notes which item the event was made of, if the list has a path in the payload or in the message of its envelope.
     fn of_item(&self, event: Event, index: usize) -> Event {
-        let list = self.each.as_ref().filter(|_| !self.template.is_from_sns()).and_then(|each| path(each.source()));
+        let list = self.each.as_ref().and_then(|each| path(each.source()));
         match list {
             Some(list) => event.of_item(list.to_owned(), index),
             None => event,

@@ -22,6 +22,9 @@ pub struct Api {
     pub never_pages: fn(&str) -> bool,
     /// Writes the answer to a request at one of its paths, whether the request succeeded or not.
     pub answer: fn(&Told<'_>) -> Answer,
+    /// The path and the query, below that of the source, of a request that resolves an alert, with `<dedup_key>` for its key.
+    /// `None` if the body says so, at the path of a trigger.
+    pub resolve: Option<&'static str>,
 }
 
 /// How an API sees a path.

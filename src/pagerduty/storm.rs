@@ -56,10 +56,19 @@ pub struct Plan {
 /// digest that covers the events not sent individually; without one, the digest must be closed by hand. `now` is the
 /// time since the Unix epoch.
 ///
+/// With `every_resolve`, all resolves are sent individually: rules may send the triggers to several services, so the triggers
+/// were split in another way than the resolves would be.
+///
 /// Of each alert, the last event of each action counts. The events to send individually are counted, not their alerts.
 /// Triggers never displace resolves, and events with the same key stay together in their order. Changes displace no alert,
 /// and those above [`EVENTS_MAX`] are listed in one more change event.
-pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &str), now: Duration) -> Plan {
+pub fn plan(
+    events: Vec<Event>,
+    group: Option<&DedupKey>,
+    (slug, name): (&str, &str),
+    now: Duration,
+    every_resolve: bool,
+) -> Plan {
     let before = events.len();
     let events = merge(events);
     let merged = before - events.len();
@@ -87,7 +96,7 @@ pub fn plan(events: Vec<Event>, group: Option<&DedupKey>, (slug, name): (&str, &
     let mut left = split(&mut opening, EVENTS_MAX.saturating_sub(closing_events).max(TRIGGERS_MIN));
     if closing_events > EVENTS_MAX {
         // Only the resolve of the digest can replace individual resolves.
-        if whole.is_empty() || closing.iter().any(|unit| unit.is_recent(now)) {
+        if every_resolve || whole.is_empty() || closing.iter().any(|unit| unit.is_recent(now)) {
             // Each minute starts at a different resolve. If PagerDuty does not accept all of them, the sender's retry
             // gets others through, whatever its interval is.
             let minute = text::sha256_hex(&(now.as_secs() / 60).to_le_bytes());

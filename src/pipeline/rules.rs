@@ -37,6 +37,8 @@ pub(super) struct Routed {
     pub(super) further: Vec<Target>,
     pub(super) batches: Vec<Vec<Event>>,
     pub(super) traces: Traces,
+    /// Whether there are rules, which may split triggers among services.
+    pub(super) has_rules: bool,
     /// The events as they were mapped, if they are to be explained and rules may have changed them: the mapping that is
     /// explained knows no rules.
     pub(super) unruled: Vec<Event>,
@@ -46,7 +48,7 @@ impl Routed {
     /// Events that no rule changed.
     fn unchanged(events: Vec<Event>) -> Routed {
         let batches = vec![former_keys::with_copies(events)];
-        Routed { further: Vec::new(), batches, traces: Traces::default(), unruled: Vec::new() }
+        Routed { further: Vec::new(), batches, traces: Traces::default(), unruled: Vec::new(), has_rules: false }
     }
 }
 
@@ -80,7 +82,8 @@ pub(super) fn rules(
     let rules = Rules::compile(&lists);
     report.warnings.extend(rules.invalid().iter().map(|error| format!("{error}; the rule is not used")));
     let subject = Subject { delivery, slug: intake.slug(), service: *service, group: *group };
-    let check = preview.then(|| preview::unshared(&rules, &subject, *map, &intake.states(), &events));
+    let by_key = intake.source().is_some_and(|source| source.api.is_some());
+    let check = preview.then(|| preview::unshared(&rules, &subject, *map, (&intake.states(), by_key), &events));
     let unruled = if asked.explain.is_some() { events.clone() } else { Vec::new() };
     let ruled = rules.apply(&subject, events);
     report.warnings.extend(ruled.warnings);
@@ -93,7 +96,7 @@ pub(super) fn rules(
     let found = config::destinations(host, door.slug(), target, &chosen, named)?;
     report.warnings.extend(found.warnings);
     let batches = spread(ruled.events, &found.places, found.further.len() + 1);
-    Ok(Routed { further: found.further, batches, traces, unruled })
+    Ok(Routed { further: found.further, batches, traces, unruled, has_rules: true })
 }
 
 /// Without cargo feature `templates`, there are no rules.

@@ -13,7 +13,7 @@ use crate::pagerduty::event::{DedupKey, Event};
 
 /// How many steps the expressions that decide a dedup key may take for an event, for each rule. It does not depend on the
 /// delivery: the key of a trigger would otherwise differ from that of its recovery if one of the two arrives with many others.
-const KEY_STEPS: u64 = 512;
+pub const KEY_STEPS: u64 = 512;
 
 /// How many bytes the expressions for one dedup key may make, for the same reason.
 const KEY_MADE_MAX_BYTES: usize = 256 * 1024;

@@ -1,12 +1,13 @@
 //! The JSON of one variable, read and compiled.
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::rule::{Rule, Service, Set};
 use crate::config::is_service;
 use crate::custom::position::Step;
 use crate::custom::texts::{Document, Part, Text, Texts};
-use crate::mapping::MapError;
+use crate::mapping::{MapError, parse};
 use crate::pagerduty::event::Severity;
 use crate::text;
 
@@ -29,6 +30,8 @@ const MEMBERS: [&str; 9] = ["class", "dedup_key", "details", "drop", "if", "serv
 pub struct List {
     document: Document,
     rules: Vec<Value>,
+    /// For each rule, the member that one of its objects has twice.
+    twice: Vec<Option<String>>,
 }
 
 impl List {
@@ -48,12 +51,28 @@ impl List {
         if rules.len() > RULES_MAX {
             return Err(fail("has more than 100 rules"));
         }
-        Ok(List { document: Document { variable: variable.to_owned(), text: text.to_owned(), what: "rule" }, rules })
+        // A parser takes the last of two members, so a rule could drop more than its first `if` lets it.
+        let written: Vec<&RawValue> = serde_json::from_slice(text.as_bytes()).unwrap_or_default();
+        let twice = written.iter().map(|rule| match parse(rule.get().as_bytes()) {
+            Err(MapError::Duplicate { name, .. }) => Some(name),
+            _ => None,
+        });
+        let twice = twice.collect();
+        Ok(List {
+            document: Document { variable: variable.to_owned(), text: text.to_owned(), what: "rule" },
+            rules,
+            twice,
+        })
     }
 
     /// Compiles each rule.
     pub(super) fn compile<'e>(&'e self, texts: &mut Texts<'e>) -> Vec<Result<Rule<'e>, MapError>> {
-        let compile = |(index, rule)| {
+        let compile = |(index, rule): (usize, &'e Value)| {
+            if let Some(Some(name)) = self.twice.get(index) {
+                let shown = text::truncate(name, NAME_MAX_CHARS);
+                let why = format!("member `{shown}` occurs twice in one object");
+                return Err(self.document.wrong(&[Step::Index(index)], why));
+            }
             let reader = Reader { document: &self.document, texts, index };
             reader.rule(rule)
         };

@@ -16,7 +16,8 @@
 //! | `stop` | `true`: no further rule is worked through |
 //!
 //! Expressions are those of [templates](crate::custom), with the names `event` (as JSON, without the routing key),
-//! `payload`, `item` (the item of the payload's list that the event was made of, else the payload), `source`, `service`
+//! `payload`, `item` (the item of the payload's list that the event was made of, else the payload; if the payload is the
+//! envelope of a message, the same of the message), `source`, `service`
 //! and `headers`.
 //!
 //! # No alert is lost or stays open because of a rule
@@ -62,6 +63,8 @@ mod trace;
 
 #[cfg(feature = "templates")]
 pub use self::compiled::{KeyOf, Rules, SERVICES_MAX};
+#[cfg(feature = "templates")]
+pub use self::key::KEY_STEPS;
 #[cfg(feature = "templates")]
 pub use self::list::{List, RULES_MAX, RULES_MAX_BYTES};
 pub use self::spread::spread;

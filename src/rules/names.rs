@@ -19,6 +19,8 @@ const FULL_SUMMARY: &str = "full_summary";
 /// What all events of a delivery share.
 pub(super) struct Shared {
     pub(super) payload: Value,
+    /// The message, if the payload is its envelope.
+    pub(super) message: Option<Value>,
     pub(super) headers: Value,
     pub(super) source: Value,
     pub(super) service: Value,
@@ -26,15 +28,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// The item of the payload that an event was made of: the whole payload if the mapping notes no list, or another one
-    /// than the payload has.
+    /// The item of the payload, or of the message in it, that an event was made of. Without such an item, it is the whole
+    /// message, else the whole payload.
     pub(super) fn item(&self, event: &Event) -> Value {
-        let found = event.item().and_then(|(list, index)| {
+        let of = |whole: &Value| {
+            let (list, index) = event.item()?;
             let mut names = list.split('.').filter(|name| !name.is_empty());
-            let list = names.try_fold(self.payload.clone(), |value, name| value.get_attr(name).ok())?;
+            let list = names.try_fold(whole.clone(), |value, name| value.get_attr(name).ok())?;
             list.get_item_by_index(index).ok().filter(|item| !item.is_undefined())
-        });
-        found.unwrap_or_else(|| self.payload.clone())
+        };
+        let whole = self.message.as_ref().unwrap_or(&self.payload);
+        of(&self.payload).or_else(|| of(whole)).unwrap_or_else(|| whole.clone())
     }
 }
 

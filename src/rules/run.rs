@@ -13,6 +13,7 @@ use crate::custom::evaluate::{Allowance, Evaluator};
 use crate::custom::mapping::headers;
 use crate::custom::texts::{Part, Text};
 use crate::json::Node;
+use crate::mapping::aws::envelope;
 use crate::mapping::{self, Ignored, MapError};
 use crate::pagerduty::event::{Action, Event, Severity};
 use crate::text;
@@ -24,6 +25,9 @@ const STEPS_PER_DELIVERY: u64 = 20_000;
 
 /// How much the rules add to all events of a delivery, in bytes.
 pub(super) const MADE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The path of the key among what a rule changed.
+pub(super) const DEDUP_KEY: &str = "dedup_key";
 
 /// One delivery's events at work.
 pub(super) struct Run<'r, 'e> {
@@ -49,7 +53,9 @@ impl<'r, 'e> Run<'r, 'e> {
         let texts = &rules.texts;
         // Nothing else needs it a second time.
         let payload = if rules.reads_payload { mapping::payload(subject.delivery).ok() } else { None };
+        let message = payload.as_ref().and_then(envelope::message_of);
         let shared = Shared {
+            message: message.map(|message| texts.value(message)),
             payload: payload.map_or(Value::UNDEFINED, |payload| texts.value(payload)),
             headers: texts.value(headers(subject.delivery)),
             source: Value::from(subject.slug),
@@ -149,7 +155,7 @@ impl<'r, 'e> Run<'r, 'e> {
                         changed.push("service".to_owned());
                     }
                     if keyed.by == Some(at_rule) {
-                        changed.push("dedup_key".to_owned());
+                        changed.push(DEDUP_KEY.to_owned());
                     }
                     matched.push(Match { variable: rule.variable, number: rule.number, changed });
                 }
@@ -161,6 +167,12 @@ impl<'r, 'e> Run<'r, 'e> {
             if rule.stop {
                 break;
             }
+        }
+        // The rule that makes the key may have failed otherwise, or a `stop` that does not count for the key may come before it.
+        let by = keyed.by.and_then(|index| rules.rules.get(index));
+        let is_by = |matched: &Match<&str>| matched.changed.iter().any(|path| path == DEDUP_KEY);
+        if let Some(rule) = by.filter(|_| !matched.iter().any(is_by)) {
+            matched.push(Match { variable: rule.variable, number: rule.number, changed: vec![DEDUP_KEY.to_owned()] });
         }
         drop(names);
         let mut event = Arc::unwrap_or_clone(at.event);
@@ -200,6 +212,10 @@ impl<'r, 'e> Run<'r, 'e> {
             Some(Service::Literal(name)) => change.service = Some(name),
             Some(Service::Table(by, map)) => change.service = self.look_up(by, map, names)?,
         }
+        // It has nothing to change, so a rule that reads its payload does not fail.
+        if event.is_bare() {
+            return Ok(change);
+        }
         match &rule.severity {
             None => {}
             Some(Set::Literal(severity)) => change.severity = Some(*severity),
@@ -238,7 +254,8 @@ impl<'r, 'e> Run<'r, 'e> {
     fn words(&mut self, member: &str, part: Option<&'r Part<'e>>, names: &Value) -> Result<Option<String>, MapError> {
         let Some(part) = part else { return Ok(None) };
         let value = self.engine.part(part, names)?.unwrap_or_default();
-        let words = Node::root(&value).text();
+        // PagerDuty rejects an event whose summary shows nothing.
+        let words = Node::root(&value).text().filter(|words| !text::one_line(words).is_empty());
         let problem = || failure(&["`", member, "` is blank, or is a list or an object"].concat());
         words.map(Some).ok_or_else(problem)
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RuledEvent;
+use super::run::DEDUP_KEY;
 use crate::pagerduty::event::Action;
 
 /// Lets a resolve keep its mapped key if a rule gave the same key to another alert that still triggers: the resolve would
@@ -25,7 +26,7 @@ pub(super) fn settle(events: &mut [RuledEvent<'_>]) {
         let triggers_itself = || alerts.get(&key).and_then(|alerts| alerts.get(mapped.as_str())) == Some(&true);
         if shared.contains(&key) && !triggers_itself() {
             ruled.event.set_dedup_key(mapped.clone());
-            ruled.matched.iter_mut().for_each(|matched| matched.changed.retain(|path| path != "dedup_key"));
+            ruled.matched.iter_mut().for_each(|matched| matched.changed.retain(|path| path != DEDUP_KEY));
         }
     }
 }

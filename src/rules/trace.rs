@@ -37,11 +37,15 @@ pub struct Trace {
 
 /// What rules did to the events of a delivery, before any were merged, sorted or replaced.
 #[derive(Debug, Default)]
-pub struct Traces(BTreeMap<(String, &'static str), Trace>);
+pub struct Traces(BTreeMap<Name, Trace>);
+
+/// What tells an event from the others of its delivery: its key, or the summary of a change event, its action, and the item
+/// that it was made of.
+type Name = (String, &'static str, Option<(String, usize)>);
 
 impl Traces {
-    /// Keeps what rules did to these events. Of several events with the same key and action, the last one counts, as for
-    /// what is sent.
+    /// Keeps what rules did to these events. Of several events of one item with the same key and action, the last one
+    /// counts, as for what is sent.
     pub fn of(events: &[RuledEvent<'_>]) -> Traces {
         let trace = |ruled: &RuledEvent<'_>| {
             let matched = ruled.matched.iter().map(Match::owned).collect();
@@ -56,7 +60,8 @@ impl Traces {
     }
 }
 
-fn name(event: &Event) -> (String, &'static str) {
+fn name(event: &Event) -> Name {
+    let item = event.item().map(|(list, index)| (list.to_owned(), index));
     let name = event.dedup_key().map_or_else(|| event.summary(), |key| key.as_str());
-    (name.to_owned(), event.action().as_str())
+    (name.to_owned(), event.action().as_str(), item)
 }

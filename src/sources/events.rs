@@ -118,7 +118,7 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     success: StatusCode::ACCEPTED,
-    api: Some(&Api { find, never_pages: |path| format(path) == Some(Format::Change), answer }),
+    api: Some(&Api { find, never_pages: |path| format(path) == Some(Format::Change), answer, resolve: None }),
     map,
     states: &["resolve", "trigger", "acknowledge", "critical"],
     ..Source::DEFAULT

@@ -143,7 +143,12 @@ pub const SOURCE: Source = Source {
     },
     success: StatusCode::ACCEPTED,
     map,
-    api: Some(&Api { find, never_pages: |_| false, answer: answer::answer }),
+    api: Some(&Api {
+        find,
+        never_pages: |_| false,
+        answer: answer::answer,
+        resolve: Some("/v2/alerts/<dedup_key>/close?identifierType=alias"),
+    }),
     mirror: Some(&Mirror {
         key: "opsgenie_copy_key",
         region: "opsgenie_copy_region",

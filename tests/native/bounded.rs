@@ -225,7 +225,7 @@ fn the_requests_of_a_delivery_are_bounded_and_not_its_alerts() {
 #[test]
 fn changes_are_not_merged_and_their_number_is_bounded() {
     let changes = |count: usize| (0..count).map(|n| Event::change(&format!("change {n}"), "s")).collect();
-    let all = |count: usize| storm::plan(changes(count), None, ("x", "X"), Duration::ZERO);
+    let all = |count: usize| storm::plan(changes(count), None, ("x", "X"), Duration::ZERO, false);
     assert_eq!((all(100).events.len(), all(100).listed_changes), (100, 0));
     let plan = all(1500);
     assert_eq!((plan.events.len(), plan.listed_changes, plan.digested, plan.merged), (101, 1400, 0, 0));

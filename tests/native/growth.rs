@@ -51,7 +51,7 @@ static SHAPED: Source = Source {
     schemes: &[Scheme::BEARER, Scheme::Authorization("Shape"), Scheme::Member("key")],
     own_secret: true,
     map: by_path,
-    api: Some(&Api { find, never_pages: |_| false, answer }),
+    api: Some(&Api { find, never_pages: |_| false, answer, resolve: None }),
     ..Source::DEFAULT
 };
 

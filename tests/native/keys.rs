@@ -59,7 +59,7 @@ fn an_ordinary_id_does_not_touch_the_relays_own_alerts() {
         let key = DedupKey::whole("formatted", &n.to_string()).expect("not blank");
         Event::new(Action::Trigger, key, Severity::Info, "s", "s")
     };
-    let plan = storm::plan((0..150).map(event).collect(), None, ("formatted", "F"), std::time::Duration::ZERO);
+    let plan = storm::plan((0..150).map(event).collect(), None, ("formatted", "F"), std::time::Duration::ZERO, false);
     assert_eq!(plan.events[0].dedup_key().map(DedupKey::as_str), Some("pagerelay:formatted:digest"));
     for id in ["unmapped", "unmapped:35", "unfilled", "digest", "pagerelay:formatted:unmapped:35"] {
         let resolve = sent("/formatted", &json!({"alert_uid": id, "state": "ok"}));
@@ -167,7 +167,7 @@ fn copies_count_as_requests_and_never_go_to_the_key_of_another_event_of_the_deli
     let whole = Event::new(Action::Resolve, group.clone(), Severity::Error, "s", "s");
     let all = former_keys::with_copies(events.into_iter().chain([whole]).collect());
     assert_eq!(all.len(), 161);
-    let plan = storm::plan(all, Some(&group), ("x", "X"), std::time::Duration::from_secs(1_780_000_000));
+    let plan = storm::plan(all, Some(&group), ("x", "X"), std::time::Duration::from_secs(1_780_000_000), false);
     assert!(plan.events.len() <= 102 && plan.digested >= 60, "{} events", plan.events.len());
 }
 

@@ -39,6 +39,10 @@ mod readme;
 mod retries;
 #[cfg(feature = "templates")]
 mod rules;
+#[cfg(feature = "templates")]
+mod rules_services;
+#[cfg(feature = "templates")]
+mod rules_shown;
 mod senders;
 mod settings;
 mod setup;

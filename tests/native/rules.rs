@@ -76,18 +76,18 @@ fn variable(name: &str, value: &Value) -> String {
 }
 
 /// A routing key that names its variable.
-fn key(variable: &str) -> String {
+pub(crate) fn key(variable: &str) -> String {
     format!("e0{:0>30}", variable.replace('_', ""))
 }
 
-fn host(variables: &BTreeMap<String, String>) -> Accepting<'_> {
+pub(crate) fn host(variables: &BTreeMap<String, String>) -> Accepting<'_> {
     let mut host = Accepting::new();
     host.variables.extend(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     host
 }
 
 /// Posts a delivery. Returns the reply.
-fn post(host: &mut Accepting<'_>, path: &str, headers: &[(String, String)], body: &[u8]) -> Value {
+pub(crate) fn post(host: &mut Accepting<'_>, path: &str, headers: &[(String, String)], body: &[u8]) -> Value {
     let secret = secret_for(path);
     let mut all = vec![("x-webhook-secret", secret)];
     all.extend(headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -203,7 +203,7 @@ fn a_preview_shows_what_is_sent_with_rules_too() {
 }
 
 /// Posts a body to a source with these rules for it. Returns what was sent and the reply.
-fn with_rules(path: &str, rules: &Value, more: &[(&str, &str)], body: &Value) -> (Vec<Value>, Value) {
+pub(crate) fn with_rules(path: &str, rules: &Value, more: &[(&str, &str)], body: &Value) -> (Vec<Value>, Value) {
     let mut variables = BTreeMap::from([("rules".to_owned(), rules.to_string())]);
     variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let mut host = host(&variables);
@@ -212,12 +212,12 @@ fn with_rules(path: &str, rules: &Value, more: &[(&str, &str)], body: &Value) ->
 }
 
 /// An alert of Alertmanager.
-fn alert(status: &str, id: &str, labels: &Value) -> Value {
+pub(crate) fn alert(status: &str, id: &str, labels: &Value) -> Value {
     json!({"status": status, "fingerprint": id, "labels": labels, "startsAt": "2026-05-06T07:08:09Z",
         "endsAt": if status == "resolved" { "2026-05-06T07:38:09Z" } else { "0001-01-01T00:00:00Z" }})
 }
 
-fn group(alerts: Vec<Value>) -> Value {
+pub(crate) fn group(alerts: Vec<Value>) -> Value {
     json!({"version": "4", "status": "firing", "receiver": "relay", "alerts": alerts})
 }
 
@@ -593,7 +593,7 @@ fn rule(dice: &mut Dice) -> Value {
 }
 
 /// PagerDuty's alerts that are open, by routing key and dedup key.
-fn settle(open: &mut BTreeSet<(String, String)>, sent: &[Value]) {
+pub(crate) fn settle(open: &mut BTreeSet<(String, String)>, sent: &[Value]) {
     for event in sent {
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         let alert = (text("routing_key"), text("dedup_key"));

@@ -7,7 +7,7 @@ use pagerelay::http::{Headers, Method, Request};
 use pagerelay::pipeline;
 use pagerelay::sources::{SOURCES, Source};
 use pagerelay_support::{credentials, fixtures, golden, root, secret_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::host::Accepting;
 
@@ -33,7 +33,7 @@ fn prompt(source: &Source) -> String {
     text
 }
 
-fn json(source: &Source) -> Value {
+fn facts(source: &Source) -> Value {
     let (media_type, text) = get(&format!("/setup/{}", source.slug), "format=json", "*/*");
     assert_eq!(media_type, "application/json");
     serde_json::from_str(&text).expect("json")
@@ -44,7 +44,7 @@ fn the_instructions_for_datadog_are_these() {
     let source = SOURCES.iter().find(|source| source.slug == "datadog").expect("a source with a body to paste");
     for (name, text) in [
         ("datadog.prompt.md", prompt(source)),
-        ("datadog.json", format!("{}\n", serde_json::to_string_pretty(&json(source)).expect("json"))),
+        ("datadog.json", format!("{}\n", serde_json::to_string_pretty(&facts(source)).expect("json"))),
     ] {
         let path: PathBuf = root().join("tests/native/setup").join(name);
         let differs = golden::settle(&path, Some(&text), golden::update_wanted());
@@ -78,7 +78,7 @@ fn the_format_is_the_query_s_else_what_accept_names() {
 #[test]
 fn every_source_tells_a_program_what_its_table_says() {
     for source in SOURCES {
-        let (json, slug) = (json(source), source.slug);
+        let (json, slug) = (facts(source), source.slug);
         assert_eq!(json["url"], format!("https://<relay>/{slug}"));
         assert_eq!(json["service_url"], format!("https://<relay>/{slug}/<service>"));
         assert_eq!((&json["name"], &json["docs"]), (&source.name.into(), &source.docs.into()), "{slug}");
@@ -122,7 +122,9 @@ fn every_source_has_a_prompt_with_its_facts_and_the_way_to_prove_it() {
         }
         assert!(!prompt.contains("{url}") && !prompt.contains(pagerelay_support::SECRET), "{slug}");
         let (_, proof) = prompt.split_once("## Prove it").expect("a part with proofs");
-        let both = format!("has the value of `secret_{slug}`, else `webhook_secret`.");
+        let service = if source.api.is_some() { ", or of the secret of a service" } else { "" };
+        assert!(proof.contains(service), "{slug}");
+        let both = format!("has the value of `secret_{slug}`, else `webhook_secret`{service}.");
         assert_eq!(proof.contains(&both), !source.own_secret, "{slug}");
     }
 }
@@ -170,5 +172,48 @@ fn the_preview_of_every_prompt_authenticates_as_the_source_does() {
         };
         let (reply, _) = pipeline::handle(&mut Accepting::new(), &request);
         assert_eq!(reply.status.as_u16(), 200, "{command}: {}", String::from_utf8_lossy(&reply.body));
+    }
+}
+
+/// What a preview of a prompt shows for a body: the action and the dedup key of its only event.
+fn previewed(source: &Source, command: &str, dedup_key: &str, body: &Value) -> (Value, Value) {
+    let (_, url) = command.rsplit_once("\"https://<relay>").expect("a URL");
+    let (path, query) = url.trim_end_matches('"').split_once('?').unwrap_or((url.trim_end_matches('"'), ""));
+    let secret = format!("Bearer {}", secret_for(source.slug));
+    let request = Request {
+        method: Method::Post,
+        path: path.replace("<dedup_key>", dedup_key),
+        query: query.to_owned(),
+        headers: Headers::new([("authorization".to_owned(), secret.into_bytes())]),
+        body: body.to_string().into_bytes(),
+        problem: None,
+    };
+    let (reply, _) = pipeline::handle(&mut Accepting::new(), &request);
+    let shown: Value = serde_json::from_slice(&reply.body).expect("json");
+    assert_eq!((reply.status.as_u16(), shown["events"].as_array().map(Vec::len)), (200, Some(1)), "{shown:#}");
+    (shown["events"][0]["event_action"].clone(), shown["events"][0]["dedup_key"].clone())
+}
+
+#[test]
+fn the_previews_of_the_prompt_of_an_api_show_a_trigger_and_its_resolve() {
+    let payload = json!({"summary": "Disk full", "source": "db-1", "severity": "error"});
+    for (slug, trigger, resolve) in [
+        ("opsgenie", json!({"message": "Disk full", "alias": "disk-1"}), json!({})),
+        (
+            "events",
+            json!({"event_action": "trigger", "dedup_key": "disk-1", "payload": payload}),
+            json!({"event_action": "resolve", "dedup_key": "disk-1"}),
+        ),
+    ] {
+        let source = SOURCES.iter().find(|source| source.slug == slug).expect("a source with an API");
+        let prompt = prompt(source);
+        let lines: Vec<&str> =
+            prompt.lines().filter(|line| line.contains("/preview/") && line.contains("curl")).collect();
+        let first = previewed(source, lines[0], "", &trigger);
+        assert_eq!(first, ("trigger".into(), "disk-1".into()), "{slug}");
+        let second = previewed(source, lines[1], "disk-1", &resolve);
+        assert_eq!(second, ("resolve".into(), "disk-1".into()), "{slug}");
+        let service = format!("secret_{slug}_<service>");
+        assert_eq!(facts(source)["service_secret"], service);
     }
 }

@@ -290,7 +290,7 @@ impl Checker<'_> {
                 Ok(auth) => {
                     let hmac = auth.hmac();
                     let schemes = auth.schemes(&hmac);
-                    let config = config::load(self.host, &variable, &schemes, Accepted::Any);
+                    let config = config::load(self.host, &variable, &schemes, config::Accepted::Any);
                     config.map(|config| (config, schemes.iter().any(signs))).map_err(|error| error.to_string())
                 }
                 Err(error) => Err(error.to_string()),

@@ -6,20 +6,25 @@
 //! finds expressions that read a state, a severity, a time, or what the mapping makes of them. It does not find other
 //! members that differ, such as a measured value. The work is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::explain::Ask;
 use crate::json;
-use crate::mapping::payload;
+use crate::mapping::{parse, payload};
 use crate::pagerduty::event::{Action, DedupKey, Event};
-use crate::rules::{KeyOf, Rules, Subject};
+use crate::rules::{KEY_STEPS, KeyOf, Rules, Subject};
 use crate::text;
 
 /// How many bytes of altered payloads are mapped, and how many words are tried.
 const WORK_MAX_BYTES: usize = 512 * 1024;
 const WORDS_MAX: usize = 32;
+
+/// How many steps the rules may take for the keys of a delivery, and for all keys together. Any sender may send rules with a
+/// preview, so it must not cost much more than a delivery.
+const SAMPLE_MAX_STEPS: u64 = 1_000_000;
+const WORK_MAX_STEPS: u64 = 8_000_000;
 
 /// How many members are tried to find the one that an expression reads.
 const MEMBERS_MAX: usize = 32;
@@ -34,12 +39,12 @@ const OTHER_TIME: &str = "2001-02-03T04:05:06Z";
 const NO_TIME: &str = "0001-01-01T";
 
 /// Warns about rules whose dedup key differs between a trigger of these `events` and its recovery, or the reverse. `words`
-/// are those that decide the action of an event.
+/// are those that decide the action of an event. With `by_key`, the senders may resolve an alert by its key alone.
 pub fn unshared(
     rules: &Rules<'_>,
     subject: &Subject<'_>,
     map: Ask<'_>,
-    words: &[&str],
+    (words, by_key): (&[&str], bool),
     events: &[Event],
 ) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -47,7 +52,13 @@ pub fn unshared(
         return warnings;
     }
     let Ok(payload) = payload(subject.delivery) else { return warnings };
+    let events = sample(rules, events);
     let keys = rules.keys(subject, events);
+    let since = rules.steps();
+    if by_key {
+        warnings.extend(without_payload(rules, subject, &payload, &keys));
+    }
+    let known: BTreeSet<&str> = events.iter().filter_map(|event| Some(event.dedup_key()?.as_str())).collect();
     let mut left = WORK_MAX_BYTES;
     for word in words.iter().take(WORDS_MAX) {
         for times in [false, true] {
@@ -59,11 +70,16 @@ pub fn unshared(
             let body = json::encode(&other);
             let Some(rest) = left.checked_sub(body.len()) else { return warnings };
             left = rest;
+            if rules.steps().saturating_sub(since) > WORK_MAX_STEPS {
+                return warnings;
+            }
             let found = subject.delivery.with_altered_body(body, &[], |delivery| {
-                let mapped = map(delivery).map(|mapped| mapped.events).unwrap_or_default();
+                let mut mapped = map(delivery).map(|mapped| mapped.events).unwrap_or_default();
+                mapped.retain(|other| other.dedup_key().is_some_and(|key| known.contains(key.as_str())));
+                let mapped = sample(rules, &mapped);
                 let subject = Subject { delivery, ..*subject };
-                let others = rules.keys(&subject, &mapped);
-                differing((events, &keys), (&mapped, &others))
+                let others = rules.keys(&subject, mapped);
+                differing((events, &keys), (mapped, &others))
             });
             let Some((event, rule)) = found else { continue };
             let member = member(rules, subject, (&payload, &other), (event, &keys));
@@ -79,6 +95,34 @@ pub fn unshared(
         }
     }
     warnings
+}
+
+/// The first events: so many that their keys take a bounded number of steps.
+fn sample<'a>(rules: &Rules<'_>, events: &'a [Event]) -> &'a [Event] {
+    let rules = u64::try_from(rules.count()).unwrap_or(u64::MAX);
+    let max = SAMPLE_MAX_STEPS / KEY_STEPS.saturating_mul(rules).max(1);
+    events.get(..usize::try_from(max).unwrap_or(usize::MAX)).unwrap_or(events)
+}
+
+/// Warns about a rule that gives a trigger another key than a resolve that has only the key.
+fn without_payload(rules: &Rules<'_>, subject: &Subject<'_>, payload: &Value, keys: &[KeyOf]) -> Option<String> {
+    let trigger = keys.iter().find(|key| key.event.action() == Action::Trigger)?;
+    let mapped = trigger.event.dedup_key()?;
+    let members = payload.as_object().into_iter().flatten();
+    let members = members.filter(|(_, value)| value.as_str().is_some_and(|text| text == mapped.as_str()));
+    let least = Value::Object(members.map(|(name, value)| (name.clone(), value.clone())).collect());
+    let resolve = Event::bare(Action::Resolve, mapped.clone());
+    let found = subject.delivery.with_altered_body(json::encode(&least), &[], |delivery| {
+        let subject = Subject { delivery, ..*subject };
+        rules.keys(&subject, std::slice::from_ref(&resolve)).pop()
+    })?;
+    let rule = trigger.rule.as_ref().or(found.rule.as_ref())?;
+    (key_of(trigger) != key_of(&found)).then(|| {
+        format!(
+            "{rule}: the dedup key of a recovery may differ from that of its trigger, because the rule reads the payload, \
+             and senders of this API may resolve by the key alone"
+        )
+    })
 }
 
 /// The number of the first event whose key differs from that of its counterpart, and the rule that made the key.
@@ -156,17 +200,31 @@ fn differences(value: &Value, other: &Value, path: String, found: &mut Vec<(Stri
     walk(value, other, (path, String::new()), found);
 }
 
-/// A copy of a payload in which some texts are replaced. `name` is the member that the value belongs to.
+/// A copy of a payload in which some texts are replaced, also in JSON that is a text: an envelope has its message like that.
+/// `name` is the member that the value belongs to.
 fn altered(value: &Value, name: &str, replace: &dyn Fn(&str, &str) -> Option<String>) -> Value {
-    match value {
-        Value::String(text) => replace(name, text).map_or_else(|| value.clone(), Value::from),
-        Value::Array(items) => items.iter().map(|item| altered(item, name, replace)).collect(),
-        Value::Object(members) => {
-            let altered = members.iter().map(|(name, member)| (name.clone(), altered(member, name, replace)));
-            Value::Object(altered.collect())
+    // JSON in such JSON stays as it is.
+    fn walk(value: &Value, name: &str, opens: bool, replace: &dyn Fn(&str, &str) -> Option<String>) -> Value {
+        match value {
+            Value::String(text) => match inside(text).filter(|_| opens) {
+                Some(message) => walk(&message, name, false, replace).to_string().into(),
+                None => replace(name, text).map_or_else(|| value.clone(), Value::from),
+            },
+            Value::Array(items) => items.iter().map(|item| walk(item, name, opens, replace)).collect(),
+            Value::Object(members) => {
+                let altered = members.iter().map(|(name, member)| (name.clone(), walk(member, name, opens, replace)));
+                Value::Object(altered.collect())
+            }
+            Value::Bool(_) | Value::Null | Value::Number(_) => value.clone(),
         }
-        Value::Bool(_) | Value::Null | Value::Number(_) => value.clone(),
     }
+    walk(value, name, true, replace)
+}
+
+/// The JSON object in a text.
+fn inside(text: &str) -> Option<Value> {
+    let text = text.trim().as_bytes();
+    text.starts_with(b"{").then(|| parse(text).ok()).flatten().filter(Value::is_object)
 }
 
 fn is_word(leaf: &str, words: &[&str]) -> bool {

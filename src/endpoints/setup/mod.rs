@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `text` | anything else | Markdown that reads as plain text |
 //! | `markdown` | `text/markdown` | the same |
-//! | `json` | `application/json` | for programs: `slug`, `name`, `docs`, `url`, `service_url`, `triggers`, `resolves`, `states`, `secret`, `schemes`, `steps`, `template`, `retries`, `timeout_ms` |
+//! | `json` | `application/json` | for programs: `slug`, `name`, `docs`, `url`, `service_url`, `triggers`, `resolves`, `states`, `secret`, `schemes`, `steps`, `template`, `retries`, `timeout_ms`, and of an API `service_secret` and `resolve_path` |
 //! | `prompt` | only by `format` | a task for a coding agent: it sets the sender up, and proves it with `/preview` and `/check` |
 //!
 //! In JSON, `secret` has the variables of the secret in the order in which the relay reads them, `schemes` the ways to
@@ -78,7 +78,7 @@ fn list_json() -> Value {
 }
 
 fn page_json(source: &'static Source) -> Value {
-    let Source { slug, name, docs, setup, schemes, states, retries, patience, .. } = source;
+    let Source { slug, name, docs, setup, schemes, states, retries, patience, api, .. } = source;
     let mut page = json::object([
         ("slug", (*slug).into()),
         ("name", (*name).into()),
@@ -94,8 +94,12 @@ fn page_json(source: &'static Source) -> Value {
         ("retries", (*retries).into()),
         ("timeout_ms", u64::try_from(patience.as_millis()).unwrap_or(u64::MAX).into()),
     ]);
-    if let (Some(members), Some(template)) = (page.as_object_mut(), setup.template) {
-        members.insert("template".into(), template.into());
+    if let Some(members) = page.as_object_mut() {
+        members.extend(setup.template.map(|template| ("template".to_owned(), template.into())));
+        // With an API, the key can choose the service.
+        let secret = api.map(|_| ["secret_", slug, "_<service>"].concat());
+        members.extend(secret.map(|secret| ("service_secret".to_owned(), secret.into())));
+        members.extend(api.and_then(|api| api.resolve).map(|path| ("resolve_path".to_owned(), path.into())));
     }
     page
 }

@@ -17,40 +17,63 @@ const RULES: &str = "\
 
 /// The task: the page of the source, then how to prove that it works. It is Markdown.
 pub(super) fn prompt(source: &Source) -> String {
-    let Source { slug, name, .. } = source;
+    let Source { slug, name, api, .. } = source;
+    let (purpose, sender) = match api {
+        None => (
+            format!(
+                "pagerelay receives the webhooks of {name} and forwards each alert to PagerDuty. Set {name} up to send them, \
+                 and prove that it works."
+            ),
+            *name,
+        ),
+        Some(_) => (
+            format!(
+                "pagerelay has the paths of the {name}, and forwards each alert to PagerDuty. Ask the user which programs \
+                 speak this API, change their URL and their key, and prove that it works."
+            ),
+            "the program",
+        ),
+    };
     let mut task = format!(
-        "# Task: send the alerts of {name} to PagerDuty through pagerelay\n\n\
-         pagerelay receives the webhooks of {name} and forwards each alert to PagerDuty. Set {name} up to send them, and prove \
-         that it works.\n\n## Rules\n\n{RULES}\n## Set {name} up\n\n"
+        "# Task: send the alerts of {name} to PagerDuty through pagerelay\n\n{purpose}\n\n## Rules\n\n{RULES}\n\
+         ## Set {sender} up\n\n"
     );
     let page = page(source);
     // The heading is above already.
     let (_, facts) = page.split_once("\n\n").unwrap_or(("", &page));
     task.push_str(facts);
-    let secret = secrets(source).join("`, else `");
+    let mut secret = format!("`{}`", secrets(source).join("`, else `"));
+    if api.is_some() {
+        secret = format!("{secret}, or of the secret of a service");
+    }
     // Writing to a string never fails, here and below.
     let _ = write!(
         task,
         "\n## Prove it\n\n\
-         The variable `SECRET` of the shell has the value of `{secret}`.\n\n\
-         1. Write a payload that {name} sends when a problem starts to `trigger.json`, and the one that it sends when the same \
+         The variable `SECRET` of the shell has the value of {secret}.\n\n\
+         1. Write a payload that {sender} sends when a problem starts to `trigger.json`, and the one that it sends when the same \
          problem is over to `resolve.json`, as its documentation or its own log shows them. If you made them up, say so in your \
          report.\n\
-         2. Preview both. A preview sends nothing to PagerDuty. Add the other headers that {name} sends.\n\n"
+         2. Preview both. A preview sends nothing to PagerDuty. If {sender} will send to a service, add `/<service>` behind \
+         `/preview/{slug}`. Add the other headers that {sender} sends.\n\n"
     );
-    for file in ["trigger.json", "resolve.json"] {
-        let _ = writeln!(task, "   {}", curl(source, file));
+    let resolve = api.and_then(|api| api.resolve);
+    for (file, path) in [("trigger.json", None), ("resolve.json", resolve)] {
+        let _ = writeln!(task, "   {}", curl(source, file, path.unwrap_or_default()));
+    }
+    if resolve.is_some() {
+        task.push_str("\n   `<dedup_key>` is that of the first preview, percent-encoded.\n");
     }
     let _ = write!(
         task,
         "\n   Expect status 200 both times: `events` has `\"event_action\": \"trigger\"` for the first, \
          `\"event_action\": \"resolve\"` for the second, and the same `dedup_key`. `401` means that the secret or the header is \
-         wrong. Read `warnings`, `ignored` and `rejected`.\n\
+         wrong, and `403` that the source may not page this service. Read `warnings`, `ignored` and `rejected`.\n\
          3. Check the relay. The check pages nobody. Variable `SECRET_CHECK` has the value of `secret_check`, or of \
          `webhook_secret` if that is unset.\n\n   \
          curl -sS -H \"Authorization: Bearer $SECRET_CHECK\" -H 'Accept: text/plain' \"{HOST}/check?deep=1\"\n\n   \
          Expect status 200, and no error about `{slug}`.\n\
-         4. Ask the user before you do this step, because it pages: let {name} send a test notification. The log of the relay has \
+         4. Ask the user before you do this step, because it pages: let {sender} send a test alert. The log of the relay has \
          a line with `\"source\": \"{slug}\"` and `\"status\": {}`. Then resolve the alert.\n\n\
          Report what you changed and where, the two dedup keys, what `/check` said, and what is left for the user to do.\n",
         source.success.as_u16()
@@ -58,10 +81,10 @@ pub(super) fn prompt(source: &Source) -> String {
     task
 }
 
-/// The command that previews a payload, with the first of these that the sender can use: a secret in a header, in the URL, a
-/// signature.
-fn curl(source: &Source, file: &str) -> String {
-    let preview = format!("{HOST}/preview/{}", source.slug);
+/// The command that previews a payload at a path below that of the source, with the first of these that the sender can use: a
+/// secret in a header, in the URL, a signature.
+fn curl(source: &Source, file: &str, path: &str) -> String {
+    let preview = format!("{HOST}/preview/{}{path}", source.slug);
     let plain = |scheme: &Scheme<'_>| match scheme {
         Scheme::Authorization("") => Some((r#"-H "Authorization: $SECRET""#.to_owned(), String::new())),
         Scheme::Authorization(name) => Some((format!(r#"-H "Authorization: {name} $SECRET""#), String::new())),

@@ -70,6 +70,14 @@ pub fn open(delivery: &Authenticated<'_>) -> Result<Envelope, MapError> {
     }
 }
 
+/// The message inside a payload that is the envelope of one, if the message is a JSON object or list.
+pub fn message_of(payload: &Value) -> Option<Value> {
+    let node = Node::root(payload);
+    node.get("TopicArn").text()?;
+    let text = node.get("Message").text().filter(|_| node.get("Type").text().as_deref() == Some("Notification"))?;
+    parse(text.as_bytes()).ok().filter(|message| message.is_object() || message.is_array())
+}
+
 /// A subscription to confirm. Its URL must be SNS's own and for this very topic, because any visit consumes the token.
 fn confirm(envelope: Node<'_>) -> Result<Mapped, MapError> {
     let refuse = |path, problem| MapError::Field { path, problem };

@@ -8,7 +8,7 @@ use pagerelay_e2e::build::{self, Flavour};
 use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::runtime::{Call, Relay, World};
 use pagerelay_e2e::{OWN_SECRET, SECRET, SERVICE_KEY, blocks, fixtures, group, root, run};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wasmparser::{Parser, Payload};
 
@@ -32,7 +32,7 @@ fn block(language: &str) -> String {
 }
 
 #[test]
-fn a_new_user_gets_services_own_secrets_and_a_template_from_settings_alone() {
+fn a_new_user_gets_services_own_secrets_a_template_and_rules_from_settings_alone() {
     let shell = Shell::new("release");
     shell.write("settings.json", &filled(&block("json")));
     shell.run(&block("console"), &[]).expect("the guide's commands");
@@ -58,9 +58,16 @@ fn a_new_user_gets_services_own_secrets_and_a_template_from_settings_alone() {
 async fn try_all(relay: &Relay, world: &World, pagerduty: &PagerDuty) {
     let grafana = fixtures::all().into_iter().find(|fixture| fixture.source.slug == "grafana").expect("a fixture");
     let backup = r#"{"job": "nightly", "state": "failed", "host": "db-1"}"#;
+    // The label that the guide's rule reads.
+    let of_payments = |status: &str| {
+        let labels = json!({"alertname": "Slow", "team": "payments"});
+        json!({"version": "4", "groupKey": "g", "alerts": [{"status": status, "fingerprint": "17", "labels": labels}]})
+            .to_string()
+    };
     for (call, status, key) in [
         (Call::post("/alertmanager", group(1)), 200, SERVICE_KEY),
         (Call::post("/alertmanager/payments", group(1)), 200, PAYMENTS_KEY),
+        (Call::post("/alertmanager", of_payments("firing")), 200, PAYMENTS_KEY),
         (Call::fixture(&grafana, "/grafana/payments", OWN_SECRET), 200, PAYMENTS_KEY),
         (Call::fixture(&grafana, "/grafana/payments", SECRET), 401, ""),
         (Call::post("/custom/backup/payments", backup), 200, PAYMENTS_KEY),
@@ -73,6 +80,15 @@ async fn try_all(relay: &Relay, world: &World, pagerduty: &PagerDuty) {
         assert_eq!(received.is_empty(), status != 200, "{path}");
         assert!(received.iter().all(|received| received.event["routing_key"] == key), "{path}: {received:?}");
     }
+    // Both services may have the alert.
+    let reply = relay.call(world, Call::post("/alertmanager", of_payments("resolved"))).await.expect("an answer");
+    assert_eq!(reply.status, 200, "{}", reply.json());
+    let received = pagerduty.take_received();
+    let mut keys: Vec<&str> = received.iter().filter_map(|received| received.event["routing_key"].as_str()).collect();
+    keys.sort_unstable();
+    let mut both = [SERVICE_KEY, PAYMENTS_KEY];
+    both.sort_unstable();
+    assert_eq!(keys, both);
     let health = relay.call(world, Call::stranger("GET", "/health", "")).await.expect("the component answers").json();
     let wanted = folder().map_or_else(|| pagerelay::REVISION.to_owned(), |folder| revision(&folder));
     assert_eq!(
