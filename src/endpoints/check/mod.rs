@@ -11,9 +11,9 @@
 use serde_json::{Map, Value};
 
 use crate::auth::{Authenticated, Scheme, Signature};
-use crate::config::{self, Config, Problem};
 #[cfg(feature = "templates")]
-use crate::config::{Accepted, ConfigError};
+use crate::config::ConfigError;
+use crate::config::{self, Config, Problem};
 #[cfg(feature = "templates")]
 use crate::custom::Template;
 use crate::http::{Reply, StatusCode};
