@@ -7,8 +7,8 @@
 //! request, or reuses instances. PagerDuty is the mock on loopback, or is answered in the host's process. Senders, host
 //! and mock share this machine. The rounds alternate, so that a disturbance affects both components.
 //!
-//! The last three columns are requests per second of this process's CPU time, where `/proc` has it. On an idle machine
-//! both ratios agree. Beside other work only this one means anything.
+//! The last three columns are requests per second of this process's CPU time, where `/proc` has it: senders, host, mock and
+//! guest together, without the time in which a core is idle.
 
 use std::time::{Duration, Instant};
 

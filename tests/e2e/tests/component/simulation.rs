@@ -27,8 +27,8 @@ const RUNS: u64 = 1000;
 /// Seeds that have revealed a bug. They run before all others.
 const FAILED_ONCE: &[u64] = &[];
 
-/// How many runs are concurrent: most of their time is the component's pause before its retry.
-const TOGETHER: usize = 48;
+/// How many runs are concurrent: most of their time is the component's pauses before its retries.
+const TOGETHER: usize = 256;
 
 /// The largest number of consecutive failures of one alert, in requests to PagerDuty.
 const IN_A_ROW: u64 = 4;
