@@ -27,6 +27,7 @@ mod payload;
 mod scan;
 mod tree;
 
+pub use self::aws::envelope::message_of;
 pub use self::payload::{VALUES_MAX, json, parse, payload};
 
 /// Maps a delivery to events.

@@ -13,7 +13,6 @@ use crate::custom::evaluate::{Allowance, Evaluator};
 use crate::custom::mapping::headers;
 use crate::custom::texts::{Part, Text};
 use crate::json::Node;
-use crate::mapping::aws::envelope;
 use crate::mapping::{self, Ignored, MapError};
 use crate::pagerduty::event::{Action, Event, Severity};
 use crate::text;
@@ -53,7 +52,7 @@ impl<'r, 'e> Run<'r, 'e> {
         let texts = &rules.texts;
         // Nothing else needs it a second time.
         let payload = if rules.reads_payload { mapping::payload(subject.delivery).ok() } else { None };
-        let message = payload.as_ref().and_then(envelope::message_of);
+        let message = payload.as_ref().and_then(mapping::message_of);
         let shared = Shared {
             message: message.map(|message| texts.value(message)),
             payload: payload.map_or(Value::UNDEFINED, |payload| texts.value(payload)),

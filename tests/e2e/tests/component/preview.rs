@@ -74,7 +74,8 @@ async fn compare(fixture: &Fixture, group: bool, unmapped: &str) -> usize {
         assert_eq!(preview[part], log[part], "{name}: {part}");
     }
     if preview["events"].is_null() {
-        let says = ["ignored", "rejected", "warnings"].iter().any(|list| preview[*list].is_array());
+        let asks = preview["warnings"] == json!(["the sender asks a question, which would be answered"]);
+        let says = asks || preview["ignored"].is_array() || preview["rejected"].is_array();
         assert!(says, "{name}: says why nothing is sent");
     }
 
