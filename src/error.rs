@@ -11,6 +11,7 @@ use crate::inbound::route::RouteError;
 use crate::json;
 use crate::mapping::MapError;
 use crate::pagerduty::rest_api::{self, RestError};
+use crate::runtime::StoreError;
 
 /// The `Retry-After` for senders, in seconds. PagerDuty advises retries 30 seconds apart.
 const RETRY_AFTER_SECS: u64 = 30;
@@ -48,6 +49,13 @@ pub enum Error {
         why: String,
         /// The seconds that PagerDuty asks to wait, if it does.
         retry_after: Option<u64>,
+    },
+    /// A sign of life could not be noted. It names the variable of the heartbeat.
+    Heartbeat {
+        /// The variable.
+        variable: String,
+        /// The reason.
+        problem: StoreError,
     },
     /// A subscription was not confirmed.
     Handshake {
@@ -94,6 +102,8 @@ pub enum Error {
     Rest(RestError),
     /// The path or the method is unknown.
     Route(RouteError),
+    /// No heartbeat has this variable. `None` if the name of the heartbeat cannot be one.
+    UnknownHeartbeat(Option<String>),
     /// The service that the routing key in this variable belongs to cannot be determined.
     Untold(String),
 }
@@ -117,7 +127,7 @@ impl Error {
     /// whole batch for one event would use up the rate limit that the other events need.
     pub fn status(&self) -> StatusCode {
         match self {
-            Error::Absent => StatusCode::NOT_FOUND,
+            Error::Absent | Error::UnknownHeartbeat(_) => StatusCode::NOT_FOUND,
             Error::Ambiguous(_) | Error::Untold(_) => StatusCode::CONFLICT,
             Error::Auth(AuthError::Certificate(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Auth(AuthError::Refused | AuthError::RoutingKey) | Error::Challenge => StatusCode::UNAUTHORIZED,
@@ -133,7 +143,7 @@ impl Error {
             Error::Handshake { problem: HandshakeError::Refused | HandshakeError::Unreachable, .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Error::Deliver { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Deliver { .. } | Error::Heartbeat { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Half(_) => StatusCode::BAD_GATEWAY,
             Error::Map(MapError::Template { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Map(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -164,7 +174,8 @@ impl Error {
             | Error::Rest(RestError { problem: rest_api::Problem::Throttled(retry_after), .. }) => {
                 Some(retry_after.unwrap_or_default().clamp(RETRY_AFTER_SECS, RETRY_AFTER_MAX_SECS))
             }
-            Error::Config(ConfigError { problem: Problem::Store, .. }) => Some(RETRY_AFTER_SECS),
+            Error::Config(ConfigError { problem: Problem::Store, .. })
+            | Error::Heartbeat { problem: StoreError::Failed, .. } => Some(RETRY_AFTER_SECS),
             Error::Auth(AuthError::Certificate(_)) | Error::Handshake { problem: HandshakeError::Unreachable, .. } => {
                 Some(RETRY_AFTER_SECS)
             }
@@ -214,6 +225,14 @@ impl fmt::Display for Error {
             Error::Deliver { failed, of, why, .. } => {
                 write!(f, "PagerDuty did not accept {failed} of {of} events; retry: {why}")
             }
+            Error::Heartbeat { variable, problem } => {
+                write!(f, "variable `{variable}` needs a key-value store: {problem}")
+            }
+            Error::UnknownHeartbeat(Some(variable)) => write!(
+                f,
+                "no such heartbeat: variable `{variable}` is not set; set it to the period, such as 5m"
+            ),
+            Error::UnknownHeartbeat(None) => f.write_str("no such heartbeat: a name consists of letters and digits"),
             Error::Map(error) => error.fmt(f),
             Error::MediaType => f.write_str("Content-Type must be application/json"),
             Error::Misdirected { variable, why } => {

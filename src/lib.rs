@@ -190,6 +190,7 @@ pub mod http;
 pub mod inbound;
 pub mod json;
 pub mod mapping;
+pub mod outbox;
 pub mod pagerduty;
 pub mod pipeline;
 pub mod report;

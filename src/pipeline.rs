@@ -22,22 +22,28 @@ use crate::inbound::intake::{Intake, Mapper};
 use crate::inbound::route::{self, Delivery, Endpoint, Through, Unrouted};
 use crate::mapping::{Handshake, Ignored, MapError, Mapped};
 use crate::pagerduty::event::{self, DedupKey, Event};
-use crate::pagerduty::events_api::{self, Addressed, Destination, Retries};
+use crate::pagerduty::events_api;
 use crate::pagerduty::storm;
 use crate::report::{self, Report};
 use crate::runtime::Host;
 use crate::sources::{SOURCES, Source};
 use crate::text;
 
+mod beat;
 mod gate;
+mod later;
 mod mirror;
 mod page;
 mod rules;
+mod send;
+mod tick;
 mod visit;
 
 use self::gate::{Gate, authenticate, receive};
+use self::later::Later;
 use self::page::Unmapped;
 use self::rules::{Routed, Ruling, rules};
+use self::send::Ready;
 
 /// When to cut a preview's explanation short, however little it has counted. The steps of a template count for little.
 const EXPLAIN_MAX: Duration = Duration::from_millis(500);
@@ -45,36 +51,84 @@ const EXPLAIN_MAX: Duration = Duration::from_millis(500);
 /// How much of a program's name is in the log, in UTF-16 code units.
 const AGENT_MAX_CHARS: usize = 80;
 
-/// Runs a request through the pipeline. Returns the reply and a line for the log. Public endpoints log nothing. The
-/// line contains no secret and no payload.
+/// Serves a request: passes the reply to `answer`, then does what is left to do after it. Passes each line for the log to
+/// `log`, and none before the reply, so that the sender never waits for a slow log. Public endpoints log nothing. No line
+/// contains a secret or a payload.
+pub fn serve(host: &mut dyn Host, request: &Request, answer: &mut dyn FnMut(Reply), log: &mut dyn FnMut(String)) {
+    serve_among(SOURCES, host, request, answer, log);
+}
+
+/// Like [`serve`], with other sources than [`SOURCES`].
+pub fn serve_among(
+    sources: &[&'static Source],
+    host: &mut dyn Host,
+    request: &Request,
+    answer: &mut dyn FnMut(Reply),
+    log: &mut dyn FnMut(String),
+) {
+    let host = &mut Variables::new(host);
+    let Handled { reply, lines, later } = handle_until_answer(sources, host, request);
+    answer(reply);
+    lines.into_iter().for_each(&mut *log);
+    later.into_iter().flat_map(|later| later.run(host)).for_each(log);
+}
+
+/// Runs a request through the pipeline until its reply, as [`serve`] does. Returns the reply and the lines for the log.
 ///
-/// The reply is 2xx only if PagerDuty has accepted every event, or if there was nothing to send.
+/// The reply is 2xx only if PagerDuty has accepted every event or the outbox has stored it, or if there was nothing to send.
 pub fn handle(host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
     handle_among(SOURCES, host, request)
 }
 
 /// Like [`handle`], with other sources than [`SOURCES`].
 pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &Request) -> (Reply, Option<String>) {
-    let host = &mut Variables::new(host);
+    let Handled { reply, lines, .. } = handle_until_answer(sources, &mut Variables::new(host), request);
+    (reply, (!lines.is_empty()).then(|| lines.join("\n")))
+}
+
+/// What a request leads to.
+struct Handled {
+    reply: Reply,
+    /// The lines for the log.
+    lines: Vec<String>,
+    /// What is left to do after the answer.
+    later: Option<Later>,
+}
+
+impl Handled {
+    /// The reply of a public endpoint.
+    fn public(reply: Reply) -> Handled {
+        Handled { reply, lines: Vec::new(), later: None }
+    }
+}
+
+fn handle_until_answer(sources: &[&'static Source], host: &mut Variables<'_>, request: &Request) -> Handled {
     let mut report = Report::default();
+    let mut later = None;
     // The API that the answer belongs to.
     let mut through = None;
     let result = match route::route(sources, request.method, &request.path) {
-        Ok(Endpoint::Control { control, service }) => administer(host, request, control, service, &mut report),
+        Ok(Endpoint::Control { control, name, service }) => {
+            administer(host, request, control, (name, service), &mut report)
+        }
         Ok(Endpoint::Deliver(to)) => {
             // The path of the source itself has the relay's own replies, and so has a preview.
             through = to.through.filter(|through| !to.preview && !through.path.is_empty());
             if to.preview {
                 let (asked, request) = preview::asked(request);
-                deliver(host, &request, &to, asked, &mut report)
+                deliver(host, &request, &to, asked, &mut report, &mut later)
             } else {
-                deliver(host, request, &to, Asked::default(), &mut report)
+                deliver(host, request, &to, Asked::default(), &mut report, &mut later)
             }
         }
-        Ok(Endpoint::Health) => return (healthy(), None),
-        Ok(Endpoint::Options) => return (options(), None),
-        Ok(Endpoint::Playground) => return (playground::reply(&request.headers), None),
-        Ok(Endpoint::Setup { source }) => return (setup::reply(request, source), None),
+        Ok(Endpoint::Health) => return Handled::public(healthy()),
+        Ok(Endpoint::Options) => return Handled::public(options()),
+        Ok(Endpoint::Playground) => return Handled::public(playground::reply(&request.headers)),
+        Ok(Endpoint::Tick) => {
+            let (reply, lines) = tick::tick(host);
+            return Handled { reply, lines, later: None };
+        }
+        Ok(Endpoint::Setup { source }) => return Handled::public(setup::reply(request, source)),
         Err(Unrouted { error, through: known }) => {
             through = known;
             report.source = known.map(|known| known.source.slug.to_owned());
@@ -100,8 +154,9 @@ pub fn handle_among(sources: &[&'static Source], host: &mut dyn Host, request: &
     report.warn(host.problem());
     let unshown = std::mem::take(&mut report.unshown);
     report.warnings.extend(unshown);
-    let line = report::line(host, &report, &reply, error.as_ref());
-    (reply, Some(line))
+    let error = error.map(|error| error.to_string());
+    let line = report::line(host, &report, Some(reply.status), error.as_deref());
+    Handled { reply, lines: vec![line], later }
 }
 
 /// The answer in the form of the API that the request uses.
@@ -151,7 +206,7 @@ fn administer(
     host: &mut Variables<'_>,
     request: &Request,
     control: Control,
-    service: Option<&str>,
+    (name, service): (&str, Option<&str>),
     report: &mut Report,
 ) -> Result<Reply, Error> {
     report.ended("read", host);
@@ -160,7 +215,7 @@ fn administer(
     let known = authenticate(host, request, SHARED_SECRET, &config, Duration::ZERO)?;
     config::check_own_secret(host, &config)?;
     // A check needs no body.
-    let request = if control == Control::Act { receive(host, request, BODY_TIMEOUT) } else { Cow::Borrowed(request) };
+    let request = if control == Control::Check { Cow::Borrowed(request) } else { receive(host, request, BODY_TIMEOUT) };
     if let Some(problem) = request.problem {
         return Err(problem.into());
     }
@@ -189,6 +244,11 @@ fn administer(
             report.ended("check", host);
             Ok(checked.reply)
         }
+        Control::Heartbeat => {
+            report.service = service.map(str::to_owned);
+            beat::noted(host, known.body(), name, service, report)?;
+            Ok(report::success(StatusCode::OK, beat::NOTED, report))
+        }
     }
 }
 
@@ -199,6 +259,7 @@ fn deliver(
     to: &Delivery<'_>,
     asked: Asked,
     report: &mut Report,
+    later: &mut Option<Later>,
 ) -> Result<Reply, Error> {
     let intake = Intake::find(host, to.by)?;
     // The source that the sender has the secret of. Another source may map what is sent to some of its paths.
@@ -269,18 +330,20 @@ fn deliver(
     batches.iter_mut().for_each(|events| event::tell_apart(events));
     report.ended("map", host);
 
+    if let (Some(Handshake::Beat(name)), false) = (&handshake, preview) {
+        beat::noted(host, delivery.body(), name, service, report)?;
+    }
     let visit = visit::visit(host, &intake, handshake.as_ref())?;
-    let addressed: Vec<Addressed<'_>> =
-        batches.iter().zip(&targets).map(|(events, target)| addressed(events, target)).collect();
     // A preview ends here, before anything is sent.
     let status = if preview {
         report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
         if matches!(handshake, Some(Handshake::Answer(_) | Handshake::Question)) {
             report.warnings.push("the sender asks a question, which would be answered".to_owned());
         }
-        let drafts = addressed.iter().zip(&targets).flat_map(|(addressed, target)| {
-            events_api::draft(addressed.events, addressed.destination, &target.routing_key_variable)
-        });
+        let drafts = batches
+            .iter()
+            .zip(&targets)
+            .flat_map(|(events, target)| events_api::draft(events, target.destination(), &target.routing_key_variable));
         let explain = |(wanted, positions, alone): (_, _, Vec<Event>)| {
             let since = host.elapsed();
             let in_time = || host.elapsed().saturating_sub(since) < EXPLAIN_MAX;
@@ -295,13 +358,17 @@ fn deliver(
         if let Some((url, rule)) = visit {
             visit::confirm(host, &url, rule, deadline)?;
         }
-        let (copy, key) = mirror::copy(host, door, &delivery, unread.is_none(), report).unzip();
-        let retries = if door.resends_state() { Retries::Once } else { Retries::UntilDeadline };
-        let (outcomes, copied) = events_api::deliver(host, &addressed, retries, deadline, copy);
-        report.outcomes = outcomes;
-        report.unshown.extend(key.zip(copied).and_then(|(key, answer)| mirror::refused(key, answer)));
-        report.ended("deliver", host);
-        report.warnings.extend(report::warnings(&targets, &report.outcomes));
+        let ready = Ready {
+            intake: &intake,
+            door,
+            delivery: &delivery,
+            is_read: unread.is_none(),
+            batches: &batches,
+            targets: &targets,
+            group,
+            deadline,
+        };
+        *later = send::send(host, &ready, report);
         report::judge(door.success(), &target, report)?
     };
     match (unread, handshake) {
@@ -357,16 +424,6 @@ fn plan(
     let warnings = warnings.into_iter().filter(|(count, _)| *count > 0);
     report.warnings.extend(warnings.map(|(count, what)| format!("{count} {what}")));
     plan.events
-}
-
-fn addressed<'a>(events: &'a [Event], target: &'a Target) -> Addressed<'a> {
-    let destination = Destination {
-        keys: &target.routing_keys,
-        alerts: &target.alerts_url,
-        changes: &target.changes_url,
-        minimal: target.unmapped == config::Unmapped::Page,
-    };
-    Addressed { events, destination }
 }
 
 /// The name of a program for the log.

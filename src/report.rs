@@ -37,6 +37,8 @@ pub struct Report {
     pub mapped_key: Option<String>,
     /// The outcome of each event.
     pub outcomes: Vec<Outcome>,
+    /// The positions of the outcomes of events that are stored, in ascending order.
+    pub stored: Vec<usize>,
     /// The variables with the routing keys of further destinations. The first destination is that of the path.
     pub further_keys: Vec<String>,
     /// Whether the request asked for a preview.
@@ -118,8 +120,17 @@ impl Report {
             (_, Some(preview)) if !preview.events.is_empty() => {
                 format!("{} would be sent", text::count(preview.events.len(), "event"))
             }
-            (_, Some(_)) | (0, None) => "nothing to send".to_owned(),
-            (n, None) => format!("{} accepted by PagerDuty", text::count(n, "event")),
+            (_, Some(_)) => "nothing to send".to_owned(),
+            (0, None) if self.stored.is_empty() => "nothing to send".to_owned(),
+            (n, None) => {
+                let accepted = format!("{} accepted by PagerDuty", text::count(n, "event"));
+                let stored = format!("{} stored", text::count(self.stored.len(), "event"));
+                match (n, self.stored.len()) {
+                    (_, 0) => accepted,
+                    (0, _) => stored,
+                    _ => format!("{accepted}, {stored}"),
+                }
+            }
         }
     }
 
@@ -152,7 +163,7 @@ impl Report {
         for (name, value) in &self.more {
             facts.insert((*name).to_owned(), value.clone());
         }
-        let event = |outcome: &Outcome| {
+        let event = |(position, outcome): (usize, &Outcome)| {
             let mut event = sent(&outcome.current);
             event.insert("event_action".into(), outcome.action.as_str().into());
             event.insert("dedup_key".into(), outcome.dedup_key.clone().into());
@@ -163,13 +174,16 @@ impl Report {
             if outcome.minimal {
                 event.insert("without_details".into(), true.into());
             }
+            if self.stored.binary_search(&position).is_ok() {
+                event.insert("stored".into(), true.into());
+            }
             if let Some(previous) = &outcome.previous {
                 event.insert("with_previous_key".into(), Value::Object(sent(previous)));
             }
             Value::Object(event)
         };
         let lists = [
-            ("events", self.outcomes.iter().map(event).collect()),
+            ("events", self.outcomes.iter().enumerate().map(event).collect()),
             (
                 "ignored",
                 self.ignored
@@ -196,8 +210,8 @@ impl Report {
 }
 
 /// The log entry, one line of JSON: the request, its result and its duration. It contains no payload and no path from
-/// an unauthenticated sender.
-pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&Error>) -> String {
+/// an unauthenticated sender. `status` is that of the reply; what happens after the reply has none.
+pub fn line(host: &mut dyn Host, report: &Report, status: Option<StatusCode>, error: Option<&str>) -> String {
     let mut line = report.to_json();
     if let Some(members) = line.as_object_mut() {
         members.insert("time".into(), text::epoch(host.now()).into());
@@ -205,7 +219,7 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
         let level = match report.warnings.is_empty() {
             // A person is trying something out and sees the result, so nothing here needs attention.
             _ if report.asked_preview => "info",
-            _ if reply.status >= StatusCode::BAD_REQUEST => "error",
+            _ if status.map_or(error.is_some(), |status| status >= StatusCode::BAD_REQUEST) => "error",
             false => "warning",
             true => "info",
         };
@@ -218,7 +232,9 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
         if report.asked_preview {
             members.insert("preview".into(), true.into());
         }
-        members.insert("status".into(), reply.status.as_u16().into());
+        if let Some(status) = status {
+            members.insert("status".into(), status.as_u16().into());
+        }
         let millis = |duration: Duration| Value::from(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         members.insert("ms".into(), millis(host.elapsed()));
         let mut since = Duration::ZERO;
@@ -227,7 +243,7 @@ pub fn line(host: &mut dyn Host, report: &Report, reply: &Reply, error: Option<&
             since = *end;
         }
         if let Some(error) = error {
-            members.insert("error".into(), error.to_string().into());
+            members.insert("error".into(), error.into());
         }
     }
     String::from_utf8(json::encode_visible(&line)).unwrap_or_default()
@@ -272,12 +288,37 @@ fn warnings_of(target: &Target, number: usize, outcomes: &[Outcome]) -> Vec<Stri
     notes.map(|(count, note)| format!("{} {note}", text::count(count, "event"))).collect()
 }
 
-/// Combines all outcomes into the sender's status: the worst outcome decides.
+/// Warnings about stored events. A digest lists so many of them.
+pub fn stored(report: &Report, digested: usize) -> Vec<String> {
+    let stored = report.stored.iter().filter_map(|position| report.outcomes.get(*position));
+    let (waiting, faulty): (Vec<&Outcome>, Vec<&Outcome>) =
+        stored.partition(|outcome| outcome.verdict() == Verdict::Retry);
+    let why =
+        |outcomes: &[&Outcome]| outcomes.first().map(|outcome| outcome.deciding().to_string()).unwrap_or_default();
+    let notes = [
+        (
+            waiting.len(),
+            format!("stored, because PagerDuty has not accepted it yet ({}); sent again for 24 hours", why(&waiting)),
+        ),
+        (faulty.len(), format!("stored, and sent again for 24 hours; somebody has to act first: {}", why(&faulty))),
+        (digested, "listed in a stored digest alert because there are too many to store individually".to_owned()),
+    ];
+    let notes = notes.into_iter().filter(|(count, _)| *count > 0);
+    notes.map(|(count, note)| format!("{} {note}", text::count(count, "event"))).collect()
+}
+
+/// Combines all outcomes into the sender's status: the worst outcome decides. What is stored and waits only for PagerDuty
+/// counts as accepted.
 ///
 /// `target` is the destination of the path.
 pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<StatusCode, Error> {
-    let outcomes: Vec<&Outcome> = report.outcomes.iter().filter(|outcome| !outcome.is_needless()).collect();
-    let of = outcomes.len();
+    let waits = |position: usize, outcome: &Outcome| {
+        report.stored.binary_search(&position).is_ok() && outcome.verdict() == Verdict::Retry
+    };
+    let outcomes = report.outcomes.iter().enumerate();
+    let outcomes = outcomes.filter(|(position, outcome)| !outcome.is_needless() && !waits(*position, outcome));
+    let outcomes: Vec<&Outcome> = outcomes.map(|(_, outcome)| outcome).collect();
+    let of = report.outcomes.iter().filter(|outcome| !outcome.is_needless()).count();
     // A change event that the key does not accept was not sent, which a warning reports. It is no reason to resend alerts
     // that PagerDuty already has, and no retry can help.
     let counted = |outcome: &&&Outcome| outcome.current.answer != Err(Failure::ChangeKey);
@@ -301,6 +342,15 @@ pub fn judge(success: StatusCode, target: &Target, report: &Report) -> Result<St
         Verdict::Refused => Err(Error::Refused { least: target.unmapped == Unmapped::Page, failed, of, why }),
         Verdict::Accepted => mapped(success, target, report),
     }
+}
+
+/// Why PagerDuty has not accepted the event of an outcome that was sent with the routing key in this variable.
+pub fn untaken(variable: &str, outcome: &Outcome) -> String {
+    let why = outcome.deciding();
+    text::interpolate(
+        "PagerDuty has not accepted an event with the key in variable `{}`: {}",
+        &[variable, &why.to_string()],
+    )
 }
 
 /// The status for the mapping: the sender gets the error if no fallback alert reports it.

@@ -21,8 +21,12 @@ use self::bindings::wasi::http::types::{
 };
 use self::bindings::wasi::io::poll::{Pollable, poll};
 use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
+#[cfg(not(feature = "wasmtime"))]
+use self::bindings::wasi::keyvalue::store as keyvalue;
 use crate::http::{BODY_MAX_BYTES, Headers, Method, ReadError, Reply, Request};
 use crate::pipeline;
+#[cfg(not(feature = "wasmtime"))]
+use crate::runtime::StoreError;
 use crate::runtime::lanes::{self, Wire};
 use crate::runtime::{Host, HttpRequest, HttpResponse, SendError, Step, VariableError};
 
@@ -58,13 +62,19 @@ impl Guest for Component {
     fn handle(request: IncomingRequest, response_out: ResponseOutparam) {
         let arrived = monotonic_clock::now();
         let head = read_head(&request);
-        let mut host = Wasi { arrived, incoming: Some(request) };
-        let (reply, line) = pipeline::handle(&mut host, &head);
-        answer(response_out, reply);
-        // The log follows the reply, so that the sender never waits for a slow log.
-        if let Some(line) = line {
-            log(&line);
-        }
+        let mut host = Wasi {
+            arrived,
+            incoming: Some(request),
+            #[cfg(not(feature = "wasmtime"))]
+            bucket: None,
+        };
+        let mut out = Some(response_out);
+        let reply = &mut |reply| {
+            if let Some(out) = out.take() {
+                answer(out, reply);
+            }
+        };
+        pipeline::serve(&mut host, &head, reply, &mut |line| log(&line));
     }
 }
 
@@ -74,9 +84,30 @@ struct Wasi {
     arrived: u64,
     /// The request, until its body is read.
     incoming: Option<IncomingRequest>,
+    /// The key-value store, once it is open.
+    #[cfg(not(feature = "wasmtime"))]
+    bucket: Option<keyvalue::Bucket>,
 }
 
+/// The label of the key-value store: the only one that every host of Spin applications has.
+#[cfg(not(feature = "wasmtime"))]
+const STORE: &str = "default";
+
+/// The longest list of keys, in pages. Of the hosts' stores, only some have pages at all.
+#[cfg(not(feature = "wasmtime"))]
+const PAGES_MAX: usize = 1000;
+
 impl Wasi {
+    /// The key-value store.
+    #[cfg(not(feature = "wasmtime"))]
+    fn bucket(&mut self) -> Result<&keyvalue::Bucket, StoreError> {
+        let bucket = match self.bucket.take() {
+            Some(bucket) => bucket,
+            None => keyvalue::open(STORE).map_err(store_error)?,
+        };
+        Ok(self.bucket.insert(bucket))
+    }
+
     /// The instant `after` this duration from the arrival.
     fn at(&self, after: Duration) -> u64 {
         self.arrived.saturating_add(nanos(after))
@@ -113,6 +144,48 @@ impl Host for Wasi {
 
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>) {
         lanes::exchange(self, lanes, deadline, step);
+    }
+
+    #[cfg(not(feature = "wasmtime"))]
+    fn stored(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.bucket()?.get(key).map_err(store_error)
+    }
+
+    #[cfg(not(feature = "wasmtime"))]
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.bucket()?.set(key, value).map_err(store_error)
+    }
+
+    #[cfg(not(feature = "wasmtime"))]
+    fn forget(&mut self, key: &str) -> Result<(), StoreError> {
+        self.bucket()?.delete(key).map_err(store_error)
+    }
+
+    #[cfg(not(feature = "wasmtime"))]
+    fn keys(&mut self) -> Result<Vec<String>, StoreError> {
+        let bucket = self.bucket()?;
+        let mut page = bucket.list_keys(None).map_err(store_error)?;
+        let mut keys = std::mem::take(&mut page.keys);
+        for _ in 0..PAGES_MAX {
+            let Some(cursor) = page.cursor else { return Ok(keys) };
+            page = bucket.list_keys(Some(&cursor)).map_err(store_error)?;
+            keys.append(&mut page.keys);
+        }
+        Err(StoreError::Failed)
+    }
+
+    fn pause(&mut self, until: Duration) {
+        poll(&[&monotonic_clock::subscribe_instant(self.at(until))]);
+    }
+}
+
+/// The text of an error can name hosts, so it goes nowhere.
+#[cfg(not(feature = "wasmtime"))]
+fn store_error(error: keyvalue::Error) -> StoreError {
+    match error {
+        keyvalue::Error::NoSuchStore => StoreError::Absent,
+        keyvalue::Error::AccessDenied => StoreError::Denied,
+        keyvalue::Error::Other(_) => StoreError::Failed,
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Problem {
     Choice(&'static str),
     /// The list of services does not contain the service of a path without a service name.
     DefaultUnlisted,
+    /// A URL for the fallback that neither uses `https` nor points to localhost.
+    FallbackUrl,
     /// Not in the shape of a routing key.
     KeyShape,
     /// A REST API key instead of a routing key.
@@ -39,6 +41,8 @@ pub enum Problem {
     KeyIsUrl,
     /// Unset, and the shared secret is not accepted instead.
     OwnUnset,
+    /// Not the period of a heartbeat.
+    Period,
     /// The routing key in this variable instead of a secret.
     SecretIsKeyIn(String),
     /// A public key, although the senders use a shared secret.
@@ -86,7 +90,7 @@ impl fmt::Display for ConfigError {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::ApiUrl => f.write_str("must be an https URL (plain http only on loopback)"),
+            Problem::ApiUrl | Problem::FallbackUrl => f.write_str("must be an https URL (plain http only on loopback)"),
             Problem::Choice(choices) => write!(f, "must be one of {choices}"),
             Problem::DefaultUnlisted => {
                 write!(f, "does not list `{DEFAULT_SERVICE}`, the service of a path without a service name")
@@ -97,6 +101,9 @@ impl fmt::Display for Problem {
             Problem::OwnUnset => {
                 write!(f, "is not set; set it, because `{SHARED}` is not accepted for this path")
             }
+            Problem::Period => f.write_str(
+                "must be a period between 1m and 31d such as 5m, or period and grace such as 5m+2m (units s, m, h, d)",
+            ),
             Problem::SecretIsKeyIn(variable) => {
                 write!(f, "has the same value as variable `{variable}`; give the clients a secret of their own")
             }

@@ -8,9 +8,11 @@ use crate::runtime::Host;
 
 mod access;
 mod error;
+mod heartbeats;
 mod mirror;
 mod names;
 mod options;
+mod outbox;
 mod pagerduty;
 #[cfg(feature = "templates")]
 mod rules;
@@ -23,9 +25,11 @@ pub use self::access::{
     Accepted, Config, SECRET_MIN_BYTES, check_not_routing_key, check_not_shared, check_own_secret, load,
 };
 pub use self::error::{ConfigError, Problem};
+pub use self::heartbeats::{HEARTBEAT, Heartbeat, heartbeat, heartbeat_variable};
 pub use self::mirror::mirror;
 pub use self::names::{BRANCHES, CHOICES, Control, VARIABLES, Variable, is_service};
 pub use self::options::{Branches, Grouping, Options, branches};
+pub use self::outbox::{FALLBACK_URL, Fallback, FallbackFormat, Outbox, fallback, outbox, retries_after_answer};
 pub use self::pagerduty::{api, elsewhere, events};
 #[cfg(feature = "templates")]
 pub use self::rules::{Destinations, RULES, destinations, rules};

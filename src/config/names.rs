@@ -85,6 +85,36 @@ pub const VARIABLES: &[Variable] = &[
         description: "What to change about mapped events: a JSON list of rules. The rules of `rules_<source>` are worked through before them",
     },
     Variable {
+        name: RETRY_AFTER_ANSWER,
+        secret: false,
+        declared: false,
+        description: "`on` (default) or `off`: whether triggers of severity `error` and `critical` that PagerDuty has not accepted in time are retried after the answer to the sender, until 25 seconds after their arrival",
+    },
+    Variable {
+        name: OUTBOX,
+        secret: false,
+        declared: false,
+        description: "Whether events that PagerDuty has not accepted in time are stored and sent later: `off` (default), `on`, or `replicated` for a key-value store with replicas",
+    },
+    Variable {
+        name: "fallback_url",
+        secret: true,
+        declared: false,
+        description: "Where somebody is told that PagerDuty has not accepted a trigger: the URL of a chat's webhook",
+    },
+    Variable {
+        name: FALLBACK_FORMAT,
+        secret: false,
+        declared: false,
+        description: "What is sent to `fallback_url`: `text` (default), `teams`, or `event`, the events themselves for another Events API",
+    },
+    Variable {
+        name: "fallback_routing_key",
+        secret: true,
+        declared: false,
+        description: "The routing key for `fallback_format = event`",
+    },
+    Variable {
         name: "api_token",
         secret: true,
         declared: false,
@@ -93,8 +123,15 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 /// The settings that accept one of a few words, with those words. The first word is the default.
-pub const CHOICES: &[(&str, &str)] =
-    &[("region", REGIONS), ("grouping", GROUPINGS), ("query_token", QUERIES), ("unmapped", UNMAPPED)];
+pub const CHOICES: &[(&str, &str)] = &[
+    ("region", REGIONS),
+    ("grouping", GROUPINGS),
+    ("query_token", QUERIES),
+    ("unmapped", UNMAPPED),
+    (RETRY_AFTER_ANSWER, SWITCHES),
+    (OUTBOX, OUTBOXES),
+    (FALLBACK_FORMAT, FALLBACK_FORMATS),
+];
 
 /// The words for the branches of a source ([`super::Branches`]). The first word is the default.
 pub const BRANCHES: &str = "default, all";
@@ -103,33 +140,44 @@ pub(super) const REGIONS: &str = "us, eu";
 pub(super) const GROUPINGS: &str = "alert, group";
 pub(super) const QUERIES: &str = "auto, on, off";
 pub(super) const UNMAPPED: &str = "page, reject";
+pub(super) const SWITCHES: &str = "on, off";
+pub(super) const OUTBOXES: &str = "off, on, replicated";
+pub(super) const FALLBACK_FORMATS: &str = "text, teams, event";
 
-/// The endpoints that operate the relay itself: act and check. Each has a secret of its own, `secret_<slug>`.
+pub(super) const RETRY_AFTER_ANSWER: &str = "retry_after_answer";
+pub(super) const OUTBOX: &str = "outbox";
+pub(super) const FALLBACK_FORMAT: &str = "fallback_format";
+
+/// The endpoints that operate the relay itself. Each has a secret of its own, `secret_<slug>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// `act` changes an incident on behalf of a person.
     Act,
     /// `check` reports problems of the setup.
     Check,
+    /// `heartbeat` notes a sign of life.
+    Heartbeat,
 }
 
 impl Control {
     /// Every control endpoint.
-    pub const ALL: [Control; 2] = [Control::Act, Control::Check];
+    pub const ALL: [Control; 3] = [Control::Act, Control::Check, Control::Heartbeat];
 
     /// The word in the path and in the name of the variable.
     pub fn slug(self) -> &'static str {
         match self {
             Control::Act => "act",
             Control::Check => "check",
+            Control::Heartbeat => "heartbeat",
         }
     }
 
     /// Which secrets authenticate requests: the shared secret too, if the endpoint has no secret of its own. Every vendor knows the shared
-    /// secret, and no vendor may act as a person. With the shared secret, check does not show its findings.
+    /// secret, and no vendor may act as a person or keep a heartbeat alive. With the shared secret, check does not show its
+    /// findings.
     pub fn accepted(self) -> Accepted<'static> {
         match self {
-            Control::Act => Accepted::Own,
+            Control::Act | Control::Heartbeat => Accepted::Own,
             Control::Check => Accepted::Any,
         }
     }

@@ -6,8 +6,12 @@ use super::options::Grouping;
 use super::pagerduty::{ALERTS_END, CHANGES_END, events};
 use super::{ConfigError, Problem, choice, error, get, required};
 use crate::http::Url;
+use crate::pagerduty::events_api::Destination;
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret, is_routing_key};
+
+/// The variable with the routing key of a path without a service name, and the beginning of the others' names.
+const KEY: &str = "routing_key";
 
 /// Where to send events, and how many to make.
 #[derive(Clone, Debug)]
@@ -36,6 +40,21 @@ impl Target {
         let warning = self.warning.as_ref();
         warning.map(|error| format!("{error}; alerts opened with the previous key stay open"))
     }
+
+    /// The destination, as the Events API needs it.
+    pub fn destination(&self) -> Destination<'_> {
+        Destination {
+            keys: &self.routing_keys,
+            alerts: &self.alerts_url,
+            changes: &self.changes_url,
+            minimal: self.unmapped == Unmapped::Page,
+        }
+    }
+
+    /// The service. `None` for that of a path without a service name.
+    pub fn service(&self) -> Option<&str> {
+        self.routing_key_variable.strip_prefix(KEY)?.strip_prefix('_')
+    }
 }
 
 /// What to do with a delivery that cannot be mapped or that PagerDuty rejects as invalid.
@@ -54,8 +73,8 @@ pub enum Unmapped {
 /// Returns [`ConfigError`] if the routing key is unset, a variable is invalid, or the store failed.
 pub fn target(host: &dyn Host, service: Option<&str>) -> Result<Target, ConfigError> {
     let routing_key_variable = match service {
-        Some(service) => ["routing_key_", service].concat(),
-        None => "routing_key".to_owned(),
+        Some(service) => [KEY, "_", service].concat(),
+        None => KEY.to_owned(),
     };
     let current = check_key(&routing_key_variable, &required(host, &routing_key_variable)?)?;
     let previous_name = [&routing_key_variable, "_previous"].concat();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::settings::{SETTINGS, Settings, SettingsError};
 use super::{ConfigError, get};
 use crate::http::ReadError;
-use crate::runtime::{Host, Step, VariableError};
+use crate::runtime::{Host, Step, StoreError, VariableError};
 
 /// A host whose variables include the members of `settings`. A variable of the store comes first; if it is unset or blank,
 /// the member of the same name replaces it.
@@ -76,6 +76,26 @@ impl Host for Variables<'_> {
 
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>) {
         self.host.exchange(lanes, deadline, step);
+    }
+
+    fn stored(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.host.stored(key)
+    }
+
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.host.store(key, value)
+    }
+
+    fn forget(&mut self, key: &str) -> Result<(), StoreError> {
+        self.host.forget(key)
+    }
+
+    fn keys(&mut self) -> Result<Vec<String>, StoreError> {
+        self.host.keys()
+    }
+
+    fn pause(&mut self, until: Duration) {
+        self.host.pause(until);
     }
 }
 

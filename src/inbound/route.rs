@@ -18,10 +18,12 @@ const READ: &[Method] = &[Method::Get, Method::Head];
 #[derive(Clone, Copy, Debug)]
 pub enum Endpoint<'a> {
     /// `POST /act[/<service>]` acknowledges, resolves or annotates an incident on behalf of a person. `GET /check`
-    /// reports problems of the setup.
+    /// reports problems of the setup. `POST /heartbeat/<name>[/<service>]` notes a sign of life.
     Control {
-        /// Act or check.
+        /// Act, check or heartbeat.
         control: Control,
+        /// The name of the heartbeat. Empty for other endpoints.
+        name: &'a str,
         /// The service, which names a routing key.
         service: Option<&'a str>,
     },
@@ -38,6 +40,8 @@ pub enum Endpoint<'a> {
         /// The vendor. `None` for the list of vendors.
         source: Option<&'static Source>,
     },
+    /// `GET /tick` and `POST /tick`: sends what is stored, and looks for missing heartbeats.
+    Tick,
 }
 
 /// The parameters of a delivery's path.
@@ -161,6 +165,10 @@ fn own<'a>(sources: &[&'static Source], method: Method, path: &'a str) -> Result
     match (first, rest) {
         ("", None) => read(Endpoint::Playground),
         ("health", None) => read(Endpoint::Health),
+        ("tick", None) => match method {
+            Method::Get | Method::Head | Method::Post => Ok(Endpoint::Tick),
+            _ => Err(RouteError::Method(&[Method::Get, Method::Head, Method::Post])),
+        },
         ("setup", slug) => read(Endpoint::Setup { source: slug.map(|slug| find(sources, slug)).transpose()? }),
         ("preview", Some(rest)) => deliver(sources, method, rest, true),
         _ => deliver(sources, method, path, false),
@@ -175,15 +183,22 @@ fn read(method: Method, endpoint: Endpoint<'_>) -> Result<Endpoint<'_>, RouteErr
     }
 }
 
-/// Routes `act[/<service>]` and `check`.
-fn administer(method: Method, control: Control, service: Option<&str>) -> Result<Endpoint<'_>, RouteError> {
-    let endpoint = Endpoint::Control { control, service };
-    match (control, service) {
-        (Control::Act, Some(service)) if !is_service(service) => Err(RouteError::Service),
-        (Control::Act, _) if method == Method::Post => Ok(endpoint),
+/// Routes `act[/<service>]`, `check` and `heartbeat/<name>[/<service>]`.
+fn administer(method: Method, control: Control, rest: Option<&str>) -> Result<Endpoint<'_>, RouteError> {
+    let (name, service) = match (control, rest) {
+        (Control::Heartbeat, Some(rest)) => split(rest),
+        (Control::Check, Some(_)) | (Control::Heartbeat, None) => return Err(RouteError::Path),
+        (_, service) => ("", service),
+    };
+    if service.is_some_and(|service| !is_service(service)) {
+        return Err(RouteError::Service);
+    }
+    let endpoint = Endpoint::Control { control, name, service };
+    match (control, method) {
+        (Control::Act, Method::Post) | (Control::Heartbeat, Method::Get | Method::Post | Method::Put) => Ok(endpoint),
         (Control::Act, _) => Err(RouteError::Method(&[Method::Post])),
-        (Control::Check, None) => read(method, endpoint),
-        (Control::Check, Some(_)) => Err(RouteError::Path),
+        (Control::Check, _) => read(method, endpoint),
+        (Control::Heartbeat, _) => Err(RouteError::Method(&[Method::Get, Method::Post, Method::Put])),
     }
 }
 

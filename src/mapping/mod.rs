@@ -55,6 +55,8 @@ pub enum Handshake {
     /// The sender asks something and expects exactly this answer: to recognise its receiver, or to look at what it has
     /// sent.
     Answer(Reply),
+    /// The sender gives a sign of life, for the heartbeat with this name.
+    Beat(String),
     /// The sender asks something, and the answer of its API says it.
     Question,
     /// The sender asks the relay to visit a URL. The relay does so only if the source's own rule allows it and the

@@ -194,10 +194,11 @@ fn ranked(mut units: Vec<DigestUnit>) -> Vec<DigestUnit> {
     units
 }
 
-/// One alert that lists all of `left`, in as many events as needed.
+/// One alert that lists all of `left`, in as many events as needed. `group` is its dedup key; without one, it must be closed by
+/// hand. `slug` and `name` are the source's.
 ///
 /// It triggers if any of them triggers, and resolves if all of them do.
-fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> Vec<Event> {
+pub fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) -> Vec<Event> {
     let opens = left.iter().any(|event| event.action() == Action::Trigger);
     let action = if opens { Action::Trigger } else { Action::Resolve };
     let of_action = left.iter().filter(|event| !opens || event.action() == Action::Trigger);

@@ -47,6 +47,71 @@ pub trait Host {
     /// [`Next::until`]. If the runtime cannot run all lanes at once, they start in order.
     /// Redirects are not followed.
     fn exchange(&mut self, lanes: usize, deadline: Duration, step: Step<'_>);
+
+    /// The value of a key in the key-value store. Returns `None` if the store does not have the key.
+    ///
+    /// The store is one for all requests, and may outlive the runtime. Nothing bounds how long a call takes.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if there is no store, or it failed.
+    fn stored(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let _ = key;
+        Err(StoreError::Absent)
+    }
+
+    /// Sets the value of a key in the key-value store.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if there is no store, or it failed. The key may have the new value all the same.
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let _ = (key, value);
+        Err(StoreError::Absent)
+    }
+
+    /// Deletes a key of the key-value store, if the store has it.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if there is no store, or it failed. The key may be gone all the same.
+    fn forget(&mut self, key: &str) -> Result<(), StoreError> {
+        let _ = key;
+        Err(StoreError::Absent)
+    }
+
+    /// All keys of the key-value store, in any order. Other programs may have keys there too.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if there is no store, or it failed.
+    fn keys(&mut self) -> Result<Vec<String>, StoreError> {
+        Err(StoreError::Absent)
+    }
+
+    /// Waits until [`Host::elapsed`] reaches `until`. Only a host with a key-value store needs it.
+    fn pause(&mut self, until: Duration) {
+        let _ = until;
+    }
+}
+
+/// The key-value store could not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The runtime has no such store.
+    Absent,
+    /// The runtime has a store and does not give it to this component.
+    Denied,
+    /// The store failed.
+    Failed,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StoreError::Absent => "the runtime has no key-value store `default`",
+            StoreError::Denied => {
+                "the key-value store is not granted: add `key_value_stores = [\"default\"]` to the component in spin.toml"
+            }
+            StoreError::Failed => "the key-value store failed",
+        })
+    }
 }
 
 /// Returns the next request of a lane. The arguments are the lane's number, the time since this request arrived, and

@@ -58,10 +58,13 @@
 //!   PagerDuty has no such action, and a trigger would reopen an alert that is closed.
 //! * Questions about alerts. The answer does not come from PagerDuty.
 //! * `identifierType=tiny`: "no alert has a tiny id". The relay gives none out.
-//! * Heartbeats get `410`, because the relay would not notice a missing one.
+//! * Calls that create, change or list heartbeats get `410`: variables `heartbeat_<name>` name them. A ping is a sign of life.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{Mirror, OwnVariable, Setup, Source};
@@ -98,7 +101,7 @@ const IDENTIFIER_TYPE: &str = "identifierType";
 /// Why there is no event.
 const TINY: &str = "no alert has a tiny id";
 const UNKNOWN: &str = "no such call";
-const HEARTBEAT: &str = "a heartbeat";
+const HEARTBEAT: &str = "no ping of a heartbeat";
 
 /// The warning for a note of API v1.
 const V1_NOTE: &str = "`POST note` was not done: PagerDuty's Events API has no such action";
@@ -137,7 +140,7 @@ pub const SOURCE: Source = Source {
                 Put the secret where your tool has its Opsgenie API key. An existing key can be the secret.\n\
                 Put {url} where your tool has https://api.opsgenie.com: as `api_url`, `host` or base URL. If it wants the whole path, append /v2/alerts.\n\
                 If your tool accepts only a host, enter that of the relay: https://<relay>/v2/alerts is the same API.\n\
-                Keep your aliases: the relay uses them as dedup keys. Heartbeats need another service.\n\
+                Keep your aliases: the relay uses them as dedup keys. For heartbeat <name>, set variable `heartbeat_<name>` to its period, such as 5m, and let something call /tick every minute.\n\
                 Variable `opsgenie_copy_key` also sends a copy of each change to Opsgenie, for a parallel run.",
         template: None,
     },
@@ -195,8 +198,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     if let Some(call) = path.strip_prefix(V1_ALERT) {
         return v1(delivery, call.trim_matches('/'));
     }
-    if path.starts_with(HEARTBEATS) {
-        return Ok(Mapped::nothing(HEARTBEAT));
+    if let Some(rest) = path.strip_prefix(HEARTBEATS) {
+        let name = pinged(rest).map(|name| Handshake::Beat(name.into_owned()));
+        return Ok(match name {
+            Some(beat) => Mapped { handshake: Some(beat), ..Mapped::default() },
+            None => Mapped::nothing(HEARTBEAT),
+        });
     }
     let call = match path.strip_prefix(ALERTS) {
         Some(rest) => Call::parse(delivery.method(), rest),
@@ -215,6 +222,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
             Ok(Mapped { handshake: Some(Handshake::Question), ..Mapped::default() })
         }
     }
+}
+
+/// The name in the path of a ping, behind `v2/heartbeats`.
+fn pinged(rest: &str) -> Option<Cow<'_, str>> {
+    let name = rest.trim_matches('/').strip_suffix("/ping")?;
+    percent_decode_str(name).decode_utf8().ok()
 }
 
 /// Maps a call of API v1, whose body has the key and the identifier.

@@ -33,6 +33,7 @@ mod numbers;
 mod opsgenie;
 mod opsgenie_calls;
 mod opsgenie_copies;
+mod outbox;
 mod outbox_model;
 mod properties;
 mod readme;

@@ -61,7 +61,8 @@ impl<F: FnMut(Duration, &Value) -> Response> Scripted<F> {
         let previous = previous.map(|key| Secret::new(key.to_owned()));
         let keys = Rotation { current: Secret::new(SERVICE_KEY.to_owned()), previous };
         let destination = Destination { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
-        let (outcomes, _) = events_api::deliver(self, &[Addressed { events, destination }], retries, DEADLINE, None);
+        let (outcomes, _) =
+            events_api::deliver(self, &[Addressed { events, held: &[], destination }], retries.into(), DEADLINE, None);
         outcomes
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It reads every variable as a delivery would, and names each invalid one with its fix. It checks that PagerDuty is
 //! reachable. With `?deep=1` it also checks that PagerDuty accepts each routing key, by a resolve with an unused dedup
-//! key, which PagerDuty ignores. If `api_token` is set, it finds the services behind the keys. A routing key is sent
+//! key, which PagerDuty ignores. With `?fallback=1` it sends a message to `fallback_url`. If `api_token` is set, it finds the services behind the keys. A routing key is sent
 //! only to the Events API, and the token only to the REST API. Neither is shown, except the last four characters of a
 //! routing key.
 //!
@@ -25,6 +25,7 @@ use crate::sources::{SOURCES, Source};
 use crate::text;
 
 mod names;
+mod outbox;
 mod pagerduty;
 #[cfg(feature = "templates")]
 mod rules;
@@ -104,6 +105,11 @@ pub fn check(host: &mut dyn Host, known: &Authenticated<'_>, shown: bool) -> Che
     checker.sources();
     checker.check = "settings";
     checker.settings();
+    checker.check = "outbox";
+    checker.outbox(&names);
+    checker.check = "fallback";
+    // Every vendor knows the shared secret, and nobody should flood a chat with it.
+    checker.fallback(shown && asked("fallback") == "1");
     checker.check = "routing keys";
     let keys = checker.keys(&names, &services);
     checker.check = "senders";

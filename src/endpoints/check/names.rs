@@ -3,7 +3,7 @@
 use strsim::levenshtein;
 
 use super::{Checker, Level};
-use crate::config::{self, Control, DEFAULT_SERVICE, Names};
+use crate::config::{self, Control, DEFAULT_SERVICE, HEARTBEAT, Names};
 use crate::sources::{self, SOURCES, Source};
 use crate::text;
 
@@ -20,8 +20,8 @@ const OF_SOURCES: [&str; 5] = [BRANCHES, "require_signature_", "rules_", "secret
 const BRANCHES: &str = "branches_";
 
 /// The beginnings of the variables that end in a word of the user's or in the name of a source.
-const PREFIXES: [&str; 7] =
-    [BRANCHES, "custom_", "require_signature_", "routing_key_", "rules_", "secret_", "services_"];
+const PREFIXES: [&str; 8] =
+    [BRANCHES, "custom_", HEARTBEAT, "require_signature_", "routing_key_", "rules_", "secret_", "services_"];
 
 /// The variables of tests.
 const OF_TESTS: [&str; 2] = ["api_url", "events_url"];

@@ -110,6 +110,11 @@ impl DedupKey {
         Some(DedupKey { key, former: None })
     }
 
+    /// The key of an event that the relay has made before ([`DedupKey::as_str`]). Returns `None` if it is blank.
+    pub(super) fn restore(key: &str) -> Option<DedupKey> {
+        (!key.trim().is_empty()).then(|| DedupKey { key: key.to_owned(), former: None })
+    }
+
     /// Notes that earlier versions built the key from these parts, joined by `:`.
     #[must_use]
     pub fn formerly(self, source: &str, parts: &[&str]) -> DedupKey {

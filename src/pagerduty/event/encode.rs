@@ -11,31 +11,33 @@ use crate::json;
 /// Room for the parts that encoding adds: the routing key (32 characters), the names of three members, punctuation.
 const REST_BYTES: usize = 128;
 
-/// An event of this weight is below [`EVENT_MAX_BYTES`], whatever it contains: JSON writes a byte with at most six, and
-/// the dedup key, which the weight does not include, has less than 2048 bytes.
-const SMALL: usize = EVENT_MAX_BYTES / 6 - 2048;
+/// An event of this weight has at most `max` bytes, whatever it contains: JSON writes a byte with at most six, and the dedup
+/// key, which the weight does not include, has less than 2048 bytes.
+const fn small(max: usize) -> usize {
+    (max / 6).saturating_sub(2048)
+}
 
 /// Why an outline has no details.
 const OUTLINE: &str = "details omitted, because the events of this delivery exceed the size limit";
 
 /// [`Event::to_json`](super::Event::to_json).
-pub(super) fn to_json(parts: &Parts) -> Value {
+pub(super) fn to_json(parts: &Parts, max: usize) -> Value {
     // Encoding fails only for member names that are not strings, and these are strings.
-    serde_json::to_value(whole(parts, None)).unwrap_or_default()
+    serde_json::to_value(whole(parts, None, max)).unwrap_or_default()
 }
 
 /// [`Event::encode`](super::Event::encode).
 pub(super) fn encode(parts: &Parts, routing_key: &str) -> Vec<u8> {
-    json::visible(serde_json::to_vec(&whole(parts, Some(routing_key))).unwrap_or_default())
+    json::visible(serde_json::to_vec(&whole(parts, Some(routing_key), EVENT_MAX_BYTES)).unwrap_or_default())
 }
 
-/// The event, with its details shortened to fit.
-fn whole<'a>(parts: &'a Parts, routing_key: Option<&'a str>) -> Whole<'a> {
+/// The event, with its details shortened so that it has at most `max` bytes.
+fn whole<'a>(parts: &'a Parts, routing_key: Option<&'a str>, max: usize) -> Whole<'a> {
     let mut whole = Whole { parts, details: Cow::Borrowed(&parts.details), routing_key };
-    if parts.weight() > SMALL {
+    if parts.weight() > small(max) {
         let without = Whole { details: Cow::Owned(Map::new()), routing_key: None, ..whole.clone() };
         let rest = serde_json::to_vec(&without).map_or(0, |text| text.len());
-        let room = EVENT_MAX_BYTES.saturating_sub(rest + REST_BYTES);
+        let room = max.saturating_sub(rest + REST_BYTES);
         whole.details = shrink::fit(&parts.details, room);
     }
     if parts.is_outline {

@@ -19,6 +19,7 @@ mod item;
 pub mod parse;
 mod severity;
 pub mod shrink;
+mod stored;
 
 pub use self::action::Action;
 pub use self::apart::tell_apart;
@@ -433,7 +434,7 @@ impl Event {
     /// If the event is over the limit, `custom_details` are truncated step by step. Their member `shortened_to_fit`
     /// names the truncated members.
     pub fn to_json(&self) -> Value {
-        encode::to_json(&self.0)
+        encode::to_json(&self.0, EVENT_MAX_BYTES)
     }
 
     /// The body to send: [`Event::to_json`] with the routing key, without hidden characters.

@@ -25,7 +25,7 @@ mod probe;
 mod run;
 
 pub use self::draft::{Draft, draft, takes_no_changes};
-pub use self::outcome::{Failure, Outcome, Sent, Verdict};
+pub use self::outcome::{Failure, Outcome, SLOW_PAUSE, Sent, Verdict};
 pub use self::probe::{Probe, probe};
 use self::run::{DeliveryRun, LanePosition};
 
@@ -47,6 +47,8 @@ pub struct Destination<'a> {
 /// The first retry follows after 100 to 200 ms, or after the time that PagerDuty asks for. A 429 without such a time is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
+    /// Never.
+    Never,
     /// Once. This is for senders that send their state again by themselves: they retry better than we can.
     Once,
     /// Until the deadline while PagerDuty or the network fails, with growing pauses: 0.1, 0.5, 1 and 2 seconds, then always
@@ -59,6 +61,27 @@ pub enum Retries {
     /// - all events once the delivery has made 120 requests with the keys of their destination, which is about what PagerDuty
     ///   accepts in a minute.
     UntilDeadline,
+    /// Like [`Retries::UntilDeadline`], with pauses of 4 seconds from the beginning: for after the answer to the sender.
+    Slowly,
+}
+
+/// How to send the events of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// How often each event is retried.
+    pub retries: Retries,
+    /// Whether a lane ends with its first event that PagerDuty has not accepted, unless it has rejected that event as
+    /// invalid. If the events that follow were sent, the one that is sent later would overtake them.
+    pub in_order: bool,
+    /// When to begin, by [`Host::elapsed`].
+    pub not_before: Duration,
+}
+
+impl From<Retries> for Effort {
+    /// At once, and all events of a lane.
+    fn from(retries: Retries) -> Effort {
+        Effort { retries, in_order: false, not_before: Duration::ZERO }
+    }
 }
 
 /// A request to another server, which is sent beside the events.
@@ -74,6 +97,8 @@ pub struct Beside {
 pub struct Addressed<'a> {
     /// The events, in order.
     pub events: &'a [Event],
+    /// The positions of events that are not sent, in ascending order: an earlier event of their alert is stored.
+    pub held: &'a [usize],
     /// Their destination.
     pub destination: Destination<'a>,
 }
@@ -86,14 +111,14 @@ pub struct Addressed<'a> {
 pub fn deliver(
     host: &mut dyn Host,
     addressed: &[Addressed<'_>],
-    retries: Retries,
+    effort: Effort,
     deadline: Duration,
     mut beside: Option<Beside>,
 ) -> (Vec<Outcome>, Option<Result<HttpResponse, SendError>>) {
     let mut runs = Vec::new();
     // The lanes of all destinations, each with the number of its run.
     let mut lanes = Vec::new();
-    for (number, Addressed { events, destination }) in addressed.iter().copied().enumerate() {
+    for (number, Addressed { events, held, destination }) in addressed.iter().copied().enumerate() {
         lanes.extend(event::by_alert(events).into_iter().map(|lane| (number, lane, LanePosition::default())));
         let outcomes = events.iter().map(|event| Outcome {
             action: event.action(),
@@ -104,7 +129,8 @@ pub fn deliver(
             minimal: false,
         });
         let outcomes = outcomes.collect();
-        runs.push(DeliveryRun { events, destination, deadline, retries, requests: 0, throttled: [false; 2], outcomes });
+        let throttled = [false; 2];
+        runs.push(DeliveryRun { events, held, destination, deadline, effort, requests: 0, throttled, outcomes });
     }
     if addressed.len() > 1 {
         // The copies of resolves for all destinations must not delay the triggers of the last one.

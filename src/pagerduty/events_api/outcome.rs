@@ -15,8 +15,11 @@ const PAUSES: [Duration; 5] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
     Duration::from_secs(2),
-    Duration::from_secs(4),
+    SLOW_PAUSE,
 ];
+
+/// The longest of them.
+pub const SLOW_PAUSE: Duration = Duration::from_secs(4);
 
 /// The result of sending one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub struct Sent {
 pub enum Failure {
     /// Not sent: an orchestration's routing key accepts no change events.
     ChangeKey,
+    /// Not sent: an earlier event of the same alert is not accepted.
+    Held,
     /// The request failed.
     Send(SendError),
     /// Not sent: PagerDuty was rate-limiting other events.
@@ -109,7 +114,7 @@ impl Sent {
             Ok(answer) => answer,
             Err(Failure::ChangeKey) => return Verdict::RefusedKey,
             Err(Failure::Send(SendError::Denied)) => return Verdict::Blocked,
-            Err(Failure::Send(_) | Failure::Throttled | Failure::Unsent) => return Verdict::Retry,
+            Err(Failure::Held | Failure::Send(_) | Failure::Throttled | Failure::Unsent) => return Verdict::Retry,
         };
         match answer::class(answer.status) {
             Class::Success if answer.confirmed => Verdict::Accepted,
@@ -131,13 +136,19 @@ impl Sent {
         answer.status == 400 && ["routing key", "routing_key"].iter().any(|name| words.contains(name))
     }
 
+    /// How long PagerDuty asks to wait, if it does.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.answer.as_ref().ok()?.retry_after?;
+        Some(Duration::from_secs(seconds))
+    }
+
     pub(super) fn unsent() -> Sent {
         Sent { sha256: String::new(), attempts: 0, answer: Err(Failure::Unsent) }
     }
 
-    /// The pause before the next retry, which is at least as long as PagerDuty asks for. Returns `None` if a retry makes no
-    /// sense.
-    pub(super) fn pause(&self) -> Option<Duration> {
+    /// The pause before the next retry, which is at least as long as PagerDuty asks for, and if `slowly` the longest of
+    /// [`PAUSES`]. Returns `None` if a retry makes no sense.
+    pub(super) fn pause(&self, slowly: bool) -> Option<Duration> {
         let asked = match &self.answer {
             // PagerDuty counts the rate over a minute. Without a `retry-after`, there will be no room soon.
             Ok(Answer { status: 429, retry_after: None, .. }) => return None,
@@ -145,7 +156,8 @@ impl Sent {
             _ => Duration::ZERO,
         };
         let [first, .., last] = PAUSES;
-        let pause = PAUSES.get(usize::from(self.attempts.saturating_sub(1))).copied().unwrap_or(last);
+        let next = if slowly { PAUSES.len() } else { usize::from(self.attempts.saturating_sub(1)) };
+        let pause = PAUSES.get(next).copied().unwrap_or(last);
         // A rate limit has its own clock.
         let pause = if self.is_throttled() { first } else { pause };
         Some(asked.max(pause).saturating_add(self.spread()))
@@ -157,7 +169,7 @@ impl Sent {
         match &self.answer {
             Ok(answer) => answer::class(answer.status) == Class::Later,
             Err(Failure::Send(error)) => *error != SendError::Denied,
-            Err(Failure::ChangeKey | Failure::Throttled | Failure::Unsent) => false,
+            Err(Failure::ChangeKey | Failure::Held | Failure::Throttled | Failure::Unsent) => false,
         }
     }
 
@@ -179,6 +191,7 @@ impl fmt::Display for Sent {
             Ok(answer) if answer.words.is_empty() => write!(f, "{}", answer.status),
             Ok(answer) => write!(f, "{} {}", answer.status, answer.words),
             Err(Failure::ChangeKey) => f.write_str(NO_CHANGES),
+            Err(Failure::Held) => f.write_str("not sent: an earlier event of the alert is not accepted yet"),
             Err(Failure::Send(error)) => error.fmt(f),
             Err(Failure::Unsent) => f.write_str("not sent: no time left"),
             Err(Failure::Throttled) => f.write_str("not sent: PagerDuty is rate-limiting this key"),

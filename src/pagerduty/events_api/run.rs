@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::draft::takes_no_changes;
 use super::outcome::{Failure, Outcome, Sent, Verdict};
-use super::{Destination, Retries};
+use super::{Destination, Effort, Retries};
 use crate::pagerduty::answer;
 use crate::pagerduty::event::{Action, Event};
 use crate::runtime::{HttpRequest, HttpResponse, Next, SendError};
@@ -33,9 +33,10 @@ pub(super) struct LanePosition {
 }
 
 impl LanePosition {
-    /// Whether to retry the event after an answer that allows it. `more` says whether one retry is not the limit.
-    fn retries(&mut self, sent: &Sent, more: bool) -> bool {
-        let is_first = sent.attempts == 1;
+    /// Whether to retry the event after an answer that allows it. `once` says whether one retry is allowed, and `more`
+    /// whether that is not the limit.
+    fn retries(&mut self, sent: &Sent, once: bool, more: bool) -> bool {
+        let is_first = once && sent.attempts == 1;
         if sent.is_throttled() {
             let has_waited = std::mem::replace(&mut self.has_waited, true);
             return !has_waited && (is_first || more);
@@ -46,9 +47,11 @@ impl LanePosition {
 
 pub(super) struct DeliveryRun<'a> {
     pub(super) events: &'a [Event],
+    /// The positions of events that are not sent, in ascending order.
+    pub(super) held: &'a [usize],
     pub(super) destination: Destination<'a>,
     pub(super) deadline: Duration,
-    pub(super) retries: Retries,
+    pub(super) effort: Effort,
     /// How many requests have been made.
     pub(super) requests: usize,
     /// Whether PagerDuty has rate-limited an event, with the current key and with the previous one. More events would
@@ -73,23 +76,44 @@ impl DeliveryRun<'_> {
                 return self.request(index, position, elapsed.saturating_add(wait));
             }
             *position = LanePosition { at: position.at + 1, ..LanePosition::default() };
+            if self.ends_lane(index) {
+                self.hold(lane.get(position.at..).unwrap_or_default());
+                return None;
+            }
         }
         while elapsed < self.deadline {
             let index = *lane.get(position.at)?;
             let action = self.events.get(index)?.action();
             let key = &self.destination.keys.current;
-            let failure = if action == Action::Change && takes_no_changes(key) {
+            let failure = if self.held.binary_search(&index).is_ok() {
+                Failure::Held
+            } else if action == Action::Change && takes_no_changes(key) {
                 Failure::ChangeKey
             } else if self.throttled.first() == Some(&true) {
                 Failure::Throttled
             } else {
                 self.encode(index, position);
-                return self.request(index, position, elapsed);
+                return self.request(index, position, elapsed.max(self.effort.not_before));
             };
             self.outcomes.get_mut(index)?.current.answer = Err(failure);
             position.at += 1;
         }
         None
+    }
+
+    /// Whether no later event of a lane may be sent, because this one is not accepted and may be accepted later.
+    fn ends_lane(&self, index: usize) -> bool {
+        let is_left = |outcome: &Outcome| outcome.verdict() > Verdict::Refused && !outcome.is_needless();
+        self.effort.in_order && self.outcomes.get(index).is_some_and(is_left)
+    }
+
+    /// Notes that these events are not sent.
+    fn hold(&mut self, lane: &[usize]) {
+        for index in lane {
+            if let Some(outcome) = self.outcomes.get_mut(*index) {
+                outcome.current.answer = Err(Failure::Held);
+            }
+        }
     }
 
     /// Whether one of these events triggers an alert.
@@ -122,14 +146,15 @@ impl DeliveryRun<'_> {
             let [current, previous] = &mut self.throttled;
             let throttled = if position.previous { previous } else { current };
             // A change is no page, and PagerDuty does not merge the copies of one that it has already accepted.
-            let more = self.retries == Retries::UntilDeadline
+            let Effort { retries, .. } = self.effort;
+            let more = matches!(retries, Retries::UntilDeadline | Retries::Slowly)
                 && self.requests < REQUESTS_MAX
                 && outcome.action != Action::Change
                 && !delays_trigger
                 && !*throttled;
             let fits = |wait: &Duration| elapsed.saturating_add(*wait).saturating_add(TRY_MIN) <= self.deadline;
-            match sent.pause().filter(fits) {
-                Some(wait) if position.retries(sent, more) => return Some(wait),
+            match sent.pause(retries == Retries::Slowly).filter(fits) {
+                Some(wait) if position.retries(sent, retries != Retries::Never, more) => return Some(wait),
                 _ => *throttled |= sent.is_throttled(),
             }
         }

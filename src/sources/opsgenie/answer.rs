@@ -24,8 +24,12 @@ pub fn answer(told: &Told<'_>) -> Answer {
     if told.status >= StatusCode::BAD_REQUEST {
         return failed(told, told.status, &message(told));
     }
-    if told.path.starts_with(HEARTBEATS) {
-        let why = "pagerelay does not watch heartbeats: nobody would notice a missing one. Let the sender ping a service that does";
+    if let Some(rest) = told.path.strip_prefix(HEARTBEATS) {
+        if super::pinged(rest).is_some() {
+            let members = Map::from_iter([("result".to_owned(), "PONG - Heartbeat received".into())]);
+            return finished(told, StatusCode::ACCEPTED, members, &name::id_of_nothing());
+        }
+        let why = "pagerelay has no list of heartbeats: set variable `heartbeat_<name>` to the period of each one";
         return failed(told, StatusCode::GONE, why);
     }
     let Some(rest) = told.path.strip_prefix(ALERTS) else { return done(told, by_key(told), true) };

@@ -4,6 +4,7 @@
 
 pub mod build;
 pub mod growth;
+pub mod keyvalue;
 pub mod native;
 pub mod pagerduty;
 pub mod rest;

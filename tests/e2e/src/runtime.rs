@@ -27,6 +27,7 @@ use wasmtime_wasi_http::{
 
 use crate::build::{self, Flavour};
 use crate::fixtures::{self, Fixture};
+use crate::keyvalue::{self, KeyValue};
 use crate::{ROUTING_KEY, SECRET, credentials, own_secrets, secret_for};
 
 /// The component, loaded once.
@@ -46,6 +47,8 @@ pub struct World {
     pub egress: Egress,
     /// The wall clock, since the Unix epoch. `None` for the real time.
     pub now: Option<Duration>,
+    /// The key-value store that the component is granted. Only for Spin.
+    pub store: Option<KeyValue>,
 }
 
 /// Where the component may send requests.
@@ -234,7 +237,13 @@ impl Relay {
         let mut linker = Linker::<Context>::new(&engine);
         wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
         match flavour {
-            Flavour::Spin => add_spin_config(&mut linker)?,
+            Flavour::Spin => {
+                add_spin_config(&mut linker)?;
+                keyvalue::add_to_linker(&mut linker, |context: &mut Context| keyvalue::View {
+                    table: &mut context.table,
+                    store: context.scene.world.store.clone(),
+                })?;
+            }
             Flavour::Wasmtime => {
                 wasmtime_wasi_config::add_to_linker(&mut linker, |context: &mut Context| {
                     WasiConfig::from(&context.scene.variables)
@@ -290,6 +299,15 @@ impl Instance<'_> {
     where
         B: Body<Data = Bytes, Error = HttpError> + Send + 'static,
     {
+        self.begin(world, request).await?.end(self).await
+    }
+
+    /// Sends a request through this instance, and returns as soon as it has answered. The instance goes on by itself, even
+    /// if nobody waits for its end.
+    pub async fn begin<B>(&mut self, world: &World, request: hyper::Request<B>) -> Result<Answered>
+    where
+        B: Body<Data = Bytes, Error = HttpError> + Send + 'static,
+    {
         let (scene, log) = Scene::new(world);
         let (sent, asked) = (Arc::clone(&scene.hooks.sent), Arc::clone(&scene.asked));
         let (mut store, proxy) = match self.kept.take() {
@@ -329,21 +347,34 @@ impl Instance<'_> {
         };
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        let (store, proxy) = task.await??;
-        let fuel = if self.relay.counts { u64::MAX - store.get_fuel()? } else { 0 };
-        let memory = store.data().memory.0;
-        self.kept = Some((store, proxy));
         let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        Ok(Reply {
-            status: head.status.as_u16(),
-            headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-            body,
-            log: String::from_utf8_lossy(&log.contents()).into_owned(),
-            asked: asked.lock().unwrap().clone(),
-            sent: sent.lock().unwrap().clone(),
-            fuel,
-            memory,
-        })
+        let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        Ok(Answered { status: head.status.as_u16(), headers, body, task, log, sent, asked })
+    }
+}
+
+/// An instance that has answered, and may still run.
+pub struct Answered {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: Bytes,
+    task: tokio::task::JoinHandle<Result<(Store<Context>, Proxy)>>,
+    log: MemoryOutputPipe,
+    sent: Arc<Mutex<Vec<Sent>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Answered {
+    /// Waits until the instance has ended, and gives it back for the next request.
+    pub async fn end(self, instance: &mut Instance<'_>) -> Result<Reply> {
+        let Answered { status, headers, body, task, log, sent, asked } = self;
+        let (store, proxy) = task.await??;
+        let fuel = if instance.relay.counts { u64::MAX - store.get_fuel()? } else { 0 };
+        let memory = store.data().memory.0;
+        instance.kept = Some((store, proxy));
+        let log = String::from_utf8_lossy(&log.contents()).into_owned();
+        let (asked, sent) = (asked.lock().unwrap().clone(), sent.lock().unwrap().clone());
+        Ok(Reply { status, headers, body, log, asked, sent, fuel, memory })
     }
 }
 
@@ -518,7 +549,7 @@ fn accepted() -> (hyper::Response<WasiBody>, Finished) {
 }
 
 type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
-type Answered = Result<(hyper::Response<WasiBody>, Finished), HttpError>;
+type Received = Result<(hyper::Response<WasiBody>, Finished), HttpError>;
 
 impl WasiHttpHooks for Outside {
     fn send_request(
@@ -526,7 +557,7 @@ impl WasiHttpHooks for Outside {
         request: hyper::Request<WasiBody>,
         options: Option<RequestOptions>,
         _finished: Finished,
-    ) -> Box<dyn Future<Output = Answered> + Send> {
+    ) -> Box<dyn Future<Output = Received> + Send> {
         let timeouts = options.map_or([None; 3], |options| {
             [options.connect_timeout, options.first_byte_timeout, options.between_bytes_timeout]
         });

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::runtime::{Instance, Relay, Reply, World};
+use crate::runtime::{Answered, Instance, Relay, Reply, World};
 
 /// A callback for each reply, to show it in a terminal.
 pub type Show = Arc<dyn Fn(&Reply) + Send + Sync>;
@@ -103,25 +103,19 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, served: &Arc<Served>
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(served: &Served, request: Request<hyper::body::Incoming>) -> Response<Full<Bytes>> {
-    let Served { relay, world, show, pool, .. } = served;
+async fn answer(served: &Arc<Served>, request: Request<hyper::body::Incoming>) -> Response<Full<Bytes>> {
     let request = request.map(|body| body.map_err(wasmtime_wasi_http::Error::Hyper));
     let idle = |pool: &Pool| pool.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let mut instance = idle(pool).unwrap_or_else(|| relay.instance());
-    let replied = instance.handle(world, request).await;
-    if let Some(pool) = pool {
-        pool.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
-    }
-    let (status, headers, body) = match replied {
-        Ok(reply) => {
-            if let Some(show) = show {
-                show(&reply);
-            }
-            (reply.status, reply.headers, reply.body)
+    let mut instance = idle(&served.pool).unwrap_or_else(|| served.relay.instance());
+    let (status, headers, body) = match instance.begin(&served.world, request).await {
+        Ok(answered) => {
+            let answer = (answered.status, answered.headers.clone(), answered.body.clone());
+            // As on Spin and on `wasmtime serve`, the sender does not wait for the end of the instance.
+            tokio::spawn(end(Arc::clone(served), instance, answered));
+            answer
         }
-        // Spin does the same if a component traps.
         Err(error) => {
-            eprintln!("the component failed: {error:?}");
+            failed(&error);
             (500, Default::default(), Bytes::new())
         }
     };
@@ -133,4 +127,24 @@ async fn answer(served: &Served, request: Request<hyper::body::Incoming>) -> Res
         }
     }
     response
+}
+
+/// Waits for the end of an instance that has answered.
+async fn end(served: Arc<Served>, mut instance: Instance<'static>, answered: Answered) {
+    match answered.end(&mut instance).await {
+        Ok(reply) => {
+            if let Some(show) = &served.show {
+                show(&reply);
+            }
+        }
+        Err(error) => failed(&error),
+    }
+    if let Some(pool) = &served.pool {
+        pool.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    }
+}
+
+/// Reports a component that trapped. Spin answers 500 if that was before its answer.
+fn failed(error: &wasmtime::Error) {
+    eprintln!("the component failed: {error:?}");
 }

@@ -995,8 +995,9 @@ fn change_events_go_to_their_own_address_and_not_with_an_orchestrations_key() {
         let destination = Destination { keys: &keys, alerts: &alerts, changes: &changes, minimal: true };
         let event = Event::change("deployed", "ci").component(Some("web".to_owned())).link("Run", None);
         let mut host = Taking(Vec::new());
-        let addressed = [Addressed { events: &[event], destination }];
-        let (outcomes, _) = events_api::deliver(&mut host, &addressed, Retries::Once, Duration::from_secs(1), None);
+        let addressed = [Addressed { events: &[event], held: &[], destination }];
+        let (outcomes, _) =
+            events_api::deliver(&mut host, &addressed, Retries::Once.into(), Duration::from_secs(1), None);
         assert_eq!(outcomes[0].verdict(), verdict);
         assert_eq!(host.0.first().map(|(path, _)| path.as_str()), sent);
         for (_, body) in &host.0 {

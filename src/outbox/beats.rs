@@ -1,0 +1,135 @@
+//! Heartbeats: an alert opens when a sender goes silent, and closes when it is back.
+//!
+//! A sign of life writes key `beat.<name>` and nothing else. Each tick compares these keys with the clock, and sends what is
+//! due. Key `down.<name>` says that PagerDuty has accepted the trigger. Two keys, so that a tick never overwrites a sign of
+//! life. Both events have the same dedup key each time, so two ticks at once do no harm.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::entry::{key, rest_of};
+use super::{millis, number, set_number};
+use crate::config::{self, ConfigError, HEARTBEAT, Heartbeat};
+use crate::json;
+use crate::pagerduty::event::{Action, DedupKey, Event, OWN, Severity};
+use crate::runtime::{Host, StoreError};
+use crate::text;
+
+/// The beginnings of the keys.
+const BEAT: &str = "beat";
+const DOWN: &str = "down";
+
+/// The class of the alerts, and the second part of their dedup keys.
+const CLASS: &str = "heartbeat";
+
+/// A sign of life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// When it came, in milliseconds since the Unix epoch.
+    pub at: u64,
+    /// The service that is paged when the next one is missing.
+    pub service: Option<String>,
+}
+
+/// Notes a sign of life, unless the last one is younger than a tenth of the period. `variable` is that of the heartbeat.
+///
+/// # Errors
+/// Returns [`StoreError`] if there is no store, or it failed.
+pub fn beat(
+    host: &mut dyn Host,
+    variable: &str,
+    service: Option<&str>,
+    heartbeat: &Heartbeat,
+) -> Result<(), StoreError> {
+    let name = variable.strip_prefix(HEARTBEAT).unwrap_or(variable);
+    let now = millis(host.now());
+    let last = last(host, name)?;
+    let is_fresh = |last: &Beat| {
+        last.at <= now && now - last.at < millis(heartbeat.period / 10) && last.service.as_deref() == service
+    };
+    if last.as_ref().is_some_and(is_fresh) {
+        return Ok(());
+    }
+    let beat = json::object([("at", now.into()), ("service", service.into())]);
+    host.store(&key(&[BEAT, ".", name].concat()), &json::encode(&beat))
+}
+
+/// The last sign of life of the heartbeat with this name. Returns `None` if there was none.
+///
+/// # Errors
+/// Returns [`StoreError`] if the store failed.
+pub fn last(host: &mut dyn Host, name: &str) -> Result<Option<Beat>, StoreError> {
+    let value = host.stored(&key(&[BEAT, ".", name].concat()))?.unwrap_or_default();
+    let beat: Value = serde_json::from_slice(&value).unwrap_or_default();
+    let service = beat.get("service").and_then(Value::as_str).map(str::to_owned);
+    Ok(beat.get("at").and_then(Value::as_u64).map(|at| Beat { at, service }))
+}
+
+/// An event that is due.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// The name of the heartbeat.
+    pub name: String,
+    /// The service to page.
+    pub service: Option<String>,
+    /// The event.
+    pub event: Event,
+}
+
+/// The events that are due among these keys of the store: a trigger for each heartbeat that is silent for too long, and a
+/// resolve for each one that is back. Also returns the problems with variables of heartbeats.
+///
+/// A heartbeat that never gave a sign of life is new, and pages nobody.
+///
+/// # Errors
+/// Returns [`StoreError`] if the store failed.
+pub fn due(host: &mut dyn Host, keys: &[String]) -> Result<(Vec<Due>, Vec<ConfigError>), StoreError> {
+    let (mut due, mut problems) = (Vec::new(), Vec::new());
+    for name in keys.iter().filter_map(|key| rest_of(key, BEAT)) {
+        let heartbeat = match config::heartbeat(host, &[HEARTBEAT, name].concat()) {
+            Ok(Some(heartbeat)) => heartbeat,
+            // It is not watched any more.
+            Ok(None) => continue,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        let Some(Beat { at, service }) = last(host, name)? else { continue };
+        let is_silent = millis(host.now()) > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
+        let is_down = number(host, &key(&[DOWN, ".", name].concat()))?.is_some();
+        let action = match (is_silent, is_down) {
+            (true, false) => Action::Trigger,
+            (false, true) => Action::Resolve,
+            _ => continue,
+        };
+        due.push(Due { name: name.to_owned(), service, event: event(action, name, at) });
+    }
+    Ok((due, problems))
+}
+
+/// Notes that PagerDuty has accepted an event that was due.
+///
+/// # Errors
+/// Returns [`StoreError`] if the store failed. The next tick then sends the event again, which changes nothing.
+pub fn accepted(host: &mut dyn Host, due: &Due) -> Result<(), StoreError> {
+    let down = key(&[DOWN, ".", &due.name].concat());
+    match due.event.action() {
+        Action::Trigger => {
+            let now = millis(host.now());
+            set_number(host, &down, now)
+        }
+        _ => host.forget(&down),
+    }
+}
+
+fn event(action: Action, name: &str, at: u64) -> Event {
+    let since = text::epoch(Duration::from_millis(at)).unwrap_or_default();
+    let summary = match action {
+        Action::Trigger => text::interpolate("No sign of life from {} since {}", &[name, &since]),
+        _ => text::interpolate("{} gives signs of life again", &[name]),
+    };
+    let event = Event::new(action, DedupKey::own(CLASS, name), Severity::Critical, &summary, name);
+    event.class(Some(CLASS.to_owned())).client(OWN, None)
+}

@@ -1,0 +1,148 @@
+//! Telling somebody by another way that PagerDuty has not accepted a trigger.
+//!
+//! A chat line is no page, so its success is never an acceptance.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::config::{Fallback, FallbackFormat};
+use crate::http::Url;
+use crate::json;
+use crate::pagerduty::event::Event;
+use crate::pagerduty::events_api::{self, Addressed, Destination, Retries, Verdict};
+use crate::runtime::{self, Host, HttpRequest};
+use crate::text;
+
+/// How many alerts one message names.
+const NAMED_MAX: usize = 10;
+
+/// The longest text, in UTF-16 code units. Discord's limit of 2000 is the smallest.
+/// <https://discord.com/developers/docs/resources/webhook>
+const TEXT_MAX_CHARS: usize = 1900;
+
+/// How much of a summary a text has, in UTF-16 code units.
+const SUMMARY_MAX_CHARS: usize = 300;
+
+/// How long the fallback may take.
+const TOLD_MAX: Duration = Duration::from_secs(5);
+
+/// A trigger that PagerDuty has not accepted.
+#[derive(Clone, Debug)]
+pub struct Untaken<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// The slug of its source.
+    pub source: &'a str,
+    /// The service whose routing key it is for.
+    pub service: Option<&'a str>,
+    /// Why PagerDuty has not accepted it.
+    pub why: &'a str,
+}
+
+/// What becomes of the triggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// They are stored and sent again.
+    Stored,
+    /// Nobody sends them again.
+    Lost,
+}
+
+/// Tells somebody about these triggers, with one request, or in format `event` with one for each of at most ten. Waits 5
+/// seconds at most.
+///
+/// # Errors
+/// Returns why nobody was told. The text contains no part of the URL.
+pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], rest: Rest) -> Result<(), String> {
+    let until = host.elapsed().saturating_add(TOLD_MAX);
+    match &fallback.format {
+        FallbackFormat::Event(keys) => {
+            let events: Vec<Event> = untaken.iter().take(NAMED_MAX).map(|untaken| untaken.event.clone()).collect();
+            let (alerts, changes) = (&fallback.url, &fallback.url);
+            let destination = Destination { keys, alerts, changes, minimal: true };
+            let addressed = [Addressed { events: &events, held: &[], destination }];
+            let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), until, None);
+            match outcomes.iter().find(|outcome| outcome.verdict() != Verdict::Accepted) {
+                Some(outcome) => Err(fallback.secret.redact(&outcome.deciding().to_string())),
+                None => Ok(()),
+            }
+        }
+        FallbackFormat::Teams => post(host, &fallback.url, &card(&words(untaken, rest)), until),
+        FallbackFormat::Text => post(host, &fallback.url, &plain(&words(untaken, rest)), until),
+    }
+}
+
+/// Tries the fallback with a message that asks nobody for anything. In format `event`, it sends a resolve of an alert that
+/// does not exist.
+///
+/// # Errors
+/// As [`tell`].
+pub fn try_out(host: &mut dyn Host, fallback: &Fallback, probe: Event) -> Result<(), String> {
+    const TRIAL: &str = "pagerelay: this is a test of fallback_url. Nothing is wrong.";
+    let until = host.elapsed().saturating_add(TOLD_MAX);
+    match &fallback.format {
+        FallbackFormat::Event(_) => {
+            let untaken = Untaken { event: &probe, source: "", service: None, why: "" };
+            tell(host, fallback, &[untaken], Rest::Lost)
+        }
+        FallbackFormat::Teams => post(host, &fallback.url, &card(TRIAL), until),
+        FallbackFormat::Text => post(host, &fallback.url, &plain(TRIAL), until),
+    }
+}
+
+fn post(host: &mut dyn Host, url: &Url, body: &Value, until: Duration) -> Result<(), String> {
+    let outbound = HttpRequest::post(url.clone(), json::encode_visible(body));
+    match runtime::request_once(host, outbound, Duration::ZERO, until) {
+        Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+        Ok(answer) => Err(answer.status.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The body that Slack, Mattermost, Rocket.Chat, Google Chat, Discord at `/slack` and ntfy with a template accept. Google Chat
+/// accepts no other member.
+fn plain(words: &str) -> Value {
+    json::object([("text", words.into())])
+}
+
+/// An adaptive card in a message, as workflows of Microsoft Teams accept it.
+/// <https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using>
+fn card(words: &str) -> Value {
+    let block = json::object([("type", "TextBlock".into()), ("text", words.into()), ("wrap", true.into())]);
+    let content = json::object([
+        ("$schema", "http://adaptivecards.io/schemas/adaptive-card.json".into()),
+        ("type", "AdaptiveCard".into()),
+        ("version", "1.2".into()),
+        ("body", vec![block].into()),
+    ]);
+    let attachment = json::object([
+        ("contentType", "application/vnd.microsoft.card.adaptive".into()),
+        ("contentUrl", Value::Null),
+        ("content", content),
+    ]);
+    json::object([("type", "message".into()), ("attachments", vec![attachment].into())])
+}
+
+/// The text of a message: a line for each alert, and what becomes of them.
+fn words(untaken: &[Untaken<'_>], rest: Rest) -> String {
+    let mut words = String::from("PagerDuty has not accepted:");
+    for Untaken { event, source, service, why } in untaken.iter().take(NAMED_MAX) {
+        let summary = text::truncate(event.summary(), SUMMARY_MAX_CHARS);
+        let service = service.map(|service| ["service ", service].concat()).unwrap_or_default();
+        let facts = text::join_nonempty(&[source, &service, why], ", ");
+        let line = text::interpolate("\n[{}] {} ({})", &[event.severity().as_str(), &summary, &facts]);
+        words.push_str(&line);
+    }
+    if let Some(more) = untaken.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+        words.push_str(&format!("\nand {}", text::count(more, "more alert")));
+    }
+    let end = match rest {
+        Rest::Stored => "\nStored, and sent again for 24 hours.",
+        Rest::Lost => "\nNobody sends it again: tell the person on call.",
+    };
+    let room = TEXT_MAX_CHARS.saturating_sub(end.len());
+    let words = text::truncate(&words, room).into_owned() + end;
+    // A sender must not mention a channel or a person.
+    words.replace('<', "‹").replace('>', "›").replace('@', "＠")
+}

@@ -1,0 +1,108 @@
+//! Storing the events of a delivery that PagerDuty has not accepted.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::entry::{Entry, EntryKey, key};
+use super::{ANY, REQUEST_MAX, millis, set_number};
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::pagerduty::storm;
+use crate::runtime::{Host, StoreError};
+
+/// How many entries one delivery writes. Akamai allows 50 writes in a second.
+/// <https://techdocs.akamai.com/akamai-functions/docs/quotas-and-limits>
+pub(super) const ENTRIES_MAX: usize = 40;
+
+/// An event to store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// The position of its outcome. `None` for a digest.
+    pub position: Option<usize>,
+    /// The service whose routing key it is for.
+    pub service: Option<String>,
+    /// Why PagerDuty has not accepted it.
+    pub why: String,
+    /// The event.
+    pub event: Event,
+}
+
+/// The events of a delivery to store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selected {
+    /// Those that are stored, in their order.
+    pub kept: Vec<Kept>,
+    /// The positions of the outcomes of triggers that only a digest lists, each with the place of that digest in `kept`.
+    pub digested: Vec<(usize, usize)>,
+}
+
+/// Selects the events to store: all, or if they are more than [`ENTRIES_MAX`] those of the most severe alerts, and for each
+/// service a digest of the other triggers. Events of other alerts that close them are not stored at all.
+///
+/// `group` is the dedup key of the digest, if the delivery has one. `slug` and `name` are the source's.
+pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &str)) -> Selected {
+    if left.len() <= ENTRIES_MAX {
+        return Selected { kept: left, digested: Vec::new() };
+    }
+    let mut lanes: BTreeMap<(Option<String>, String), Vec<Kept>> = BTreeMap::new();
+    for kept in left {
+        let key = kept.event.dedup_key().map(|key| key.as_str().to_owned()).unwrap_or_default();
+        lanes.entry((kept.service.clone(), key)).or_default().push(kept);
+    }
+    let services: BTreeSet<&Option<String>> = lanes.keys().map(|(service, _)| service).collect();
+    let room = ENTRIES_MAX.saturating_sub(services.len());
+    let mut lanes: Vec<Vec<Kept>> = lanes.into_values().collect();
+    // What is open after the delivery comes first, then the most severe.
+    let severity = |lane: &[Kept]| lane.iter().map(|kept| kept.event.severity()).max().unwrap_or(Severity::Info);
+    lanes.sort_by_cached_key(|lane| (!opens(lane), Reverse(severity(lane))));
+    let mut selected = Selected::default();
+    let mut digests: BTreeMap<Option<String>, Vec<Kept>> = BTreeMap::new();
+    for lane in lanes {
+        if selected.kept.len() + lane.len() <= room {
+            selected.kept.extend(lane);
+        } else if opens(&lane) {
+            for kept in lane {
+                digests.entry(kept.service.clone()).or_default().push(kept);
+            }
+        }
+    }
+    for (service, left) in digests {
+        let why = left.first().map(|kept| kept.why.clone()).unwrap_or_default();
+        let digest = selected.kept.len();
+        selected.digested.extend(left.iter().filter_map(|kept| Some((kept.position?, digest))));
+        let events: Vec<Event> = left.into_iter().map(|kept| kept.event).collect();
+        for event in storm::digest(&events, group, slug, name) {
+            selected.kept.push(Kept { position: None, service: service.clone(), why: why.clone(), event });
+        }
+    }
+    selected
+}
+
+/// Whether the alert is open after these events of it.
+fn opens(lane: &[Kept]) -> bool {
+    let last = lane.iter().rev().find(|kept| kept.event.action() != Action::Acknowledge);
+    last.is_some_and(|kept| kept.event.action() == Action::Trigger)
+}
+
+/// Stores events, which arrived at `arrived` in milliseconds since the Unix epoch, and returns their keys.
+///
+/// # Errors
+/// Returns [`StoreError`] if the store failed, or needed longer than [`REQUEST_MAX`]. Some events may be stored all the same:
+/// PagerDuty then gets them twice, which adds nothing to their alerts.
+pub fn keep(host: &mut dyn Host, source: &str, kept: &[Kept], arrived: u64) -> Result<Vec<EntryKey>, StoreError> {
+    let now = millis(host.now());
+    let began = host.elapsed();
+    set_number(host, &key(ANY), now)?;
+    let mut keys = Vec::new();
+    for (place, Kept { service, why, event, .. }) in kept.iter().enumerate() {
+        // Deliveries that look for entries rely on this.
+        if host.elapsed().saturating_sub(began) > REQUEST_MAX {
+            return Err(StoreError::Failed);
+        }
+        let entry = Entry::new(service.as_deref(), source, why.clone(), event, arrived);
+        let value = entry.encode();
+        let key = EntryKey::new(&entry, arrived, place, &value);
+        host.store(key.as_str(), &value)?;
+        keys.push(key);
+    }
+    Ok(keys)
+}

@@ -1,0 +1,181 @@
+//! The stage that sends the events, and stores what PagerDuty does not accept in time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::later::Later;
+use super::mirror;
+use crate::auth::Authenticated;
+use crate::config::{self, Outbox, Target};
+use crate::inbound::intake::Intake;
+use crate::outbox::{self, EntryKey, Kept, Selected};
+use crate::pagerduty::event::{Action, DedupKey, Event};
+use crate::pagerduty::events_api::{self, Addressed, Effort, Outcome, Retries, Verdict};
+use crate::report::{self, Report};
+use crate::runtime::{Host, StoreError};
+use crate::text;
+
+/// How much of the sender's patience is kept for storing.
+const STORING: Duration = Duration::from_millis(300);
+
+/// A delivery that is ready to be sent.
+pub(super) struct Ready<'a> {
+    /// The source or template that maps it.
+    pub(super) intake: &'a Intake,
+    /// The source whose sender it is from.
+    pub(super) door: &'a Intake,
+    pub(super) delivery: &'a Authenticated<'a>,
+    /// Whether its body could be read.
+    pub(super) is_read: bool,
+    /// The events of each destination.
+    pub(super) batches: &'a [Vec<Event>],
+    pub(super) targets: &'a [&'a Target],
+    /// The dedup key of a digest.
+    pub(super) group: Option<&'a DedupKey>,
+    /// When the reply is due, by [`Host::elapsed`].
+    pub(super) deadline: Duration,
+}
+
+/// Sends the events, and reports their outcomes. Returns what is left to do after the answer to the sender.
+pub(super) fn send(host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> Option<Later> {
+    let Ready { door, batches, targets, deadline, .. } = *ready;
+    let resends = door.resends_state();
+    let mut storage = Storage::of(host, resends, report);
+    let held = storage.held(host, ready, report);
+    let addressed: Vec<Addressed<'_>> = batches
+        .iter()
+        .zip(targets)
+        .zip(&held)
+        .map(|((events, target), held)| Addressed { events, held, destination: target.destination() })
+        .collect();
+    let (copy, key) = mirror::copy(host, door, ready.delivery, ready.is_read, report).unzip();
+    let retries = if resends { Retries::Once } else { Retries::UntilDeadline };
+    let effort = Effort { in_order: storage.mode == Outbox::On, ..retries.into() };
+    let until = if storage.mode == Outbox::Off { deadline } else { deadline.saturating_sub(STORING) };
+    let (outcomes, copied) = events_api::deliver(host, &addressed, effort, until, copy);
+    report.outcomes = outcomes;
+    report.unshown.extend(key.zip(copied).and_then(|(key, answer)| mirror::refused(key, answer)));
+    report.ended("deliver", host);
+    report.warnings.extend(report::warnings(targets, &report.outcomes));
+    let stored = storage.store(host, ready, report);
+    // A sender that sends its state again by itself is the better outbox.
+    if resends { None } else { Later::of(ready, &storage.entries, storage.mode, &stored, report) }
+}
+
+/// The outbox, as this delivery uses it.
+struct Storage {
+    /// Off if the store cannot be used.
+    mode: Outbox,
+    /// What was stored before.
+    entries: Vec<EntryKey>,
+}
+
+impl Storage {
+    /// A sender that sends its state again by itself needs no outbox, and then nothing is read.
+    fn of(host: &mut dyn Host, resends: bool, report: &mut Report) -> Storage {
+        let mode = if resends { Ok(Outbox::Off) } else { config::outbox(host) };
+        let mode = mode.unwrap_or_else(|error| {
+            report.warnings.push(format!("{error}; nothing is stored"));
+            Outbox::Off
+        });
+        let mut storage = Storage { mode, entries: Vec::new() };
+        if mode == Outbox::On {
+            match outbox::look(host) {
+                Ok(entries) => storage.entries = entries,
+                Err(error) => storage.fail(error, report),
+            }
+        }
+        storage
+    }
+
+    fn fail(&mut self, error: StoreError, report: &mut Report) {
+        report.warnings.push(format!("{error}; events that PagerDuty does not accept are not stored"));
+        self.mode = Outbox::Off;
+    }
+
+    /// The events of each destination that must not be sent yet, by position.
+    fn held(&mut self, host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> Vec<Vec<usize>> {
+        let Ready { batches, targets, .. } = *ready;
+        if self.mode == Outbox::Replicated && batches.iter().flatten().any(|event| event.action() == Action::Resolve) {
+            match close_stored(host, ready) {
+                Ok(0) => {}
+                Ok(closed) => report.warnings.push(format!(
+                    "{} deleted: the alerts are over before PagerDuty accepted their triggers",
+                    text::count(closed, "stored event")
+                )),
+                Err(error) => self.fail(error, report),
+            }
+        }
+        let held = |(events, target): (&Vec<Event>, &&Target)| outbox::held(&self.entries, target.service(), events);
+        batches.iter().zip(targets).map(held).collect()
+    }
+
+    /// Stores what PagerDuty has not accepted. Returns the position of the outcome of each stored event, with its key.
+    fn store(&mut self, host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> BTreeMap<usize, EntryKey> {
+        let Ready { intake, batches, targets, group, .. } = *ready;
+        let left = match self.mode {
+            Outbox::Off => return BTreeMap::new(),
+            Outbox::On => left_of(batches, targets, &report.outcomes),
+            Outbox::Replicated => {
+                let open = outbox::left(batches, &report.outcomes);
+                let mut left = left_of(batches, targets, &report.outcomes);
+                left.retain(|kept| open.iter().any(|lost| Some(lost.position) == kept.position));
+                left
+            }
+        };
+        if left.is_empty() {
+            return BTreeMap::new();
+        }
+        let Selected { kept, digested } = outbox::select(left, group, (intake.slug(), intake.name()));
+        let arrived = outbox::millis(host.now().saturating_sub(host.elapsed()));
+        let keys = match outbox::keep(host, intake.slug(), &kept, arrived) {
+            Ok(keys) => keys,
+            Err(error) => {
+                self.fail(error, report);
+                return BTreeMap::new();
+            }
+        };
+        let single = kept.iter().zip(&keys).filter_map(|(kept, key)| Some((kept.position?, key.clone())));
+        let listed = digested.iter().filter_map(|(position, digest)| Some((*position, keys.get(*digest)?.clone())));
+        let stored: BTreeMap<usize, EntryKey> = single.chain(listed).collect();
+        report.stored = stored.keys().copied().collect();
+        report.ended("store", host);
+        report.warnings.extend(report::stored(report, digested.len()));
+        stored
+    }
+}
+
+/// The events that PagerDuty may still accept. Changes notify nobody, so they are not stored.
+fn left_of(batches: &[Vec<Event>], targets: &[&Target], outcomes: &[Outcome]) -> Vec<Kept> {
+    let events =
+        batches.iter().zip(targets).flat_map(|(events, target)| events.iter().map(move |event| (event, target)));
+    let mut left = Vec::new();
+    for (position, ((event, target), outcome)) in events.zip(outcomes).enumerate() {
+        let may_pass = outcome.verdict() > Verdict::Refused && !outcome.is_needless();
+        if may_pass && event.action() != Action::Change {
+            left.push(Kept {
+                position: Some(position),
+                service: target.service().map(str::to_owned),
+                why: outcome.deciding().to_string(),
+                event: event.clone(),
+            });
+        }
+    }
+    left
+}
+
+/// Deletes the stored triggers of the alerts that this delivery resolves. Returns how many.
+fn close_stored(host: &mut dyn Host, ready: &Ready<'_>) -> Result<usize, StoreError> {
+    let entries = outbox::entries(host)?;
+    let mut closed = 0;
+    for (events, target) in ready.batches.iter().zip(ready.targets) {
+        for event in events.iter().filter(|event| event.action() == Action::Resolve) {
+            let lane = outbox::lane_of(target.service(), event);
+            for key in entries.iter().filter(|key| key.lane() == lane) {
+                host.forget(key.as_str())?;
+                closed += 1;
+            }
+        }
+    }
+    Ok(closed)
+}

@@ -1,0 +1,102 @@
+//! `/tick`: sends what is stored, and pages about heartbeats that are missing.
+//!
+//! Anyone may call it: it does what the next delivery would do, and says only whether somebody should look.
+
+use std::time::Duration;
+
+use super::later::drain_line;
+use crate::config::{self, Outbox};
+use crate::http::{Reply, StatusCode};
+use crate::json;
+use crate::outbox;
+use crate::outbox::beats::{self, Due};
+use crate::outbox::ticks::Ticked;
+use crate::pagerduty::events_api::{self, Addressed, Outcome, Retries, Verdict};
+use crate::report::{self, Report};
+use crate::runtime::{Host, StoreError};
+
+/// How long a tick works, counted from its arrival. Some monitors wait ten seconds for an answer.
+const TICK_MAX: Duration = Duration::from_secs(8);
+
+/// Does what is due. Returns the reply and lines for the log: none if nothing was due.
+pub(super) fn tick(host: &mut dyn Host) -> (Reply, Vec<String>) {
+    let mut lines = Vec::new();
+    let is_well = match work(host, &mut lines) {
+        Ok(is_well) => is_well,
+        // Nothing needs a store.
+        Err(StoreError::Absent | StoreError::Denied) if config::outbox(host) == Ok(Outbox::Off) => true,
+        Err(problem) => {
+            let report = Report { source: Some("tick".to_owned()), ..Report::default() };
+            lines.push(report::line(host, &report, None, Some(&problem.to_string())));
+            false
+        }
+    };
+    let (status, word) =
+        if is_well { (StatusCode::OK, "success") } else { (StatusCode::SERVICE_UNAVAILABLE, "failing") };
+    (Reply::json(status, "application/json", &json::object([("status", word.into())])).uncached(), lines)
+}
+
+/// Returns whether nobody needs to look.
+fn work(host: &mut dyn Host, lines: &mut Vec<String>) -> Result<bool, StoreError> {
+    let ticked = match Ticked::begin(host)? {
+        Ok(ticked) => ticked,
+        Err(was_well) => return Ok(was_well),
+    };
+    let keys = host.keys()?;
+    let (due, problems) = beats::due(host, &keys)?;
+    let mut is_well = problems.is_empty();
+    if !(due.is_empty() && problems.is_empty()) {
+        let mut report = Report { source: Some("heartbeat".to_owned()), ..Report::default() };
+        report.warnings.extend(problems.iter().map(ToString::to_string));
+        let mut error = None;
+        for due in due {
+            if let Err(problem) = page(host, &due, &mut report)? {
+                is_well = false;
+                error = error.or(Some(problem));
+            }
+        }
+        report.ended("deliver", host);
+        lines.push(report::line(host, &report, None, error.as_deref()));
+    }
+    match config::outbox(host) {
+        // Deliveries do not look for entries, so sending them could close newer alerts.
+        Ok(Outbox::Off) => {}
+        Ok(Outbox::On | Outbox::Replicated) => {
+            let drained = outbox::drain(host, TICK_MAX, &[], false);
+            let is_quiet = drained.outcomes.is_empty() && drained.lost.is_empty() && drained.problem.is_none();
+            is_well &= drained.problem.is_none() && !ticked.is_late(host, &drained)?;
+            if !(drained.is_busy || is_quiet && drained.left == 0) {
+                lines.push(drain_line(host, drained));
+            }
+        }
+        Err(error) => {
+            let report = Report { source: Some("tick".to_owned()), ..Report::default() };
+            lines.push(report::line(host, &report, None, Some(&error.to_string())));
+            is_well = false;
+        }
+    }
+    ticked.end(host, is_well)?;
+    Ok(is_well)
+}
+
+/// Sends an event about a heartbeat. Returns why PagerDuty did not accept it, if it did not.
+fn page(host: &mut dyn Host, due: &Due, report: &mut Report) -> Result<Result<(), String>, StoreError> {
+    let target = match config::target(host, due.service.as_deref()) {
+        Ok(target) => target,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let events = [due.event.clone()];
+    let addressed = [Addressed { events: &events, held: &[], destination: target.destination() }];
+    let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), TICK_MAX, None);
+    report.further_keys.push(target.routing_key_variable.clone());
+    let mut problem = None;
+    for outcome in outcomes {
+        if outcome.verdict() == Verdict::Accepted {
+            beats::accepted(host, due)?;
+        } else {
+            problem = Some(report::untaken(&target.routing_key_variable, &outcome));
+        }
+        report.outcomes.push(Outcome { destination: report.further_keys.len(), ..outcome });
+    }
+    Ok(problem.map_or(Ok(()), Err))
+}

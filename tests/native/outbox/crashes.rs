@@ -1,0 +1,137 @@
+//! Random worlds: senders, ticks, outages of PagerDuty, and instances that are killed at any call.
+//!
+//! Whatever happens, what a sender was told is true, and at the end PagerDuty has the state of the newest event of each
+//! alert.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{TryRecvError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::world::World;
+use super::{event, secs, variables};
+
+/// How many worlds.
+const SEEDS: u64 = 400;
+
+/// How many events each alert has.
+const EVENTS: u64 = 6;
+
+const ALERTS: [&str; 3] = ["a", "b", "c"];
+
+/// For each alert, the statuses of its events, by number. An instance that was killed before it answered has 0.
+type Told = Arc<Mutex<BTreeMap<&'static str, Vec<u16>>>>;
+
+fn world(seed: u64, kills: u64) -> (World, Told) {
+    let world = World::new(seed, &variables(&[("outbox", "on")]));
+    let told = Told::default();
+    {
+        let mut state = world.state();
+        state.kills = kills;
+        state.store.takes = Duration::from_millis(state.below(200));
+        state.pagerduty.takes = Duration::from_millis(50 + state.below(1000));
+        state.pagerduty.failure = if state.below(4) == 0 { 0 } else { 503 };
+        let mut from = Duration::from_secs(state.below(20));
+        for _ in 0..3 {
+            let until = from + Duration::from_secs(5 + state.below(60));
+            state.pagerduty.outages.push((from, until));
+            from = until + Duration::from_secs(state.below(30));
+        }
+    }
+    for alert in ALERTS {
+        let told = Arc::clone(&told);
+        world.at(secs(1), move |world| {
+            for number in 1..=EVENTS {
+                let state = if number % 2 == 1 { "down" } else { "up" };
+                let pause = Duration::from_millis(world.state().below(20_000));
+                let at = world.state().now + pause;
+                world.wait_until(at);
+                // The instance has a thread of its own, because it goes on after its answer, and may be killed.
+                let (answered, answer) = channel();
+                let now = world.state().now;
+                world.arrives(now, event("patient", alert, number, state), move |answer| {
+                    answered.send(answer.status).expect("the sender waits");
+                });
+                let status = loop {
+                    match answer.try_recv() {
+                        Ok(status) => break status,
+                        Err(TryRecvError::Disconnected) => break 0,
+                        Err(TryRecvError::Empty) => {
+                            let soon = world.state().now + Duration::from_millis(50);
+                            world.wait_until(soon);
+                        }
+                    }
+                };
+                told.lock().expect("one at a time").entry(alert).or_default().push(status);
+            }
+        });
+    }
+    for tick in 0..40 {
+        world.ticks(secs(7 * tick));
+        world.ticks(secs(7 * tick) + Duration::from_millis(300));
+    }
+    (world, told)
+}
+
+/// Runs a world to its end, then lets everything that is stored go out.
+fn settle(world: &World) {
+    world.run();
+    let mut state = world.state();
+    state.kills = 0;
+    state.pagerduty.outages.clear();
+    let end = state.now;
+    drop(state);
+    for minute in 1..=10 {
+        world.ticks(end + secs(60 * minute));
+    }
+    world.run();
+}
+
+/// What is wrong at the end.
+fn faults(world: &World, told: &Told) -> Vec<String> {
+    let state = world.state();
+    let mut faults = [state.store.faults.clone(), state.pagerduty.faults.clone()].concat();
+    for (alert, statuses) in &*told.lock().expect("one at a time") {
+        let key = format!("sim:{alert}");
+        let is_success = |number: &u64| (200..300).contains(&statuses[usize::try_from(number - 1).expect("few")]);
+        let known = (1..=EVENTS).rev().find(is_success).unwrap_or_default();
+        // What the sender does not know may have arrived or not.
+        let may_be: Vec<bool> = (known.max(1)..=EVENTS).map(|number| number % 2 == 1).collect();
+        let is_open = state.pagerduty.open.contains_key(&key);
+        if known > 0 && !may_be.contains(&is_open) {
+            faults.push(format!("{key} is open: {is_open}, but {known} was answered with success: {statuses:?}"));
+        }
+    }
+    if state.store.keys.keys().any(|key| key.starts_with("pr1.e.")) {
+        faults.push("something is still stored".to_owned());
+    }
+    faults
+}
+
+fn check(kills: u64) {
+    let (mut killed, mut successes, mut faulty) = (0, 0, Vec::new());
+    for seed in 0..SEEDS {
+        let (world, told) = world(seed, kills);
+        settle(&world);
+        let faults = faults(&world, &told);
+        if !faults.is_empty() {
+            faulty.push(format!("seed {seed}: {}", faults.join("; ")));
+        }
+        killed += world.state().killed;
+        let told = told.lock().expect("nobody runs");
+        successes += told.values().flatten().filter(|status| (200..300).contains(*status)).count();
+    }
+    println!("{SEEDS} worlds: {killed} instances killed, {successes} deliveries answered with success");
+    assert!(faulty.is_empty(), "{} of {SEEDS} worlds:\n{}", faulty.len(), faulty.join("\n"));
+    assert!(successes > 1000, "the worlds are not hopeless");
+}
+
+#[test]
+fn in_random_worlds_nothing_is_lost_and_no_alert_ends_in_an_older_state() {
+    check(0);
+}
+
+#[test]
+fn instances_that_are_killed_lose_nothing_that_was_answered_with_success() {
+    check(5);
+}
