@@ -94,19 +94,19 @@ pub const VARIABLES: &[Variable] = &[
         name: OUTBOX,
         secret: false,
         declared: false,
-        description: "Whether events that PagerDuty has not accepted in time are stored and sent later: `off` (default), `on`, or `replicated` for a key-value store with replicas",
+        description: "Whether the relay stores events that PagerDuty has not accepted in time, and sends them later: `off` (default), `on`, or `replicated` for a key-value store with replicas",
     },
     Variable {
         name: "fallback_url",
         secret: true,
         declared: false,
-        description: "Where somebody is told that PagerDuty has not accepted a trigger: the URL of a chat's webhook",
+        description: "The URL of a chat's webhook, which gets a message when PagerDuty has not accepted a trigger",
     },
     Variable {
         name: FALLBACK_FORMAT,
         secret: false,
         declared: false,
-        description: "What is sent to `fallback_url`: `text` (default), `teams`, or `event`, the events themselves for another Events API",
+        description: "The format of messages to `fallback_url`: `text` (default), `teams`, or `event`, which sends the events themselves to another Events API",
     },
     Variable {
         name: "fallback_routing_key",

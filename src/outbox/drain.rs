@@ -190,7 +190,7 @@ impl Run<'_> {
                 None => match self.target(entry.service.as_deref()) {
                     Some(found) => found,
                     None => {
-                        pace.failed(self.now(), None);
+                        pace.failed(self.now(), Duration::ZERO);
                         return Ok(());
                     }
                 },
@@ -263,7 +263,7 @@ impl Run<'_> {
         let until = self.until.min(self.host.elapsed().saturating_add(TRY_MAX));
         let (outcomes, _) = events_api::deliver(self.host, &[addressed], Retries::Never.into(), until, None);
         pace.count(outcomes.len());
-        let (mut is_accepting, mut asked) = (true, None);
+        let (mut is_accepting, mut asked) = (true, Duration::ZERO);
         for ((Head { keys, entry }, lane), outcome) in batch.into_iter().zip(outcomes) {
             let deciding = outcome.deciding();
             match outcome.verdict() {
@@ -278,7 +278,7 @@ impl Run<'_> {
                 }
                 Verdict::Retry | Verdict::Blocked | Verdict::Misdirected | Verdict::RefusedKey => {
                     is_accepting = false;
-                    asked = asked.max(deciding.answer.as_ref().ok().and_then(|answer| answer.retry_after));
+                    asked = asked.max(deciding.wait());
                 }
             }
             self.drained.outcomes.push(Outcome { destination: number + 1, ..outcome });

@@ -1,8 +1,11 @@
 //! How fast stored events are sent with one routing key.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::entry::key;
+use super::millis;
 use crate::json;
 use crate::runtime::{Host, StoreError};
 
@@ -75,10 +78,10 @@ impl Pace {
         (self.next, self.fails) = (0, 0);
     }
 
-    /// PagerDuty did not accept an event, and asks for a pause of so many seconds, if it does.
-    pub(super) fn failed(&mut self, now: u64, asked: Option<u64>) {
+    /// PagerDuty did not accept an event, and asks for this pause.
+    pub(super) fn failed(&mut self, now: u64, asked: Duration) {
         let pause = PAUSE_MIN_MS.saturating_mul(1 << self.fails.min(4)).min(PAUSE_MAX_MS);
-        let asked = asked.unwrap_or_default().saturating_mul(1000).min(5 * MINUTE_MS);
+        let asked = millis(asked).min(5 * MINUTE_MS);
         self.fails = self.fails.saturating_add(1);
         self.next = now.saturating_add(pause.max(asked));
     }

@@ -124,7 +124,7 @@ impl Later {
             return;
         }
         tried.sort_by_key(|pending| (pending.lost.destination, pending.lost.position));
-        let asked = tried.iter().filter_map(|pending| pending.outcome.deciding().retry_after()).max();
+        let asked = tried.iter().map(|pending| pending.outcome.deciding().wait()).max();
         let pause = asked.unwrap_or_default().max(events_api::SLOW_PAUSE);
         let batches = (0..self.targets.len()).map(|number| {
             let of_target = tried.iter().filter(|pending| pending.lost.destination == number);

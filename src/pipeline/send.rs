@@ -40,8 +40,11 @@ pub(super) struct Ready<'a> {
 pub(super) fn send(host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> Option<Later> {
     let Ready { door, batches, targets, deadline, .. } = *ready;
     let resends = door.resends_state();
+    let began = host.elapsed();
     let mut storage = Storage::of(host, resends, report);
     let held = storage.held(host, ready, report);
+    // A slow store costs the sender's patience, and no page.
+    let deadline = deadline.saturating_add(host.elapsed().saturating_sub(began));
     let addressed: Vec<Addressed<'_>> = batches
         .iter()
         .zip(targets)

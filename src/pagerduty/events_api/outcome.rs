@@ -18,7 +18,10 @@ const PAUSES: [Duration; 5] = [
     SLOW_PAUSE,
 ];
 
-/// The longest of them.
+/// How long to wait after a rate limit of unknown length. PagerDuty counts the rate over a minute.
+const LIMIT_PAUSE: Duration = Duration::from_secs(15);
+
+/// The longest of the pauses.
 pub const SLOW_PAUSE: Duration = Duration::from_secs(4);
 
 /// The result of sending one event.
@@ -136,10 +139,14 @@ impl Sent {
         answer.status == 400 && ["routing key", "routing_key"].iter().any(|name| words.contains(name))
     }
 
-    /// How long PagerDuty asks to wait, if it does.
-    pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.answer.as_ref().ok()?.retry_after?;
-        Some(Duration::from_secs(seconds))
+    /// How long to wait before a later attempt, beside the usual pause: as PagerDuty asks, or [`LIMIT_PAUSE`] if it limits the
+    /// rate and does not say for how long.
+    pub fn wait(&self) -> Duration {
+        match &self.answer {
+            Ok(Answer { retry_after: Some(seconds), .. }) => Duration::from_secs(*seconds),
+            _ if self.is_throttled() => LIMIT_PAUSE,
+            _ => Duration::ZERO,
+        }
     }
 
     pub(super) fn unsent() -> Sent {

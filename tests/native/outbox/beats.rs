@@ -1,1 +1,203 @@
-//! TODO
+//! Heartbeats: an alert when a sender goes silent.
+
+use pagerelay::http::{Headers, Method, Request};
+use pagerelay_support::OPSGENIE_SECRET;
+use serde_json::json;
+
+use super::world::World;
+use super::{Answer, request, secs, variables};
+
+const SECRET: &str = "beats-0123456789abcdef";
+
+fn world(period: &str) -> World {
+    World::new(
+        1,
+        &variables(&[
+            ("secret_heartbeat", SECRET),
+            ("secret_opsgenie", OPSGENIE_SECRET),
+            ("heartbeat_watchdog", period),
+        ]),
+    )
+}
+
+fn sign(method: Method, path: &str, authorization: &str, body: &str) -> Request {
+    let headers = Headers::new([("authorization".to_owned(), authorization.as_bytes().to_vec())]);
+    Request { headers, ..request(method, path, body) }
+}
+
+fn beat(world: &World, time: u64, path: &str, body: &str) -> Answer {
+    world.ask(secs(time), sign(Method::Post, path, &format!("Bearer {SECRET}"), body))
+}
+
+#[test]
+fn silence_pages_once_and_a_sign_of_life_resolves_once() {
+    let world = world("5m+2m");
+    let answer = beat(&world, 10, "/heartbeat/watchdog", "{}");
+    assert_eq!((answer.status, &answer.body["message"]), (200, &json!("heartbeat noted")), "{answer:?}");
+    for minute in 1..=7 {
+        assert_eq!(world.tick(secs(60 * minute)).status, 200);
+    }
+    assert!(world.accepted().is_empty());
+    for minute in 8..=12 {
+        world.tick(secs(60 * minute));
+    }
+    assert_eq!(world.accepted().len(), 1);
+    {
+        let state = world.state();
+        let (_, page) = &state.pagerduty.received[0];
+        assert_eq!(page["payload"]["summary"], "No sign of life from watchdog since 2026-03-04T04:53:30Z");
+        assert_eq!(
+            (&page["dedup_key"], &page["payload"]["severity"]),
+            (&json!("pagerelay:heartbeat:watchdog"), &json!("critical"))
+        );
+    }
+    beat(&world, 800, "/heartbeat/watchdog", "");
+    for minute in 14..=16 {
+        world.tick(secs(60 * minute));
+    }
+    let state = world.state();
+    let accepted: Vec<&str> = state.pagerduty.accepted.iter().map(|(_, action, ..)| &**action).collect();
+    assert_eq!(accepted, ["trigger", "resolve"]);
+}
+
+#[test]
+fn a_heartbeat_that_was_never_seen_pages_nobody() {
+    let world = world("1m");
+    for minute in 1..100 {
+        assert_eq!(world.tick(secs(60 * minute)).status, 200);
+    }
+    assert!(world.state().pagerduty.received.is_empty());
+}
+
+#[test]
+fn the_alert_of_a_silent_sender_is_sent_by_each_tick_until_pagerduty_accepts_it() {
+    let world = world("1m");
+    beat(&world, 1, "/heartbeat/watchdog", "");
+    world.state().pagerduty.outages.push((secs(100), secs(400)));
+    assert_eq!([200, 300, 500, 560].map(|time| world.tick(secs(time)).status), [503, 503, 200, 200]);
+    assert_eq!(world.accepted().len(), 1);
+}
+
+#[test]
+fn a_body_that_says_resolved_is_no_sign_of_life() {
+    let world = world("5m");
+    for (body, keys) in [(r#"{"status":"resolved","alerts":[]}"#, 0), (r#"{"status":"firing"}"#, 1)] {
+        let answer = beat(&world, 1, "/heartbeat/watchdog", body);
+        assert_eq!(answer.status, 200);
+        assert_eq!(world.state().store.keys.len(), keys, "{body}");
+        assert_eq!(answer.body["warnings"].is_null(), keys == 1, "{answer:?}");
+    }
+}
+
+#[test]
+fn only_the_secret_for_heartbeats_keeps_one_alive() {
+    let world = world("5m");
+    let shared = world.ask(secs(1), request(Method::Post, "/heartbeat/watchdog", ""));
+    assert_eq!(shared.status, 401);
+    world.state().variables.remove("secret_heartbeat");
+    let unset = world.ask(secs(2), request(Method::Post, "/heartbeat/watchdog", ""));
+    assert_eq!(unset.status, 503);
+    assert_eq!(
+        unset.body["detail"],
+        "variable `secret_heartbeat` is not set; set it, because `webhook_secret` is not accepted for this path"
+    );
+    world.state().variables.insert("secret_heartbeat".to_owned(), pagerelay_support::SECRET.to_owned());
+    let same = world.ask(secs(3), request(Method::Post, "/heartbeat/watchdog", ""));
+    assert_eq!(same.status, 503, "{same:?}");
+    assert!(world.state().store.keys.is_empty());
+}
+
+#[test]
+fn a_heartbeat_that_is_not_declared_or_not_valid_is_an_error_that_names_its_variable() {
+    let world = world("soon");
+    for (path, status, detail) in [
+        (
+            "/heartbeat/other",
+            404,
+            "no such heartbeat: variable `heartbeat_other` is not set; set it to the period, such as 5m",
+        ),
+        ("/heartbeat/___", 404, "no such heartbeat: a name consists of letters and digits"),
+        (
+            "/heartbeat/watchdog",
+            503,
+            "variable `heartbeat_watchdog` must be a period between 1m and 31d such as 5m, or period and grace such as 5m+2m (units s, m, h, d)",
+        ),
+    ] {
+        let answer = beat(&world, 1, path, "");
+        assert_eq!((answer.status, answer.body["detail"].as_str()), (status, Some(detail)));
+    }
+    for (period, is_valid) in [
+        ("1m", true),
+        ("90s", true),
+        ("31d", true),
+        ("2h + 10m", true),
+        ("5m+0s", true),
+        ("59s", false),
+        ("32d", false),
+        ("5", false),
+        ("m", false),
+        ("5m+", false),
+        ("-5m", false),
+        ("+5m", false),
+        ("5m+2m+1m", false),
+        ("99999999999d", false),
+        ("5µ", false),
+    ] {
+        world.state().variables.insert("heartbeat_watchdog".to_owned(), period.to_owned());
+        assert_eq!(beat(&world, 1, "/heartbeat/watchdog", "").status, if is_valid { 200 } else { 503 }, "{period}");
+    }
+}
+
+#[test]
+fn without_a_store_the_error_names_the_variable_and_what_to_do() {
+    let world = world("5m");
+    world.state().store.fails = true;
+    let answer = beat(&world, 1, "/heartbeat/watchdog", "");
+    assert_eq!(answer.status, 503);
+    assert_eq!(
+        answer.body["detail"],
+        "variable `heartbeat_watchdog` needs a key-value store: the key-value store failed"
+    );
+}
+
+#[test]
+fn a_sender_that_beats_often_writes_seldom() {
+    let world = world("10m");
+    for second in 0..120 {
+        beat(&world, 1000 + second, "/heartbeat/watchdog", "");
+    }
+    // Two minutes, and a write each minute; each sign of life reads the last one.
+    assert_eq!(world.state().store.calls, 120 + 2);
+}
+
+#[test]
+fn the_path_chooses_the_service_and_the_name_is_read_generously() {
+    let world = world("1m");
+    world.state().variables.insert("routing_key_payments".to_owned(), "E".repeat(32));
+    beat(&world, 1, "/heartbeat/Watch-Dog", "");
+    assert!(world.state().store.keys.is_empty(), "heartbeat_watch_dog is not set");
+    beat(&world, 1, "/heartbeat/WATCHDOG/payments", "");
+    world.tick(secs(200));
+    assert_eq!(world.state().pagerduty.received[0].1["routing_key"], "E".repeat(32));
+}
+
+#[test]
+fn a_ping_of_opsgenies_api_is_a_sign_of_life() {
+    let world = world("1m");
+    for (method, path) in
+        [(Method::Get, "/v2/heartbeats/watchdog/ping"), (Method::Put, "/opsgenie/v2/heartbeats/Watchdog/ping")]
+    {
+        let ping = |key: &str| sign(method, path, &format!("GenieKey {key}"), "");
+        assert_eq!(world.ask(secs(1), ping("wrong")).status, 401, "{path}");
+        let answer = world.ask(secs(1), ping(OPSGENIE_SECRET));
+        assert_eq!((answer.status, &answer.body["result"]), (202, &json!("PONG - Heartbeat received")), "{path}");
+    }
+    let unknown =
+        world.ask(secs(1), sign(Method::Get, "/v2/heartbeats/other/ping", &format!("GenieKey {OPSGENIE_SECRET}"), ""));
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+    assert!(unknown.body["message"].as_str().expect("a message").contains("`heartbeat_other`"));
+    let list = world.ask(secs(1), sign(Method::Get, "/v2/heartbeats", &format!("GenieKey {OPSGENIE_SECRET}"), ""));
+    assert_eq!(list.status, 410);
+    world.tick(secs(300));
+    assert_eq!(world.accepted().len(), 1);
+}

@@ -28,7 +28,11 @@ static HASTY: Source =
     Source { slug: "hasty", name: "Hasty", patience: Duration::from_secs(1), map, ..Source::DEFAULT };
 static RESENDING: Source = Source { slug: "resending", name: "Resending", resends_state: true, map, ..Source::DEFAULT };
 
-const SENDERS: [&Source; 3] = [&HASTY, &PATIENT, &RESENDING];
+/// The senders of a world.
+fn senders() -> Vec<&'static Source> {
+    let opsgenie = pagerelay::sources::SOURCES.iter().copied().find(|source| source.slug == "opsgenie");
+    vec![&HASTY, opsgenie.expect("a source"), &PATIENT, &RESENDING]
+}
 
 /// Maps a list of events. The number of each is at the end of its summary.
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
@@ -86,7 +90,7 @@ impl World {
             let line = serde_json::from_str(&line).expect("a line of JSON");
             self.state().log.push(line);
         };
-        pipeline::serve_among(&SENDERS, &mut instance, request, answer, log);
+        pipeline::serve_among(&senders(), &mut instance, request, answer, log);
     }
 
     /// Serves a request that arrives at this time.

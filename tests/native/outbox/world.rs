@@ -67,6 +67,8 @@ pub(super) struct Store {
     deleted: BTreeSet<String>,
     /// How long a call takes at most.
     pub(super) takes: Duration,
+    /// How long each call takes, if that is always the same.
+    pub(super) always_takes: Option<Duration>,
     pub(super) fails: bool,
     pub(super) calls: u64,
     /// What broke a rule of the store.
@@ -235,7 +237,7 @@ impl Instance {
         let until = {
             let mut state = self.world.state();
             let most = state.store.takes;
-            state.now + state.up_to(most)
+            state.now + state.store.always_takes.unwrap_or_else(|| state.up_to(most))
         };
         self.world.wait_until(until);
         let mut state = self.world.state();
