@@ -51,7 +51,7 @@ const EXPLAIN_MAX: Duration = Duration::from_millis(500);
 /// How much of a program's name is in the log, in UTF-16 code units.
 const AGENT_MAX_CHARS: usize = 80;
 
-/// Serves a request: passes the reply to `answer`, then does what is left to do after it. Passes each line for the log to
+/// Serves a request: passes the reply to `answer`, then does the work that is left. Passes each line for the log to
 /// `log`, and none before the reply, so that the sender never waits for a slow log. Public endpoints log nothing. No line
 /// contains a secret or a payload.
 pub fn serve(host: &mut dyn Host, request: &Request, answer: &mut dyn FnMut(Reply), log: &mut dyn FnMut(String)) {
@@ -91,7 +91,7 @@ struct Handled {
     reply: Reply,
     /// The lines for the log.
     lines: Vec<String>,
-    /// What is left to do after the answer.
+    /// The work after the answer.
     later: Option<Later>,
 }
 

@@ -307,7 +307,7 @@ pub fn stored(report: &Report, digested: usize) -> Vec<String> {
     notes.map(|(count, note)| format!("{} {note}", text::count(count, "event"))).collect()
 }
 
-/// Combines all outcomes into the sender's status: the worst outcome decides. What is stored and waits only for PagerDuty
+/// Combines all outcomes into the sender's status: the worst outcome decides. A stored event that waits only for PagerDuty
 /// counts as accepted.
 ///
 /// `target` is the destination of the path.

@@ -39,17 +39,17 @@ pub fn retries_after_answer(host: &dyn Host) -> Result<bool, ConfigError> {
     choice(host, RETRY_AFTER_ANSWER, SWITCHES, &[("on", true), ("off", false)])
 }
 
-/// Where somebody is told that PagerDuty does not accept an event. The URL may be a credential, so it has no `Debug`.
+/// Where to report that PagerDuty does not accept an event. The URL may be a credential, so it has no `Debug`.
 pub struct Fallback {
     /// The URL, whose path includes its query.
     pub url: Url,
     /// The URL as it is written, to find it in responses.
     pub secret: Secret,
-    /// What is sent there.
+    /// The format of messages.
     pub format: FallbackFormat,
 }
 
-/// What is sent to the fallback.
+/// The format of messages to the fallback.
 #[derive(Debug)]
 pub enum FallbackFormat {
     /// The events themselves, to another Events API with this key.
@@ -60,7 +60,7 @@ pub enum FallbackFormat {
     Text,
 }
 
-/// Reads where somebody is told. Returns `None` if nobody is.
+/// Reads where to report. Returns `None` if the variable is unset.
 ///
 /// # Errors
 /// Returns [`ConfigError`] if a variable is invalid, or the store failed.

@@ -1,6 +1,6 @@
 //! Heartbeats: an alert opens when a sender goes silent, and closes when it is back.
 //!
-//! A sign of life writes key `beat.<name>` and nothing else. Each tick compares these keys with the clock, and sends what is
+//! A sign of life writes only key `beat.<name>`. Each tick compares these keys with the clock, and sends what is
 //! due. Key `down.<name>` says that PagerDuty has accepted the trigger. Two keys, so that a tick never overwrites a sign of
 //! life. Both events have the same dedup key each time, so two ticks at once do no harm.
 

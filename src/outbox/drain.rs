@@ -219,7 +219,7 @@ impl Run<'_> {
         }
     }
 
-    /// Takes the next entries of a lane, which one event sends. Returns `None` if there are none to send now.
+    /// Takes the next entries of a lane, which one event sends. Returns `None` if no entry can be sent now.
     fn head(&mut self, lane: &mut VecDeque<EntryKey>) -> Result<Option<Head>, StoreError> {
         let mut head: Option<Head> = None;
         while let Some(key) = lane.front() {

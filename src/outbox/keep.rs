@@ -51,7 +51,7 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
     let services: BTreeSet<&Option<String>> = lanes.keys().map(|(service, _)| service).collect();
     let room = ENTRIES_MAX.saturating_sub(services.len());
     let mut lanes: Vec<Vec<Kept>> = lanes.into_values().collect();
-    // What is open after the delivery comes first, then the most severe.
+    // First the alerts that are open after the delivery, and of these the most severe.
     let severity = |lane: &[Kept]| lane.iter().map(|kept| kept.event.severity()).max().unwrap_or(Severity::Info);
     lanes.sort_by_cached_key(|lane| (!opens(lane), Reverse(severity(lane))));
     let mut selected = Selected::default();

@@ -78,7 +78,7 @@ pub fn entries(host: &mut dyn Host) -> Result<Vec<EntryKey>, StoreError> {
     Ok(entries)
 }
 
-/// The keys of all entries. Reads one or two keys if there are none.
+/// The keys of all entries. Without entries, it reads only one or two keys.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the store failed.

@@ -19,7 +19,7 @@ const MINUTE_MS: u64 = 60_000;
 const PAUSE_MIN_MS: u64 = 5000;
 const PAUSE_MAX_MS: u64 = 60_000;
 
-/// The pace of one service. If its record is lost, an event is sent too early, and nothing else.
+/// The pace of one service. If its record is lost, an event is sent too early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pace {
     /// When to send again, in milliseconds since the Unix epoch.

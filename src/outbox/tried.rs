@@ -1,4 +1,4 @@
-//! What is tried again after the answer to the sender, if there is no outbox.
+//! The triggers that are tried again after the answer to the sender, if there is no outbox.
 
 use crate::pagerduty::event::{self, Action, Event, Severity};
 use crate::pagerduty::events_api::{Outcome, Verdict};

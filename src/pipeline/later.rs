@@ -1,4 +1,4 @@
-//! What is left to do after the answer to the sender. No host promises that it happens.
+//! The work after the answer to the sender. No host promises that it happens.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ struct Pending {
 }
 
 impl Later {
-    /// What is left of a delivery that was sent. `entries` were stored before, and `stored` are its own. Returns `None` if
+    /// The rest of a delivery that was sent. `entries` were stored before, and `stored` are its own. Returns `None` if
     /// nothing is left.
     pub(super) fn of(
         ready: &Ready<'_>,

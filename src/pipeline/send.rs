@@ -36,7 +36,7 @@ pub(super) struct Ready<'a> {
     pub(super) deadline: Duration,
 }
 
-/// Sends the events, and reports their outcomes. Returns what is left to do after the answer to the sender.
+/// Sends the events, and reports their outcomes. Returns the work after the answer to the sender.
 pub(super) fn send(host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> Option<Later> {
     let Ready { door, batches, targets, deadline, .. } = *ready;
     let resends = door.resends_state();
@@ -69,7 +69,7 @@ pub(super) fn send(host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) 
 struct Storage {
     /// Off if the store cannot be used.
     mode: Outbox,
-    /// What was stored before.
+    /// The entries of earlier deliveries.
     entries: Vec<EntryKey>,
 }
 

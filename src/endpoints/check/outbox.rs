@@ -24,7 +24,7 @@ impl Checker<'_> {
             return;
         }
         if let Err(problem) = self.stored(mode, &heartbeats) {
-            // Without a store, pages go out as without an outbox, but nobody notices a missing heartbeat.
+            // Without a store, pages are sent as without an outbox, but nobody notices a missing heartbeat.
             let level = if heartbeats.is_empty() { Level::Warning } else { Level::Error };
             self.say(level, "{}; nothing can be stored", &[&problem.to_string()]);
         }
