@@ -34,8 +34,11 @@ struct State {
     fails: bool,
     /// How many calls there were.
     calls: u64,
-    /// The number of the call that kills its instance.
-    kills: Option<u64>,
+    /// Of how many thousand calls one kills its instance, and the state of the dice.
+    kills: u64,
+    dice: u64,
+    /// How many instances were killed.
+    killed: u64,
 }
 
 /// An open store.
@@ -86,11 +89,16 @@ impl KeyValue {
         self.state().fails = fails;
     }
 
-    /// Kills the instance that makes the call with this number, counted from now on. Every second one is killed after the
-    /// store did what it asked for.
-    pub fn kills_at(&self, call: Option<u64>) {
+    /// Kills the instances that make so many of a thousand calls, half of them after the store did what they asked for.
+    pub fn kills(&self, of_a_thousand: u64, seed: u64) {
         let mut state = self.state();
-        state.kills = call.map(|call| state.calls + call);
+        state.kills = of_a_thousand;
+        state.dice = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    }
+
+    /// How many instances were killed.
+    pub fn killed(&self) -> u64 {
+        self.state().killed
     }
 
     /// Makes a call.
@@ -104,8 +112,10 @@ impl KeyValue {
         if state.fails {
             return Ok(Err(Error::Other("connection refused (host secret-host.internal)".to_owned())));
         }
-        let is_killed = state.kills == Some(state.calls);
-        if is_killed && state.calls % 2 == 0 {
+        let dice = state.throw();
+        let is_killed = dice % 1000 < state.kills;
+        state.killed += u64::from(is_killed);
+        if is_killed && dice % 2 == 0 {
             return Err(killed());
         }
         let result = act(&mut state.keys);
@@ -116,6 +126,16 @@ impl KeyValue {
             std::fs::rename(beside, file)?;
         }
         if is_killed { Err(killed()) } else { Ok(Ok(result)) }
+    }
+}
+
+impl State {
+    /// A number, by xorshift.
+    fn throw(&mut self) -> u64 {
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        self.dice >> 11
     }
 }
 

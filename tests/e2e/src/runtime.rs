@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use hyper::body::Body;
 use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, ResourceLimiter, Result, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
@@ -47,8 +48,72 @@ pub struct World {
     pub egress: Egress,
     /// The wall clock, since the Unix epoch. `None` for the real time.
     pub now: Option<Duration>,
+    /// Another clock for both of WASI's clocks.
+    pub clock: Option<Clock>,
     /// The key-value store that the component is granted. Only for Spin.
     pub store: Option<KeyValue>,
+}
+
+/// A clock that follows that of tokio, which a test may pause, and that a test may set forward.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    began: tokio::time::Instant,
+    /// The time at which it began, since the Unix epoch.
+    epoch: Duration,
+    /// How many seconds it was set forward.
+    forward: Arc<AtomicU64>,
+}
+
+impl Clock {
+    /// A clock that shows this time now, since the Unix epoch.
+    pub fn at(epoch: Duration) -> Clock {
+        Clock { began: tokio::time::Instant::now(), epoch, forward: Arc::default() }
+    }
+
+    /// Sets the wall clock forward.
+    pub fn forward(&self, seconds: u64) {
+        self.forward.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// The time since it began, without what it was set forward.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.epoch + self.elapsed() + Duration::from_secs(self.forward.load(Ordering::SeqCst))
+    }
+}
+
+impl HostMonotonicClock for Clock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.elapsed().as_nanos()).expect("a short test")
+    }
+}
+
+/// An Events API in this process.
+#[derive(Clone)]
+pub struct Script {
+    /// How long it takes.
+    pub takes: Duration,
+    /// The status for a body, which is asked for when that time is over. 0 for no answer at all.
+    pub status: Arc<dyn Fn(&[u8]) -> u16 + Send + Sync>,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Script").field("takes", &self.takes).finish_non_exhaustive()
+    }
 }
 
 /// Where the component may send requests.
@@ -62,6 +127,8 @@ pub enum Egress {
     /// Every request is answered at once, in this process, as PagerDuty answers an accepted event. The instructions of a
     /// delivery are then always the same.
     Accepted,
+    /// Every request is answered in this process as the script says.
+    Script(Script),
     /// This address answers for the hosts of PagerDuty and Amazon SNS.
     Double(SocketAddr),
     /// Each of these hosts is answered by its address, or fails like this. All other hosts are blocked.
@@ -168,7 +235,8 @@ impl Call {
         Call { method, path: path.to_owned(), headers, body: body.into() }
     }
 
-    fn request(self) -> Result<hyper::Request<impl Body<Data = Bytes, Error = HttpError> + Send + 'static>> {
+    /// The request itself.
+    pub fn request(self) -> Result<hyper::Request<impl Body<Data = Bytes, Error = HttpError> + Send + 'static>> {
         let mut request = hyper::Request::builder().method(self.method).uri(format!("http://relay.test{}", self.path));
         for (name, value) in &self.headers {
             request = request.header(name.as_str(), value.as_slice());
@@ -430,6 +498,9 @@ impl Scene {
         if let Some(now) = world.now {
             wasi.wall_clock(Stopped(now));
         }
+        if let Some(clock) = &world.clock {
+            wasi.wall_clock(clock.clone()).monotonic_clock(clock.clone());
+        }
         let scene = Scene {
             wasi: wasi.stderr(log.clone()).build(),
             hooks: Outside { egress: world.egress.clone(), sent: Arc::default() },
@@ -540,11 +611,12 @@ impl Body for Replayed {
     }
 }
 
-/// PagerDuty's answer to an accepted event.
-fn accepted() -> (hyper::Response<WasiBody>, Finished) {
-    let body = Full::new(Bytes::from_static(br#"{"status":"success","message":"Event processed"}"#));
+/// PagerDuty's answer with this status.
+fn answered(status: u16) -> (hyper::Response<WasiBody>, Finished) {
+    let body: &[u8] = if status == 202 { br#"{"status":"success","message":"Event processed"}"# } else { b"" };
+    let body = Full::new(Bytes::from_static(body));
     let body = body.map_err(|never| match never {}).boxed_unsync();
-    let response = hyper::Response::builder().status(202).body(body).expect("a status and a body make a response");
+    let response = hyper::Response::builder().status(status).body(body).expect("a status and a body make a response");
     (response, Box::new(std::future::ready(Ok(()))))
 }
 
@@ -567,7 +639,18 @@ impl WasiHttpHooks for Outside {
         match &self.egress {
             Egress::Open => {}
             Egress::Denied => return Box::new(async { Err(HttpError::HttpRequestDenied) }),
-            Egress::Accepted => return Box::new(async { Ok(accepted()) }),
+            Egress::Accepted => return Box::new(async { Ok(answered(202)) }),
+            Egress::Script(script) => {
+                let script = script.clone();
+                return Box::new(async move {
+                    let body = request.into_body().collect().await?.to_bytes();
+                    tokio::time::sleep(script.takes).await;
+                    match (script.status)(&body) {
+                        0 => std::future::pending().await,
+                        status => Ok(answered(status)),
+                    }
+                });
+            }
             Egress::Double(address) => {
                 let known = [".pagerduty.com", ".amazonaws.com", ".amazonaws.com.cn"];
                 if request.uri().host().is_some_and(|host| known.iter().any(|end| host.ends_with(end))) {

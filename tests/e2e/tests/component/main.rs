@@ -17,6 +17,7 @@ mod doctor;
 mod end_to_end;
 mod linear;
 mod opsgenie;
+mod outbox;
 mod page;
 mod preview;
 mod programs;
