@@ -27,8 +27,9 @@
 //!
 //! # Dedup key
 //!
-//! `coralogix:<dedupKey>`, which is the variable that Coralogix's own PagerDuty integration uses, and differs for each group.
-//! Without it `coralogix:<alertUniqueIdentifier>:<group-by value>:…`, else the same with `alert_id`.
+//! `coralogix:<dedupKey>`: the variable `$DEDUP_KEY` is the key that Coralogix's own integrations use, such as that for
+//! PagerDuty. Without it `coralogix:<alertUniqueIdentifier>:<group-by value>:…`, else the same with `alert_id`, which changes
+//! when somebody edits the alert.
 //!
 //! # Not mapped
 //!
@@ -102,8 +103,10 @@ const SHAPE: Shape = Shape {
         &["fields.ratioQueryOne", "fields.ratioQueryTwo", "fields.definedRatioThreshold", "fields.actualRatio"],
         &["fields.uniqueCountValuesList", "fields.newValueTrackedKey", "fields.flowAlertRelatedAlerts"],
     ],
-    ..Shape::EMPTY
 };
+
+/// The values of a group in the default body, which has two, and in longer ones.
+const VALUES: [&str; 4] = ["Group-by Value1", "Group-by Value2", "Group-by Value3", "Group-by Value4"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = json(delivery)?;
@@ -114,7 +117,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let mut groups = list(fields.get("alertGroupByValues"));
     if groups.is_empty() {
         let value = |name: &str| fields.get(name).text().unwrap_or_default();
-        groups = vec![value("Group-by Value1"), value("Group-by Value2")];
+        groups = VALUES.iter().map(|name| value(name)).collect();
     }
     let own = key(SOURCE.slug, fields.get("dedupKey").text(), &[]);
     let id = fields.get("alertUniqueIdentifier").text().or_else(|| payload.get("alert_id").text());

@@ -22,7 +22,7 @@
 //! | component, class | the event's own field `component`; `event_definition_type` |
 //! | timestamp | `event.timestamp`, `triggered_at` |
 //! | link | the event's own field `url`: the payload has no address of Graylog |
-//! | details | description, priority, fields, groups, query and time range, the first message of the backlog |
+//! | details | description, priority, fields, groups, conditions, query and time range, the first message of the backlog |
 //!
 //! The severities are those of the PagerDuty plugin for Graylog. In Graylog 6, the priorities have other names (1 low, 2
 //! medium, 3 high, 4 critical), and the payload does not say which Graylog it is.
@@ -61,7 +61,7 @@ pub const SOURCE: Source = Source {
     setup: Setup {
         triggers: "every notification",
         resolves: "the event's own field `event_action` with value `resolve`",
-        steps: "Under Alerts, Notifications, create an HTTP Notification with URL {url} and Basic Authentication `pagerelay:<the secret>`, or with API Key as header `X-Webhook-Secret`; where your version has neither, with URL {url}?token=<the secret>.\n\
+        steps: "Under Alerts, Notifications, create an HTTP Notification with URL {url} and Basic Authentication `pagerelay:<the secret>`, or with API Key `X-Webhook-Secret` and API Secret the secret, sent as a header; where your version has neither, with URL {url}?token=<the secret>.\n\
                 Allow the URL when Graylog asks for it, and add the notification to your event definitions.\n\
                 Graylog never says that an alert is over: for one that should close by itself, add a second event definition that finds the recovery. Give both a custom field `dedup_key` with the same value, and the second one `event_action` with value `resolve`. For the others set auto-resolve on the PagerDuty service.",
         template: None,
@@ -84,6 +84,7 @@ const SHAPE: Shape = Shape {
     links: &[("Graylog", &["event.fields.url"])],
     details: &[
         &["description=event_definition_description", "event.priority", "event.fields", "event.group_by_fields"],
+        &["conditions=event.aggregation_conditions"],
         &["query=event.replay_info.query", "event.timerange_start", "event.timerange_end", "event.source_streams"],
         &["event.replay_info.timerange_start", "event.replay_info.timerange_end"],
         &["log_message=backlog.0.message", "log_source=backlog.0.source"],

@@ -101,7 +101,6 @@ const SHAPE: Shape = Shape {
         &["host=context.host.name", "context.cloud", "context.container", "context.labels"],
         &["context.monitorName", "context.monitorUrl", "context.locationName", "context.checkedAt", "alerts"],
     ],
-    ..Shape::EMPTY
 };
 
 /// Ids of alerts of rules without groups.

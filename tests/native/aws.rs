@@ -220,7 +220,7 @@ fn a_template_for_sns_confirms_the_subscriptions_of_listed_topics_only() {
 #[test]
 fn slow_tests_still_see_each_kind() {
     // Those of other sources are all of a kind of their own.
-    let is_aws = |fixture: &fixtures::Fixture| matches!(fixture.source.slug, "eventbridge" | "sns");
+    let is_aws = |fixture: &Fixture| matches!(fixture.source.slug, "eventbridge" | "sns");
     let all = fixtures::all().into_iter().filter(is_aws).count();
     let kinds: Vec<_> = fixtures::of_each_kind().into_iter().filter(is_aws).collect();
     assert!(kinds.len() * 2 < all, "{} of {all}", kinds.len());
