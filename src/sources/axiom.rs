@@ -23,15 +23,16 @@
 //!
 //! # Dedup key
 //!
-//! `axiom:<monitorID>:<group value>:…`. A monitor that groups its results sends one notification per group, and the page
-//! does not say that its end has the same groups; the source relies on it. Trailing empty values add nothing.
+//! `axiom:<monitorID>:<group value>:…`. A monitor that groups its results sends one notification per group, and the
+//! page does not say that its end has the same groups; the source relies on it. Trailing empty values add nothing. A
+//! `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
-//! * A match monitor never closes: each match triggers the same alert, which a person or PagerDuty's auto-resolve has to
-//!   close.
-//! * A body without a monitor is rejected. A body with unexpanded variables triggers an alert that reports them, the same
-//!   alert for all such bodies.
+//! * A match monitor never closes: each match triggers the same alert, which a person or PagerDuty's auto-resolve has
+//!   to close.
+//! * A body without a monitor is rejected. A body with unexpanded variables triggers an alert that reports them, the
+//!   same alert for all such bodies.
 //! * The link to the monitor: the payload does not contain it.
 
 use serde_json::Map;

@@ -4,10 +4,10 @@
 //!
 //! <https://coralogix.com/docs/user-guides/alerting/outbound-webhooks/generic-outbound-webhooks-alert-webhooks/>, read
 //! 2026-11. The user may edit the body. The default is `{uuid, alert_id, name, description, threshold, timewindow,
-//! group_by_labels, alert_action, alert_url, log_url, icon_url, service, duration, errors, spans, fields}`, where `fields`
-//! is a list of `{key, value}`; an object is accepted too. `uuid` is that of the webhook. Variables that do not apply to
-//! an alert stay as `$NAME`, others are the text `null` or ask the reader to `*insert …*`: all of these count as absent. The
-//! page does not say whether Coralogix retries, so the relay assumes that it does not.
+//! group_by_labels, alert_action, alert_url, log_url, icon_url, service, duration, errors, spans, fields}`, where
+//! `fields` is a list of `{key, value}`; an object is accepted too. `uuid` is that of the webhook. Variables that do
+//! not apply to an alert stay as `$NAME`, others are the text `null` or ask the reader to `*insert …*`: all of these
+//! count as absent. The page does not say whether Coralogix retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
@@ -28,13 +28,13 @@
 //! # Dedup key
 //!
 //! `coralogix:<dedupKey>`: the variable `$DEDUP_KEY` is the key that Coralogix's own integrations use, such as that for
-//! PagerDuty. Without it `coralogix:<alertUniqueIdentifier>:<group-by value>:…`, else the same with `alert_id`, which changes
-//! when somebody edits the alert.
+//! PagerDuty. Without it `coralogix:<alertUniqueIdentifier>:<group-by value>:…`, else the same with `alert_id`, which
+//! changes when somebody edits the alert. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
-//! * A body without any of these ids is rejected. A body with unexpanded variables instead triggers an alert that reports
-//!   them, the same alert for all such bodies.
+//! * A body without any of these ids is rejected. A body with unexpanded variables instead triggers an alert that
+//!   reports them, the same alert for all such bodies.
 //! * Alerts that look for a single log (immediate, new value, flow) send no `resolve`, and others only if the alert's
 //!   notification has Notify when resolved.
 //! * `icon_url`: a logo. `companyId`, `threadId`, `uuid`: they help nobody on call.

@@ -1,15 +1,15 @@
-//! Graylog: the notifications HTTP Notification and Custom HTTP Notification of event definitions, and the alarm callback
-//! of Graylog 2.
+//! Graylog: the notifications HTTP Notification and Custom HTTP Notification of event definitions, and the alarm
+//! callback of Graylog 2.
 //!
 //! # Wire format
 //!
-//! <https://go2docs.graylog.org/current/interacting_with_your_log_data/alert_types.htm>, read 2026-11, and payloads of
+//! <https://go2docs.graylog.org/5-0/interacting_with_your_log_data/notifications.html>, read 2026-11, and payloads of
 //! Graylog 2, 3 and 6. One delivery is one event: `{event_definition_id, event_definition_type, event_definition_title,
-//! event_definition_description, job_definition_id, job_trigger_id, event: {id, timestamp, message, source, key, key_tuple,
-//! priority, alert, fields, group_by_fields, replay_info}, backlog}`. The callback of Graylog 2 sends `{check_result:
-//! {result_description, triggered_condition, triggered_at, matching_messages}, stream}`. A custom body with these names is
-//! mapped in the same way. Graylog waits ten seconds, and the page does not say that it retries, so the relay assumes that it
-//! does not.
+//! event_definition_description, job_definition_id, job_trigger_id, event: {id, timestamp, message, source, key,
+//! key_tuple, priority, alert, fields, group_by_fields, replay_info}, backlog}`. The callback of Graylog 2 sends
+//! `{check_result: {result_description, triggered_condition, triggered_at, matching_messages}, stream}`. A custom body
+//! with these names is mapped in the same way. Graylog waits ten seconds, and the page does not say that it retries, so
+//! the relay assumes that it does not.
 //!
 //! # Mapping
 //!
@@ -24,22 +24,23 @@
 //! | link | the event's own field `url`: the payload has no address of Graylog |
 //! | details | description, priority, fields, groups, conditions, query and time range, the first message of the backlog |
 //!
-//! The severities are those of the PagerDuty plugin for Graylog. In Graylog 6, the priorities have other names (1 low, 2
-//! medium, 3 high, 4 critical), and the payload does not say which Graylog it is.
+//! The severities are those of the PagerDuty plugin for Graylog. In Graylog 6, the priorities have other names (1 low,
+//! 2 medium, 3 high, 4 critical), and the payload does not say which Graylog it is.
 //!
 //! # Dedup key
 //!
-//! `graylog:<event_definition_id>:<key>:…` with the values of `key_tuple`, else with `key`: each value of the key fields is
-//! an alert. `event.id` is new each time. For Graylog 2 it is `graylog:<condition id>:<stream id>`. An event's own field
-//! `dedup_key` makes it `graylog::<dedup_key>`, so that another event definition can resolve the alert.
+//! `graylog:<event_definition_id>:<key>:…` with the values of `key_tuple`, else with `key`: each value of the key
+//! fields is an alert. `event.id` is new each time. For Graylog 2 it is `graylog:<condition id>:<stream id>`. An
+//! event's own field `dedup_key` makes it `graylog::<dedup_key>`, so that another event definition can resolve the
+//! alert. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
 //! * Graylog never says that an alert is over. Add a second event definition for the recovery: give both a custom field
-//!   `dedup_key` with the same value, and the second one a custom field `event_action` with value `resolve`. Otherwise a
-//!   person or PagerDuty's auto-resolve has to close the alert.
-//! * A body without an event definition and without a condition is rejected. A body with unexpanded variables triggers an
-//!   alert that reports them, the same alert for all such bodies.
+//!   `dedup_key` with the same value, and the second one a custom field `event_action` with value `resolve`. Otherwise
+//!   a person or PagerDuty's auto-resolve has to close the alert.
+//! * A body without an event definition and without a condition is rejected. A body with unexpanded variables triggers
+//!   an alert that reports them, the same alert for all such bodies.
 //! * Further messages of the backlog. `check_result.triggered` of Graylog 2: it was always `true`.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
@@ -56,7 +57,7 @@ use crate::text;
 pub const SOURCE: Source = Source {
     slug: "graylog",
     name: "Graylog",
-    docs: "https://go2docs.graylog.org/current/interacting_with_your_log_data/alert_types.htm",
+    docs: "https://go2docs.graylog.org/5-0/interacting_with_your_log_data/notifications.html",
     schemes: &[Scheme::BEARER, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
     setup: Setup {
         triggers: "every notification",

@@ -3,13 +3,13 @@
 //! # Wire format
 //!
 //! <https://docs.honeycomb.io/notify/webhooks/>, read 2026-11. There are two generations. The older body is fixed:
-//! `{version, id, name, status, summary, description, trigger_description, trigger_url, result_url, operator, threshold,
-//! result_groups, result_groups_triggered, is_test, alert_type}`. The newer one is a Go template whose default is `{name,
-//! id, description, links: {url}, environment, threshold: {op, value}, result: {groupsTriggered, links}, alert:
-//! {instanceId, status, summary, description, isTest}}`. A template of an SLO is documented only by its variables; `slo`
-//! with `name` and `url` is accepted. The shared secret is in `X-Honeycomb-Webhook-Token`. Honeycomb waits ten seconds
-//! (newer copies of the page: 15) and retries up to three times, on a failed connection, 408, 502, and on 429 or 503 with
-//! `Retry-After`.
+//! `{version, id, name, status, summary, description, trigger_description, trigger_url, result_url, operator,
+//! threshold, result_groups, result_groups_triggered, is_test, alert_type}`. The newer one is a Go template whose
+//! default is `{name, id, description, links: {url}, environment, threshold: {op, value}, result: {groupsTriggered,
+//! links}, alert: {instanceId, status, summary, description, isTest}}`. A template of an SLO is documented only by its
+//! variables; `slo` with `name` and `url` is accepted. The shared secret is in `X-Honeycomb-Webhook-Token`. Honeycomb
+//! waits ten seconds (newer copies of the page: 15) and retries up to three times, on a failed connection, 408, 502,
+//! and on 429 or 503 with `Retry-After`.
 //!
 //! # Mapping
 //!
@@ -25,14 +25,14 @@
 //!
 //! # Dedup key
 //!
-//! `honeycomb:<alert.instanceId>`: it is new each time the trigger fires, its `OK` has the same, and the page's examples for
-//! other tools use it as their key. The older body has only the trigger's id: `honeycomb:<id>`. A test without an instance has `honeycomb:<id>:test`, so that it neither hides nor
-//! resolves a real alert.
+//! `honeycomb:<alert.instanceId>`: it is new each time the trigger fires, its `OK` has the same, and the page's
+//! examples for other tools use it as their key. The older body has only the trigger's id: `honeycomb:<id>`. A test
+//! without an instance has `honeycomb:<id>:test`, so that it neither hides nor resolves a real alert.
 //!
 //! # Not mapped
 //!
-//! * A body without an id is rejected. A body with unexpanded variables triggers an alert that reports them, the same alert
-//!   for all such bodies.
+//! * A body without an id is rejected. A body with unexpanded variables triggers an alert that reports them, the same
+//!   alert for all such bodies.
 //! * A notification lists all groups that have triggered, so groups are no alerts of their own.
 //! * `shared_secret` and `secret`, which some bodies contain.
 //!

@@ -2,13 +2,13 @@
 //!
 //! # Wire format
 //!
-//! <https://www.elastic.co/docs/reference/kibana/connectors-kibana/webhook-action-type>, read 2026-11, with the variables of
-//! <https://www.elastic.co/guide/en/kibana/8.16/rule-action-variables.html>. There is no default body: the user writes one
-//! with `{{variables}}`, for each action of a rule. The template has the names of the variables. This source also accepts the
-//! older names `alertId`, `alertName`, `alertInstanceId` and `alertActionGroup`, and a body of whole objects as JSON text:
-//! `webhook_body` with `rule_info`, `alert_info` and `context_info`. A variable without a value becomes an empty text. The
-//! test of a connector sends the body as it is, with its braces. Kibana waits 60 seconds by default. Its PagerDuty connector
-//! retries on 429 and 5xx; that this one does too is from memory.
+//! <https://www.elastic.co/guide/en/kibana/8.16/rule-action-variables.html>, a copy read 2026-11. There is no default
+//! body: the user writes one with `{{variables}}`, for each action of a rule. The template has the names of the
+//! variables. This source also accepts the older names `alertId`, `alertName`, `alertInstanceId` and
+//! `alertActionGroup`, and a body of whole objects as JSON text: `webhook_body` with `rule_info`, `alert_info` and
+//! `context_info`. A variable without a value becomes an empty text. The test of a connector sends the body as it is,
+//! with its braces. Kibana waits 60 seconds by default. Its PagerDuty connector retries on 429 and 5xx; that this one
+//! does too is from memory.
 //!
 //! # Mapping
 //!
@@ -27,16 +27,16 @@
 //! # Dedup key
 //!
 //! `kibana:<rule.id>:<alert.id>`, which is the default of Kibana's own PagerDuty connector without the prefix. That
-//! connector's severity is a setting (default info). `alert.uuid` is new each time the alert becomes active. A summary of
-//! alerts has no `alert.id`, and the key `kibana:<rule.id>`.
+//! connector's severity is a setting (default info). `alert.uuid` is new each time the alert becomes active. A summary
+//! of alerts has no `alert.id`, and the key `kibana:<rule.id>`. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
-//! * Only an action that runs for the group Recovered closes an alert. An action that runs on each check or on a summary of
-//!   alerts never does, and then a person or PagerDuty's auto-resolve has to close it.
+//! * Only an action that runs for the group Recovered closes an alert. An action that runs on each check or on a
+//!   summary of alerts never does, and then a person or PagerDuty's auto-resolve has to close it.
 //! * An alert that flaps is triggered and resolved as Kibana says; `flapping` is in the details.
-//! * A body without a rule is rejected. A body with unexpanded variables triggers an alert that reports them, the same alert
-//!   for all such bodies.
+//! * A body without a rule is rejected. A body with unexpanded variables triggers an alert that reports them, the same
+//!   alert for all such bodies.
 //! * `context.hits`, whole documents, and `state`: they may be large.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
@@ -56,18 +56,20 @@ use crate::pagerduty::event::{Action, Severity};
 pub const SOURCE: Source = Source {
     slug: "kibana",
     name: "Kibana",
-    docs: "https://www.elastic.co/docs/reference/kibana/connectors-kibana/webhook-action-type",
+    docs: "https://www.elastic.co/guide/en/kibana/8.16/rule-action-variables.html",
     schemes: SHARED_SECRET,
     setup: Setup {
         triggers: "any other `alert.actionGroup`",
         resolves: "`alert.actionGroup` `recovered`",
         steps: "Under Stack Management, Connectors, create a Webhook connector with method POST, URL {url}, authentication Basic with any user and the secret as password, and header `Content-Type: application/json`.\n\
-                Add an action with it to the rule, For each alert, On status changes, and paste the body.\n\
+                Add an action with it to the rule, For each alert, On status changes, and paste the body. `severity` in it may be `critical`, `error`, `warning` or `info`; without it the name of the action group decides, else it is error.\n\
                 Add a second action with the same body that runs when Recovered, or nothing closes the alerts.",
         template: Some(TEMPLATE),
     },
+    // Half of what Kibana waits by default.
     patience: Duration::from_secs(30),
     map,
+    // On 429 and 5xx, as its PagerDuty connector does.
     retries: true,
     states: &["recovered", "resolve", "acknowledge", "critical", "warning", "nodata", "high", "medium", "low"],
     ..Source::DEFAULT

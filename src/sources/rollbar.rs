@@ -2,10 +2,10 @@
 //!
 //! # Wire format
 //!
-//! <https://docs.rollbar.com/docs/webhooks>, read 2026-11: `{event_name, data}` as JSON; Rollbar can send XML instead, which
-//! is rejected. `data.item` is the item. An occurrence is in `data.occurrence` or `data.item.last_occurrence`; a deploy is in
-//! `data.deploy`. The form has only a URL, so the secret is in it. Rollbar waits three seconds. It retries up to ten times,
-//! 4^n seconds apart, until the response is 200, 201, 202 or 204.
+//! <https://rollbar.com/docs/webhooks/>, read 2026-11: `{event_name, data}` as JSON; Rollbar can send XML instead,
+//! which is rejected. `data.item` is the item. An occurrence is in `data.occurrence` or `data.item.last_occurrence`; a
+//! deploy is in `data.deploy`. The form has only a URL, so the secret is in it. Rollbar waits three seconds. It retries
+//! up to ten times, 4^n seconds apart, until the response is 200, 201, 202 or 204.
 //!
 //! # Mapping
 //!
@@ -25,15 +25,16 @@
 //!
 //! # Dedup key
 //!
-//! `rollbar:<data.item.id>`, which is unique in all of Rollbar. Rollbar's own PagerDuty integration has one incident per item
-//! too, with an undocumented key.
+//! `rollbar:<data.item.id>`, which is unique in all of Rollbar. Rollbar's own PagerDuty integration has one incident
+//! per item too, with an undocumented key.
 //!
 //! # Not mapped
 //!
 //! * `ping` and `test`: "a test of the webhook".
 //! * A deploy that has only started: "the deployment has not finished".
 //! * An event without an item's id is rejected.
-//! * An item that is muted in Rollbar, or resolved without a rule for Item Resolved, sends nothing: its alert stays open.
+//! * An item that is muted in Rollbar, or resolved without a rule for Item Resolved, sends nothing: its alert stays
+//!   open.
 //! * People and requests: `person`, `request`, `local_username`, `metadata` with its access token.
 
 use std::time::Duration;
@@ -50,7 +51,7 @@ use crate::text;
 pub const SOURCE: Source = Source {
     slug: "rollbar",
     name: "Rollbar",
-    docs: "https://docs.rollbar.com/docs/webhooks",
+    docs: "https://rollbar.com/docs/webhooks/",
     schemes: &[Scheme::BEARER, Scheme::Basic, Scheme::Header("x-webhook-secret"), Scheme::Query("token")],
     setup: Setup {
         triggers: "`new_item`, `reactivated_item`, `reopened_item`, `exp_repeat_item`, `item_velocity`, `occurrence`",

@@ -3,10 +3,10 @@
 //! # Wire format
 //!
 //! <https://help.splunk.com/splunk-enterprise/alert-and-respond/alerting-manual/10.0/configure-alert-actions/use-a-webhook-alert-action>,
-//! read 2026-11: `{sid, search_name, app, owner, results_link, result}`. `result` is the first row of the results only, with
-//! the search's own fields; with trigger For each result, each row is a delivery. `search_name` is `null` for a search that
-//! is not saved. The form has only a URL, so the secret is in it, and an administrator has to allow the URL. The page names
-//! neither a timeout nor retries, so the relay assumes that Splunk does not retry.
+//! read 2026-11: `{sid, search_name, app, owner, results_link, result}`. `result` is the first row of the results only,
+//! with the search's own fields; with trigger For each result, each row is a delivery. `search_name` is `null` for a
+//! search that is not saved. The form has only a URL, so the secret is in it, and an administrator has to allow the
+//! URL. The page names neither a timeout nor retries, so the relay assumes that Splunk does not retry.
 //!
 //! # Mapping
 //!
@@ -23,15 +23,16 @@
 //!
 //! # Dedup key
 //!
-//! `splunk:<search_name>:<app>:<host>`, with the row's `host`, else its `dest`: a search that is triggered for each result has
-//! an alert for each host; with trigger Once, the host of the first row counts. A search that is not saved has `splunk::<sid without its time>:<app>:<host>`. The row's field
-//! `dedup_key` makes it `splunk::<dedup_key>`, so that the search itself says what is one alert. `sid` is new each time.
+//! `splunk:<search_name>:<app>:<host>`, with the row's `host`, else its `dest`: a search that is triggered for each
+//! result has an alert for each host; with trigger Once, the host of the first row counts. A search that is not saved
+//! has `splunk::<sid without its time>:<app>:<host>`. The row's field `dedup_key` makes it `splunk::<dedup_key>`, so
+//! that the search itself says what is one alert. `sid` is new each time. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
-//! * Splunk never says that an alert is over. Save a second search that finds the recovery: both set the field `dedup_key` to
-//!   the same value, and the second one sets `event_action="resolve"`. Otherwise a person or PagerDuty's auto-resolve has to
-//!   close the alert.
+//! * Splunk never says that an alert is over. Save a second search that finds the recovery: both set the field
+//!   `dedup_key` to the same value, and the second one sets `event_action="resolve"`. Otherwise a person or PagerDuty's
+//!   auto-resolve has to close the alert.
 //! * A body with neither `search_name` nor `sid` is rejected.
 //! * `owner`, a person. Other rows than the first: Splunk does not send them.
 //!

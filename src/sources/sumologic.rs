@@ -2,12 +2,11 @@
 //!
 //! # Wire format
 //!
-//! <https://www.sumologic.com/help/docs/alerts/webhook-connections/set-up-webhook-connections/>, read 2026-11, with the
-//! variables of <https://www.sumologic.com/help/docs/alerts/monitors/alert-variables/>. The user writes two bodies, one for
-//! alerts and one for recoveries, with `{{variables}}`. The template has the variables' names. Case and underscores in the
-//! names of the members do not matter, and the names of the legacy variables are accepted too: `SearchName`, `AlertStatus` and
-//! so on. A variable without a value becomes an empty text. The page does not say whether Sumo Logic retries, so the relay
-//! assumes that it does not.
+//! <https://www.sumologic.com/help/docs/alerts/monitors/alert-variables>, a copy read 2026-11. The user writes two
+//! bodies, one for alerts and one for recoveries, with `{{variables}}`. The template has the variables' names. Case and
+//! underscores in the names of the members do not matter, and the names of the legacy variables are accepted too:
+//! `SearchName`, `AlertStatus` and so on. A variable without a value becomes an empty text. The page does not say
+//! whether Sumo Logic retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
@@ -24,18 +23,19 @@
 //!
 //! # Dedup key
 //!
-//! `sumologic:<Id>:<AlertGroup>:<condition>`. The condition is `Critical`, `Warning` or `MissingData`. A monitor can have
-//! several of them at once, each with an alert and a recovery of its own, so it says which alert this is; it does not change
-//! while the alert is open. Sumo Logic's own PagerDuty connection has an alert for each too, with a key of its own that only
-//! that connection can send. Without an id, `sumologic::<Name>:<AlertGroup>:<condition>`. `AlertGroup` is missing in the copy
-//! of the page that we read; without it, the groups of a monitor are one alert.
+//! `sumologic:<Id>:<AlertGroup>:<condition>`. The condition is `Critical`, `Warning` or `MissingData`: a recovery names
+//! the one that is over, and the others may still hold, so each is an alert of its own. It does not change while the
+//! alert is open. That a monitor can have several at once is from memory of Sumo Logic's API. Its own PagerDuty
+//! connection makes a key that only that connection can send. Without an id,
+//! `sumologic::<Name>:<AlertGroup>:<condition>`. `AlertGroup` is missing in the copy of the page that we read; without
+//! it, the groups of a monitor are one alert. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
-//! * A scheduled search never recovers: a person or PagerDuty's auto-resolve has to close its alert. Nor does a monitor whose
-//!   connection has no recovery payload.
-//! * A body with neither id nor name is rejected. A body with unexpanded variables triggers an alert that reports them, the
-//!   same alert for all such bodies.
+//! * A scheduled search never recovers: a person or PagerDuty's auto-resolve has to close its alert. Nor does a monitor
+//!   whose connection has no recovery payload.
+//! * A body with neither id nor name is rejected. A body with unexpanded variables triggers an alert that reports them,
+//!   the same alert for all such bodies.
 
 use serde_json::{Map, Value};
 
@@ -51,7 +51,7 @@ use crate::text;
 pub const SOURCE: Source = Source {
     slug: "sumologic",
     name: "Sumo Logic",
-    docs: "https://www.sumologic.com/help/docs/alerts/webhook-connections/set-up-webhook-connections/",
+    docs: "https://www.sumologic.com/help/docs/alerts/monitors/alert-variables",
     schemes: SHARED_SECRET,
     setup: Setup {
         triggers: "`Critical`, `Warning`, `MissingData`; every alert of a scheduled search",
