@@ -9,9 +9,11 @@ use crate::http::{Method, StatusCode};
 use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
+pub mod axiom;
 pub mod azure;
 pub mod cloudevents;
 pub mod cloudflare;
+pub mod coralogix;
 pub mod datadog;
 pub mod eventbridge;
 pub mod events;
@@ -21,11 +23,17 @@ pub mod gcp;
 pub mod github;
 pub mod gitlab;
 pub mod grafana;
+pub mod graylog;
 pub mod healthchecks;
+pub mod honeycomb;
+pub mod kibana;
 pub mod newrelic;
 pub mod opsgenie;
+pub mod rollbar;
 pub mod sentry;
 pub mod sns;
+pub mod splunk;
+pub mod sumologic;
 pub mod uptimekuma;
 pub mod uptimerobot;
 pub mod zabbix;
@@ -33,9 +41,11 @@ pub mod zabbix;
 /// Every source, by slug.
 pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
+    &axiom::SOURCE,
     &azure::SOURCE,
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
+    &coralogix::SOURCE,
     &datadog::SOURCE,
     &eventbridge::SOURCE,
     &events::SOURCE,
@@ -45,11 +55,17 @@ pub const SOURCES: &[&Source] = &[
     &github::SOURCE,
     &gitlab::SOURCE,
     &grafana::SOURCE,
+    &graylog::SOURCE,
     &healthchecks::SOURCE,
+    &honeycomb::SOURCE,
+    &kibana::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
+    &rollbar::SOURCE,
     &sentry::SOURCE,
     &sns::SOURCE,
+    &splunk::SOURCE,
+    &sumologic::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
     &zabbix::SOURCE,

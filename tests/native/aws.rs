@@ -219,9 +219,11 @@ fn a_template_for_sns_confirms_the_subscriptions_of_listed_topics_only() {
 
 #[test]
 fn slow_tests_still_see_each_kind() {
-    let all = fixtures::all().len();
-    let kinds = fixtures::of_each_kind();
-    assert!(kinds.len() * 5 < all * 3, "{} of {all}", kinds.len());
+    // Those of other sources are all of a kind of their own.
+    let is_aws = |fixture: &Fixture| matches!(fixture.source.slug, "eventbridge" | "sns");
+    let all = fixtures::all().into_iter().filter(is_aws).count();
+    let kinds: Vec<_> = fixtures::of_each_kind().into_iter().filter(is_aws).collect();
+    assert!(kinds.len() * 2 < all, "{} of {all}", kinds.len());
     let rows = kinds.iter().filter(|fixture| fixture.name().contains("/row")).count();
     assert!(rows > 90, "{rows} rows");
 }

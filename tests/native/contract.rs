@@ -16,9 +16,11 @@ const CORPUS: &[(&str, &str)] = &[
     ("alertmanager", "alertmanager"),
     ("aws-eventbridge", "sns"),
     ("aws-sns", "sns"),
+    ("axiom", "axiom"),
     ("azure-monitor", "azure"),
     ("cloudevents", "cloudevents"),
     ("cloudflare", "cloudflare"),
+    ("coralogix", "coralogix"),
     ("datadog", "datadog"),
     ("flux", "flux"),
     ("gcp-monitoring", "gcp"),
@@ -26,9 +28,15 @@ const CORPUS: &[(&str, &str)] = &[
     ("github", "github"),
     ("gitlab", "gitlab"),
     ("grafana", "grafana"),
+    ("graylog", "graylog"),
     ("healthchecks", "healthchecks"),
+    ("honeycomb", "honeycomb"),
+    ("kibana", "kibana"),
     ("newrelic", "newrelic"),
+    ("rollbar", "rollbar"),
     ("sentry", "sentry"),
+    ("splunk", "splunk"),
+    ("sumologic", "sumologic"),
     ("uptime-kuma", "uptimekuma"),
     ("uptimerobot", "uptimerobot"),
     ("zabbix", "zabbix"),
@@ -38,20 +46,30 @@ const CORPUS: &[(&str, &str)] = &[
 const PAIRS: &[(&str, &str, &str)] = &[
     ("aws-sns", "03-cloudwatch-alarm-rds-pretty-crlf-no-subject", "04-cloudwatch-ok-rds-pretty-crlf-no-subject"),
     ("cloudflare", "07-waf-spike-start-numeric-correlation-id", "08-waf-spike-end-derived"),
+    ("coralogix", "01-trigger-many-unsubstituted-variables", "02-resolve-derived"),
     ("datadog", "06-template-instance-triggered-composed", "07-template-instance-recovered-composed"),
     ("gcp-monitoring", "06-open-v1.1", "07-closed-v1.1-pair-of-06"),
     ("generic-oncall-formatted", "01-alerting", "02-ok"),
     ("gitlab", "05-pipeline-failed-derived", "01-pipeline-success"),
     ("healthchecks", "03-recommended-body-down", "04-recommended-body-up"),
+    ("honeycomb", "02-generic-template-instance-triggered-composed", "03-generic-template-instance-ok-composed"),
+    ("kibana", "02-recommended-body-active", "03-recommended-body-recovered"),
     ("newrelic", "01-workflow-issue-created", "09-workflow-issue-closed-pair-of-01-derived"),
+    ("sumologic", "02-critical-composed", "03-resolved-critical-composed"),
     ("uptime-kuma", "01-down", "02-up"),
     ("uptimerobot", "01-down-default-variables", "02-up-derived"),
     ("zabbix", "01-problem-average", "02-ok-average"),
     ("zabbix", "04-media-params-problem", "06-media-params-recovery"),
 ];
 
-/// Files of the corpus that are not payloads: tables of signatures for the tests of authentication.
-const NOT_PAYLOADS: &[&str] = &["98-signing-cert-url-cases", "99-signature-test-vector", "99-signature-test-vectors"];
+/// Files of the corpus that are not payloads: a vendor's template, and tables of signatures for the tests of
+/// authentication.
+const NOT_PAYLOADS: &[&str] = &[
+    "04-generic-webhook-template-as-string",
+    "98-signing-cert-url-cases",
+    "99-signature-test-vector",
+    "99-signature-test-vectors",
+];
 
 #[test]
 fn every_expected_event_meets_the_contract() {

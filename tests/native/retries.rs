@@ -361,6 +361,7 @@ fn the_timeout_of_each_sender_decides_how_often_its_events_are_tried() {
         let expected = match (source.resends_state, source.patience.as_secs()) {
             (true, _) => 2..=2,
             (false, 1) => 2..=3,
+            (false, 3) => 4..=4,
             (false, 5) => 5..=5,
             (false, 10) => 5..=6,
             (false, 15) => 7..=7,
