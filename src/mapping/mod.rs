@@ -15,6 +15,7 @@ pub mod budget;
 pub mod events_api;
 pub mod fallback;
 pub mod known;
+pub mod monitoring;
 pub mod outcomes;
 pub mod prometheus;
 pub mod states;

@@ -10,6 +10,7 @@ use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
 pub mod azure;
+pub mod checkmk;
 pub mod cloudevents;
 pub mod cloudflare;
 pub mod datadog;
@@ -22,6 +23,7 @@ pub mod github;
 pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
+pub mod icinga;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod sentry;
@@ -34,6 +36,7 @@ pub mod zabbix;
 pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
     &azure::SOURCE,
+    &checkmk::SOURCE,
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &datadog::SOURCE,
@@ -46,6 +49,7 @@ pub const SOURCES: &[&Source] = &[
     &gitlab::SOURCE,
     &grafana::SOURCE,
     &healthchecks::SOURCE,
+    &icinga::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &sentry::SOURCE,

@@ -52,6 +52,9 @@ const FIELDS: &[Field] = &[
     field("azure", "01", &["/data/essentials/monitorCondition"], Trigger),
     field("azure", "15", &["/data/alertContext/properties/stage"], Trigger),
     field("azure", "21", &["/data/alertContext/properties/currentHealthStatus"], Trigger),
+    field("checkmk", "01", &["/NOTIFICATIONTYPE"], Trigger),
+    field("checkmk", "01", &["/SERVICESTATE"], Trigger),
+    field("checkmk", "15", &["/status"], Trigger),
     field("cloudevents", "48", &["/data/state"], Ignored),
     field("cloudevents", "38", &["/data/result"], Ignored),
     Field { before: "com.shop.thing.", ..field("cloudevents", "36", &["/type"], Ignored) },
@@ -79,6 +82,9 @@ const FIELDS: &[Field] = &[
     field("grafana", "01", &["/alerts/0/status", "/status"], Trigger),
     field("grafana", "10", &["/state"], Trigger),
     field("healthchecks", "01", &["/status"], Trigger),
+    field("icinga", "01", &["/incident/severity"], Trigger),
+    field("icinga", "01", &["/event/type"], Trigger),
+    field("icinga", "12", &["/NOTIFICATIONTYPE"], Trigger),
     field("newrelic", "01", &["/state"], Trigger),
     field("newrelic", "08", &["/current_state"], Trigger),
     field("opsgenie", "01", &["/priority"], Trigger),
@@ -319,6 +325,8 @@ fn a_state_is_found_at_any_depth_and_the_worst_of_the_nearest_decides() {
 
 /// The members that may make a failure of a recovery: those that contain a state, or choose what contains it.
 const STATES: &[&str] = &[
+    "NOTIFICATIONTYPE",
+    "SERVICESTATE",
     "State",
     "action",
     "alert_event",
@@ -334,6 +342,7 @@ const STATES: &[&str] = &[
     "msg",
     "new_health_status",
     "new_status",
+    "notification_type",
     "severity",
     "stage",
     "state",
