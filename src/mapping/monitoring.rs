@@ -61,8 +61,9 @@ impl Macros {
     }
 }
 
-/// Adds the texts of an object that are not there yet. Returns `None` if this is not an object.
+/// Adds the texts of an object that are not there yet, or of the first object of a list. Returns `None` if this is neither.
 fn gather(object: Node<'_>, before: &str, depth: usize, texts: &mut BTreeMap<String, String>) -> Option<()> {
+    let object = if before.is_empty() { object } else { object.items().map_or(object, |_| object.at("0")) };
     for (name, value) in object.members()? {
         let name = [before, &plain(name)].concat();
         match Node::root(value).text() {
@@ -139,12 +140,10 @@ pub fn alert(shape: &Shape, payload: &Value) -> Result<Mapped, MapError> {
         .group(macros.first(shape.group))
         .class(macros.first(shape.class))
         .timestamp(macros.time(shape.time));
-    let mut page = None;
     for (text, names) in shape.links {
-        let link = macros.url(names);
-        page = page.or_else(|| link.clone());
-        event = event.link(text, link);
+        event = event.link(text, macros.url(names));
     }
+    let page = shape.links.first().and_then(|(_, names)| macros.url(names));
     Ok(Mapped::one(macros.details(event.client(name, page), shape.details)))
 }
 

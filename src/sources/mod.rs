@@ -14,6 +14,7 @@ pub mod checkmk;
 pub mod cloudevents;
 pub mod cloudflare;
 pub mod datadog;
+pub mod dynatrace;
 pub mod eventbridge;
 pub mod events;
 pub mod flux;
@@ -24,10 +25,13 @@ pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
 pub mod icinga;
+pub mod librenms;
+pub mod logicmonitor;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod sentry;
 pub mod sns;
+pub mod solarwinds;
 pub mod uptimekuma;
 pub mod uptimerobot;
 pub mod zabbix;
@@ -40,6 +44,7 @@ pub const SOURCES: &[&Source] = &[
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &datadog::SOURCE,
+    &dynatrace::SOURCE,
     &eventbridge::SOURCE,
     &events::SOURCE,
     &flux::SOURCE,
@@ -50,10 +55,13 @@ pub const SOURCES: &[&Source] = &[
     &grafana::SOURCE,
     &healthchecks::SOURCE,
     &icinga::SOURCE,
+    &librenms::SOURCE,
+    &logicmonitor::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &sentry::SOURCE,
     &sns::SOURCE,
+    &solarwinds::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
     &zabbix::SOURCE,
