@@ -13,6 +13,7 @@ pub mod aws;
 pub mod azure;
 pub mod budget;
 pub mod events_api;
+pub mod falco_rule;
 pub mod fallback;
 pub mod known;
 pub mod monitoring;

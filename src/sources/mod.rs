@@ -17,6 +17,7 @@ pub mod datadog;
 pub mod dynatrace;
 pub mod eventbridge;
 pub mod events;
+pub mod falco;
 pub mod flux;
 pub mod formatted;
 pub mod gcp;
@@ -30,6 +31,7 @@ pub mod logicmonitor;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod sentry;
+pub mod signalfx;
 pub mod sns;
 pub mod solarwinds;
 pub mod uptimekuma;
@@ -47,6 +49,7 @@ pub const SOURCES: &[&Source] = &[
     &dynatrace::SOURCE,
     &eventbridge::SOURCE,
     &events::SOURCE,
+    &falco::SOURCE,
     &flux::SOURCE,
     &formatted::SOURCE,
     &gcp::SOURCE,
@@ -60,6 +63,7 @@ pub const SOURCES: &[&Source] = &[
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &sentry::SOURCE,
+    &signalfx::SOURCE,
     &sns::SOURCE,
     &solarwinds::SOURCE,
     &uptimekuma::SOURCE,
