@@ -2,8 +2,8 @@
 //! what their sources share.
 //!
 //! The users name the members of such a body, or copy the names from the manual of another tool. So [`Macros`] ignores
-//! case, separators and the prefixes of environment variables: `SERVICEDESC`, `service_desc`, `$service.desc$`'s
-//! `{"service": {"desc": …}}` and `NOTIFY_SERVICEDESC` are all `servicedesc`.
+//! case, separators and the prefixes of environment variables: `SERVICEDESC`, `service_desc`, `service.desc`, `desc` in an
+//! object `service` and `NOTIFY_SERVICEDESC` are all `servicedesc`.
 
 use std::collections::BTreeMap;
 
@@ -103,6 +103,8 @@ pub struct Shape {
     pub severity: &'static [&'static str],
     /// Its words. Any other word, and a missing severity, is an error.
     pub severities: &'static [(&'static str, Severity)],
+    /// Whether somebody tries the integration. Such an alert has severity info.
+    pub is_test: fn(&Macros) -> bool,
     /// The summary.
     pub summary: fn(&Macros) -> String,
     /// The names of the event's source.
@@ -131,6 +133,7 @@ pub fn alert(shape: &Shape, payload: &Value) -> Result<Mapped, MapError> {
     let state = macros.first(shape.state);
     let action = state.and_then(|word| text::lookup(shape.states, &word)).unwrap_or(Action::Trigger);
     let severity = macros.first(shape.severity).and_then(|word| text::lookup(shape.severities, &word));
+    let severity = if (shape.is_test)(&macros) { Some(Severity::Info) } else { severity };
     let (_, name) = shape.source;
     let place = macros.first(shape.place);
     let source_field = place.as_deref().unwrap_or(name);
@@ -178,13 +181,12 @@ const KINDS: &[(&str, Kind)] = &[
     ("flappingend", Kind::FlappingEnd),
     ("flappingstart", Kind::FlappingStart),
     ("flappingstop", Kind::FlappingEnd),
-    ("host", Kind::State),
     ("mute", Kind::Planned),
     ("problem", Kind::Problem),
     ("recovery", Kind::Recovery),
     ("resolve", Kind::Recovery),
-    ("service", Kind::State),
     ("state", Kind::State),
+    ("statechange", Kind::State),
     ("trigger", Kind::Problem),
     ("unmute", Kind::Planned),
 ];
@@ -237,7 +239,7 @@ const DETAILS: &[(&str, &[&str])] = &[
     ("state", &["servicestate", "hoststate", "state", "status", "incidentseverity"]),
 ];
 
-const OUTPUT: &[&str] = &["serviceoutput", "hostoutput", "output", "eventmessage", "message"];
+const OUTPUT: &[&str] = &["serviceoutput", "hostoutput", "output", "checkresultoutput", "eventmessage", "message"];
 
 /// Maps a notification of a monitor about a host, or about a service on it: Icinga, Nagios, Checkmk. The identity is the
 /// host and the service, without them `fallback`'s.
@@ -273,21 +275,22 @@ pub fn notification(
     };
     let Some(key) = key else { return unidentified(source, payload, "the host's name") };
 
-    let common = ["state", "status", "incidentseverity", "severity"];
+    let common = ["state", "status", "checkresultstate", "incidentseverity", "severity"];
     let own: &[&str] =
         if service.is_some() { &["servicestate", "servicestateid"] } else { &["hoststate", "hoststateid"] };
     let word = macros.first(own).or_else(|| macros.first(&common));
     let table = if service.is_some() { &[] } else { HOST_STATES };
-    let known = |word: &String| text::lookup(table, word).or_else(|| text::lookup(SERVICE_STATES, word));
+    let known = |word: &String| text::lookup(table, whole(word)).or_else(|| text::lookup(SERVICE_STATES, whole(word)));
     let state = word.as_ref().and_then(known);
     let is_well = matches!(state, Some((_, None)));
-    // Some bodies have the type as their only state.
-    let kind = macros.first(&["notificationtype", "eventtype", "type"]);
-    let of = |word: &String| text::lookup(KINDS, &plain(word));
-    let kind = kind.map(|word| of(&word)).or_else(|| word.as_ref().and_then(of).map(Some)).unwrap_or(Some(Kind::State));
-    let is_soft = macros
-        .first(&["servicestatetype", "hoststatetype", "statetype"])
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("soft"));
+    let of = |word: String| text::lookup(KINDS, &plain(&word));
+    let kind = match macros.first(&["notificationtype", "eventtype"]) {
+        Some(word) => of(word),
+        // A member `type` may be about anything else, and some bodies have the type as their only state.
+        None => macros.first(&["type"]).and_then(of).or_else(|| of(word.clone()?)).or(Some(Kind::State)),
+    };
+    let is_soft = macros.first(&["servicestatetype", "hoststatetype", "statetype"]);
+    let is_soft = is_soft.is_some_and(|kind| kind.eq_ignore_ascii_case("soft") || whole(&kind) == "0");
     let action = match kind {
         Some(Kind::Planned) => return Ok(Mapped::nothing(PLANNED)),
         Some(Kind::State) if is_soft => return Ok(Mapped::nothing(SOFT)),
@@ -328,6 +331,11 @@ pub fn notification(
         .link(name, page.clone())
         .client(name, page);
     Ok(Mapped::one(macros.details(event, DETAILS)))
+}
+
+/// A number without the fraction that Icinga's API writes: `2.0`.
+fn whole(number: &str) -> &str {
+    number.strip_suffix(".0").unwrap_or(number)
 }
 
 /// The page of the service or the host in Checkmk, whose variables contain only its path: below the prefix that the

@@ -11,7 +11,7 @@
 //! the fields of the form. This source ignores case and separators, so the names of the macros are always accepted:
 //! `NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, `HOSTSTATE`, `SERVICEOUTPUT`, `HOSTOUTPUT`, or Icinga's
 //! `notification.type`, `host.name`, `service.name`, `service.state`. The body of PagerDuty's Nagios agent, with its macros
-//! in `details`, is accepted too. The pages do not say whether a failed notification is sent again, so the relay assumes
+//! in `details`, and the events of Icinga 2's API are accepted too. The pages do not say whether a failed notification is sent again, so the relay assumes
 //! that it is not. The timeout of a command is that of the monitor, usually 30 seconds or more.
 //!
 //! # Mapping
@@ -61,7 +61,7 @@ pub const SOURCE: Source = Source {
         triggers: "`PROBLEM`, `FLAPPINGSTART`, `CUSTOM`; severities `notice` to `emerg`",
         resolves: "`RECOVERY`, `FLAPPINGEND` of something healthy; severity `ok`",
         steps: "Icinga Notifications: create a channel of type Webhook with method POST and URL {url}?token=<the secret>, and leave the body template and the response status codes as they are. Only this form needs the secret in the URL.\n\
-                Icinga 2: have a NotificationCommand run `curl -fsS -m 30 -H 'X-Webhook-Secret: <the secret>' --data-urlencode` for each of `notification_type=$notification.type$`, `host_name=$host.name$`, `host_state=$host.state$`, `host_output=$host.output$`, and for services also `service_name=$service.name$`, `service_state=$service.state$`, `service_output=$service.output$`, then {url}.\n\
+                Icinga 2: have a NotificationCommand run `curl -fsS -m 30 -H @/etc/icinga2/pagerelay --data-urlencode` for each of `notification_type=$notification.type$`, `host_name=$host.name$`, `host_state=$host.state$`, `host_output=$host.output$`, and for services also `service_name=$service.name$`, `service_state=$service.state$`, `service_output=$service.output$`, then {url}. The file has the line `X-Webhook-Secret: <the secret>`, so that no list of processes shows it.\n\
                 Nagios: the same command with its own macros, such as `NOTIFICATIONTYPE=$NOTIFICATIONTYPE$`, `HOSTNAME=$HOSTNAME$`, `SERVICEDESC=$SERVICEDESC$`.\n\
                 Notify of recoveries too, or nothing closes the alerts.",
         template: None,

@@ -14,7 +14,7 @@
 //! | event | from |
 //! |---|---|
 //! | action | `state`: 0 (recovered) resolves, 2 acknowledges, 1 (alert), 3 (worse), 4 (better), 5 (changed) and any other value trigger; without it severity `ok` resolves |
-//! | severity | `severity`: `critical`, `warning` as they are, `ok` info, else error |
+//! | severity | `severity`: `critical`, `warning` as they are, `ok` info, else error; info for the test |
 //! | summary | the rule's `name` on the host, and how its state changed; without a name `title` |
 //! | source | `hostname`, else `sysName`, `display`, `ip` |
 //! | component, group, class | `display`, `location`, the rule's `name` |
@@ -36,7 +36,8 @@
 //! * `faults` and `string`: the rows of the database that matched the rule, which may contain SNMP communities. `contacts`
 //!   and `sysContact`: people's addresses.
 //! * A better or worse alert updates the alert that is open.
-//! * The test button sends an alert of a rule that does not exist. It triggers, and never resolves.
+//! * The test button sends an alert of rule 000. It triggers with severity info, and never resolves. Resolve it in
+//!   PagerDuty.
 //! * A body without any of these ids is rejected. A body with unexpanded variables triggers an alert that reports them, the
 //!   same alert for all such bodies.
 //! * Two LibreNMS servers use the same numbers: give each one a service of its own.
@@ -79,6 +80,7 @@ const SHAPE: Shape = Shape {
     states: &[("0", Action::Resolve), ("2", Action::Acknowledge), ("ok", Action::Resolve)],
     severity: &["severity"],
     severities: &[("critical", Severity::Critical), ("ok", Severity::Info), ("warning", Severity::Warning)],
+    is_test: |macros| macros.first(&["ruleid"]).as_deref() == Some("000"),
     summary,
     place: &["hostname", "sysname", "display", "ip"],
     component: &["display"],

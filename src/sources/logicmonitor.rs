@@ -58,6 +58,7 @@ pub const SOURCE: Source = Source {
             r###"{"internalid": "##INTERNALID##", "alertid": "##ALERTID##", "alertstatus": "##ALERTSTATUS##", "level": "##LEVEL##", "alerttype": "##ALERTTYPE##", "host": "##HOST##", "group": "##GROUP##", "datasource": "##DATASOURCE##", "instance": "##INSTANCE##", "datapoint": "##DATAPOINT##", "value": "##VALUE##", "threshold": "##THRESHOLD##", "duration": "##DURATION##", "startepoch": "##STARTEPOCH##", "alertdetailurl": "##ALERTDETAILURL##"}"###,
         ),
     },
+    by_get: true,
     map,
     states: &["clear", "active", "ack", "update", "test", "critical", "error", "warning", "warn"],
     ..Source::DEFAULT
@@ -85,11 +86,12 @@ const SHAPE: Shape = Shape {
         ("warn", Severity::Warning),
         ("warning", Severity::Warning),
     ],
+    is_test,
     summary,
     place: &["host", "hostname", "device", "website", "agent"],
     component: &["instance", "dsiname"],
     group: &["group", "hostgroup", "groups", "servicegroup"],
-    class: SOURCES,
+    class: MODULES,
     time: &["startepoch", "start", "date"],
     links: &[
         ("LogicMonitor", &["alertdetailurl", "alerturl", "logicmonitorurl", "hosturl"]),
@@ -116,15 +118,10 @@ const SHAPE: Shape = Shape {
 };
 
 /// The names of the module that raised the alert.
-const SOURCES: &[&str] = &["datasource", "dsname", "eventsource", "batchjob", "configsource", "service", "website"];
+const MODULES: &[&str] = &["datasource", "dsname", "eventsource", "batchjob", "configsource", "service", "website"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let payload = payload(delivery)?;
-    let mut mapped = monitoring::alert(&SHAPE, &payload)?;
-    if Macros::read(&payload).is_some_and(|macros| is_test(&macros)) {
-        mapped.events.iter_mut().for_each(|event| event.set_severity(Severity::Info));
-    }
-    Ok(mapped)
+    monitoring::alert(&SHAPE, &payload(delivery)?)
 }
 
 /// Whether it is an alert that somebody sent to try the integration.
@@ -140,7 +137,7 @@ fn key(macros: &Macros) -> Option<DedupKey> {
 
 fn summary(macros: &Macros) -> String {
     let text = |names: &[&str]| macros.first(names);
-    let (what, point, host) = (text(SOURCES), text(&["datapoint"]), text(SHAPE.place));
+    let (what, point, host) = (text(MODULES), text(&["datapoint"]), text(SHAPE.place));
     let (value, threshold) = (text(&["value"]), text(&["threshold"]));
     let message = text(&["eventmsg", "message", "alertmessage", "eventlogmsg"]);
     let message = message.as_deref().map(text::first_line);

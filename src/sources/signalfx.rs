@@ -85,6 +85,7 @@ const SHAPE: Shape = Shape {
         ("Minor", Severity::Warning),
         ("Warning", Severity::Warning),
     ],
+    is_test: |_| false,
     summary,
     place: &[
         "dimensionshostname",

@@ -97,6 +97,7 @@ const SHAPE: Shape = Shape {
         ("Serious", Severity::Error),
         ("Warning", Severity::Warning),
     ],
+    is_test: |_| false,
     summary,
     place: &["nodename", "node", "hostname", "host", "objectname", "entityname", "ipaddress", "ip"],
     component: OBJECTS,
