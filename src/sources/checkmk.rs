@@ -4,10 +4,10 @@
 //!
 //! <https://docs.checkmk.com/latest/en/notifications.html>, read 2026-11. Checkmk has no webhook body: a notification
 //! script gets the variables `NOTIFY_…` and posts them. This source accepts them with their names, with and without the
-//! prefix (`NOTIFY_NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, …), and the names of other scripts, such as
-//! Keep's (`host`, `service`, `status`, `severity`, `output`, `notification_type`, `what`). Checkmk repeats a script that
-//! ends with status 1 only if the rule delivers through the notification spooler, so the relay assumes that it does not
-//! retry.
+//! prefix (`NOTIFY_NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, …), and the names of other scripts,
+//! such as Keep's (`host`, `service`, `status`, `severity`, `output`, `notification_type`, `what`). Checkmk repeats a
+//! script that ends with status 1 only if the rule delivers through the notification spooler, so the relay assumes that
+//! it does not retry.
 //!
 //! # Mapping
 //!
@@ -23,15 +23,15 @@
 //! | client | Checkmk |
 //! | details | type, state, previous state, output, performance data, attempt, comment, address |
 //!
-//! The severities are those of Checkmk's own PagerDuty script. That script resolves at every `FLAPPINGSTOP`, also if the
-//! service is still critical, and no other notification follows. Here the alert stays open.
+//! The severities are those of Checkmk's own PagerDuty script. That script resolves at every `FLAPPINGSTOP`, also if
+//! the service is still critical, and no other notification follows. Here the alert stays open.
 //!
 //! # Dedup key
 //!
-//! `checkmk:<host>` for a host, `checkmk:<host>:<service>` for a service. A `:` inside a part becomes `%3A`. Checkmk's own
-//! script also has the address in the key, which can change while a problem is open. The problem's id is not in the key:
-//! a recovery may have another one. Flapping has the key of the problem. An event of the Event Console has its `EC_ID` as a
-//! third part.
+//! `checkmk:<host>` for a host, `checkmk:<host>:<service>` for a service. A `:` inside a part becomes `%3A`. Checkmk's
+//! own script also has the address in the key, which can change while a problem is open. The problem's id is not in the
+//! key: a recovery may have another one. Flapping has the key of the problem. An event of the Event Console has its
+//! `EC_ID` as a third part.
 //!
 //! # Not mapped
 //!
@@ -39,11 +39,11 @@
 //!   notified again.
 //! * A soft state without a notification's type: "soft state".
 //! * Contacts, authors and the parameters of the script: people's addresses, and keys.
-//! * A custom notification about something healthy triggers with severity info, and no recovery follows. So does the test
-//!   of a notification rule, which is such a notification.
+//! * A custom notification about something healthy triggers with severity info, and no recovery follows. So does the
+//!   test of a notification rule, which is such a notification.
 //! * Checkmk reports no recovery of an event of the Event Console. Resolve these alerts in PagerDuty.
-//! * A body without a host is rejected. A body with unexpanded macros triggers an alert that reports them, the same alert
-//!   for all such bodies.
+//! * A body without a host is rejected. A body with unexpanded macros triggers an alert that reports them, the same
+//!   alert for all such bodies.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};

@@ -4,10 +4,11 @@
 //!
 //! <https://docs.dynatrace.com/docs/analyze-explore-automate/notifications-and-alerting/problem-notifications/webhook-integration>,
 //! read 2026-11. The user writes the body, with placeholders such as `{PID}` in it. Dynatrace's own default has
-//! `ImpactedEntities` (a list of `{type, name, entity}`), `ImpactedEntity`, `PID`, `ProblemDetailsHTML`, `ProblemDetailsJSON`
-//! (an object), `ProblemID`, `ProblemImpact`, `ProblemTitle`, `ProblemURL`, `State`, `Tags`; older versions wrote `Problem URL`.
-//! Names count with any case and separators. A placeholder that stays unexpanded counts as absent. The page does not say
-//! whether Dynatrace retries, so the relay assumes that it does not.
+//! `ImpactedEntities` (a list of `{type, name, entity}`), `ImpactedEntity`, `PID`, `ProblemDetailsHTML`,
+//! `ProblemDetailsJSON` (an object), `ProblemID`, `ProblemImpact`, `ProblemTitle`, `Problem URL`, `State`, `Tags`.
+//! Names count with any case and separators. Dynatrace escapes the values if the content type is JSON. A placeholder
+//! that stays unexpanded counts as absent. The page does not say whether Dynatrace retries, so the relay assumes that
+//! it does not.
 //!
 //! # Mapping
 //!
@@ -18,7 +19,7 @@
 //! | summary | `ProblemID`, `ProblemTitle`, the impacted entity where the title does not contain it |
 //! | source, component | the first of `ImpactedEntities`, else `ImpactedEntityNames`, `ImpactedEntity` |
 //! | group, class | `ProblemImpact`, `ProblemSeverity` |
-//! | timestamp | `ProblemDetailsJSON.startTime` |
+//! | timestamp | `ProblemDetailsJSON.startTime`, else `ProblemStartTime` |
 //! | link, client URL | `ProblemURL` |
 //! | details | state, severity, impact, impacted entities, tags, `ProblemDetailsText` |
 //!
@@ -30,12 +31,12 @@
 //! # Not mapped
 //!
 //! * A merged problem lives on in another one, which has its own notification. So its alert resolves.
-//! * "Send test notification" has PID 99999 and state `OPEN`: it triggers with severity info, and never resolves. Resolve
-//!   it in PagerDuty.
+//! * "Send test notification" has PID 99999 and state `OPEN`: it triggers with severity info, and never resolves.
+//!   Resolve it in PagerDuty.
 //! * Without "Call webhook if problem is closed", nothing resolves.
 //! * `ProblemDetailsHTML`: the text without markup says the same.
-//! * A body without an id is rejected. A body with unexpanded placeholders triggers an alert that reports them, the same
-//!   alert for all such bodies.
+//! * A body without an id is rejected. A body with unexpanded placeholders triggers an alert that reports them, the
+//!   same alert for all such bodies.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
@@ -102,7 +103,7 @@ const SHAPE: Shape = Shape {
     component: ENTITIES,
     group: IMPACT,
     class: &["problemseverity", "problemdetailsjsonseveritylevel"],
-    time: &["problemdetailsjsonstarttime"],
+    time: &["problemdetailsjsonstarttime", "problemstarttime"],
     links: &[("Dynatrace", &["problemurl"])],
     details: &[
         ("details", &["problemdetailstext", "problemdetails", "problemdetailsmarkdown"]),

@@ -2,11 +2,11 @@
 //!
 //! # Wire format
 //!
-//! <https://falco.org/docs/concepts/outputs/channels/>, read 2026-11, and Falcosidekick's `README.md` and `outputs/webhook.go`.
-//! One delivery is one alert: `{output, priority, rule, time, output_fields, source, hostname, tags}`, from Falcosidekick
-//! also `uuid` and custom fields. Falco sends this JSON only with `json_output: true`. Its HTTP output can set no header, so
-//! the secret is in the URL; Falcosidekick can. Neither retries. Falcosidekick accepts 200, 201, 202 and 204. Alerts in
-//! CloudEvents are for `/cloudevents`, which maps them in the same way.
+//! <https://falco.org/docs/concepts/outputs/channels/>, read 2026-11, and Falcosidekick's `README.md` and
+//! `outputs/webhook.go`. One delivery is one alert: `{output, priority, rule, time, output_fields, source, hostname,
+//! tags}`, from Falcosidekick also `uuid` and custom fields. Falco sends this JSON only with `json_output: true`. Its
+//! HTTP output can set no header, so the secret is in the URL; Falcosidekick can. Neither retries. Falcosidekick
+//! accepts 200, 201, 202 and 204. Alerts in CloudEvents are for `/cloudevents`, which maps them in the same way.
 //!
 //! # Mapping
 //!
@@ -27,14 +27,14 @@
 //!
 //! # Dedup key
 //!
-//! `falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`: the matches of a rule in one container are one
-//! alert. For Kubernetes' audit log, namespace and name of the target are in place of namespace and pod. `uuid` and `output`
-//! are new for each match. A `:` inside a part becomes `%3A`.
+//! `falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`: the matches of a rule in one container are
+//! one alert. For Kubernetes' audit log, namespace and name of the target are in place of namespace and pod. `uuid` and
+//! `output` are new for each match. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
-//! * Falco never reports the end of a problem, so nothing resolves. Give its service an auto-resolve time in PagerDuty, or
-//!   resolve the alerts there; until then further matches only update the alert.
+//! * Falco never reports the end of a problem, so nothing resolves. Give its service an auto-resolve time in PagerDuty,
+//!   or resolve the alerts there; until then further matches only update the alert.
 //! * The user, the process and the file are in the details only. A second intruder in the same container does not page
 //!   again while the alert is open.
 //! * The test of Falcosidekick (`/test`) is an alert of `Test rule` with priority `Debug`.

@@ -3,16 +3,17 @@
 //! # Wire format
 //!
 //! <https://icinga.com/docs/icinga-notifications/latest/doc/10-Channels/>, read 2026-11. The channel Webhook of Icinga
-//! Notifications sends `{contact, object: {name, url, tags}, incident: {id, url, severity}, event: {time, type, message}}`
-//! for each notification, if its body template is left as it is. It can neither sign nor set a header, so the secret is in
-//! the URL.
+//! Notifications sends `{contact, object: {name, url, tags}, incident: {id, url, severity}, event: {time, type,
+//! message}}` for each notification, if its body template is left as it is. It can neither sign nor set a header, so
+//! the secret is in the URL.
 //!
-//! Icinga 2 and Nagios have no webhook. A notification command runs `curl` with macros, and the user names the members or
-//! the fields of the form. This source ignores case and separators, so the names of the macros are always accepted:
-//! `NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, `HOSTSTATE`, `SERVICEOUTPUT`, `HOSTOUTPUT`, or Icinga's
-//! `notification.type`, `host.name`, `service.name`, `service.state`. The body of PagerDuty's Nagios agent, with its macros
-//! in `details`, and the events of Icinga 2's API are accepted too. The pages do not say whether a failed notification is sent again, so the relay assumes
-//! that it is not. The timeout of a command is that of the monitor, usually 30 seconds or more.
+//! Icinga 2 and Nagios have no webhook. A notification command runs `curl` with macros, and the user names the members
+//! or the fields of the form. This source ignores case and separators, so the names of the macros are always accepted:
+//! `NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, `HOSTSTATE`, `SERVICEOUTPUT`, `HOSTOUTPUT`, or
+//! Icinga's `notification.type`, `host.name`, `service.name`, `service.state`. The body of PagerDuty's Nagios agent,
+//! with its macros in `details`, and the events of Icinga 2's API are accepted too. The pages do not say whether a
+//! failed notification is sent again, so the relay assumes that it is not. The timeout of a command is that of the
+//! monitor, usually 30 seconds or more.
 //!
 //! # Mapping
 //!
@@ -36,13 +37,13 @@
 //!
 //! # Not mapped
 //!
-//! * `DOWNTIMESTART`, `DOWNTIMEEND`, `DOWNTIMEREMOVED`, `mute`, `unmute`: "downtime or muting". A problem that outlasts its
-//!   downtime is notified again.
+//! * `DOWNTIMESTART`, `DOWNTIMEEND`, `DOWNTIMEREMOVED`, `mute`, `unmute`: "downtime or muting". A problem that outlasts
+//!   its downtime is notified again.
 //! * A soft state of an event handler, without a notification's type: "soft state".
 //! * The contact and the author: people's names and addresses.
 //! * A custom notification about something healthy triggers with severity info, and no recovery follows.
-//! * A body without a host is rejected. A body with unexpanded macros triggers an alert that reports them, the same alert
-//!   for all such bodies.
+//! * A body without a host is rejected. A body with unexpanded macros triggers an alert that reports them, the same
+//!   alert for all such bodies.
 //! * Two Icingas with equal names of hosts: give each one a service of its own.
 
 use super::{Setup, Source};

@@ -2,12 +2,12 @@
 //!
 //! # Wire format
 //!
-//! <https://docs.librenms.org/Alerting/Transports/>, read 2026-11. The user writes the body, with the alert's variables in
-//! it, or lists the variables as options, which LibreNMS sends in the query: `device_id`, `rule_id`, `alert_id`, `id`,
-//! `state`, `severity`, `name`, `title`, `hostname`, `msg` and others. The names of the members are the user's own; this
-//! source accepts the variables' names, with any case and separators. The alert as a whole, as other transports send it,
-//! has the same names. All values are texts. LibreNMS does not escape them. It retries nothing, but a rule with an
-//! interval repeats the alert.
+//! <https://docs.librenms.org/Alerting/Transports/>, read 2026-11. The user writes the body, with the alert's variables
+//! in it, or lists the variables as options, which LibreNMS sends in the query: `device_id`, `rule_id`, `alert_id`,
+//! `id`, `state`, `severity`, `name`, `title`, `hostname`, `msg` and others. The names of the members are the user's
+//! own; this source accepts the variables' names, with any case and separators. The alert as a whole, as other
+//! transports send it, has the same names. All values are texts. LibreNMS does not escape them. It retries nothing, but
+//! a rule with an interval repeats the alert.
 //!
 //! # Mapping
 //!
@@ -27,19 +27,19 @@
 //! # Dedup key
 //!
 //! `librenms:<device_id>:<rule_id>`: LibreNMS has at most one alert of a rule on a device. Without these,
-//! `librenms::<alert_id>`, then `librenms:::<id>`, then `librenms::::<hostname>:<name>`. A `:` inside a part becomes `%3A`.
-//! `uid` is new for each change of state. `id` is that of the last one too in some versions, so LibreNMS' own PagerDuty
-//! transport, whose key it is, may leave an alert open.
+//! `librenms::<alert_id>`, then `librenms:::<id>`, then `librenms::::<hostname>:<name>`. A `:` inside a part becomes
+//! `%3A`. `uid` is new for each change of state. `id` is that of the last one too in some versions, so LibreNMS' own
+//! PagerDuty transport, whose key it is, may leave an alert open.
 //!
 //! # Not mapped
 //!
-//! * `faults` and `string`: the rows of the database that matched the rule, which may contain SNMP communities. `contacts`
-//!   and `sysContact`: people's addresses.
+//! * `faults` and `string`: the rows of the database that matched the rule, which may contain SNMP communities.
+//!   `contacts` and `sysContact`: people's addresses.
 //! * A better or worse alert updates the alert that is open.
 //! * The test button sends an alert of rule 000. It triggers with severity info, and never resolves. Resolve it in
 //!   PagerDuty.
-//! * A body without any of these ids is rejected. A body with unexpanded variables triggers an alert that reports them, the
-//!   same alert for all such bodies.
+//! * A body without any of these ids is rejected. A body with unexpanded variables triggers an alert that reports them,
+//!   the same alert for all such bodies.
 //! * Two LibreNMS servers use the same numbers: give each one a service of its own.
 
 use super::{Setup, Source};

@@ -2,11 +2,12 @@
 //!
 //! # Wire format
 //!
-//! <https://www.logicmonitor.com/support/custom-http-delivery>, read 2026-11. The user writes the body, with tokens in it
-//! such as `##ALERTID##`. The names of the members are the user's own; this source accepts the tokens' names with any case
-//! and separators, and those of common templates (`alertstatus` or `status`, `level` or `severity`, `internalid`, `alertid`,
-//! `X-S4-ExternalID`). All values are texts. A token without a value stays unexpanded, and counts as absent. The page does
-//! not say whether LogicMonitor retries, so the relay assumes that it does not.
+//! <https://www.logicmonitor.com/support/custom-http-delivery>, read 2026-11. The user writes the body, with tokens in
+//! it such as `##ALERTID##`. The names of the members are the user's own; this source accepts the tokens' names with
+//! any case and separators, and those of common templates (`alertstatus` or `status`, `level` or `severity`,
+//! `internalid`, `alertid`, `X-S4-ExternalID`). All values are texts. A token without a value stays unexpanded, and
+//! counts as absent. Its log of integrations counts retries of a delivery; their number and the timeout are not
+//! documented.
 //!
 //! # Mapping
 //!
@@ -25,8 +26,9 @@
 //! # Dedup key
 //!
 //! `logicmonitor:<internalid>`, else `logicmonitor:<alertid>`, both the same for an alert from its start to its end.
-//! `ALERTID` is the id that people see, and one source says that it may return. A test alert has `:test` behind its id.
-//! A `:` inside a part becomes `%3A`.
+//! `INTERNALID` is unique for each session of an alert, through all its levels. `ALERTID` is that of a resource's
+//! instance and data point, the same for each of their alerts. A test alert has `:test` behind its id. A `:` inside a
+//! part becomes `%3A`.
 //!
 //! # Not mapped
 //!
@@ -60,6 +62,8 @@ pub const SOURCE: Source = Source {
     },
     by_get: true,
     map,
+    // How often is not documented.
+    retries: true,
     states: &["clear", "active", "ack", "update", "test", "critical", "error", "warning", "warn"],
     ..Source::DEFAULT
 };

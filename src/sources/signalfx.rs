@@ -2,13 +2,13 @@
 //!
 //! # Wire format
 //!
-//! <https://help.splunk.com/en/splunk-observability-cloud/manage-data/available-data-sources/supported-integrations-in-splunk-observability-cloud/notification-services/webhook>,
-//! read 2026-11, with the fields of <https://dev.splunk.com/observability/docs/integrations/webhook_integration_overview/>.
-//! One delivery is one change of an alert: `{incidentId, status, statusExtended, severity, messageTitle, messageBody, rule,
-//! detector, detectorId, detectorUrl, dimensions, inputs, description, tip, runbookUrl, imageUrl, originatingMetric,
-//! detectOnCondition, triggeredWhileMuted, timestamp, …}`. A template of the user's own may have less, with the same names.
-//! With a shared secret, the base64 of the body's HMAC-SHA-256 is in `X-SFX-Signature`. It covers no time. The pages do not
-//! say whether Splunk retries, so the relay assumes that it does not.
+//! <https://docs.splunk.com/observability/admin/notif-services/webhook.html>, read 2026-11, with the fields of
+//! <https://dev.splunk.com/observability/docs/integrations/webhook_integration_overview/>. One delivery is one change
+//! of an alert: `{incidentId, status, statusExtended, severity, messageTitle, messageBody, rule, detector, detectorId,
+//! detectorUrl, dimensions, inputs, description, tip, runbookUrl, imageUrl, originatingMetric, detectOnCondition,
+//! triggeredWhileMuted, timestamp, …}`. A template of the user's own may have less, with the same names. With a shared
+//! secret, the base64 of the body's HMAC-SHA-256 is in `X-SFX-Signature`. It covers no time. Splunk expects status 200,
+//! and retries a notification for up to 24 hours. The page does not state the timeout.
 //!
 //! # Mapping
 //!
@@ -26,16 +26,16 @@
 //!
 //! # Dedup key
 //!
-//! `signalfx:<incidentId>`, which an alert has from its start to its end: one for each time series of a detector's rule.
-//! Without it, `signalfx::<detectorId>:<rule>:<eventType>`. A `:` inside a part becomes `%3A`.
+//! `signalfx:<incidentId>`, which an alert has from its start to its end: one for each time series of a detector's
+//! rule. Without it, `signalfx::<detectorId>:<rule>:<eventType>`. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
-//! * `triggeredWhileMuted` does not suppress an alert. Splunk sends nothing while a muting rule is active, and at its end
-//!   only the alerts that still are, if the rule says so; such an alert has this flag.
+//! * `triggeredWhileMuted` does not suppress an alert. Splunk sends nothing while a muting rule is active, and at its
+//!   end only the alerts that still are, if the rule says so; such an alert has this flag.
 //! * The test of an integration may send no `incidentId`; its shape is not documented.
-//! * A body without these ids is rejected. A body with unexpanded variables triggers an alert that reports them, the same
-//!   alert for all such bodies.
+//! * A body without these ids is rejected. A body with unexpanded variables triggers an alert that reports them, the
+//!   same alert for all such bodies.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
@@ -48,7 +48,7 @@ use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 pub const SOURCE: Source = Source {
     slug: "signalfx",
     name: "Splunk Observability Cloud",
-    docs: "https://help.splunk.com/en/splunk-observability-cloud/manage-data/available-data-sources/supported-integrations-in-splunk-observability-cloud/notification-services/webhook",
+    docs: "https://docs.splunk.com/observability/admin/notif-services/webhook.html",
     schemes: &[Scheme::Hmac(&SIGNATURE), Scheme::BEARER, Scheme::Basic, Scheme::Header("x-webhook-secret")],
     setup: Setup {
         triggers: "`anomalous`",
@@ -59,6 +59,8 @@ pub const SOURCE: Source = Source {
         template: None,
     },
     map,
+    // For up to 24 hours, on any response except 200.
+    retries: true,
     states: &["ok", "anomalous", "manually resolved", "stopped", "Critical", "Major", "Minor", "Warning", "Info"],
     ..Source::DEFAULT
 };

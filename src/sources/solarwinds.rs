@@ -2,12 +2,13 @@
 //!
 //! # Wire format
 //!
-//! <https://documentation.solarwinds.com/en/success_center/orionplatform/content/core-sending-get-or-post-request-sw480.htm>,
-//! read 2026-11. The user writes the body, with variables in it such as `${N=Alerting;M=AlertID}`, once for the trigger
-//! actions of an alert and once for its reset actions. The names of the members are the user's own; this source accepts
-//! those of the variables with any case and separators (`AlertObjectID`, `AlertID`, `AlertMessage`, `NodeName`, `Severity`, …),
-//! and `ActionType`, which says which of the two it is. Forms and the query of a `GET` are accepted too. An unexpanded
-//! variable counts as absent. The page does not say whether SolarWinds retries, so the relay assumes that it does not.
+//! <https://documentation.solarwinds.com/en/success_center/orionplatform/> documents the action and the variables; its
+//! pages were not in the copies that we read, so the names are those of other receivers' templates, read 2026-11. The
+//! user writes the body, with variables in it such as `${N=Alerting;M=AlertID}`, once for the trigger actions of an
+//! alert and once for its reset actions. The names of the members are the user's own; this source accepts those of the
+//! variables with any case and separators (`AlertObjectID`, `AlertID`, `AlertMessage`, `NodeName`, `Severity`, …), and
+//! `ActionType`, which says which of the two it is. Forms and the query of a `GET` are accepted too. An unexpanded
+//! variable counts as absent. It is unknown whether SolarWinds retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
@@ -26,17 +27,18 @@
 //!
 //! # Dedup key
 //!
-//! `solarwinds::<AlertObjectID>`, the alert on one object, which `AlertDetailsUrl` also contains (`NetObject=AAT:24565`).
-//! Without it `solarwinds:<AlertID>:<NodeName>`, and the object's name as a third part if the body has one: `AlertID` is
-//! that of the alert's definition, the same for all nodes. Without `AlertID`, its name is used: `solarwinds:::<AlertName>:…`.
-//! So the bodies of trigger and reset need the same ids: one that has only `AlertID` resolves only its like. A `:` inside a
-//! part becomes `%3A`.
+//! `solarwinds::<AlertObjectID>`, the alert on one object, which `AlertDetailsUrl` also contains
+//! (`NetObject=AAT:24565`). Without it `solarwinds:<AlertID>:<NodeName>`, and the object's name as a third part if the
+//! body has one: `AlertID` is that of the alert's definition, the same for all nodes. Without `AlertID`, its name is
+//! used: `solarwinds:::<AlertName>:…`. So the bodies of trigger and reset need the same ids: one that has only
+//! `AlertID` resolves only its like. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
 //! * `AcknowledgedBy`: a person.
-//! * A body without these ids is rejected. A body with unexpanded variables triggers an alert that reports them, the same
-//!   alert for all such bodies. The simulation of an action sends such values for a test object; its alert never resolves.
+//! * A body without these ids is rejected. A body with unexpanded variables triggers an alert that reports them, the
+//!   same alert for all such bodies. The simulation of an action sends such values for a test object; its alert never
+//!   resolves.
 //! * An alert without a reset action never resolves. Add one, or resolve its alerts in PagerDuty.
 
 use super::{Setup, Source};
@@ -49,7 +51,7 @@ use crate::pagerduty::event::{Action, DedupKey, Severity};
 pub const SOURCE: Source = Source {
     slug: "solarwinds",
     name: "SolarWinds",
-    docs: "https://documentation.solarwinds.com/en/success_center/orionplatform/content/core-sending-get-or-post-request-sw480.htm",
+    docs: "https://documentation.solarwinds.com/en/success_center/orionplatform/",
     schemes: SHARED_SECRET,
     setup: Setup {
         triggers: "`ActionType` `Create`",
