@@ -234,8 +234,8 @@ const DETAILS: &[(&str, &[&str])] = &[
     ("output", OUTPUT),
     ("performance_data", &["serviceperfdata", "hostperfdata", "perfdata"]),
     ("previous_state", &["lastservicestate", "previousservicehardstate", "lasthoststate", "previoushosthardstate"]),
-    ("severity", &["severity"]),
     ("problem_id", &["serviceproblemid", "hostproblemid", "id", "incidentid"]),
+    ("severity", &["severity"]),
     ("state", &["servicestate", "hoststate", "state", "status", "incidentseverity"]),
 ];
 
@@ -259,7 +259,8 @@ pub fn notification(
     let expected = "an object with the macros of a host or a service";
     let macros = Macros::read(payload).ok_or(MapError::Shape { expected })?;
     let host = macros.first(&["hostname", "host", "objecttagshost", "hostdisplayname", "hostalias"]);
-    let is_host = macros.first(&["what", "pdnagiosobject"]).is_some_and(|what| what.eq_ignore_ascii_case("host"));
+    let is_host =
+        macros.first(&["what", "entitytype", "pdnagiosobject"]).is_some_and(|what| what.eq_ignore_ascii_case("host"));
     let service =
         &["servicedesc", "servicedescription", "servicename", "service", "objecttagsservice", "servicedisplayname"];
     let service = macros.first(service).filter(|_| !is_host);
@@ -275,40 +276,9 @@ pub fn notification(
     };
     let Some(key) = key else { return unidentified(source, payload, "the host's name") };
 
-    let common = ["state", "status", "checkresultstate", "incidentseverity", "severity"];
-    let own: &[&str] =
-        if service.is_some() { &["servicestate", "servicestateid"] } else { &["hoststate", "hoststateid"] };
-    let word = macros.first(own).or_else(|| macros.first(&common));
-    let table = if service.is_some() { &[] } else { HOST_STATES };
-    let known = |word: &String| text::lookup(table, whole(word)).or_else(|| text::lookup(SERVICE_STATES, whole(word)));
-    let state = word.as_ref().and_then(known);
-    let is_well = matches!(state, Some((_, None)));
-    let of = |word: String| text::lookup(KINDS, &plain(&word));
-    let kind = match macros.first(&["notificationtype", "eventtype"]) {
-        Some(word) => of(word),
-        // A member `type` may be about anything else, and some bodies have the type as their only state.
-        None => macros.first(&["type"]).and_then(of).or_else(|| of(word.clone()?)).or(Some(Kind::State)),
-    };
-    let is_soft = macros.first(&["servicestatetype", "hoststatetype", "statetype"]);
-    let is_soft = is_soft.is_some_and(|kind| kind.eq_ignore_ascii_case("soft") || whole(&kind) == "0");
-    let action = match kind {
-        Some(Kind::Planned) => return Ok(Mapped::nothing(PLANNED)),
-        Some(Kind::State) if is_soft => return Ok(Mapped::nothing(SOFT)),
-        Some(Kind::Acknowledgement) => Action::Acknowledge,
-        Some(Kind::Recovery) => Action::Resolve,
-        Some(Kind::FlappingEnd) if is_well || word.is_none() => Action::Resolve,
-        Some(Kind::State) if is_well => Action::Resolve,
-        _ => Action::Trigger,
-    };
-    // A word that is not in the table may be serious. Without problem the severity is the harmless one.
-    let severity = state.map_or(Severity::Error, |(_, severity)| severity.unwrap_or(Severity::Info));
-    let is_flapping = matches!(kind, Some(Kind::FlappingStart));
-    let severity = if is_flapping { severity.max(Severity::Warning) } else { severity };
-    let state = match (is_flapping, state.map(|(name, _)| name).or(word.as_deref())) {
-        (true, _) => "flapping",
-        (false, Some(state)) => state,
-        (false, None) if action == Action::Resolve => "OK",
-        (false, None) => "in an unknown state",
+    let (action, severity, state) = match verdict(&macros, service.is_some()) {
+        Ok(verdict) => verdict,
+        Err(reason) => return Ok(Mapped::nothing(reason)),
     };
 
     let object = macros.first(&["objectname"]);
@@ -317,7 +287,7 @@ pub fn notification(
     let on = service.as_deref().map(|_| host.as_str());
     let subject = text::join_prefixed(&[("", service.as_deref()), (" on ", on)]);
     let subject = if subject.is_empty() { &host } else { &subject };
-    let summary = text::join_prefixed(&[("", Some(subject)), (" is ", Some(state)), (": ", output.as_deref())]);
+    let summary = text::join_prefixed(&[("", Some(subject)), (" is ", Some(&state)), (": ", output.as_deref())]);
 
     let page = macros.url(&["serviceurl", "hosturl", "url", "objecturl", "serviceactionurl", "hostactionurl", "link"]);
     let page = page.or_else(|| below_prefix(&macros, service.is_some()));
@@ -331,6 +301,46 @@ pub fn notification(
         .link(name, page.clone())
         .client(name, page);
     Ok(Mapped::one(macros.details(event, DETAILS)))
+}
+
+/// The action, the severity and the words for the state of a notification, or the reason why it needs no event.
+fn verdict(macros: &Macros, is_service: bool) -> Result<(Action, Severity, String), &'static str> {
+    let common = ["state", "status", "checkresultstate", "incidentseverity", "severity"];
+    let own: &[&str] = if is_service { &["servicestate", "servicestateid"] } else { &["hoststate", "hoststateid"] };
+    let word = macros.first(own).or_else(|| macros.first(&common));
+    let table = if is_service { &[] } else { HOST_STATES };
+    let known = |word: &String| text::lookup(table, whole(word)).or_else(|| text::lookup(SERVICE_STATES, whole(word)));
+    let state = word.as_ref().and_then(known);
+    let is_well = matches!(state, Some((_, None)));
+    let of = |word: String| text::lookup(KINDS, &plain(&word));
+    let kind = match macros.first(&["notificationtype", "eventtype"]) {
+        Some(word) => of(word),
+        // A member `type` may be about anything else, and some bodies have the type as their only state.
+        None => macros.first(&["type"]).and_then(of).or_else(|| of(word.clone()?)).or(Some(Kind::State)),
+    };
+    let is_soft = macros.first(&["servicestatetype", "hoststatetype", "statetype"]);
+    let is_soft = is_soft.is_some_and(|kind| kind.eq_ignore_ascii_case("soft") || whole(&kind) == "0");
+    let action = match kind {
+        Some(Kind::Planned) => return Err(PLANNED),
+        Some(Kind::State) if is_soft => return Err(SOFT),
+        Some(Kind::Acknowledgement) => Action::Acknowledge,
+        Some(Kind::Recovery) => Action::Resolve,
+        Some(Kind::FlappingEnd) if is_well || word.is_none() => Action::Resolve,
+        Some(Kind::State) if is_well => Action::Resolve,
+        // Problems. Also a type or a state that nobody knows: an unnecessary page is the lesser evil.
+        _ => Action::Trigger,
+    };
+    // A word that is not in the table may be serious. Without problem the severity is the harmless one.
+    let severity = state.map_or(Severity::Error, |(_, severity)| severity.unwrap_or(Severity::Info));
+    let is_flapping = matches!(kind, Some(Kind::FlappingStart));
+    let severity = if is_flapping { severity.max(Severity::Warning) } else { severity };
+    let state = match (is_flapping, state.map(|(name, _)| name).or(word.as_deref())) {
+        (true, _) => "flapping",
+        (false, Some(state)) => state,
+        (false, None) if action == Action::Resolve => "OK",
+        (false, None) => "in an unknown state",
+    };
+    Ok((action, severity, state.to_owned()))
 }
 
 /// A number without the fraction that Icinga's API writes: `2.0`.
