@@ -73,7 +73,7 @@ const SHAPE: Shape = Shape {
     source: (SOURCE.slug, SOURCE.name),
     fields: "`AlertObjectID`, or `AlertID` and `NodeName`",
     key,
-    state: &["actiontype", "action", "eventtype", "messagetype", "alertstatus", "state"],
+    state: &["actiontype", "action", "eventtype", "messagetype", "notificationtype", "alertstatus", "state"],
     states: &[
         ("acknowledge", Action::Acknowledge),
         ("acknowledged", Action::Acknowledge),
