@@ -85,8 +85,9 @@
 //!   resource's id in lower case and `availability`
 //!
 //! Tekton, Keptn and Argo do not name their cluster: give each cluster a service of its own. Falco's events have no subject:
-//! `cloudevents:falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`. Falco never reports the end of a
-//! problem, so give its service an auto-resolve time in PagerDuty.
+//! `cloudevents:falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`, for Kubernetes' audit log with
+//! namespace and name of the target. Falco never reports the end of a problem, so give its service an auto-resolve time in
+//! PagerDuty.
 //!
 //! # Not mapped
 //!
@@ -109,9 +110,8 @@ use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
 use crate::mapping::budget::Budget;
 use crate::mapping::known::{self, Letter, Reading};
-use crate::mapping::{Ignored, MapError, Mapped, json, parse};
-use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
-use crate::text;
+use crate::mapping::{Ignored, MapError, Mapped, falco_rule, json, parse};
+use crate::pagerduty::event::{DedupKey, Event, Severity};
 
 /// CloudEvents.
 pub const SOURCE: Source = Source {
@@ -152,18 +152,6 @@ pub const SOURCE: Source = Source {
 
 /// Attributes with these words in their names are not sent: they describe people and keys, or say nothing.
 const HIDDEN: &[&str] = &["auth", "data_base64", "datacontenttype", "secret", "specversion", "token"];
-
-/// Falco's priorities.
-const PRIORITIES: &[(&str, Severity)] = &[
-    ("alert", Severity::Critical),
-    ("critical", Severity::Critical),
-    ("debug", Severity::Info),
-    ("emergency", Severity::Critical),
-    ("error", Severity::Error),
-    ("informational", Severity::Info),
-    ("notice", Severity::Info),
-    ("warning", Severity::Warning),
-];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let kind = delivery.header("content-type").unwrap_or_default().to_ascii_lowercase();
@@ -225,12 +213,13 @@ fn one(event: &Value, item: &str, budget: &mut Budget, mapped: &mut Mapped) -> R
         None => event.value().cloned().unwrap_or_default(),
     };
     let data = Node::root(&data);
-    let falco = match &kind {
+    let is_falco = match &kind {
         Some(kind) => kind.starts_with("falco.rule.output"),
         None => data.get("rule").value().is_some() && data.get("priority").value().is_some(),
     };
-    if falco {
-        mapped.events.push(budget.fit(rule(event, data, item)?));
+    if is_falco {
+        let alert = falco_rule::alert((SOURCE.slug, &["falco"]), event, data, item)?;
+        mapped.events.push(budget.fit(alert));
         return Ok(());
     }
     let kind = kind.ok_or(MapError::Shape { expected: "cloudevents, in the body or in `ce-` headers" })?;
@@ -247,37 +236,6 @@ fn data(event: Node<'_>) -> Value {
     let bytes = bytes.or_else(|| event.get("data").text().map(String::into_bytes));
     let parsed = bytes.and_then(|bytes| parse(&bytes).ok());
     parsed.or_else(|| event.get("data").value().cloned()).unwrap_or_default()
-}
-
-/// Maps an event of Falco.
-fn rule(event: Node<'_>, data: Node<'_>, item: &str) -> Result<Event, MapError> {
-    // Falcosidekick repeats some of the data in attributes.
-    let text = |name: &str| data.get(name).text().or_else(|| event.get(name).text()).unwrap_or_default();
-    let fields = data.get("output_fields");
-    let field = |name: &str| fields.get(name).text().unwrap_or_default();
-    let [rule, host, output, priority] = ["rule", "hostname", "output", "priority"].map(text);
-    let [namespace, pod, container] = ["k8s.ns.name", "k8s.pod.name", "container.id"].map(field);
-    let key = DedupKey::new(SOURCE.slug, &["falco", &rule, &host, &namespace, &pod, &container]);
-    let key = key.filter(|_| !rule.is_empty());
-    let key = key.ok_or_else(|| MapError::NoIdentity { item: item.to_owned(), fields: "`rule`" })?;
-    let severity = text::lookup(PRIORITIES, &priority).unwrap_or(Severity::Error);
-    let source_field = [host.as_str(), &pod].into_iter().find(|place| !place.is_empty()).unwrap_or("Falco");
-    // The output begins with the time of day.
-    let output = match output.split_once(' ') {
-        Some((time, rest)) if time.ends_with(':') && time.starts_with(|c: char| c.is_ascii_digit()) => rest,
-        _ => &output,
-    };
-    let colon = if output.is_empty() { "" } else { ": " };
-    let summary = [&rule, " on ", source_field, colon, output].concat();
-    let time = data.get("time").text().or_else(|| event.get("time").text());
-    Ok(Event::new(Action::Trigger, key, severity, &summary, source_field)
-        .component(fields.first_text(&["container.name", "k8s.ns.name"]))
-        .group(data.get("source").text())
-        .class(Some(rule))
-        .timestamp(time)
-        .details(event, &["priority"])
-        .details(data, &["output", "priority", "tags", "output_fields"])
-        .client("Falco", None))
 }
 
 /// Maps an event of any other type, or says why it needs no event.

@@ -11,12 +11,15 @@ use crate::mapping::{Map, MapError, Mapped, wording};
 pub mod alertmanager;
 pub mod axiom;
 pub mod azure;
+pub mod checkmk;
 pub mod cloudevents;
 pub mod cloudflare;
 pub mod coralogix;
 pub mod datadog;
+pub mod dynatrace;
 pub mod eventbridge;
 pub mod events;
+pub mod falco;
 pub mod flux;
 pub mod formatted;
 pub mod gcp;
@@ -27,13 +30,18 @@ pub mod graylog;
 pub mod healthchecks;
 pub mod honeycomb;
 pub mod kibana;
+pub mod icinga;
+pub mod librenms;
+pub mod logicmonitor;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod rollbar;
 pub mod sentry;
+pub mod signalfx;
 pub mod sns;
 pub mod splunk;
 pub mod sumologic;
+pub mod solarwinds;
 pub mod uptimekuma;
 pub mod uptimerobot;
 pub mod zabbix;
@@ -43,12 +51,15 @@ pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
     &axiom::SOURCE,
     &azure::SOURCE,
+    &checkmk::SOURCE,
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &coralogix::SOURCE,
     &datadog::SOURCE,
+    &dynatrace::SOURCE,
     &eventbridge::SOURCE,
     &events::SOURCE,
+    &falco::SOURCE,
     &flux::SOURCE,
     &formatted::SOURCE,
     &gcp::SOURCE,
@@ -59,13 +70,18 @@ pub const SOURCES: &[&Source] = &[
     &healthchecks::SOURCE,
     &honeycomb::SOURCE,
     &kibana::SOURCE,
+    &icinga::SOURCE,
+    &librenms::SOURCE,
+    &logicmonitor::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &rollbar::SOURCE,
     &sentry::SOURCE,
+    &signalfx::SOURCE,
     &sns::SOURCE,
     &splunk::SOURCE,
     &sumologic::SOURCE,
+    &solarwinds::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
     &zabbix::SOURCE,

@@ -18,10 +18,13 @@ const CORPUS: &[(&str, &str)] = &[
     ("aws-sns", "sns"),
     ("axiom", "axiom"),
     ("azure-monitor", "azure"),
+    ("checkmk", "checkmk"),
     ("cloudevents", "cloudevents"),
     ("cloudflare", "cloudflare"),
     ("coralogix", "coralogix"),
     ("datadog", "datadog"),
+    ("dynatrace", "dynatrace"),
+    ("falcosidekick", "falco"),
     ("flux", "flux"),
     ("gcp-monitoring", "gcp"),
     ("generic-oncall-formatted", "formatted"),
@@ -32,11 +35,16 @@ const CORPUS: &[(&str, &str)] = &[
     ("healthchecks", "healthchecks"),
     ("honeycomb", "honeycomb"),
     ("kibana", "kibana"),
+    ("icinga-nagios", "icinga"),
+    ("librenms", "librenms"),
+    ("logicmonitor", "logicmonitor"),
     ("newrelic", "newrelic"),
     ("rollbar", "rollbar"),
     ("sentry", "sentry"),
     ("splunk", "splunk"),
     ("sumologic", "sumologic"),
+    ("solarwinds", "solarwinds"),
+    ("splunk-observability", "signalfx"),
     ("uptime-kuma", "uptimekuma"),
     ("uptimerobot", "uptimerobot"),
     ("zabbix", "zabbix"),
@@ -48,6 +56,8 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ("cloudflare", "07-waf-spike-start-numeric-correlation-id", "08-waf-spike-end-derived"),
     ("coralogix", "01-trigger-many-unsubstituted-variables", "02-resolve-derived"),
     ("datadog", "06-template-instance-triggered-composed", "07-template-instance-recovered-composed"),
+    ("dynatrace", "05-template-instance-open-composed", "06-template-instance-resolved-composed"),
+    ("dynatrace", "05-template-instance-open-composed", "07-template-instance-merged-composed"),
     ("gcp-monitoring", "06-open-v1.1", "07-closed-v1.1-pair-of-06"),
     ("generic-oncall-formatted", "01-alerting", "02-ok"),
     ("gitlab", "05-pipeline-failed-derived", "01-pipeline-success"),
@@ -56,6 +66,11 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ("kibana", "02-recommended-body-active", "03-recommended-body-recovered"),
     ("newrelic", "01-workflow-issue-created", "09-workflow-issue-closed-pair-of-01-derived"),
     ("sumologic", "02-critical-composed", "03-resolved-critical-composed"),
+    ("librenms", "02-alert-device-down-derived", "01-recovered-device-up"),
+    ("logicmonitor", "01-active-warning", "02-clear"),
+    ("newrelic", "01-workflow-issue-created", "09-workflow-issue-closed-pair-of-01-derived"),
+    ("solarwinds", "01-create", "02-resolve-lowercase-actiontype"),
+    ("splunk-observability", "02-triggered-composed", "03-ok-composed"),
     ("uptime-kuma", "01-down", "02-up"),
     ("uptimerobot", "01-down-default-variables", "02-up-derived"),
     ("zabbix", "01-problem-average", "02-ok-average"),
@@ -80,6 +95,11 @@ fn every_expected_event_meets_the_contract() {
     }
 }
 
+/// Whether the source ever resolves. Fixture 02 of one that does not opens the same alert again.
+fn resolves(source: &sources::Source) -> bool {
+    !source.setup.resolves.starts_with("never")
+}
+
 #[test]
 fn a_source_has_fixtures_that_fire_that_resolve_and_that_are_rejected() {
     for source in sources::SOURCES {
@@ -88,7 +108,7 @@ fn a_source_has_fixtures_that_fire_that_resolve_and_that_are_rejected() {
             fixtures.iter().any(|f| f.expected_events(false).iter().any(|event| event["event_action"] == action))
         };
         assert!(does("trigger"), "{} has no fixture that triggers", source.slug);
-        assert!(does("resolve"), "{} has no fixture that resolves", source.slug);
+        assert_eq!(does("resolve"), resolves(source), "{} has no fixture that resolves", source.slug);
         assert!(fixtures.iter().any(|f| f.expected(false).error.is_some()), "{} rejects nothing", source.slug);
     }
 }
@@ -106,7 +126,8 @@ fn the_first_two_fixtures_of_a_source_are_a_trigger_and_its_resolve() {
                 events.iter().map(|event| event["dedup_key"].to_string()).collect()
             };
             let opened = keys("01", "trigger");
-            assert_eq!(opened, keys("02", "resolve"), "{}: what 01 opens, 02 closes", source.slug);
+            let closes = if resolves(source) { "resolve" } else { "trigger" };
+            assert_eq!(opened, keys("02", closes), "{}: what 01 opens, 02 closes", source.slug);
             assert!(group || !opened.is_empty(), "{}: 01 opens something", source.slug);
         }
     }

@@ -29,6 +29,7 @@ mod keys;
 mod lanes;
 mod licences;
 mod manifests;
+mod monitoring;
 mod numbers;
 mod opsgenie;
 mod opsgenie_calls;

@@ -187,6 +187,8 @@ fn the_secret_in_the_query_opens_nothing_that_only_a_signature_should_open() {
 /// among them.
 const BY_URL: [&str; 10] =
     ["azure", "cloudevents", "formatted", "gcp", "graylog", "rollbar", "sentry", "sns", "splunk", "uptimerobot"];
+const BY_URL: [&str; 9] =
+    ["azure", "cloudevents", "falco", "formatted", "gcp", "icinga", "sentry", "sns", "uptimerobot"];
 
 #[test]
 fn by_itself_the_secret_in_the_query_opens_only_sources_whose_senders_can_hold_only_a_url() {

@@ -1,0 +1,120 @@
+//! Monitors of hosts and services: every type of notification in every state, and the names of macros in every spelling.
+
+use std::collections::BTreeSet;
+
+use pagerelay::mapping::Mapped;
+use pagerelay::mapping::monitoring::{PLANNED, SOFT};
+use pagerelay::mapping::unexpanded::is_unexpanded_variable;
+use pagerelay::pagerduty::event::Action;
+use pagerelay::sources;
+use pagerelay_support::fixtures;
+use serde_json::{Value, json};
+
+fn mapped(slug: &str, body: &Value) -> Mapped {
+    let source = sources::find(slug).expect("a source");
+    fixtures::map(source, body.to_string().as_bytes(), &[], false).expect("it is mapped")
+}
+
+/// The action for a body, or the reason why it needs no event.
+fn outcome(slug: &str, body: &Value) -> Result<Action, String> {
+    let mapped = mapped(slug, body);
+    mapped.events.first().map(|event| event.action()).ok_or_else(|| mapped.ignored[0].reason.clone().into_owned())
+}
+
+#[test]
+fn the_type_of_a_notification_decides_and_without_one_the_state_does() {
+    let (ack, resolve, trigger) = (Ok(Action::Acknowledge), Ok(Action::Resolve), Ok(Action::Trigger));
+    let (planned, soft) = (Err(PLANNED.to_owned()), Err(SOFT.to_owned()));
+    // For a good state, a bad one, one that nobody knows, and none.
+    let rows = [
+        ("PROBLEM", [&trigger, &trigger, &trigger, &trigger]),
+        ("RECOVERY", [&resolve, &resolve, &resolve, &resolve]),
+        ("ACKNOWLEDGEMENT", [&ack, &ack, &ack, &ack]),
+        ("acknowledgement-set", [&ack, &ack, &ack, &ack]),
+        ("acknowledgement-cleared", [&trigger, &trigger, &trigger, &trigger]),
+        ("CUSTOM", [&trigger, &trigger, &trigger, &trigger]),
+        ("FLAPPINGSTART", [&trigger, &trigger, &trigger, &trigger]),
+        ("FLAPPINGSTOP", [&resolve, &trigger, &trigger, &resolve]),
+        ("FlappingEnd", [&resolve, &trigger, &trigger, &resolve]),
+        ("FLAPPINGDISABLED", [&resolve, &trigger, &trigger, &resolve]),
+        ("DOWNTIMESTART", [&planned, &planned, &planned, &planned]),
+        ("DOWNTIMEEND", [&planned, &planned, &planned, &planned]),
+        ("DOWNTIMECANCELLED", [&planned, &planned, &planned, &planned]),
+        ("DowntimeRemoved", [&planned, &planned, &planned, &planned]),
+        ("zqxjkv", [&trigger, &trigger, &trigger, &trigger]),
+        ("", [&resolve, &trigger, &trigger, &trigger]),
+    ];
+    for slug in ["checkmk", "icinga"] {
+        for (kind, expected) in &rows {
+            for (state, expected) in ["OK", "CRITICAL", "zqxjkv", ""].into_iter().zip(expected) {
+                let body = json!({
+                    "NOTIFICATIONTYPE": kind, "HOSTNAME": "web-1", "SERVICEDESC": "disk", "SERVICESTATE": state,
+                });
+                assert_eq!(&outcome(slug, &body), *expected, "{slug} {kind:?} {state:?}");
+            }
+        }
+        for (state, expected) in [("OK", &soft), ("CRITICAL", &soft)] {
+            let body = json!({"host_name": "web-1", "service_state": state, "service": "disk", "state_type": "SOFT"});
+            assert_eq!(&outcome(slug, &body), expected, "{slug} {state}");
+        }
+    }
+}
+
+#[test]
+fn a_number_means_another_state_of_a_host_than_of_a_service() {
+    let severity = |body: Value| mapped("icinga", &body).events[0].severity().as_str();
+    for (state, host, service) in [("1", "critical", "warning"), ("2", "error", "critical"), ("3", "error", "error")] {
+        assert_eq!(severity(json!({"host": "web-1", "state": state})), host, "{state}");
+        assert_eq!(severity(json!({"host": "web-1", "service": "disk", "state": state})), service, "{state}");
+    }
+    assert_eq!(outcome("icinga", &json!({"host": "web-1", "state": 0})), Ok(Action::Resolve));
+    assert_eq!(outcome("icinga", &json!({"host": "web-1", "service": "disk", "state": 0.0})), Ok(Action::Resolve));
+}
+
+#[test]
+fn the_names_of_macros_count_in_every_spelling() {
+    let spellings = [
+        json!({"NOTIFICATIONTYPE": "RECOVERY", "HOSTNAME": "web-1", "SERVICEDESC": "disk"}),
+        json!({"NOTIFY_NOTIFICATIONTYPE": "RECOVERY", "NOTIFY_HOSTNAME": "web-1", "NOTIFY_SERVICEDESC": "disk"}),
+        json!({"NAGIOS_NOTIFICATIONTYPE": "RECOVERY", "NAGIOS_HOSTNAME": "web-1", "NAGIOS_SERVICEDESC": "disk"}),
+        json!({"notification_type": "RECOVERY", "host_name": "web-1", "service_desc": "disk"}),
+        json!({"notificationType": "RECOVERY", "hostName": "web-1", "serviceDesc": "disk"}),
+        json!({"notification.type": "RECOVERY", "host.name": "web-1", "service.name": "disk"}),
+        json!({"notification": {"type": "RECOVERY"}, "host": {"name": "web-1"}, "service": {"name": "disk"}}),
+        json!({"details": {"NOTIFICATIONTYPE": "RECOVERY", "HOSTNAME": "web-1", "SERVICEDESC": "disk"}}),
+        json!({"notification type": "recovery", "Host": " web-1 ", "Service": "disk"}),
+    ];
+    let keys: BTreeSet<String> = spellings
+        .iter()
+        .map(|body| {
+            let mapped = mapped("icinga", body);
+            assert_eq!(mapped.events[0].action(), Action::Resolve, "{body}");
+            mapped.events[0].dedup_key().expect("an alert").as_str().to_owned()
+        })
+        .collect();
+    assert_eq!(keys, BTreeSet::from(["icinga:web-1:disk".to_owned()]));
+}
+
+#[test]
+fn neither_contacts_nor_parameters_of_a_script_are_sent_on() {
+    for slug in ["checkmk", "icinga"] {
+        let body = json!({
+            "NOTIFICATIONTYPE": "PROBLEM", "HOSTNAME": "web-1", "CONTACTNAME": "zq-alex", "CONTACTEMAIL": "zq@example.com",
+            "NOTIFICATIONAUTHOR": "zq-alex", "PARAMETER_1": "zq-key", "PARAMETER_WEBHOOK_URL": "https://zq.example.com",
+        });
+        let sent = mapped(slug, &body).events[0].to_json().to_string();
+        assert!(!sent.contains("zq"), "{sent}");
+    }
+}
+
+#[test]
+fn an_expression_in_braces_after_a_dollar_is_an_unexpanded_variable() {
+    for text in
+        ["${N=Alerting;M=AlertID}", "${NodeName}", " ${N=SwisEntity;M=IP_Address} ", "$SERVICEDESC$", "##HOST##"]
+    {
+        assert!(is_unexpanded_variable(text), "{text}");
+    }
+    for text in ["${}", "costs ${N}", "${a}${b}", "{3f2a-11}", "$5", "web-1"] {
+        assert!(!is_unexpanded_variable(text), "{text}");
+    }
+}
