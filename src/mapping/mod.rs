@@ -12,6 +12,7 @@ use crate::pagerduty::event::{DedupKey, Event};
 pub mod aws;
 pub mod azure;
 pub mod budget;
+pub mod deployments;
 pub mod events_api;
 pub mod fallback;
 pub mod known;

@@ -9,6 +9,7 @@ use crate::http::{Method, StatusCode};
 use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
+pub mod argocd;
 pub mod azure;
 pub mod cloudevents;
 pub mod cloudflare;
@@ -33,6 +34,7 @@ pub mod zabbix;
 /// Every source, by slug.
 pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
+    &argocd::SOURCE,
     &azure::SOURCE,
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 /// Folders of the corpus and their sources. Vendors without a source are not listed.
 const CORPUS: &[(&str, &str)] = &[
     ("alertmanager", "alertmanager"),
+    ("argocd", "argocd"),
     ("aws-eventbridge", "sns"),
     ("aws-sns", "sns"),
     ("azure-monitor", "azure"),

@@ -49,6 +49,8 @@ const fn field(slug: &'static str, number: &'static str, pointers: &'static [&'s
 /// their own.
 const FIELDS: &[Field] = &[
     field("alertmanager", "01", &["/alerts/0/status", "/alerts/1/status", "/status"], Trigger),
+    field("argocd", "01", &["/health"], Trigger),
+    field("argocd", "07", &["/state"], Trigger),
     field("azure", "01", &["/data/essentials/monitorCondition"], Trigger),
     field("azure", "15", &["/data/alertContext/properties/stage"], Trigger),
     field("azure", "21", &["/data/alertContext/properties/currentHealthStatus"], Trigger),
@@ -330,15 +332,19 @@ const STATES: &[&str] = &[
     "event_type",
     "event_value",
     "eventvalue",
+    "health",
     "monitorCondition",
     "msg",
     "new_health_status",
     "new_status",
+    "phase",
     "severity",
     "stage",
     "state",
     "status",
+    "sync",
     "title",
+    "trigger",
     "type",
 ];
 
