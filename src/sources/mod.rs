@@ -23,12 +23,14 @@ pub mod github;
 pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
+pub mod heroku;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod sentry;
 pub mod sns;
 pub mod uptimekuma;
 pub mod uptimerobot;
+pub mod vercel;
 pub mod zabbix;
 
 /// Every source, by slug.
@@ -48,12 +50,14 @@ pub const SOURCES: &[&Source] = &[
     &gitlab::SOURCE,
     &grafana::SOURCE,
     &healthchecks::SOURCE,
+    &heroku::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &sentry::SOURCE,
     &sns::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
+    &vercel::SOURCE,
     &zabbix::SOURCE,
 ];
 

@@ -28,10 +28,12 @@ const CORPUS: &[(&str, &str)] = &[
     ("gitlab", "gitlab"),
     ("grafana", "grafana"),
     ("healthchecks", "healthchecks"),
+    ("heroku", "heroku"),
     ("newrelic", "newrelic"),
     ("sentry", "sentry"),
     ("uptime-kuma", "uptimekuma"),
     ("uptimerobot", "uptimerobot"),
+    ("vercel", "vercel"),
     ("zabbix", "zabbix"),
 ];
 
@@ -44,9 +46,11 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ("generic-oncall-formatted", "01-alerting", "02-ok"),
     ("gitlab", "05-pipeline-failed-derived", "01-pipeline-success"),
     ("healthchecks", "03-recommended-body-down", "04-recommended-body-up"),
+    ("heroku", "02-dyno-crashed-composed", "03-dyno-up-composed"),
     ("newrelic", "01-workflow-issue-created", "09-workflow-issue-closed-pair-of-01-derived"),
     ("uptime-kuma", "01-down", "02-up"),
     ("uptimerobot", "01-down-default-variables", "02-up-derived"),
+    ("vercel", "02-deployment-error-derived", "03-deployment-succeeded-derived"),
     ("zabbix", "01-problem-average", "02-ok-average"),
     ("zabbix", "04-media-params-problem", "06-media-params-recovery"),
 ];

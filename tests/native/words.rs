@@ -81,6 +81,8 @@ const FIELDS: &[Field] = &[
     field("grafana", "01", &["/alerts/0/status", "/status"], Trigger),
     field("grafana", "10", &["/state"], Trigger),
     field("healthchecks", "01", &["/status"], Trigger),
+    field("heroku", "01", &["/data/state"], Ignored),
+    field("heroku", "03", &["/data/status"], Ignored),
     field("newrelic", "01", &["/state"], Trigger),
     field("newrelic", "08", &["/current_state"], Trigger),
     field("opsgenie", "01", &["/priority"], Trigger),
@@ -88,6 +90,8 @@ const FIELDS: &[Field] = &[
     field("sentry", "07", &["/action"], Trigger),
     field("uptimekuma", "01", &["/heartbeat/status"], Trigger),
     field("uptimerobot", "01", &["/alertType"], Trigger),
+    field("vercel", "01", &["/type"], Ignored),
+    Field { before: "deployment.", ..field("vercel", "01", &["/type"], Ignored) },
     field("zabbix", "01", &["/eventvalue"], Trigger),
 ];
 
