@@ -19,6 +19,7 @@ pub mod known;
 pub mod outcomes;
 pub mod prometheus;
 pub mod states;
+pub mod status_pages;
 pub mod subject;
 pub mod unexpanded;
 pub mod wording;

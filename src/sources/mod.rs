@@ -24,10 +24,14 @@ pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
 pub mod heroku;
+pub mod jsmops;
+pub mod mongodbatlas;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod sentry;
 pub mod sns;
+pub mod statusgator;
+pub mod statuspage;
 pub mod uptimekuma;
 pub mod uptimerobot;
 pub mod vercel;
@@ -51,10 +55,14 @@ pub const SOURCES: &[&Source] = &[
     &grafana::SOURCE,
     &healthchecks::SOURCE,
     &heroku::SOURCE,
+    &jsmops::SOURCE,
+    &mongodbatlas::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &sentry::SOURCE,
     &sns::SOURCE,
+    &statusgator::SOURCE,
+    &statuspage::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
     &vercel::SOURCE,

@@ -180,12 +180,13 @@ fn the_secret_in_the_query_opens_nothing_that_only_a_signature_should_open() {
             closed.push(source.slug);
         }
     }
-    assert_eq!(closed, ["github", "vercel"]);
+    assert_eq!(closed, ["github", "mongodbatlas", "vercel"]);
 }
 
 /// The sources of vendors with a form that can hold only a URL. A vendor that can always set a header or sign is not
 /// among them.
-const BY_URL: [&str; 7] = ["azure", "cloudevents", "formatted", "gcp", "sentry", "sns", "uptimerobot"];
+const BY_URL: [&str; 9] =
+    ["azure", "cloudevents", "formatted", "gcp", "sentry", "sns", "statusgator", "statuspage", "uptimerobot"];
 
 #[test]
 fn by_itself_the_secret_in_the_query_opens_only_sources_whose_senders_can_hold_only_a_url() {
