@@ -28,8 +28,8 @@
 //! `vercel:<project id>:deployment:<target>`, and `:checks` behind it for checks: the next success closes the alert of a
 //! failure. The id of a deployment is new each time. A missing `target` is `unknown`. Others have
 //! `vercel:<project id>:<type>:<id>`. The type of a failure is that of its success (`domain.certificate.renew`), or
-//! `alerts`, `attack`, `budget`. The id is that of the alert, of its group, or the domain; the title of an alert without an
-//! id; or the team, if there is no project. Domains have no project in their key.
+//! `alerts`, `attack`, `budget`. The id is that of the alert, of its group, or the domain; for an alert without one that of
+//! the event; else that of the team, if there is no project. Domains have no project in their key.
 //!
 //! # Not mapped
 //!
@@ -66,7 +66,7 @@ pub const SOURCE: Source = Source {
         triggers: "failed deployments to production and staging, failed checks; alerts, attacks, budgets, failed certificates and domains",
         resolves: "the next success; alerts and attacks never",
         steps: "In the team's Settings, Webhooks, add a webhook with URL {url}. Vercel shows its secret once: make it the value of variable `secret_vercel`.\n\
-                Choose `deployment.error`, `deployment.succeeded`, `deployment.promoted`, `deployment.rollback` and, if you use them, `alerts.triggered` and `firewall.attack`.\n\
+                Choose `deployment.error`, `deployment.succeeded`, `deployment.rollback` and, if you use them, `alerts.triggered` and `firewall.attack`. `deployment.promoted` repeats most successes.\n\
                 Vercel does not tell when an alert or an attack ends: close those by hand, or let PagerDuty resolve them after a time.",
         template: None,
     },
@@ -245,7 +245,8 @@ fn other(body: Node<'_>, payload: Node<'_>, kind: &str) -> Result<Mapped, MapErr
     // The domain alone identifies its certificate, in whatever project.
     let is_domain = identity.starts_with("domain.");
     let project = payload.pick(&["project.id", "projectId"]).filter(|_| !is_domain).unwrap_or_default();
-    let id = payload.pick(IDS).or_else(|| title.clone().filter(|_| identity == "alerts"));
+    // Without an id, each event is an alert of its own, so that no alert hides another.
+    let id = payload.pick(IDS).or_else(|| body.get("id").text().filter(|_| identity == "alerts"));
     let id = id.or_else(|| payload.pick(&["team.id", "user.id"]).filter(|_| project.is_empty())).unwrap_or_default();
     let key = DedupKey::new(SOURCE.slug, &[&project, identity, &id]);
     let key = key.filter(|_| !(project.is_empty() && id.is_empty())).ok_or_else(no_identity)?;
