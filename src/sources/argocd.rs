@@ -6,7 +6,8 @@
 //! at <https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/catalog/>, read 2026-11. Argo CD has no body
 //! of its own: the user writes one in Go's templates. This source accepts the template of its setup instructions; the
 //! whole Application, as `{"app": {{toJson .app}}}` or without the member around it; and the two examples of the page, a
-//! commit status in GitHub's form (`state`, `context`, `target_url`) and an attachment in Slack's. A variable without a
+//! commit status in GitHub's form (`state`, `context`, `target_url`) and an attachment in Slack's, as the catalog sends it
+//! too. A variable without a
 //! value becomes `<no value>`, and then counts as absent. Argo CD retries 429, 5xx and failed connections three times, 1
 //! to 5 seconds apart.
 //!
@@ -17,10 +18,10 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | the first of these that applies. Trigger `on-deleted` resolves. `phase` `Failed`, `Error` trigger. `health` `Degraded`, `Missing`, `Unknown` trigger. `sync` `Unknown` (Argo CD cannot compare) triggers. `health` `Healthy` with `phase` `Succeeded`, or without a phase, resolves. Any other word triggers. Without health and phase, `state`: words like `resolved` or `success` resolve, all others trigger |
+//! | action | the first of these that applies. Trigger `on-deleted` resolves. `phase` `Failed`, `Error` trigger. `health` `Degraded`, `Missing`, `Unknown` trigger. `sync` `Unknown` (Argo CD cannot compare) triggers. `health` `Healthy` with `phase` `Succeeded`, or without a phase, resolves. Any other word triggers. Without health and phase, `state`: words like `resolved` or `success` resolve, all others trigger; of an attachment the catalog's colours for a failure trigger |
 //! | severity | error; warning for `Unknown` |
 //! | change event | in addition to the resolve, if `trigger` is `on-deployed`, which the catalog sends once for each revision |
-//! | summary | the application, its state, the namespace; after a failed sync the first line of `message`, else of the first condition |
+//! | summary | the application, its state, the project; after a failed sync the first line of `message`, else of the first condition |
 //! | source | the host of `url`, else `Argo CD` |
 //! | component, group, class | application, project, `health`, `sync` or `state` |
 //! | links | `url`, `target_url`, the attachment's `title_link` |
@@ -28,7 +29,8 @@
 //!
 //! # Dedup key
 //!
-//! `argocd:<namespace>:<app>`. A body without a namespace gets `argocd::<app>`, so use one template for all triggers. Two
+//! `argocd:<namespace>:<app>`. The application of a commit status is at the end of `context`, that of an attachment at the
+//! end of `title_link`. A body without a namespace gets `argocd::<app>`, so use one template for all triggers. Two
 //! installations of Argo CD whose applications have the same names need a service each, or a rule. Argo CD's own
 //! PagerDuty service opens a new incident each time unless its template names a key.
 //!
@@ -80,14 +82,18 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
+/// The colours of attachments in the catalog, and the states that they stand for. Green says only that a sync succeeded.
+const COLOURS: &[(&str, &str)] = &[("#0DADEA", "pending"), ("#E96D76", "failed"), ("#f4c030", "degraded")];
+
 /// What a variable without a value becomes in Go's templates.
 const NO_VALUE: &str = "<no value>";
 
-const APP: &[&str] = &["app", "app.metadata.name", "metadata.name", "attachments.0.title"];
+const APP: &[&str] = &["app", "app.metadata.name", "metadata.name", "application"];
 const NAMESPACE: &[&str] = &["namespace", "app.metadata.namespace", "metadata.namespace"];
 const PROJECT: &[&str] = &["project", "app.spec.project", "spec.project"];
-const HEALTH: &[&str] = &["health", "app.status.health.status", "status.health.status"];
-const SYNC: &[&str] = &["sync", "app.status.sync.status", "status.sync.status", "attachments.0.fields.0.value"];
+const HEALTH: &[&str] = &["health", "app.status.health.status", "status.health.status", "healthStatus"];
+const SYNC: &[&str] =
+    &["sync", "app.status.sync.status", "status.sync.status", "syncStatus", "attachments.0.fields.0.value"];
 const PHASE: &[&str] = &["phase", "app.status.operationState.phase", "status.operationState.phase"];
 const REVISION: &[&str] = &["revision", "app.status.sync.revision", "status.sync.revision"];
 const URL: &[&str] = &["url", "target_url", "attachments.0.title_link"];
@@ -129,18 +135,24 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     let read = |paths: &[&str]| payload.pick(paths).filter(|text| text != NO_VALUE);
-    // `continuous-delivery/guestbook`
-    let context = || Some(read(&["context"])?.rsplit('/').next()?.to_owned());
-    let (app, namespace) = (read(APP).or_else(context), read(NAMESPACE).unwrap_or_default());
+    // `continuous-delivery/guestbook`, `https://argocd.example.com/applications/guestbook?operation=true`
+    let within = || {
+        let path = read(&["context", "attachments.0.title_link"])?;
+        let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+        path.rsplit('/').next().map(str::to_owned)
+    };
+    let (app, namespace) = (read(APP).or_else(within), read(NAMESPACE).unwrap_or_default());
     let key = app.as_deref().and_then(|app| DedupKey::new(SOURCE.slug, &[&namespace, app]));
     let (Some(app), Some(key)) = (app, key) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`app`");
     };
     let word = |paths: &[&str]| read(paths).unwrap_or_default().to_ascii_lowercase();
     let told_by = word(&["trigger"]);
+    let colour = text::lookup(COLOURS, &word(&["attachments.0.color"])).unwrap_or_default();
+    let said = read(&["state"]).map_or(colour.to_owned(), |state| state.to_ascii_lowercase());
     let (action, severity, class, phrase) = match told_by.as_str() {
         "on-deleted" => (Action::Resolve, Severity::Error, "state", "was deleted"),
-        _ => match state(&word(HEALTH), &word(PHASE), &word(SYNC), &word(&["state"])) {
+        _ => match state(&word(HEALTH), &word(PHASE), &word(SYNC), &said) {
             Ok(state) => state,
             Err(reason) => return Ok(Mapped::nothing(reason)),
         },
@@ -148,20 +160,21 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let deployed = told_by == "on-deployed";
     let phrase = if deployed && action == Action::Resolve { "was deployed and is healthy" } else { phrase };
     let (message, condition, url) = (read(MESSAGE), read(CONDITION), read(URL));
+    let project = read(PROJECT);
     // The message is about the last sync, and says nothing about the health.
     let failed = matches!(word(PHASE).as_str(), "failed" | "error");
     let why = if failed { &message } else { &condition };
     let summary = text::join_prefixed(&[
         ("", Some(&app)),
         (" ", Some(phrase)),
-        (" in ", Some(&namespace)),
+        (" in project ", project.as_deref()),
         (": ", why.as_deref().map(text::first_line).filter(|_| action == Action::Trigger)),
     ]);
     let source = url.as_deref().and_then(url::url_host).unwrap_or(SOURCE.name).to_owned();
     let dress = |event: Event| {
         let event = event
             .component(Some(app.clone()))
-            .group(read(PROJECT))
+            .group(project.clone())
             .class(Some(class.to_owned()))
             .client(SOURCE.name, url.clone())
             .link(SOURCE.name, url.clone())

@@ -25,8 +25,8 @@
 //!
 //! # Dedup key
 //!
-//! `jsmops:<alertId>`. All actions on an alert have its id. An alias can be used again by a later alert, so it is the key
-//! only of a body without an id, as `jsmops:alias:<alias>`.
+//! `jsmops:<alertId>`, or `alert.id` in its place. All actions on an alert have its id. An alias can be used again by a
+//! later alert, so it is the key only of a body without an id, as `jsmops:alias:<alias>`.
 //!
 //! # Not mapped
 //!
@@ -92,7 +92,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let action = payload.get("action").text().ok_or(MapError::Field { path: "action", problem: "is missing" })?;
     let Some(action) = text::lookup(ACTIONS, &action) else { return Ok(Mapped::nothing(UNCHANGED)) };
     let alias = || DedupKey::new(SOURCE.slug, &["alias", &alert.get("alias").text()?]);
-    let key = alert.get("alertId").text().and_then(|id| DedupKey::new(SOURCE.slug, &[&id])).or_else(alias);
+    let key = alert.first_text(&["alertId", "id"]).and_then(|id| DedupKey::new(SOURCE.slug, &[&id])).or_else(alias);
     let fields = "`alert.alertId` or `alert.alias`";
     let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields })?;
 
