@@ -10,6 +10,7 @@ use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
 pub mod axiom;
+pub mod argocd;
 pub mod azure;
 pub mod checkmk;
 pub mod cloudevents;
@@ -33,6 +34,9 @@ pub mod kibana;
 pub mod icinga;
 pub mod librenms;
 pub mod logicmonitor;
+pub mod heroku;
+pub mod jsmops;
+pub mod mongodbatlas;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod rollbar;
@@ -42,14 +46,18 @@ pub mod sns;
 pub mod splunk;
 pub mod sumologic;
 pub mod solarwinds;
+pub mod statusgator;
+pub mod statuspage;
 pub mod uptimekuma;
 pub mod uptimerobot;
+pub mod vercel;
 pub mod zabbix;
 
 /// Every source, by slug.
 pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
     &axiom::SOURCE,
+    &argocd::SOURCE,
     &azure::SOURCE,
     &checkmk::SOURCE,
     &cloudevents::SOURCE,
@@ -73,6 +81,9 @@ pub const SOURCES: &[&Source] = &[
     &icinga::SOURCE,
     &librenms::SOURCE,
     &logicmonitor::SOURCE,
+    &heroku::SOURCE,
+    &jsmops::SOURCE,
+    &mongodbatlas::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &rollbar::SOURCE,
@@ -82,8 +93,11 @@ pub const SOURCES: &[&Source] = &[
     &splunk::SOURCE,
     &sumologic::SOURCE,
     &solarwinds::SOURCE,
+    &statusgator::SOURCE,
+    &statuspage::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
+    &vercel::SOURCE,
     &zabbix::SOURCE,
 ];
 

@@ -249,12 +249,16 @@ fn check_notes_sources_whose_signatures_the_shared_secret_verifies() {
                 you use: ";
     let mut host = operated();
     let signing = ["/flux", "/github", "/gitlab", "/grafana", "/sentry", "/signalfx"];
+    let signing = ["/flux", "/github", "/gitlab", "/grafana", "/heroku", "/mongodbatlas", "/sentry", "/vercel"];
     assert_eq!(findings(&mut host, "/check", "senders"), [format!("{note}{}", signing.join(", "))]);
     for (name, value) in [
         ("secret_flux", "flux-has-one-of-its-own-8e2d"),
         ("secret_gitlab", "gitlab-has-one-of-its-own-77"),
+        ("secret_heroku", "heroku-has-one-of-its-own-51"),
+        ("secret_mongodbatlas", "atlas-has-one-of-its-own-63"),
         ("secret_sentry", "sentry-has-one-of-its-own-12"),
         ("secret_signalfx", "signalfx-has-one-of-its-own-5"),
+        ("secret_vercel", "vercel-has-one-of-its-own-94"),
     ] {
         host.variables.insert(name, value);
     }

@@ -123,8 +123,10 @@ fn a_template_to_paste_has_a_fixture_of_exactly_its_shape() {
     };
     for source in SOURCES {
         let Some(template) = source.setup.template else { continue };
-        // Healthchecks inserts text with its quotes.
-        let wanted = shape(&template.replace("$NAME_JSON", "\"\""), source.slug);
+        // Healthchecks and Argo CD insert text with its quotes.
+        let quoted = ["$NAME_JSON", "{{toJson .app.status.operationState.message}}"];
+        let template = quoted.iter().fold(template.to_owned(), |text, name| text.replace(name, "\"\""));
+        let wanted = shape(&template, source.slug);
         let folder = format!("tests/fixtures/{}", source.slug);
         let made: Vec<String> = names_in(&folder)
             .into_iter()

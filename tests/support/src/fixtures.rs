@@ -100,7 +100,7 @@ impl Fixture {
                 // somebody.
                 let credential = |name: &str| {
                     let name = name.to_ascii_lowercase();
-                    ["auth", "signature", "token"].iter().any(|word| name.contains(word))
+                    ["auth", "hmac", "signature", "token"].iter().any(|word| name.contains(word))
                 };
                 let others = headers.iter().filter(|(name, _)| !credential(name));
                 others.map(|(name, value)| (name.clone(), text(value))).collect()
