@@ -20,6 +20,7 @@ pub mod prometheus;
 pub mod states;
 pub mod subject;
 pub mod unexpanded;
+pub mod uptime;
 pub mod wording;
 
 mod number;

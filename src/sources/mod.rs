@@ -10,6 +10,7 @@ use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
 pub mod azure;
+pub mod betterstack;
 pub mod cloudevents;
 pub mod cloudflare;
 pub mod datadog;
@@ -24,6 +25,7 @@ pub mod grafana;
 pub mod healthchecks;
 pub mod newrelic;
 pub mod opsgenie;
+pub mod pingdom;
 pub mod sentry;
 pub mod sns;
 pub mod uptimekuma;
@@ -34,6 +36,7 @@ pub mod zabbix;
 pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
     &azure::SOURCE,
+    &betterstack::SOURCE,
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &datadog::SOURCE,
@@ -48,6 +51,7 @@ pub const SOURCES: &[&Source] = &[
     &healthchecks::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
+    &pingdom::SOURCE,
     &sentry::SOURCE,
     &sns::SOURCE,
     &uptimekuma::SOURCE,

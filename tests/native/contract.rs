@@ -17,6 +17,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("aws-eventbridge", "sns"),
     ("aws-sns", "sns"),
     ("azure-monitor", "azure"),
+    ("betterstack", "betterstack"),
     ("cloudevents", "cloudevents"),
     ("cloudflare", "cloudflare"),
     ("datadog", "datadog"),
@@ -28,6 +29,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("grafana", "grafana"),
     ("healthchecks", "healthchecks"),
     ("newrelic", "newrelic"),
+    ("pingdom", "pingdom"),
     ("sentry", "sentry"),
     ("uptime-kuma", "uptimekuma"),
     ("uptimerobot", "uptimerobot"),
@@ -37,6 +39,7 @@ const CORPUS: &[(&str, &str)] = &[
 /// Payloads of the corpus that open an alert, and those that close it.
 const PAIRS: &[(&str, &str, &str)] = &[
     ("aws-sns", "03-cloudwatch-alarm-rds-pretty-crlf-no-subject", "04-cloudwatch-ok-rds-pretty-crlf-no-subject"),
+    ("betterstack", "01-incident-started-composed", "03-incident-resolved-composed"),
     ("cloudflare", "07-waf-spike-start-numeric-correlation-id", "08-waf-spike-end-derived"),
     ("datadog", "06-template-instance-triggered-composed", "07-template-instance-recovered-composed"),
     ("gcp-monitoring", "06-open-v1.1", "07-closed-v1.1-pair-of-06"),
@@ -50,8 +53,14 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ("zabbix", "04-media-params-problem", "06-media-params-recovery"),
 ];
 
-/// Files of the corpus that are not payloads: tables of signatures for the tests of authentication.
-const NOT_PAYLOADS: &[&str] = &["98-signing-cert-url-cases", "99-signature-test-vector", "99-signature-test-vectors"];
+/// Files of the corpus that are not payloads of their vendor: tables of signatures for the tests of authentication, and
+/// what Pingdom itself sends to PagerDuty.
+const NOT_PAYLOADS: &[&str] = &[
+    "90-precedent-pagerduty-events-v1-from-pingdom",
+    "98-signing-cert-url-cases",
+    "99-signature-test-vector",
+    "99-signature-test-vectors",
+];
 
 #[test]
 fn every_expected_event_meets_the_contract() {

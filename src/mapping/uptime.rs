@@ -1,0 +1,138 @@
+//! Checks of URLs and hosts from outside, which are up or down: what the sources of such webhooks share.
+
+use super::wording;
+use crate::http::url;
+use crate::json::Node;
+use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::text;
+
+/// What a vendor's word for a state means: the action, the severity, and the phrase behind the name of the check.
+pub type State = (Action, Severity, &'static str);
+
+/// The check fails.
+pub const DOWN: State = (Action::Trigger, Severity::Critical, " is DOWN");
+
+/// The check passes again.
+pub const UP: State = (Action::Resolve, Severity::Critical, " is UP");
+
+/// A word that the vendor does not document. An unnecessary page is the lesser evil.
+pub const UNKNOWN: State = (Action::Trigger, Severity::Error, " is in an unknown state");
+
+/// A certificate is an error if at most this many days are left.
+const DAYS_LEFT_ERROR: i64 = 3;
+
+/// The paths of one fact in a vendor's payload, the best first.
+pub type Paths = &'static [&'static str];
+
+/// Where a vendor's payload contains what every check has.
+#[derive(Debug)]
+pub struct Fields {
+    /// The vendor's name.
+    pub client: &'static str,
+    /// The name of the check.
+    pub name: Paths,
+    /// The URL or host that is checked.
+    pub address: Paths,
+    /// Why the check fails. Only its first line is shown.
+    pub reason: Paths,
+    /// When the state changed.
+    pub since: Paths,
+    /// The kind of check.
+    pub class: Paths,
+    /// What the check belongs to.
+    pub group: Paths,
+    /// The vendor's page about the check.
+    pub page: Paths,
+    /// Other links, with their texts.
+    pub links: &'static [(&'static str, Paths)],
+    /// Details, as [`Event::details`] takes them. The address is added without its secrets.
+    pub details: &'static [&'static str],
+}
+
+impl Fields {
+    /// No field.
+    pub const NONE: Fields = Fields {
+        client: "",
+        name: &[],
+        address: &[],
+        reason: &[],
+        since: &[],
+        class: &[],
+        group: &[],
+        page: &[],
+        links: &[],
+        details: &[],
+    };
+}
+
+/// The state that a word means, ignoring case.
+pub fn state(table: &[(&str, State)], word: Option<&str>) -> State {
+    word.and_then(|word| text::lookup(table, word)).unwrap_or(UNKNOWN)
+}
+
+/// The severity of a certificate or a domain that expires.
+pub fn expiry(days_left: Option<&str>) -> Severity {
+    let days: Option<i64> = days_left.and_then(|days| days.parse().ok());
+    if days.is_some_and(|days| days <= DAYS_LEFT_ERROR) { Severity::Error } else { Severity::Warning }
+}
+
+/// The event of a check. The summary is name, state and reason, with the host behind them unless they contain it.
+///
+/// An address may contain a password or a key. Then only its host is shown. The same holds for a name that is a URL.
+pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severity, phrase): State) -> Event {
+    let name = payload.pick(fields.name).map(without_secrets);
+    let address = payload.pick(fields.address);
+    let host = address.as_deref().map(host).filter(|host| !host.is_empty());
+    let link = address.as_deref().filter(|address| !is_secret(address)).and_then(url::absolute_url);
+    // Up needs no reason. Some vendors repeat that of the failure, others send `OK`.
+    let reason = payload.pick(fields.reason).filter(|_| phrase != UP.2);
+
+    let title = name.as_deref().or(host).unwrap_or("A check");
+    let reason = reason.as_deref().map(text::first_line).unwrap_or_default();
+    let before = if reason.is_empty() { "" } else { ": " };
+    let places: Vec<String> = host.map(str::to_owned).into_iter().collect();
+    let summary = wording::completed(&[title, phrase, before, reason].concat(), None, &places);
+
+    let source_field = host.or(name.as_deref()).unwrap_or(fields.client);
+    let mut event = Event::new(action, key, severity, &summary, source_field)
+        .timestamp(fields.since.iter().find_map(|path| payload.at(path).time()))
+        .class(payload.pick(fields.class))
+        .group(payload.pick(fields.group))
+        .details(payload, fields.details)
+        .detail("url", link.or(host).into())
+        .link("Monitored address", link.map(str::to_owned))
+        .component(name)
+        .client(fields.client, payload.pick(fields.page));
+    for (name, paths) in fields.links {
+        event = event.link(name, payload.pick(paths));
+    }
+    event
+}
+
+/// An address as part of a dedup key. One that may contain secrets becomes its SHA-256.
+pub fn identity(address: &str) -> String {
+    if is_secret(address) { text::sha256_hex(address.as_bytes()) } else { address.to_owned() }
+}
+
+/// The part of a URL's path behind this one, such as the id behind `/checks/`.
+pub fn segment<'a>(url: &'a str, before: &str) -> Option<&'a str> {
+    let (_, rest) = url.split_once(before)?;
+    rest.split(['/', '?', '#']).next().filter(|segment| !segment.is_empty())
+}
+
+/// Whether an address may contain a password or a key.
+fn is_secret(address: &str) -> bool {
+    address.contains(['@', '?'])
+}
+
+/// A name, or the host of one that is a URL with secrets.
+fn without_secrets(name: String) -> String {
+    if is_secret(&name) && name.contains("://") { host(&name).to_owned() } else { name }
+}
+
+/// The host of an address, with its port unless the address is a web page's: `tcp://db.example.com:5432` has one.
+fn host(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    url::url_host(address).unwrap_or_else(|| authority.rsplit('@').next().unwrap_or_default())
+}
