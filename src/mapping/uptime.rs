@@ -76,7 +76,8 @@ pub fn expiry(days_left: Option<&str>) -> Severity {
     if days.is_some_and(|days| days <= DAYS_LEFT_ERROR) { Severity::Error } else { Severity::Warning }
 }
 
-/// The event of a check. The summary is name, state and reason, with the host behind them unless they contain it.
+/// The event of a check. The summary is name, state and reason, with the host behind them unless they contain it. If the
+/// phrase of the state is empty, the reason is the summary, with the name in front unless it contains it.
 ///
 /// An address may contain a password or a key. Then only its host is shown. The same holds for a name that is a URL.
 pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severity, phrase): State) -> Event {
@@ -84,14 +85,18 @@ pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severit
     let address = payload.pick(fields.address);
     let host = address.as_deref().map(host).filter(|host| !host.is_empty());
     let link = address.as_deref().filter(|address| !is_secret(address)).and_then(url::absolute_url);
-    // Up needs no reason. Some vendors repeat that of the failure, others send `OK`.
-    let reason = payload.pick(fields.reason).filter(|_| phrase != UP.2);
-
-    let title = name.as_deref().or(host).unwrap_or("A check");
+    // Without a phrase, the reason is a sentence about the check. The end of a failure needs no reason: some vendors repeat
+    // that of the failure, others send `OK`.
+    let is_sentence = phrase.is_empty();
+    let reason = payload.pick(fields.reason).filter(|_| is_sentence || action != Action::Resolve);
     let reason = reason.as_deref().map(text::first_line).unwrap_or_default();
-    let before = if reason.is_empty() { "" } else { ": " };
     let places: Vec<String> = host.map(str::to_owned).into_iter().collect();
-    let summary = wording::completed(&[title, phrase, before, reason].concat(), None, &places);
+    let summary = if is_sentence {
+        wording::completed(reason, name.as_deref(), &places)
+    } else {
+        let subject = [name.as_deref().or(host).unwrap_or("A check"), phrase].concat();
+        wording::completed(&text::join_nonempty(&[&subject, reason], ": "), None, &places)
+    };
 
     let source_field = host.or(name.as_deref()).unwrap_or(fields.client);
     let mut event = Event::new(action, key, severity, &summary, source_field)

@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | action | `status`: `Started`, `Reopened` trigger, `Acknowledged` acknowledges, `Resolved` resolves, any other value triggers; without it `resolved_at` resolves, else `acknowledged_at` acknowledges, else it triggers | `event`: `resolved`, `ignored` resolve, any other value triggers |
 //! | severity | critical if the incident calls somebody (`call`, `critical_alert`), else error | error |
-//! | summary | `name`, the state, the first line of `cause` unless it is up, the host unless they contain it | `application_name`, the state, the first line of `error_message` |
+//! | summary | `name`, the state, the first line of `cause` unless it is up, the host unless they contain it | `application_name`, the state, the first line of `error_message` unless it is over |
 //! | source | the host of `url`, else `name` | `application_name` |
 //! | component, group | `name`, `team_name` | `application_name` |
 //! | class | | `error_type` |

@@ -11,6 +11,7 @@ use crate::mapping::{Map, MapError, Mapped, wording};
 pub mod alertmanager;
 pub mod azure;
 pub mod betterstack;
+pub mod checkly;
 pub mod cloudevents;
 pub mod cloudflare;
 pub mod datadog;
@@ -37,6 +38,7 @@ pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
     &azure::SOURCE,
     &betterstack::SOURCE,
+    &checkly::SOURCE,
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &datadog::SOURCE,

@@ -18,6 +18,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("aws-sns", "sns"),
     ("azure-monitor", "azure"),
     ("betterstack", "betterstack"),
+    ("checkly", "checkly"),
     ("cloudevents", "cloudevents"),
     ("cloudflare", "cloudflare"),
     ("datadog", "datadog"),
