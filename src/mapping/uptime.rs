@@ -114,9 +114,20 @@ pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severit
     event
 }
 
-/// An address as part of a dedup key. One that may contain secrets becomes its SHA-256.
-pub fn identity(address: &str) -> String {
-    if is_secret(address) { text::sha256_hex(address.as_bytes()) } else { address.to_owned() }
+/// The key of a check: `<slug>:<id>`, without an id `<slug>::<address>:<name>`. An address that may contain secrets becomes
+/// its SHA-256, and so does a name that is such a URL. Returns `None` if nothing identifies the check.
+pub fn key(slug: &str, id: Option<String>, address: Option<String>, name: Option<String>) -> Option<DedupKey> {
+    if let Some(id) = id {
+        return DedupKey::new(slug, &[&id]);
+    }
+    let hidden = |part: String, may_hide: bool| match may_hide && is_secret(&part) {
+        true => text::sha256_hex(part.as_bytes()),
+        false => part,
+    };
+    let address = hidden(address.unwrap_or_default(), true);
+    let name = name.unwrap_or_default();
+    let is_url = name.contains("://");
+    DedupKey::new(slug, &["", &address, &hidden(name, is_url)])
 }
 
 /// The part of a URL's path behind this one, such as the id behind `/checks/`.

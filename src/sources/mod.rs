@@ -19,16 +19,21 @@ pub mod eventbridge;
 pub mod events;
 pub mod flux;
 pub mod formatted;
+pub mod gatus;
 pub mod gcp;
 pub mod github;
 pub mod gitlab;
 pub mod grafana;
 pub mod healthchecks;
+pub mod netdata;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod pingdom;
 pub mod sentry;
+pub mod site24x7;
 pub mod sns;
+pub mod statuscake;
+pub mod uptimecom;
 pub mod uptimekuma;
 pub mod uptimerobot;
 pub mod zabbix;
@@ -46,16 +51,21 @@ pub const SOURCES: &[&Source] = &[
     &events::SOURCE,
     &flux::SOURCE,
     &formatted::SOURCE,
+    &gatus::SOURCE,
     &gcp::SOURCE,
     &github::SOURCE,
     &gitlab::SOURCE,
     &grafana::SOURCE,
     &healthchecks::SOURCE,
+    &netdata::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &pingdom::SOURCE,
     &sentry::SOURCE,
+    &site24x7::SOURCE,
     &sns::SOURCE,
+    &statuscake::SOURCE,
+    &uptimecom::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
     &zabbix::SOURCE,

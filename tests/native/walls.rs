@@ -185,7 +185,8 @@ fn the_secret_in_the_query_opens_nothing_that_only_a_signature_should_open() {
 
 /// The sources of vendors with a form that can hold only a URL. A vendor that can always set a header or sign is not
 /// among them.
-const BY_URL: [&str; 8] = ["azure", "cloudevents", "formatted", "gcp", "pingdom", "sentry", "sns", "uptimerobot"];
+const BY_URL: [&str; 9] =
+    ["azure", "cloudevents", "formatted", "gcp", "pingdom", "sentry", "sns", "statuscake", "uptimerobot"];
 
 #[test]
 fn by_itself_the_secret_in_the_query_opens_only_sources_whose_senders_can_hold_only_a_url() {
