@@ -99,7 +99,8 @@ pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severit
     };
 
     let source_field = host.or(name.as_deref()).unwrap_or(fields.client);
-    let mut event = Event::new(action, key, severity, &summary, source_field)
+    // The sources of checks are newer than the present form of keys.
+    let mut event = Event::new(action, key.without_former(), severity, &summary, source_field)
         .timestamp(fields.since.iter().find_map(|path| payload.at(path).time()))
         .class(payload.pick(fields.class))
         .group(payload.pick(fields.group))

@@ -132,7 +132,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let places: Vec<String> = place.clone().into_iter().collect();
     let summary = wording::completed(text::first_line(&said), alert.as_deref(), &places);
     let class = alert.clone().or_else(|| Some("unreachable".to_owned()));
-    let event = Event::new(action, key, severity, &summary, place.as_deref().unwrap_or(SOURCE.name))
+    let event = Event::new(action, key.without_former(), severity, &summary, place.as_deref().unwrap_or(SOURCE.name))
         .component(if alert.is_some() { chart } else { host })
         .group(space)
         .class(class)
