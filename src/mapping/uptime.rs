@@ -1,5 +1,7 @@
 //! Checks of URLs and hosts from outside, which are up or down: what the sources of such webhooks share.
 
+use serde_json::Value;
+
 use super::wording;
 use crate::http::url;
 use crate::json::Node;
@@ -79,10 +81,14 @@ pub fn expiry(days_left: Option<&str>) -> Severity {
 /// The event of a check. The summary is name, state and reason, with the host behind them unless they contain it. If the
 /// phrase of the state is empty, the reason is the summary, with the name in front unless it contains it.
 ///
-/// An address may contain a password or a key. Then only its host is shown. The same holds for a name that is a URL.
+/// An address may contain a password or a key. Then only its host is shown, and other texts do not repeat the secret: an
+/// error often quotes the URL. A name that is such a URL becomes its host too.
 pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severity, phrase): State) -> Event {
-    let name = payload.pick(fields.name).map(without_secrets);
     let address = payload.pick(fields.address);
+    let secrets = secrets(address.as_deref().unwrap_or_default());
+    let redacted = (!secrets.is_empty()).then(|| redacted(payload.value().cloned().unwrap_or_default(), &secrets));
+    let payload = redacted.as_ref().map_or(payload, Node::root);
+    let name = payload.pick(fields.name).map(without_secrets);
     let host = address.as_deref().map(host).filter(|host| !host.is_empty());
     let link = address.as_deref().filter(|address| !is_secret(address)).and_then(url::absolute_url);
     // Without a phrase, the reason is a sentence about the check. The end of a failure needs no reason: some vendors repeat
@@ -135,6 +141,29 @@ pub fn key(slug: &str, id: Option<String>, address: Option<String>, name: Option
 pub fn segment<'a>(url: &'a str, before: &str) -> Option<&'a str> {
     let (_, rest) = url.split_once(before)?;
     rest.split(['/', '?', '#']).next().filter(|segment| !segment.is_empty())
+}
+
+/// The shortest part of an address that is redacted in other texts. A shorter one occurs in them by chance.
+const SECRET_MIN_BYTES: usize = 4;
+
+/// The parts of an address that may be secret: the user information and the parameters.
+fn secrets(address: &str) -> Vec<&str> {
+    let (before, parameters) = address.split_once('?').unwrap_or((address, ""));
+    let user = before.rsplit_once('@').map(|(user, _)| user.rsplit('/').next().unwrap_or_default());
+    let parts = [user.unwrap_or_default(), parameters].into_iter();
+    parts.filter(|part| part.len() >= SECRET_MIN_BYTES).collect()
+}
+
+/// A payload whose texts do not contain these secrets.
+fn redacted(value: Value, secrets: &[&str]) -> Value {
+    match value {
+        Value::String(text) => secrets.iter().fold(text, |text, secret| text::redact(&text, secret)).into(),
+        Value::Array(items) => items.into_iter().map(|item| redacted(item, secrets)).collect(),
+        Value::Object(members) => {
+            Value::Object(members.into_iter().map(|(name, value)| (name, redacted(value, secrets))).collect())
+        }
+        other => other,
+    }
 }
 
 /// Whether an address may contain a password or a key.
