@@ -94,7 +94,6 @@ const FIELDS: Fields = Fields {
         "MSP_CUSTOMER_NAME",
         "BU_NAME",
     ],
-    ..Fields::NONE
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
