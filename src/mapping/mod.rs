@@ -17,6 +17,7 @@ pub mod fallback;
 pub mod known;
 pub mod outcomes;
 pub mod prometheus;
+pub mod repair;
 pub mod states;
 pub mod subject;
 pub mod unexpanded;

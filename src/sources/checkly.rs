@@ -2,12 +2,12 @@
 //!
 //! # Wire format
 //!
-//! <https://www.checklyhq.com/docs/integrations/alerts/webhooks/>, read 2026-11. One delivery is one change of one check.
-//! The user writes the body with Handlebars variables, such as `{{CHECK_ID}}`; there is no default body. This source
-//! accepts the template of the setup instructions, which has the variables' names in lower case, `event` or `message` for
-//! `ALERT_TITLE` and `link` for `RESULT_LINK`. Unexpanded variables count as absent. Handlebars writes quotes in values as
-//! `&quot;`, which this source reverts, and does not escape line breaks: an error message of several lines makes the body
-//! invalid JSON, so the template does not contain `CHECK_ERROR_MESSAGE`.
+//! <https://www.checklyhq.com/docs/integrations/alerts/webhooks/>, read 2026-11. One delivery is one change of one
+//! check. The user writes the body with Handlebars variables, such as `{{CHECK_ID}}`. This source accepts the template
+//! of the setup instructions, which has the variables' names in lower case, `event` or `message` for `ALERT_TITLE` and
+//! `link` for `RESULT_LINK`. Unexpanded variables count as absent. Handlebars writes quotes in values as `&quot;`,
+//! which this source reverts. It escapes neither line breaks nor backslashes, which are in most error messages of
+//! browser checks, so this source accepts them as they are.
 //!
 //! With a webhook secret, Checkly signs the body: hex HMAC-SHA256 in `x-checkly-signature`. Its `x-checkly-timestamp` is
 //! not signed. It retries 5 times, every 20 seconds, unless the response is below 400. So a failure can arrive after its
@@ -37,16 +37,17 @@
 //! * `NO_ALERT`: "no alert: the check passes as before".
 //! * A body without an id of a check is rejected. A body with unexpanded variables triggers an alert that reports them,
 //!   the same alert for all such bodies.
-//! * The test message has the values of an example, and is mapped like an alert. Its alert never resolves.
+//! * The values in a test message are not documented: it is mapped like an alert, which may never resolve.
 
 use serde_json::Value;
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::json::Node;
+use crate::mapping::repair::repaired_payload;
 use crate::mapping::unexpanded::{unidentified, without_unexpanded};
 use crate::mapping::uptime::{self, Fields, State, UNKNOWN};
-use crate::mapping::{MapError, Mapped, payload};
+use crate::mapping::{MapError, Mapped};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 
 /// Checkly.
@@ -62,7 +63,7 @@ pub const SOURCE: Source = Source {
                 The webhook secret is the secret: set the relay's variable to it, or send it in header `X-Webhook-Secret`.\n\
                 Let the channel send failures and recoveries. An alert about a certificate stays open after its renewal: resolve it in PagerDuty.",
         template: Some(
-            r#"{"event": "{{ALERT_TITLE}}", "alert_type": "{{ALERT_TYPE}}", "check_id": "{{CHECK_ID}}", "check_name": "{{CHECK_NAME}}", "check_type": "{{CHECK_TYPE}}", "group_name": "{{GROUP_NAME}}", "check_result_id": "{{CHECK_RESULT_ID}}", "api_check_response_status_code": "{{API_CHECK_RESPONSE_STATUS_CODE}}", "api_check_response_status_text": "{{API_CHECK_RESPONSE_STATUS_TEXT}}", "response_time": "{{RESPONSE_TIME}}", "run_location": "{{RUN_LOCATION}}", "ssl_days_remaining": "{{SSL_DAYS_REMAINING}}", "ssl_check_domain": "{{SSL_CHECK_DOMAIN}}", "started_at": "{{STARTED_AT}}", "tags": "{{TAGS}}", "link": "{{RESULT_LINK}}"}"#,
+            r#"{"event": "{{ALERT_TITLE}}", "alert_type": "{{ALERT_TYPE}}", "check_id": "{{CHECK_ID}}", "check_name": "{{CHECK_NAME}}", "check_type": "{{CHECK_TYPE}}", "group_name": "{{GROUP_NAME}}", "check_result_id": "{{CHECK_RESULT_ID}}", "check_error_message": "{{CHECK_ERROR_MESSAGE}}", "api_check_response_status_code": "{{API_CHECK_RESPONSE_STATUS_CODE}}", "api_check_response_status_text": "{{API_CHECK_RESPONSE_STATUS_TEXT}}", "response_time": "{{RESPONSE_TIME}}", "run_location": "{{RUN_LOCATION}}", "ssl_days_remaining": "{{SSL_DAYS_REMAINING}}", "ssl_check_domain": "{{SSL_CHECK_DOMAIN}}", "started_at": "{{STARTED_AT}}", "tags": "{{TAGS}}", "link": "{{RESULT_LINK}}"}"#,
         ),
     },
     retries: true,
@@ -144,7 +145,7 @@ const ENTITIES: &[(&str, &str)] = &[
 ];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let raw = unescaped(payload(delivery)?);
+    let raw = unescaped(repaired_payload(delivery)?);
     let payload = without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     let link = payload.pick(FIELDS.page).unwrap_or_default();

@@ -7,8 +7,9 @@
 //! and there is no default body. This source accepts the template of the setup instructions, also with `severity` and
 //! `conditions` in it, and a single text `[ALERT_TRIGGERED_OR_RESOLVED]: [ENDPOINT_GROUP] - [ENDPOINT_NAME] -
 //! [ALERT_DESCRIPTION] - …` in `text`, `content` or `message`, as the page has it for chats. Unexpanded placeholders count
-//! as absent. Of the values, Gatus escapes only the quotes in errors: a condition with a quote in it makes the body
-//! invalid JSON, so the template does not contain `[RESULT_CONDITIONS]`.
+//! as absent. Of the values, Gatus escapes only the quotes in errors. This source accepts line breaks and backslashes as
+//! they are, but a condition with a quote in it makes the body invalid JSON, so the template does not contain
+//! `[RESULT_CONDITIONS]`.
 //!
 //! A response of 400 or above is a failure. Gatus then sends the trigger again with the next check that fails, but never
 //! repeats a resolve, so the relay assumes that it does not retry. It waits ten seconds.
@@ -44,9 +45,10 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::json::Node;
+use crate::mapping::repair::repaired_payload;
 use crate::mapping::unexpanded::{unidentified, without_unexpanded};
 use crate::mapping::uptime::{self, DOWN, Fields, UNKNOWN, UP};
-use crate::mapping::{MapError, Mapped, payload, states};
+use crate::mapping::{MapError, Mapped, states};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 
 /// Gatus.
@@ -85,7 +87,7 @@ const FIELDS: Fields = Fields {
 const TEXT: Fields = Fields { reason: &["text", "content", "message"], details: &[], ..FIELDS };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let raw = payload(delivery)?;
+    let raw = repaired_payload(delivery)?;
     let payload = without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     let name = payload.get("name").text();

@@ -1,9 +1,14 @@
-//! What the sources of checks share: summaries, keys, and addresses that contain secrets.
+//! What the sources of checks share: summaries, keys, addresses that contain secrets, and templates without escapes.
 
+use pagerelay::http::Method;
 use pagerelay::json::Node;
 use pagerelay::mapping::uptime::{self, DOWN, Fields, State, UNKNOWN, UP};
 use pagerelay::pagerduty::event::{Action, DedupKey, Severity};
+use pagerelay_support::{SECRET, credentials, fixtures};
 use serde_json::{Value, json};
+
+use crate::host::Accepting;
+use crate::walls::{handle, stranger};
 
 const FIELDS: Fields = Fields {
     client: "Checker",
@@ -100,4 +105,48 @@ fn the_id_in_the_path_of_a_url_ends_with_its_segment() {
     ] {
         assert_eq!(uptime::segment(url, "/checks/"), id, "{url}");
     }
+}
+
+#[test]
+fn values_that_a_template_inserts_unescaped_keep_their_lines_and_backslashes() {
+    let source = pagerelay::sources::find("gatus").expect("a source");
+    let errors = |inserted: &str| {
+        let body = format!("{{\n\t\"name\": \"cart\",\n\t\"errors\": \"{inserted}\"\n}}");
+        let mapped = fixtures::map(source, body.as_bytes(), &[], false).ok()?;
+        let event = mapped.events.first()?.to_json();
+        event["payload"]["custom_details"]["errors"].as_str().map(str::to_owned)
+    };
+    for (inserted, read) in [
+        (r#"a \"quote\" and a \\ and \u00e9"#, "a \"quote\" and a \\ and é"),
+        ("two\nlines", "two\nlines"),
+        ("two\r\nlines\tand a tab", "two \nlines and a tab"),
+        (r"no \d and C:\x", r"no \d and C:\x"),
+        (r#"a \d and a \"quote\""#, r#"a \d and a "quote""#),
+        ("a \\\nbreak", "a \\\nbreak"),
+    ] {
+        assert_eq!(errors(inserted).as_deref(), Some(read), "{inserted:?}");
+    }
+    for inserted in [r#"a "quote" of two"#, r"an end \", r"no \u12 digits"] {
+        assert_eq!(errors(inserted), None, "{inserted:?}");
+    }
+}
+
+#[test]
+fn checklys_signature_authenticates_and_a_wrong_one_is_not_rescued_by_the_secret() {
+    let source = pagerelay::sources::find("checkly").expect("a source");
+    let body = include_bytes!("../fixtures/checkly/01-firing-template-failure.json");
+    let other = include_bytes!("../fixtures/checkly/02-resolved-template-recovery.json");
+    let signed = credentials::of_schemes(&source.schemes[..1], SECRET, body, 0).expect("a signature").headers;
+    let [(name, signature)] = signed.as_slice() else { panic!("one header: {signed:?}") };
+    let status = |body: &[u8], headers: &[(&str, &str)]| {
+        let request = stranger(Method::Post, "/checkly", headers, body);
+        handle(&mut Accepting::new(), &request).0.status.as_u16()
+    };
+    assert_eq!((name.as_str(), signature.len()), ("x-checkly-signature", 64));
+    let header = (name.as_str(), signature.as_str());
+    assert_eq!(status(body, &[header]), 200);
+    assert_eq!(status(body, &[header, ("x-checkly-timestamp", "1")]), 200, "it is not signed");
+    assert_eq!(status(other, &[header]), 401);
+    assert_eq!(status(other, &[header, ("x-webhook-secret", SECRET)]), 401);
+    assert_eq!(status(other, &[("x-webhook-secret", SECRET)]), 200);
 }
