@@ -21,10 +21,12 @@ pub mod log_alerts;
 pub mod monitoring;
 pub mod outcomes;
 pub mod prometheus;
+pub mod repair;
 pub mod states;
 pub mod status_pages;
 pub mod subject;
 pub mod unexpanded;
+pub mod uptime;
 pub mod wording;
 
 mod number;

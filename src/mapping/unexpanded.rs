@@ -27,7 +27,7 @@ pub fn unidentified((slug, name): (&str, &str), payload: &Value, fields: &'stati
     Ok(Mapped::one(event.class(Some("unfilled".to_owned())).detail("variables", unfilled.into())))
 }
 
-/// Whether a text is an unexpanded template variable: `$NAME`, `${any expression}`, `{NAME}`, `{{name}}`, `*name*`,
+/// Whether a text is an unexpanded template variable: `$NAME`, `${any expression}`, `{NAME}`, `{{name}}`, `*name*`, `|NAME|`,
 /// `[TWO_WORDS]`, `##NAME##`. Alerts that share one would share a dedup key. A name in braces with a hyphen in it is a
 /// GUID instead, and a single word in brackets can be ordinary text.
 pub fn is_unexpanded_variable(text: &str) -> bool {
@@ -46,6 +46,7 @@ pub fn is_unexpanded_variable(text: &str) -> bool {
         || text.strip_prefix('$').is_some_and(|rest| name(rest) && !rest.starts_with(|c: char| c.is_ascii_digit()))
         || braced.is_some_and(|inner| name(inner) || inner.starts_with('{') && inner.ends_with('}'))
         || within("*", "*").is_some_and(name)
+        || within("|", "|").is_some_and(name)
         || within("##", "##").is_some_and(name)
         || within("[", "]").is_some_and(upper)
 }

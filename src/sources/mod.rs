@@ -13,6 +13,8 @@ pub mod axiom;
 pub mod argocd;
 pub mod azure;
 pub mod checkmk;
+pub mod betterstack;
+pub mod checkly;
 pub mod cloudevents;
 pub mod cloudflare;
 pub mod coralogix;
@@ -23,6 +25,7 @@ pub mod events;
 pub mod falco;
 pub mod flux;
 pub mod formatted;
+pub mod gatus;
 pub mod gcp;
 pub mod github;
 pub mod gitlab;
@@ -48,6 +51,15 @@ pub mod sumologic;
 pub mod solarwinds;
 pub mod statusgator;
 pub mod statuspage;
+pub mod netdata;
+pub mod newrelic;
+pub mod opsgenie;
+pub mod pingdom;
+pub mod sentry;
+pub mod site24x7;
+pub mod sns;
+pub mod statuscake;
+pub mod uptimecom;
 pub mod uptimekuma;
 pub mod uptimerobot;
 pub mod vercel;
@@ -60,6 +72,8 @@ pub const SOURCES: &[&Source] = &[
     &argocd::SOURCE,
     &azure::SOURCE,
     &checkmk::SOURCE,
+    &betterstack::SOURCE,
+    &checkly::SOURCE,
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &coralogix::SOURCE,
@@ -70,6 +84,7 @@ pub const SOURCES: &[&Source] = &[
     &falco::SOURCE,
     &flux::SOURCE,
     &formatted::SOURCE,
+    &gatus::SOURCE,
     &gcp::SOURCE,
     &github::SOURCE,
     &gitlab::SOURCE,
@@ -95,6 +110,15 @@ pub const SOURCES: &[&Source] = &[
     &solarwinds::SOURCE,
     &statusgator::SOURCE,
     &statuspage::SOURCE,
+    &netdata::SOURCE,
+    &newrelic::SOURCE,
+    &opsgenie::SOURCE,
+    &pingdom::SOURCE,
+    &sentry::SOURCE,
+    &site24x7::SOURCE,
+    &sns::SOURCE,
+    &statuscake::SOURCE,
+    &uptimecom::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,
     &vercel::SOURCE,

@@ -20,6 +20,8 @@ const CORPUS: &[(&str, &str)] = &[
     ("axiom", "axiom"),
     ("azure-monitor", "azure"),
     ("checkmk", "checkmk"),
+    ("betterstack", "betterstack"),
+    ("checkly", "checkly"),
     ("cloudevents", "cloudevents"),
     ("cloudflare", "cloudflare"),
     ("coralogix", "coralogix"),
@@ -27,6 +29,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("dynatrace", "dynatrace"),
     ("falcosidekick", "falco"),
     ("flux", "flux"),
+    ("gatus", "gatus"),
     ("gcp-monitoring", "gcp"),
     ("generic-oncall-formatted", "formatted"),
     ("github", "github"),
@@ -53,6 +56,13 @@ const CORPUS: &[(&str, &str)] = &[
     ("sentry", "sentry"),
     ("statusgator", "statusgator"),
     ("statuspage", "statuspage"),
+    ("netdata", "netdata"),
+    ("newrelic", "newrelic"),
+    ("pingdom", "pingdom"),
+    ("sentry", "sentry"),
+    ("site24x7", "site24x7"),
+    ("statuscake", "statuscake"),
+    ("uptime-com", "uptimecom"),
     ("uptime-kuma", "uptimekuma"),
     ("uptimerobot", "uptimerobot"),
     ("vercel", "vercel"),
@@ -62,11 +72,13 @@ const CORPUS: &[(&str, &str)] = &[
 /// Payloads of the corpus that open an alert, and those that close it.
 const PAIRS: &[(&str, &str, &str)] = &[
     ("aws-sns", "03-cloudwatch-alarm-rds-pretty-crlf-no-subject", "04-cloudwatch-ok-rds-pretty-crlf-no-subject"),
+    ("betterstack", "01-incident-started-composed", "03-incident-resolved-composed"),
     ("cloudflare", "07-waf-spike-start-numeric-correlation-id", "08-waf-spike-end-derived"),
     ("coralogix", "01-trigger-many-unsubstituted-variables", "02-resolve-derived"),
     ("datadog", "06-template-instance-triggered-composed", "07-template-instance-recovered-composed"),
     ("dynatrace", "05-template-instance-open-composed", "06-template-instance-resolved-composed"),
     ("dynatrace", "05-template-instance-open-composed", "07-template-instance-merged-composed"),
+    ("gatus", "01-triggered-recommended-body", "02-resolved-recommended-body"),
     ("gcp-monitoring", "06-open-v1.1", "07-closed-v1.1-pair-of-06"),
     ("generic-oncall-formatted", "01-alerting", "02-ok"),
     ("gitlab", "05-pipeline-failed-derived", "01-pipeline-success"),
@@ -84,6 +96,9 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ("mongodb-atlas", "01-metric-open-composed", "02-metric-closed-composed"),
     ("newrelic", "01-workflow-issue-created", "09-workflow-issue-closed-pair-of-01-derived"),
     ("statuspage", "03-incident-identified-pair-of-02-derived", "02-incident-resolved"),
+    ("site24x7", "01-down", "02-up-derived"),
+    ("statuscake", "01-down", "02-up"),
+    ("uptime-com", "01-alert-raised", "02-alert-cleared-derived"),
     ("uptime-kuma", "01-down", "02-up"),
     ("uptimerobot", "01-down-default-variables", "02-up-derived"),
     ("vercel", "02-deployment-error-derived", "03-deployment-succeeded-derived"),
@@ -95,6 +110,10 @@ const PAIRS: &[(&str, &str, &str)] = &[
 /// authentication.
 const NOT_PAYLOADS: &[&str] = &[
     "04-generic-webhook-template-as-string",
+/// Files of the corpus that are not payloads of their vendor: tables of signatures for the tests of authentication, and
+/// what Pingdom itself sends to PagerDuty.
+const NOT_PAYLOADS: &[&str] = &[
+    "90-precedent-pagerduty-events-v1-from-pingdom",
     "98-signing-cert-url-cases",
     "99-signature-test-vector",
     "99-signature-test-vectors",
@@ -309,6 +328,7 @@ type Alerts = BTreeMap<(&'static str, String), BTreeSet<(String, String)>>;
 const EXAMPLES: &[&str] = &[
     "Microsoft.AlertsManagement/alerts/eeeeeeee-4444-5555-6666-ffffffffffff",
     "cloudflare:000eaa907ed24e78946d3a93adb2ae57",
+    "site24x7:285731000000025120",
 ];
 
 /// How many payloads trigger an alert whose key a payload about something else has. Summaries are about the same thing if

@@ -52,6 +52,7 @@ mod sources;
 #[cfg(feature = "templates")]
 mod template_bounds;
 mod tidy;
+mod uptime;
 mod walls;
 mod wording;
 mod words;

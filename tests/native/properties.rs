@@ -211,6 +211,8 @@ fn severity_summary_and_time_have_no_part_in_a_dedup_key() {
             let keyless = match fixture.source.slug {
                 "events" => payload.get("dedup_key").or(payload.get("incident_key")).is_none_or(Value::is_null),
                 "opsgenie" => payload.get("alias").is_none_or(Value::is_null),
+                // Without a type, the title says whether the alert is about the certificate.
+                "checkly" => payload.get("alert_type").is_none(),
                 // The default payload has only the title.
                 "datadog" => payload.get("title").is_some(),
                 // Without an id, the title identifies the alert.

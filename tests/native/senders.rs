@@ -216,6 +216,7 @@ fn check_finds_mistakes_in_lists_of_services() {
         ("services_grafana", "payments, paymets, default"),
         ("services_grafna", "payments"),
         ("services_preview", "payments"),
+        ("services_nobody", "payments"),
         ("service_github", "payments"),
         ("services_custom_gone", "payments"),
         ("routing_key_default", SERVICE_KEY),
@@ -229,6 +230,7 @@ fn check_finds_mistakes_in_lists_of_services() {
             "warning variable `services_custom_gone` has no effect: `custom_gone` is not set",
             "warning unknown variable `services_grafna`: no such source; did you mean `services_grafana`?",
             "warning unknown variable `services_preview`: no such source; GET /setup lists all sources",
+            "warning unknown variable `services_nobody`: no such source; GET /setup lists all sources",
         ]
     );
     let found = findings(&mut host, "/check", "senders");
@@ -248,10 +250,10 @@ fn check_notes_sources_whose_signatures_the_shared_secret_verifies() {
                 path, so each of them accepts a body that was signed for another; set `secret_<source>` for those that \
                 you use: ";
     let mut host = operated();
-    let signing = ["/flux", "/github", "/gitlab", "/grafana", "/sentry", "/signalfx"];
-    let signing = ["/flux", "/github", "/gitlab", "/grafana", "/heroku", "/mongodbatlas", "/sentry", "/vercel"];
+    let signing = ["/checkly", "/flux", "/github", "/gitlab", "/grafana", "/heroku", "/mongodbatlas", "/sentry", "/signalfx", "/vercel"];
     assert_eq!(findings(&mut host, "/check", "senders"), [format!("{note}{}", signing.join(", "))]);
     for (name, value) in [
+        ("secret_checkly", "checkly-has-one-of-its-own-4a"),
         ("secret_flux", "flux-has-one-of-its-own-8e2d"),
         ("secret_gitlab", "gitlab-has-one-of-its-own-77"),
         ("secret_heroku", "heroku-has-one-of-its-own-51"),
