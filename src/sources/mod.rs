@@ -9,12 +9,12 @@ use crate::http::{Method, StatusCode};
 use crate::mapping::{Map, MapError, Mapped, wording};
 
 pub mod alertmanager;
-pub mod axiom;
 pub mod argocd;
+pub mod axiom;
 pub mod azure;
-pub mod checkmk;
 pub mod betterstack;
 pub mod checkly;
+pub mod checkmk;
 pub mod cloudevents;
 pub mod cloudflare;
 pub mod coralogix;
@@ -32,33 +32,29 @@ pub mod gitlab;
 pub mod grafana;
 pub mod graylog;
 pub mod healthchecks;
+pub mod heroku;
 pub mod honeycomb;
-pub mod kibana;
 pub mod icinga;
+pub mod jsmops;
+pub mod kibana;
 pub mod librenms;
 pub mod logicmonitor;
-pub mod heroku;
-pub mod jsmops;
 pub mod mongodbatlas;
-pub mod newrelic;
-pub mod opsgenie;
-pub mod rollbar;
-pub mod sentry;
-pub mod signalfx;
-pub mod sns;
-pub mod splunk;
-pub mod sumologic;
-pub mod solarwinds;
-pub mod statusgator;
-pub mod statuspage;
 pub mod netdata;
 pub mod newrelic;
 pub mod opsgenie;
 pub mod pingdom;
+pub mod rollbar;
 pub mod sentry;
+pub mod signalfx;
 pub mod site24x7;
 pub mod sns;
+pub mod solarwinds;
+pub mod splunk;
 pub mod statuscake;
+pub mod statusgator;
+pub mod statuspage;
+pub mod sumologic;
 pub mod uptimecom;
 pub mod uptimekuma;
 pub mod uptimerobot;
@@ -68,12 +64,12 @@ pub mod zabbix;
 /// Every source, by slug.
 pub const SOURCES: &[&Source] = &[
     &alertmanager::SOURCE,
-    &axiom::SOURCE,
     &argocd::SOURCE,
+    &axiom::SOURCE,
     &azure::SOURCE,
-    &checkmk::SOURCE,
     &betterstack::SOURCE,
     &checkly::SOURCE,
+    &checkmk::SOURCE,
     &cloudevents::SOURCE,
     &cloudflare::SOURCE,
     &coralogix::SOURCE,
@@ -91,33 +87,29 @@ pub const SOURCES: &[&Source] = &[
     &grafana::SOURCE,
     &graylog::SOURCE,
     &healthchecks::SOURCE,
+    &heroku::SOURCE,
     &honeycomb::SOURCE,
-    &kibana::SOURCE,
     &icinga::SOURCE,
+    &jsmops::SOURCE,
+    &kibana::SOURCE,
     &librenms::SOURCE,
     &logicmonitor::SOURCE,
-    &heroku::SOURCE,
-    &jsmops::SOURCE,
     &mongodbatlas::SOURCE,
-    &newrelic::SOURCE,
-    &opsgenie::SOURCE,
-    &rollbar::SOURCE,
-    &sentry::SOURCE,
-    &signalfx::SOURCE,
-    &sns::SOURCE,
-    &splunk::SOURCE,
-    &sumologic::SOURCE,
-    &solarwinds::SOURCE,
-    &statusgator::SOURCE,
-    &statuspage::SOURCE,
     &netdata::SOURCE,
     &newrelic::SOURCE,
     &opsgenie::SOURCE,
     &pingdom::SOURCE,
+    &rollbar::SOURCE,
     &sentry::SOURCE,
+    &signalfx::SOURCE,
     &site24x7::SOURCE,
     &sns::SOURCE,
+    &solarwinds::SOURCE,
+    &splunk::SOURCE,
     &statuscake::SOURCE,
+    &statusgator::SOURCE,
+    &statuspage::SOURCE,
+    &sumologic::SOURCE,
     &uptimecom::SOURCE,
     &uptimekuma::SOURCE,
     &uptimerobot::SOURCE,

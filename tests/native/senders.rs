@@ -250,7 +250,18 @@ fn check_notes_sources_whose_signatures_the_shared_secret_verifies() {
                 path, so each of them accepts a body that was signed for another; set `secret_<source>` for those that \
                 you use: ";
     let mut host = operated();
-    let signing = ["/checkly", "/flux", "/github", "/gitlab", "/grafana", "/heroku", "/mongodbatlas", "/sentry", "/signalfx", "/vercel"];
+    let signing = [
+        "/checkly",
+        "/flux",
+        "/github",
+        "/gitlab",
+        "/grafana",
+        "/heroku",
+        "/mongodbatlas",
+        "/sentry",
+        "/signalfx",
+        "/vercel",
+    ];
     assert_eq!(findings(&mut host, "/check", "senders"), [format!("{note}{}", signing.join(", "))]);
     for (name, value) in [
         ("secret_checkly", "checkly-has-one-of-its-own-4a"),

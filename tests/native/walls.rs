@@ -185,7 +185,24 @@ fn the_secret_in_the_query_opens_nothing_that_only_a_signature_should_open() {
 
 /// The sources of vendors with a form that can hold only a URL. A vendor that can always set a header or sign is not
 /// among them.
-const BY_URL: [&str; 16] = ["azure", "cloudevents", "falco", "formatted", "gcp", "graylog", "icinga", "pingdom", "rollbar", "sentry", "sns", "splunk", "statuscake", "statusgator", "statuspage", "uptimerobot"];
+const BY_URL: [&str; 16] = [
+    "azure",
+    "cloudevents",
+    "falco",
+    "formatted",
+    "gcp",
+    "graylog",
+    "icinga",
+    "pingdom",
+    "rollbar",
+    "sentry",
+    "sns",
+    "splunk",
+    "statuscake",
+    "statusgator",
+    "statuspage",
+    "uptimerobot",
+];
 
 #[test]
 fn by_itself_the_secret_in_the_query_opens_only_sources_whose_senders_can_hold_only_a_url() {
