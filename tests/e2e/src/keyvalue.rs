@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
@@ -21,7 +22,7 @@ mod bindings {
 
 /// A key-value store, shared by all requests that have it.
 #[derive(Clone, Debug, Default)]
-pub struct KeyValue(Arc<Mutex<State>>);
+pub struct KeyValue(Arc<Mutex<State>>, Arc<Notify>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -74,6 +75,17 @@ impl KeyValue {
         self.state().keys.keys().filter(|key| key.starts_with("pr1.e.")).cloned().collect()
     }
 
+    /// Waits until a key has a value that is wanted.
+    pub async fn wait_for(&self, key: &str, wanted: impl Fn(&[u8]) -> bool) {
+        loop {
+            let changed = self.1.notified();
+            if self.state().keys.get(key).is_some_and(|value| wanted(value)) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// How many calls there were.
     pub fn calls(&self) -> u64 {
         self.state().calls
@@ -119,6 +131,7 @@ impl KeyValue {
             return Err(killed());
         }
         let result = act(&mut state.keys);
+        self.1.notify_waiters();
         if let Some(file) = &state.file {
             let text = serde_json::to_vec(&state.keys)?;
             let beside = file.with_extension("new");

@@ -48,10 +48,21 @@ pub(crate) fn or_skipped<T>(program: &str, found: Option<T>) -> Option<T> {
 
 /// Starts Alertmanager with this one receiver, and returns its log and the address of its API.
 pub(crate) fn alertmanager(program: &Path, folder: &Folder, receiver: &str) -> (Process, Log, SocketAddr) {
+    alertmanager_repeating(program, folder, "4h", receiver)
+}
+
+/// Like [`alertmanager`], with another interval in which it sends what still fires.
+pub(crate) fn alertmanager_repeating(
+    program: &Path,
+    folder: &Folder,
+    interval: &str,
+    receiver: &str,
+) -> (Process, Log, SocketAddr) {
     folder.write(
         "alertmanager.yml",
         &format!(
-            "route: {{receiver: pagerelay, group_by: [alertname], group_wait: 0s, group_interval: 1s}}\n\
+            "route: {{receiver: pagerelay, group_by: [alertname], group_wait: 0s, group_interval: 1s, \
+             repeat_interval: {interval}}}\n\
              receivers:\n\
              - name: pagerelay\n{receiver}"
         ),
