@@ -51,6 +51,16 @@ pub mod configure {}
 pub mod operate {}
 
 /// [configure]: configure
+/// [deploy]: deploy
+/// [monitor]: monitor
+/// [operate]: operate
+/// [opsgenie]: opsgenie
+/// [security]: security
+///
+#[doc = include_str!("outbox.md")]
+pub mod outbox {}
+
+/// [configure]: configure
 /// [operate]: operate
 /// [security]: security
 /// [sources]: crate::sources
