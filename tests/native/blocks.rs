@@ -209,7 +209,7 @@ fn query(block: &Block) {
     members.extend(["after_answer", "error", "fallback", "left", "lost", "oldest_s", "stored", "warnings"]);
     // The words of the two languages, and of the guide's own examples.
     let words = "absent_over_time alertmanager app as asc by count count_over_time desc error fields filter h ispresent json limit m \
-                 max pagerduty pagerelay pct quantile_over_time requests slow sort sum stats unwrap warning";
+                 max max_over_time pagerduty pagerelay pct quantile_over_time requests slow sort sum stats unwrap warning";
     let known: BTreeSet<&str> = words.split(' ').chain(members).collect();
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     for word in block.text.split(|c: char| !is_letter(c)).filter(|word| !word.is_empty()) {
