@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Each arrow is one function. Only [`pipeline`] calls these functions, in this order, and no stage calls back. The
-//! whole list fits on one screen there. Everything with "outbox" needs the operator's consent; the rest needs no store.
+//! whole list fits on one screen there. Steps marked "outbox" run only if the operator has turned it on. These
+//! steps and heartbeats need a key-value store. The rest does not.
 //!
 //! # Modules
 //!
