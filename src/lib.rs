@@ -14,12 +14,15 @@
 //!                                                                  │ map (pure)        │
 //!                                                                  ▼                   │
 //!      Mapped { events, ignored, rejected } ─rules─▶ events of each service ─plan─▶ events ─deliver─▶ Outcomes
-//!                                                                                                       │
+//!                                                                                                       │ keep (outbox)
 //!                                    Error ──one status table──▶ Reply ◀────────────────────────────────┘
+//!
+//!      after the reply:  drain (outbox) ─▶ retry ─▶ fallback          /tick:  heartbeats ─▶ drain (outbox)
 //! ```
 //!
 //! Each arrow is one function. Only [`pipeline`] calls these functions, in this order, and no stage calls back. The
-//! whole list fits on one screen there.
+//! whole list fits on one screen there. Steps marked "outbox" run only if the operator has turned it on. These
+//! steps and heartbeats need a key-value store. The rest does not.
 //!
 //! # Modules
 //!
@@ -38,11 +41,12 @@
 //! | `custom` | the user's own templates |
 //! | `rules` | what the user changes about mapped events |
 //! | [`inbound`] | path to endpoint, and endpoint to intake |
+//! | [`outbox`] | events that PagerDuty has not accepted: which are stored, when they are sent, which are lost; the fallback; heartbeats |
 //! | [`error`], [`report`] | errors to statuses; the contents of the reply and the log line |
 //! | [`endpoints`] | the endpoints that are not deliveries: preview, playground, setup, check, act |
-//! | [`pipeline`] | the stages in order |
+//! | [`pipeline`] | the stages in order, the work after the answer, ticks and signs of life |
 //! | `component` | WASI |
-//! | [`guide`] | how to deploy, configure and operate the relay, how it is secured, templates, and rules |
+//! | [`guide`] | how to deploy, configure and operate the relay, how it is secured, the outbox, templates, and rules |
 //!
 //! `cargo test --test native import_graph -- --nocapture` prints which module uses which, and fails if one breaks this
 //! rule.
@@ -69,22 +73,29 @@
 //!    Different identities have different keys, and no sender reaches the relay's own ([`pagerduty::event::DedupKey`]).
 //! 8. Code that the network can reach never panics, indexes or unwraps. Lints enforce this.
 //! 9. One table turns errors into statuses ([`error::Error::status`]), and 2xx means that PagerDuty has accepted every
-//!    event. The answers of an API ([`http::api::Api`]) turn these statuses into those that its clients understand, and
+//!    event, or that the outbox has stored it if the operator has turned that on. The message of a fallback never counts as
+//!    acceptance. The answers of an API ([`http::api::Api`]) turn these statuses into those that its clients understand, and
 //!    never an error into a success.
 //! 10. A delivery from an authenticated sender is never dropped silently. A delivery that cannot be mapped sends a
 //!     fallback alert ([`mapping::fallback`]), an event that PagerDuty rejects is sent again in minimal form
-//!     ([`pagerduty::event::Event::minimal`]), and a digest lists the events of a storm ([`pagerduty::storm`]).
+//!     ([`pagerduty::event::Event::minimal`]), and a digest lists the events of a storm ([`pagerduty::storm`]). The log and
+//!     an alert report a stored event that is lost ([`outbox::LostEntry`]).
 //! 11. A preview shows exactly the bytes that a delivery sends: no code before the outbound request knows which of the
 //!     two it is running. The explanation of a mapping, on request only, knows no vendor; it re-runs the mapping
 //!     ([`endpoints::preview::explain`]).
 //! 12. Every wait for a sender or for PagerDuty has a timeout: [`runtime::Host::exchange`] takes a deadline, and the
 //!     relay stops reading a body at its deadline. Retries end with that deadline and have a limit for each delivery
-//!     ([`pagerduty::events_api::Retries`]).
-//! 13. A routing key is sent only to the Events API, the API token only to the REST API, and the key of a mirror
-//!     ([`sources::Mirror`]) only to its host. Alerting needs neither the token nor the mirror, and a mirror never changes
+//!     ([`pagerduty::events_api::Retries`]). What follows the answer ends at [`outbox::REQUEST_MAX`], apart from the message
+//!     of a fallback. Only the key-value store has no timeout, because its interface has none.
+//! 13. A routing key is sent only to the Events API, the API token only to the REST API, the key of a mirror
+//!     ([`sources::Mirror`]) only to its host, and that of a fallback only to `fallback_url`. None of them is ever stored: an
+//!     entry has the name of its service. Alerting needs neither the token nor the mirror, and a mirror never changes
 //!     what a sender gets.
-//! 14. Hidden characters ([`text::is_hidden`]) never leave: [`json::encode_visible`] writes every event, reply and log
-//!     line.
+//! 14. Hidden characters ([`text::is_hidden`]) never leave: [`json::encode_visible`] writes every event, reply, message and
+//!     log line.
+//! 15. An event never overtakes a stored event of its alert, and an entry is written once and then only deleted: after
+//!     PagerDuty has accepted it or a later event that makes it needless, or after its loss was reported ([`outbox`]). After
+//!     the answer, an event that is not stored is sent only if it opens an alert ([`outbox::left`]).
 //!
 //! # Glossary
 //!
@@ -92,18 +103,23 @@
 //! |---|---|
 //! | API | another product's HTTP interface that a source speaks too, so that its clients change only URL and key ([`http::api`]) |
 //! | alert | PagerDuty's record of one problem: a trigger opens it, a resolve closes it, and the dedup key identifies it |
-//! | control | an endpoint that operates the relay itself: `act` or `check` ([`config::Control`]) |
+//! | control | an endpoint that operates the relay itself: `act`, `check` or `heartbeat` ([`config::Control`]) |
 //! | delivery | one inbound webhook request |
 //! | destination | where events are sent: a routing key with its URLs. A delivery has that of the service in its path, and those of the services that rules name |
 //! | digest | one alert that lists the events of a delivery that are not sent individually |
+//! | entry | one stored event ([`outbox::Entry`]) |
 //! | event | one PagerDuty Events v2 event |
+//! | fallback | the chat or the other Events API that gets a message about a trigger that PagerDuty has not accepted ([`outbox::fallback`]). No relation to a fallback alert |
 //! | fallback alert | the alert that reports a delivery or an item that could not be mapped ([`mapping::fallback`]) |
+//! | heartbeat | a sender that gives signs of life; the relay pages if they stop ([`outbox::beats`]) |
 //! | host | the runtime as the pipeline sees it ([`runtime::Host`]) |
 //! | incident | the PagerDuty object that people acknowledge and resolve; it contains one or more alerts |
 //! | intake | the source or template that handles a delivery ([`inbound::intake::Intake`]) |
 //! | lane | the events of one alert, sent one after the other |
+//! | lease | the right of one instance to send what is stored, for a limited time |
 //! | mirror | the product that the senders of a source used before; it can get copies of their deliveries ([`sources::Mirror`]) |
 //! | origin | where one field of an event comes from |
+//! | outbox | the stored events, in a key-value store that all instances share ([`outbox`]) |
 //! | outcome | the result of sending one event |
 //! | page | a notification that wakes somebody; as a verb, to send one. For the page at `GET /`, see playground |
 //! | payload | the vendor's JSON body |
@@ -119,6 +135,7 @@
 //! | source | a vendor whose webhooks are accepted |
 //! | template | a user's own mapping, in a variable |
 //! | template item | one element of the list that a template's `each` names; it makes one event |
+//! | tick | a call of `/tick`: it sends stored events and looks for missing heartbeats |
 //! | variable | one value from the runtime's variable store, or one member of variable `settings` |
 //! | webhook | an HTTP request that a vendor sends when something happens; see delivery |
 //!

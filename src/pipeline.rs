@@ -2,9 +2,13 @@
 //!
 //! A delivery passes [`route`](route::route) → [`Intake::find`] → `Gate::by_head` → `receive`, which reads the body →
 //! `Gate::with_body` → `Gate::target` → `map` → `rules` → `plan` → `page` → [`tell_apart`](event::tell_apart) →
-//! [`deliver`](events_api::deliver). From `rules` on, the events of each destination are apart. A preview ends with
-//! [`preview`](preview::preview) instead. A control request passes `route` → `authenticate` → [`act`](act::act) or
-//! [`check`](check::check). [`Report`] collects the facts for the reply and the log.
+//! `send`: [`held`](crate::outbox::held) → [`deliver`](events_api::deliver) → [`keep`](crate::outbox::keep()), the first and the
+//! last only with an outbox. From `rules` on, the events of each destination are apart. After the answer follows `Later::run`:
+//! [`drain`](crate::outbox::drain()) → `retry` → [`tell`](crate::outbox::fallback::tell).
+//!
+//! A preview ends with [`preview`](preview::preview) before `send`. A control request passes `route` → `authenticate` →
+//! [`act`](act::act), [`check`](check::check) or `beat::noted`. A tick passes `route` → [`due`](crate::outbox::beats::due) →
+//! [`drain`](crate::outbox::drain()). [`Report`] collects the facts for the reply and the log.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -8,6 +8,7 @@
 /// [hosts]: hosts
 /// [monitor]: monitor
 /// [operate]: operate
+/// [outbox]: outbox
 /// [release]: release
 /// [security]: security
 ///
@@ -15,6 +16,7 @@
 pub mod deploy {}
 
 /// [deploy]: deploy
+/// [outbox]: outbox
 /// [release]: release
 ///
 #[doc = include_str!("hosts.md")]
@@ -27,6 +29,7 @@ pub mod hosts {}
 pub mod release {}
 
 /// [operate]: operate
+/// [outbox]: outbox
 ///
 #[doc = include_str!("monitor.md")]
 pub mod monitor {}
@@ -34,6 +37,7 @@ pub mod monitor {}
 /// [deploy]: deploy
 /// [operate]: operate
 /// [opsgenie]: opsgenie
+/// [outbox]: outbox
 /// [rules]: rules
 /// [security]: security
 /// [templates]: templates
@@ -43,6 +47,7 @@ pub mod configure {}
 
 /// [configure]: configure
 /// [deploy]: deploy
+/// [outbox]: outbox
 /// [rules]: rules
 /// [security]: security
 /// [sources]: crate::sources
@@ -51,7 +56,18 @@ pub mod configure {}
 pub mod operate {}
 
 /// [configure]: configure
+/// [deploy]: deploy
+/// [monitor]: monitor
 /// [operate]: operate
+/// [opsgenie]: opsgenie
+/// [security]: security
+///
+#[doc = include_str!("outbox.md")]
+pub mod outbox {}
+
+/// [configure]: configure
+/// [operate]: operate
+/// [outbox]: outbox
 /// [security]: security
 /// [sources]: crate::sources
 /// [templates]: templates
@@ -75,6 +91,7 @@ pub mod rules {}
 /// [configure]: configure
 /// [deploy]: deploy
 /// [operate]: operate
+/// [outbox]: outbox
 /// [sources]: crate::sources
 ///
 #[doc = include_str!("security.md")]

@@ -35,7 +35,7 @@ pub struct Selected {
     pub digested: Vec<(usize, usize)>,
 }
 
-/// Selects the events to store: all, or if they are more than [`ENTRIES_MAX`] those of the most severe alerts, and for each
+/// Selects the events to store: all, or if they are more than `ENTRIES_MAX` those of the most severe alerts, and for each
 /// service a digest of the other triggers. Events of other alerts that close them are not stored at all.
 ///
 /// `group` is the dedup key of the digest, if the delivery has one. `slug` and `name` are the source's.

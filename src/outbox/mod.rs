@@ -7,7 +7,7 @@
 //!    needless, or after its loss was reported.
 //! 2. An event never overtakes a stored event of its alert: it is stored behind it ([`held`]). A delivery ends the lane of
 //!    an alert with the first event that is not accepted, and stores the rest behind that one.
-//! 3. One instance at a time sends what is stored, by a lease ([`lease::Lease`]), oldest first within each lane
+//! 3. One instance at a time sends what is stored, by a lease (`lease::Lease`), oldest first within each lane
 //!    ([`drain()`]).
 //!
 //! Deliveries do not list the keys each time. Key `any` has the time when a delivery last began to store, and key `none`

@@ -25,7 +25,7 @@ const ROWS: &[(&str, &[&str])] = &[
     ("rules", &["auth", "config", "custom", "json", "mapping", "pagerduty", "text"]),
     ("inbound", &["auth", "config", "custom", "http", "mapping", "runtime", "sources", "text"]),
     ("outbox", &["config", "http", "json", "mapping", "pagerduty", "runtime", "secret", "text"]),
-    ("error", &["auth", "config", "http", "inbound", "json", "mapping", "pagerduty", "text"]),
+    ("error", &["auth", "config", "http", "inbound", "json", "mapping", "pagerduty", "runtime", "text"]),
     ("report", &["config", "error", "http", "json", "mapping", "pagerduty", "runtime", "text"]),
     ("endpoints", EVERYTHING),
     ("pipeline", EVERYTHING),

@@ -22,6 +22,8 @@ const RUNTIME_CONFIG: &[(&str, &[&str])] = &[
     ("azure_key_vault", &["type", "vault_url", "client_id", "client_secret", "tenant_id"]),
     ("client_tls", &["component_ids", "hosts", "ca_roots_file", "ca_webpki_roots"]),
     ("outbound_http", &["connection_pooling", "max_concurrent_requests"]),
+    ("redis", &["type", "url"]),
+    ("spin", &["type", "path"]),
     ("vault", &["type", "url", "token", "mount", "prefix"]),
 ];
 
@@ -141,11 +143,17 @@ fn runtime_config(block: &Block) {
     for (name, value) in &config {
         let tables: Vec<&toml::Table> = match value {
             toml::Value::Array(tables) => tables.iter().filter_map(toml::Value::as_table).collect(),
+            // A table for each store. The relay opens only the default one.
+            toml::Value::Table(stores) if name == "key_value_store" => {
+                assert_eq!(stores.keys().collect::<Vec<_>>(), ["default"], "{}", block.at);
+                stores.values().filter_map(toml::Value::as_table).collect()
+            }
             value => value.as_table().into_iter().collect(),
         };
         assert!(!tables.is_empty(), "{}: {name}", block.at);
         for table in tables {
-            let kind = if name == "variables_provider" { table["type"].as_str().expect("a type") } else { name };
+            let has_type = ["key_value_store", "variables_provider"].contains(&name.as_str());
+            let kind = if has_type { table["type"].as_str().expect("a type") } else { name };
             let (_, keys) = RUNTIME_CONFIG.iter().find(|(known, _)| *known == kind).unwrap_or_else(|| panic!("{kind}"));
             let unknown: Vec<&String> = table.keys().filter(|key| !keys.contains(&key.as_str())).collect();
             assert!(unknown.is_empty(), "{}: {name} has no {unknown:?}", block.at);
@@ -198,10 +206,10 @@ fn query(block: &Block) {
     let (_, line) = pipeline::handle(&mut Accepting::new(), &request);
     let line: Value = serde_json::from_str(&line.expect("a delivery is logged")).expect("json");
     let mut members: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
-    members.extend(["error", "warnings"]);
+    members.extend(["after_answer", "error", "fallback", "left", "lost", "oldest_s", "stored", "warnings"]);
     // The words of the two languages, and of the guide's own examples.
     let words = "absent_over_time alertmanager app as asc by count count_over_time desc error fields filter h ispresent json limit m \
-                 max pagerduty pagerelay pct quantile_over_time requests slow sort sum stats unwrap warning";
+                 max max_over_time pagerduty pagerelay pct quantile_over_time requests slow sort sum stats unwrap warning";
     let known: BTreeSet<&str> = words.split(' ').chain(members).collect();
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     for word in block.text.split(|c: char| !is_letter(c)).filter(|word| !word.is_empty()) {

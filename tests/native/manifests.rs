@@ -19,6 +19,12 @@ const FIELDS: &[(&str, &[&str])] = &[
             "spec.replicas",
             "spec.enableAutoscaling",
             "spec.runtimeConfig.loadFromSecret",
+            "spec.runtimeConfig.keyValueStores[].name",
+            "spec.runtimeConfig.keyValueStores[].type",
+            "spec.runtimeConfig.keyValueStores[].options[].name",
+            "spec.runtimeConfig.keyValueStores[].options[].value",
+            "spec.runtimeConfig.keyValueStores[].options[].valueFrom.secretKeyRef.name",
+            "spec.runtimeConfig.keyValueStores[].options[].valueFrom.secretKeyRef.key",
             "spec.variables[].name",
             "spec.variables[].value",
             "spec.variables[].valueFrom.secretKeyRef.name",
@@ -34,6 +40,19 @@ const FIELDS: &[(&str, &[&str])] = &[
             "spec.podLabels.*",
             "spec.serviceAnnotations.*",
             "spec.deploymentAnnotations.*",
+        ],
+    ),
+    (
+        "CronJob",
+        &[
+            "spec.schedule",
+            "spec.concurrencyPolicy",
+            "spec.jobTemplate.spec.backoffLimit",
+            "spec.jobTemplate.spec.activeDeadlineSeconds",
+            "spec.jobTemplate.spec.template.spec.restartPolicy",
+            "spec.jobTemplate.spec.template.spec.containers[].name",
+            "spec.jobTemplate.spec.template.spec.containers[].image",
+            "spec.jobTemplate.spec.template.spec.containers[].args[]",
         ],
     ),
     (
@@ -68,6 +87,26 @@ const FIELDS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The fields in a piece of a configuration of Alertmanager or Prometheus. Of <https://prometheus.io/docs/alerting/latest/configuration/>
+/// and <https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/>.
+const PROMETHEUS: &[&str] = &[
+    "groups[].name",
+    "groups[].rules[].alert",
+    "groups[].rules[].annotations.summary",
+    "groups[].rules[].expr",
+    "groups[].rules[].labels.severity",
+    "receivers[].name",
+    "receivers[].webhook_configs[].http_config.authorization.credentials_file",
+    "receivers[].webhook_configs[].send_resolved",
+    "receivers[].webhook_configs[].url",
+    "route.receiver",
+    "route.routes[].group_interval",
+    "route.routes[].group_wait",
+    "route.routes[].matchers[]",
+    "route.routes[].receiver",
+    "route.routes[].repeat_interval",
+];
+
 /// The fields of a probe of a `SpinApp`.
 const PROBE: [&str; 7] = [
     "httpGet.path",
@@ -95,11 +134,27 @@ fn paths(value: &Yaml, at: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Holds that each receiver that a route names is there, and that nothing resolves a heartbeat.
+fn routes(block: &Block, document: &Yaml) {
+    let receivers: Vec<&Yaml> = document["receivers"].as_vec().into_iter().flatten().collect();
+    let routes = document["route"]["routes"].as_vec().into_iter().flatten();
+    for name in routes.chain([&document["route"]]).filter_map(|route| route["receiver"].as_str()) {
+        assert!(receivers.iter().any(|receiver| receiver["name"].as_str() == Some(name)), "{}: {name}", block.at);
+    }
+    for webhook in receivers.iter().filter_map(|receiver| receiver["webhook_configs"].as_vec()).flatten() {
+        let beats = webhook["url"].as_str().is_some_and(|url| url.contains("/heartbeat/"));
+        assert!(!beats || webhook["send_resolved"].as_bool() == Some(false), "{}", block.at);
+    }
+}
+
 /// Holds an object of Kubernetes against its fields, and its variables against those that spin.toml declares.
 pub(crate) fn manifest(block: &Block, document: &Yaml) {
     let Some(kind) = document["kind"].as_str() else {
-        // A piece of a configuration of Alertmanager.
-        assert!(document["receivers"].as_vec().is_some(), "{}: a document of an unknown kind", block.at);
+        let mut found = BTreeSet::new();
+        paths(document, "", &mut found);
+        let unknown: Vec<&String> = found.iter().filter(|path| !PROMETHEUS.contains(&path.as_str())).collect();
+        assert!(unknown.is_empty(), "{}: no field of Alertmanager or Prometheus: {unknown:?}", block.at);
+        routes(block, document);
         return;
     };
     let (_, fields) = FIELDS.iter().find(|(known, _)| *known == kind).unwrap_or_else(|| panic!("{}: {kind}", block.at));

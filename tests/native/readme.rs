@@ -72,6 +72,16 @@ const PATTERNS: &[(&str, bool, &str)] = &[
     ),
     ("`custom_<name>`", false, "Template for `/custom/<name>`"),
     (
+        "`heartbeat_<name>`",
+        false,
+        "The period of a sender's signs of life at `/heartbeat/<name>`, such as `5m`, or with a grace such as `5m+2m`. The relay pages if they stop",
+    ),
+    (
+        "`secret_heartbeat`, `secret_heartbeat_previous`",
+        true,
+        "Authenticates requests to `/heartbeat`, which accepts no other secret. Must differ from all other secrets",
+    ),
+    (
         "`secret_act`, `secret_act_previous`",
         true,
         "Authenticates requests to `/act`, which accepts no other secret: every vendor has `webhook_secret`. Must differ from all other secrets",
@@ -84,8 +94,19 @@ const PATTERNS: &[(&str, bool, &str)] = &[
 ];
 
 /// Pages of the guide, each a file of `src/guide` and a module.
-const PAGES: [&str; 10] =
-    ["configure", "deploy", "hosts", "monitor", "operate", "opsgenie", "release", "rules", "security", "templates"];
+const PAGES: [&str; 11] = [
+    "configure",
+    "deploy",
+    "hosts",
+    "monitor",
+    "operate",
+    "opsgenie",
+    "outbox",
+    "release",
+    "rules",
+    "security",
+    "templates",
+];
 
 /// A section of the README, from behind its heading to the next.
 fn section(heading: &str) -> String {

@@ -141,7 +141,7 @@ fn a_template_to_paste_has_a_fixture_of_exactly_its_shape() {
 
 #[test]
 fn no_source_has_the_name_of_another_path() {
-    for path in ["act", "check", "custom", "health", "preview", "setup"] {
+    for path in ["act", "check", "custom", "health", "heartbeat", "preview", "setup", "tick"] {
         assert!(pagerelay::sources::find(path).is_none(), "{path}");
     }
 }
@@ -160,7 +160,7 @@ fn every_source_has_its_headings_and_fits_in_one_sitting() {
 }
 
 /// Variables that only Spin reads: hosts that some deployments need.
-const HOSTS: [&str; 3] = ["api_host", "opsgenie_host", "sns_host"];
+const HOSTS: [&str; 4] = ["api_host", "fallback_host", "opsgenie_host", "sns_host"];
 
 #[test]
 fn spin_toml_declares_the_variables_that_everyone_needs() {
@@ -189,10 +189,19 @@ fn spin_toml_declares_the_variables_that_everyone_needs() {
     assert_eq!(wanted.keys().collect::<Vec<_>>(), ["routing_key", "settings", "webhook_secret"]);
     check(&parse(&manifest), &wanted);
     wanted.extend(
-        ["secret_grafana", "secret_events", "secret_act", "routing_key_payments"].map(|name| (name.to_owned(), true)),
+        ["secret_grafana", "secret_events", "secret_act", "secret_heartbeat", "routing_key_payments", "fallback_url"]
+            .map(|name| (name.to_owned(), true)),
     );
-    wanted.extend(["region", "services_grafana", "custom_mine"].map(|name| (name.to_owned(), false)));
-    check(&parse(&with_examples), &wanted);
+    wanted.extend(
+        ["region", "services_grafana", "custom_mine", "outbox", "heartbeat_watchdog"]
+            .map(|name| (name.to_owned(), false)),
+    );
+    let with_examples = parse(&with_examples);
+    check(&with_examples, &wanted);
+    // The operator decides which store is good enough, so none is granted by default.
+    let stores = |table: &toml::Table| table["component"]["pagerelay"].get("key_value_stores").cloned();
+    let default = toml::Value::from(vec!["default"]);
+    assert_eq!((stores(&parse(&manifest)), stores(&with_examples)), (None, Some(default)));
 }
 
 #[test]
@@ -206,7 +215,10 @@ fn spin_toml_allows_the_hosts_that_the_relay_contacts() {
         .filter_map(toml::Value::as_str)
         .collect();
     let fixed = ["https://events.pagerduty.com", "https://events.eu.pagerduty.com"];
-    assert_eq!(hosts, [&fixed[..], &["{{ sns_host }}", "{{ api_host }}", "{{ opsgenie_host }}"]].concat());
+    assert_eq!(
+        hosts,
+        [&fixed[..], &["{{ sns_host }}", "{{ api_host }}", "{{ opsgenie_host }}", "{{ fallback_host }}"]].concat()
+    );
     let place = read("src/config/pagerduty.rs");
     let domains = fixed.iter().map(|host| host.trim_start_matches("https://events"));
     assert!(domains.into_iter().all(|domain| place.contains(&format!("\"{domain}\""))), "the code sends to these");

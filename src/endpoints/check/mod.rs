@@ -2,9 +2,10 @@
 //!
 //! It reads every variable as a delivery would, and names each invalid one with its fix. It checks that PagerDuty is
 //! reachable. With `?deep=1` it also checks that PagerDuty accepts each routing key, by a resolve with an unused dedup
-//! key, which PagerDuty ignores. With `?fallback=1` it sends a message to `fallback_url`. If `api_token` is set, it finds the services behind the keys. A routing key is sent
-//! only to the Events API, and the token only to the REST API. Neither is shown, except the last four characters of a
-//! routing key.
+//! key, which PagerDuty ignores. With `?fallback=1` it sends a message to `fallback_url`. If `outbox` or a heartbeat is
+//! set, it writes and reads the key-value store. If `api_token` is set, it finds the services behind the keys. A routing
+//! key is sent only to the Events API, and the token only to the REST API. Neither is shown, except the last four
+//! characters of a routing key.
 //!
 //! Only variable `secret_check` shows the findings. Without it, the shared secret shows whether the checks succeeded.
 

@@ -139,7 +139,7 @@ impl Sent {
         answer.status == 400 && ["routing key", "routing_key"].iter().any(|name| words.contains(name))
     }
 
-    /// How long to wait before a later attempt, beside the usual pause: as PagerDuty asks, or [`LIMIT_PAUSE`] if it limits the
+    /// How long to wait before a later attempt, beside the usual pause: as PagerDuty asks, or `LIMIT_PAUSE` if it limits the
     /// rate and does not say for how long.
     pub fn wait(&self) -> Duration {
         match &self.answer {

@@ -19,6 +19,7 @@ mod answers;
 mod beats;
 mod crashes;
 mod fallback;
+mod guide;
 mod outages;
 mod world;
 
