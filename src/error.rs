@@ -232,7 +232,7 @@ impl fmt::Display for Error {
                 f,
                 "no such heartbeat: variable `{variable}` is not set; set it to the period, such as 5m"
             ),
-            Error::UnknownHeartbeat(None) => f.write_str("no such heartbeat: a name consists of letters and digits"),
+            Error::UnknownHeartbeat(None) => f.write_str("no such heartbeat: each word of a name begins with a letter, and the last one is not `previous`"),
             Error::Map(error) => error.fmt(f),
             Error::MediaType => f.write_str("Content-Type must be application/json"),
             Error::Misdirected { variable, why } => {

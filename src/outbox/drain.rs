@@ -235,7 +235,8 @@ impl Run<'_> {
                 continue;
             }
             let Some(entry) = entry else {
-                self.drained.warnings.insert(UNREADABLE.to_owned());
+                let key = key.as_str();
+                self.drained.warnings.insert(format!("entry `{key}` of the outbox cannot be read; {UNREADABLE}"));
                 break;
             };
             match &mut head {
@@ -306,8 +307,9 @@ impl Run<'_> {
             return Ok(());
         }
         let now = self.now();
-        let entries: Vec<&Entry> = lost.iter().filter_map(|(_, lost)| lost.entry.as_ref()).collect();
-        let service = entries.first().and_then(|entry| entry.service.clone());
+        let entries = lost.iter().filter_map(|(_, lost)| Some((lost.entry.as_ref()?, &*lost.why)));
+        let entries: Vec<(&Entry, &str)> = entries.collect();
+        let service = entries.first().and_then(|(entry, _)| entry.service.clone());
         // Without a routing key, the report could not be sent either.
         if let (Some(event), Ok(_)) =
             (report(&entries, service.as_deref()), config::target(self.host, service.as_deref()))
@@ -341,18 +343,19 @@ fn by_service(keys: Vec<EntryKey>) -> BTreeMap<String, Lanes> {
 
 /// The alert about lost entries of one service. Returns `None` if none of them opened an alert: a lost resolve leaves its
 /// alert open, where people see it.
-fn report(lost: &[&Entry], service: Option<&str>) -> Option<Event> {
+fn report(lost: &[(&Entry, &str)], service: Option<&str>) -> Option<Event> {
     let identity = DedupKey::own(REPORT, service.unwrap_or(config::DEFAULT_SERVICE));
-    let opens = |entry: &&&Entry| entry.event.action() == Action::Trigger;
-    let opening: Vec<&Entry> = lost.iter().filter(opens).copied().collect();
+    let opening = lost.iter().copied().filter(|(entry, _)| entry.event.action() == Action::Trigger);
+    let opening: Vec<(&Entry, &str)> = opening.collect();
     // PagerDuty rejects a report: the log has it.
-    let others = opening.iter().filter(|entry| entry.event.dedup_key() != Some(&identity)).count();
-    let severity = opening.iter().map(|entry| entry.event.severity()).max().filter(|_| others > 0)?;
+    let others = opening.iter().filter(|(entry, _)| entry.event.dedup_key() != Some(&identity)).count();
+    let severity = opening.iter().map(|(entry, _)| entry.event.severity()).max().filter(|_| others > 0)?;
     let alerts = text::count(opening.len(), "stored alert");
-    let summary = format!("{alerts} could not be delivered to PagerDuty in time");
-    let lines = opening.iter().take(LISTED_MAX).map(|entry| {
+    let summary = format!("{alerts} lost: PagerDuty did not accept them");
+    let lines = opening.iter().take(LISTED_MAX).map(|(entry, why)| {
         let (event, time) = (&entry.event, entry.event.time().unwrap_or_default());
-        Value::from(text::join_nonempty(&[time, event.severity().as_str(), event.summary(), &entry.source], " "))
+        let parts = [time, event.severity().as_str(), event.summary(), "from", &entry.source];
+        Value::from([&text::join_nonempty(&parts, " "), ": ", why].concat())
     });
     let lines: Vec<Value> = lines.collect();
     let event = Event::new(Action::Trigger, identity, severity.max(Severity::Error), &summary, OWN);
@@ -362,4 +365,4 @@ fn report(lost: &[&Entry], service: Option<&str>) -> Option<Event> {
 /// The second part of the dedup key of a report, and its class.
 const REPORT: &str = "expired";
 
-const UNREADABLE: &str = "an entry of the outbox cannot be read; it blocks its alert until it is 24 hours old";
+const UNREADABLE: &str = "it blocks its alert until it is 24 hours old";

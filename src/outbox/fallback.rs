@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::REQUEST_MAX;
 use crate::config::{Fallback, FallbackFormat};
 use crate::http::Url;
 use crate::json;
@@ -24,8 +25,8 @@ const TEXT_MAX_CHARS: usize = 1900;
 /// How much of a summary a text has, in UTF-16 code units.
 const SUMMARY_MAX_CHARS: usize = 300;
 
-/// How long the fallback may take.
-const TOLD_MAX: Duration = Duration::from_secs(5);
+/// How long the fallback may take, and how long after [`REQUEST_MAX`] it may still take.
+const TOLD_MAX: Duration = Duration::from_secs(4);
 
 /// A trigger that PagerDuty has not accepted.
 #[derive(Clone, Debug)]
@@ -45,17 +46,17 @@ pub struct Untaken<'a> {
 pub enum Rest {
     /// They are stored and sent again.
     Stored,
-    /// Nobody sends them again.
+    /// The relay does not send them again.
     Lost,
 }
 
-/// Tells somebody about these triggers, with one request, or in format `event` with one for each of at most ten. Waits 5
+/// Tells somebody about these triggers, with one request, or in format `event` with one for each of at most ten. Waits 4
 /// seconds at most.
 ///
 /// # Errors
 /// Returns why nobody was told. The text contains no part of the URL.
 pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], rest: Rest) -> Result<(), String> {
-    let until = host.elapsed().saturating_add(TOLD_MAX);
+    let until = host.elapsed().min(REQUEST_MAX).saturating_add(TOLD_MAX);
     match &fallback.format {
         FallbackFormat::Event(keys) => {
             let events: Vec<Event> = untaken.iter().take(NAMED_MAX).map(|untaken| untaken.event.clone()).collect();
@@ -139,7 +140,7 @@ fn words(untaken: &[Untaken<'_>], rest: Rest) -> String {
     }
     let end = match rest {
         Rest::Stored => "\nStored, and sent again for 24 hours.",
-        Rest::Lost => "\nNobody sends it again: tell the person on call.",
+        Rest::Lost => "\nThe relay does not send it again: tell the person on call.",
     };
     let room = TEXT_MAX_CHARS.saturating_sub(end.len());
     let words = text::truncate(&words, room).into_owned() + end;

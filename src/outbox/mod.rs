@@ -38,7 +38,8 @@ pub use self::entry::{Entry, EntryKey, LIFETIME, key, lane_of, service_hash};
 pub use self::keep::{Kept, Selected, keep, select};
 pub use self::tried::{Lost, TRIED_SEVERITY, left};
 
-/// When everything that a request does has ended, counted from its arrival: Akamai's functions have 30 seconds.
+/// When the last request to PagerDuty ends, counted from the arrival. Akamai's functions have 30 seconds, and a message to the
+/// fallback may follow.
 /// <https://techdocs.akamai.com/akamai-functions/docs/quotas-and-limits>
 pub const REQUEST_MAX: Duration = Duration::from_secs(25);
 

@@ -191,6 +191,9 @@ pub(super) fn drain_line(host: &mut dyn Host, drained: Drained) -> String {
     if let Some(oldest) = oldest.filter(|_| left > 0) {
         report.more.push(("oldest_s", (outbox::millis(host.now()).saturating_sub(oldest) / 1000).into()));
     }
+    if left > 0 {
+        report.warnings.push(format!("{} still stored", text::count(left, "event")));
+    }
     report.warnings.extend(warnings);
     report.warnings.extend(problem.map(|problem| format!("{problem}; stored events wait for the next attempt")));
     report.ended("drain", host);

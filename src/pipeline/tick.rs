@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::later::drain_line;
-use crate::config::{self, Outbox};
+use crate::config::{self, HEARTBEAT, Outbox};
 use crate::http::{Reply, StatusCode};
 use crate::json;
 use crate::outbox;
@@ -23,8 +23,7 @@ pub(super) fn tick(host: &mut dyn Host) -> (Reply, Vec<String>) {
     let mut lines = Vec::new();
     let is_well = match work(host, &mut lines) {
         Ok(is_well) => is_well,
-        // Nothing needs a store.
-        Err(StoreError::Absent | StoreError::Denied) if config::outbox(host) == Ok(Outbox::Off) => true,
+        Err(StoreError::Absent | StoreError::Denied) if !needs_store(host) => true,
         Err(problem) => {
             let report = Report { source: Some("tick".to_owned()), ..Report::default() };
             lines.push(report::line(host, &report, None, Some(&problem.to_string())));
@@ -34,6 +33,11 @@ pub(super) fn tick(host: &mut dyn Host) -> (Reply, Vec<String>) {
     let (status, word) =
         if is_well { (StatusCode::OK, "success") } else { (StatusCode::SERVICE_UNAVAILABLE, "failing") };
     (Reply::json(status, "application/json", &json::object([("status", word.into())])).uncached(), lines)
+}
+
+/// Whether something is configured that needs a store.
+fn needs_store(host: &dyn Host) -> bool {
+    config::outbox(host) != Ok(Outbox::Off) || config::names(host).all().iter().any(|name| name.starts_with(HEARTBEAT))
 }
 
 /// Returns whether nobody needs to look.

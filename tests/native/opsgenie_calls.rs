@@ -312,7 +312,7 @@ fn case_24_a_create_that_cannot_be_mapped_pages_or_is_refused_in_opsgenies_form(
 }
 
 #[test]
-fn case_25_heartbeats_are_gone_and_lists_are_empty() {
+fn case_25_heartbeats_that_are_not_declared_are_gone_and_lists_are_empty() {
     let mut host = host();
     for (method, path) in [
         (Method::Get, "/v2/heartbeats/x/ping"),

@@ -215,7 +215,6 @@ fn check_finds_mistakes_in_lists_of_services() {
     for (name, value) in [
         ("services_grafana", "payments, paymets, default"),
         ("services_grafna", "payments"),
-        ("services_preview", "payments"),
         ("services_nobody", "payments"),
         ("service_github", "payments"),
         ("services_custom_gone", "payments"),
@@ -229,7 +228,6 @@ fn check_finds_mistakes_in_lists_of_services() {
             "warning unknown variable `service_github`; did you mean `services_github`?",
             "warning variable `services_custom_gone` has no effect: `custom_gone` is not set",
             "warning unknown variable `services_grafna`: no such source; did you mean `services_grafana`?",
-            "warning unknown variable `services_preview`: no such source; GET /setup lists all sources",
             "warning unknown variable `services_nobody`: no such source; GET /setup lists all sources",
         ]
     );

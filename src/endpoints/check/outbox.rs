@@ -55,6 +55,7 @@ impl Checker<'_> {
             Some((at, _)) if now.saturating_sub(at) <= TICK_MAX_MS => {
                 self.say(Level::Ok, "the last tick was {} ago", &[&seconds(now.saturating_sub(at))]);
             }
+            _ if heartbeats.is_empty() && mode == Outbox::Replicated => self.say(Level::Error, UNTICKED_REPLICAS, &[]),
             _ if heartbeats.is_empty() => self.say(Level::Warning, UNTICKED, &[]),
             _ => self.say(Level::Error, UNTICKED_BEATS, &[]),
         }
@@ -141,4 +142,5 @@ const STRANDED: &str = "{} stored, the oldest for {}; variable `outbox` is off, 
 const UNSPEAKABLE: &str =
     "unknown variable `{}`: the name of a heartbeat is lower-case words joined by single underscores";
 const UNTICKED: &str = "nothing has called /tick in the last 10 minutes: stored events wait for the next delivery";
+const UNTICKED_REPLICAS: &str = "nothing has called /tick in the last 10 minutes: nothing else sends stored events";
 const UNTICKED_BEATS: &str = "nothing has called /tick in the last 10 minutes: nobody notices a missing heartbeat";

@@ -21,6 +21,10 @@ use crate::text::sha256_hex;
 
 /// Writes the answer to a request.
 pub fn answer(told: &Told<'_>) -> Answer {
+    if told.status == StatusCode::NOT_FOUND && told.path.starts_with(HEARTBEATS) {
+        let why = ["pagerelay watches only heartbeats whose variable is set: ", told.message].concat();
+        return failed(told, StatusCode::GONE, &why);
+    }
     if told.status >= StatusCode::BAD_REQUEST {
         return failed(told, told.status, &message(told));
     }

@@ -267,7 +267,7 @@ fn once_a_listing_shows_no_entry_deliveries_list_no_more() {
 fn of_more_than_40_events_the_most_severe_and_a_digest_of_the_others_are_stored() {
     let world = down(60, ON);
     let item = |n: usize| {
-        let severity = if n % 2 == 0 { "critical" } else { "warning" };
+        let severity = if n.is_multiple_of(2) { "critical" } else { "warning" };
         json!({"id": format!("a{n}"), "n": n, "severity": severity})
     };
     let answer = world.ask(secs(1), events("patient", &(0..70).map(item).collect()));
@@ -362,8 +362,11 @@ fn what_is_too_old_is_reported_in_the_log_by_the_next_tick_and_as_one_alert() {
     let state = world.state();
     let (_, report) = state.pagerduty.received.last().expect("a request");
     assert_eq!(report["dedup_key"], "pagerelay:expired:default");
-    assert_eq!(report["payload"]["summary"], "3 stored alerts could not be delivered to PagerDuty in time");
-    assert_eq!(report["payload"]["custom_details"]["alerts"][0], "2026-03-04T04:53:21Z error alert a1 #1 patient");
+    assert_eq!(report["payload"]["summary"], "3 stored alerts lost: PagerDuty did not accept them");
+    assert_eq!(
+        report["payload"]["custom_details"]["alerts"][0],
+        "2026-03-04T04:53:21Z error alert a1 #1 from patient: PagerDuty did not accept it within 24 hours"
+    );
     drop(state);
     assert_eq!((world.stored(), world.tick(secs(90_300)).status), (0, 200));
 }

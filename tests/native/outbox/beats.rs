@@ -116,7 +116,11 @@ fn a_heartbeat_that_is_not_declared_or_not_valid_is_an_error_that_names_its_vari
             404,
             "no such heartbeat: variable `heartbeat_other` is not set; set it to the period, such as 5m",
         ),
-        ("/heartbeat/___", 404, "no such heartbeat: a name consists of letters and digits"),
+        (
+            "/heartbeat/___",
+            404,
+            "no such heartbeat: each word of a name begins with a letter, and the last one is not `previous`",
+        ),
         (
             "/heartbeat/watchdog",
             503,
@@ -194,7 +198,7 @@ fn a_ping_of_opsgenies_api_is_a_sign_of_life() {
     }
     let unknown =
         world.ask(secs(1), sign(Method::Get, "/v2/heartbeats/other/ping", &format!("GenieKey {OPSGENIE_SECRET}"), ""));
-    assert_eq!(unknown.status, 404, "{unknown:?}");
+    assert_eq!(unknown.status, 410, "{unknown:?}");
     assert!(unknown.body["message"].as_str().expect("a message").contains("`heartbeat_other`"));
     let list = world.ask(secs(1), sign(Method::Get, "/v2/heartbeats", &format!("GenieKey {OPSGENIE_SECRET}"), ""));
     assert_eq!(list.status, 410);

@@ -31,7 +31,7 @@ fn a_text_names_the_alert_and_says_that_nobody_sends_it_again() {
     assert_eq!(world.ask(secs(1), events("patient", &critical)).status, 503);
     let (url, body) = told(&world);
     assert_eq!(url, URL);
-    let text = "PagerDuty has not accepted:\n[critical] alert a #1 (patient, 503)\nNobody sends it again: tell the person on call.";
+    let text = "PagerDuty has not accepted:\n[critical] alert a #1 (patient, 503)\nThe relay does not send it again: tell the person on call.";
     assert_eq!(body, json!({"text": text}));
     let state = world.state();
     let last = state.log.last().expect("a line");
@@ -64,7 +64,7 @@ fn a_message_names_ten_alerts_and_counts_the_others_and_mentions_nobody() {
     let text = body["text"].as_str().expect("a text");
     assert!(text.encode_utf16().count() <= 1900, "{}", text.len());
     assert!(!text.contains(['<', '>', '@']), "{text}");
-    assert!(text.ends_with("\nNobody sends it again: tell the person on call."), "{text}");
+    assert!(text.ends_with("\nThe relay does not send it again: tell the person on call."), "{text}");
 }
 
 #[test]

@@ -24,6 +24,10 @@ fn shows(shown: &Value, line: &Value, is_said: bool) -> bool {
         (Value::Array(shown), Value::Array(line)) => {
             shown.len() == line.len() && shown.iter().zip(line).all(|(shown, line)| shows(shown, line, is_said))
         }
+        // How many events there are is an example.
+        (Value::String(shown), Value::String(line)) if shown.ends_with(" still stored") => {
+            line.ends_with(" still stored")
+        }
         (shown, line) if is_said => shown == line,
         (Value::String(_), Value::String(_)) | (Value::Number(_), Value::Number(_)) => true,
         // A path without a service has none.
