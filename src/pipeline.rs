@@ -129,7 +129,7 @@ fn handle_until_answer(sources: &[&'static Source], host: &mut Variables<'_>, re
         Ok(Endpoint::Options) => return Handled::public(options()),
         Ok(Endpoint::Playground) => return Handled::public(playground::reply(&request.headers)),
         Ok(Endpoint::Tick) => {
-            let (reply, lines) = tick::tick(host);
+            let (reply, lines) = tick::tick(host, request);
             return Handled { reply, lines, later: None };
         }
         Ok(Endpoint::Setup { source }) => return Handled::public(setup::reply(request, source)),
@@ -365,6 +365,7 @@ fn deliver(
         let ready = Ready {
             intake: &intake,
             door,
+            request,
             delivery: &delivery,
             is_read: unread.is_none(),
             batches: &batches,

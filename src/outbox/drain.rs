@@ -64,15 +64,26 @@ pub struct LostEntry {
     pub why: String,
 }
 
-/// Sends stored events until `until`, by [`Host::elapsed`], in the order of each alert, and deletes what PagerDuty accepts.
-///
-/// Services of which PagerDuty has just accepted something are tried at once, whatever failed before: `accepting` has their
-/// names. If `waits`, it waits for services that failed lately, as long as there is time.
-pub fn drain(host: &mut dyn Host, until: Duration, accepting: &[Option<String>], waits: bool) -> Drained {
+/// How to send what is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain<'a> {
+    /// When to end, by [`Host::elapsed`].
+    pub until: Duration,
+    /// The name of the instance ([`super::name_of`]).
+    pub name: &'a str,
+    /// The services of which PagerDuty has just accepted something: they are tried at once, whatever failed before.
+    pub accepting: &'a [Option<String>],
+    /// Whether to wait for services that failed lately, as long as there is time.
+    pub waits: bool,
+}
+
+/// Sends stored events in the order of each alert, and deletes what PagerDuty accepts.
+pub fn drain(host: &mut dyn Host, how: Drain<'_>) -> Drained {
+    let Drain { until, name, accepting, waits } = how;
     let accepting = accepting.iter().map(|service| service_hash(service.as_deref())).collect();
     let (paces, lost) = (BTreeMap::new(), Vec::new());
     let mut run = Run { host, until, accepting, paces, lost, drained: Drained::default() };
-    let result = run.with_lease(waits);
+    let result = run.with_lease(name, waits);
     Drained { problem: result.err(), ..run.drained }
 }
 
@@ -99,8 +110,8 @@ struct Head {
 }
 
 impl Run<'_> {
-    fn with_lease(&mut self, waits: bool) -> Result<(), StoreError> {
-        let Some(lease) = Lease::take(self.host)? else {
+    fn with_lease(&mut self, name: &str, waits: bool) -> Result<(), StoreError> {
+        let Some(lease) = Lease::take(self.host, name)? else {
             self.drained.is_busy = true;
             return Ok(());
         };

@@ -34,15 +34,15 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease. Returns `None` if another instance has it, or if the store is too slow to tell.
-    pub(super) fn take(host: &mut dyn Host) -> Result<Option<Lease>, StoreError> {
+    /// Takes the lease. `name` is that of the instance ([`super::name_of`]). Returns `None` if another instance has it, or if
+    /// the store is too slow to tell.
+    pub(super) fn take(host: &mut dyn Host, name: &str) -> Result<Option<Lease>, StoreError> {
         let began = host.elapsed();
         let now = millis(host.now());
         if read(host)?.is_some_and(|(until, _)| until > now && until <= now.saturating_add(LASTS_MAX_MS)) {
             return Ok(None);
         }
-        // No world of the relay has randomness. Two instances would have to start and get here in the same nanoseconds.
-        let who = format!("{}.{}", host.now().as_nanos(), host.elapsed().as_nanos());
+        let who = format!("{}.{}.{name}", host.now().as_nanos(), host.elapsed().as_nanos());
         write(host, now.saturating_add(LASTS_MS), &who)?;
         let written = host.elapsed();
         if written.saturating_sub(began) > TAKING_MAX {

@@ -20,8 +20,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::http::Request;
 use crate::pagerduty::event::Event;
 use crate::runtime::{Host, StoreError};
+use crate::text;
 
 pub mod beats;
 pub mod drain;
@@ -33,7 +35,7 @@ mod pace;
 pub mod ticks;
 mod tried;
 
-pub use self::drain::{Drained, LostEntry, drain};
+pub use self::drain::{Drain, Drained, LostEntry, drain};
 pub use self::entry::{Entry, EntryKey, LIFETIME, key, lane_of, service_hash};
 pub use self::keep::{Kept, Selected, keep, select};
 pub use self::tried::{Lost, TRIED_SEVERITY, left};
@@ -50,6 +52,20 @@ const NONE: &str = "none";
 /// How long after `any` a listing has to begin to prove that nothing is stored: the delivery that wrote `any` has written
 /// its entries within [`REQUEST_MAX`].
 const MARGIN_MS: u64 = 30_000;
+
+/// Headers that differ from request to request, and contain no secret: hosts and proxies add them.
+const DIFFERS: [&str; 7] =
+    ["cf-ray", "forwarded", "spin-client-addr", "traceparent", "x-amzn-trace-id", "x-forwarded-for", "x-request-id"];
+
+/// A part of the name of the instance that serves this request: a hash of its headers that differ from request to request.
+///
+/// The relay has no randomness. The other part of the name is the time, which is coarse on some hosts.
+pub fn name_of(request: &Request) -> String {
+    let values = DIFFERS.iter().flat_map(|name| request.headers.all(name)).collect::<Vec<_>>();
+    let mut hash = text::sha256_hex(&values.join(&b'\n'));
+    hash.truncate(16);
+    hash
+}
 
 /// Milliseconds since the Unix epoch.
 pub fn millis(time: Duration) -> u64 {

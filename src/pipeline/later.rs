@@ -8,7 +8,7 @@ use super::send::Ready;
 use crate::config::{self, Outbox, Target, Variables};
 use crate::json;
 use crate::outbox::fallback::{self, Rest, Untaken};
-use crate::outbox::{self, Drained, EntryKey, Lost, LostEntry, REQUEST_MAX, TRIED_SEVERITY};
+use crate::outbox::{self, Drain, Drained, EntryKey, Lost, LostEntry, REQUEST_MAX, TRIED_SEVERITY};
 use crate::pagerduty::event::{Action, Event};
 use crate::pagerduty::events_api::{self, Addressed, Effort, Outcome, Retries, Verdict};
 use crate::report::{self, Report};
@@ -24,6 +24,8 @@ pub(super) struct Later {
     untaken: Vec<Pending>,
     /// Whether to send what is stored.
     drains: bool,
+    /// The name of this instance.
+    name: String,
     /// Whether this delivery has stored something.
     has_stored: bool,
     /// The services of which PagerDuty has just accepted an event.
@@ -71,6 +73,7 @@ impl Later {
             targets: ready.targets.iter().map(|target| (*target).clone()).collect(),
             untaken,
             drains,
+            name: if drains { outbox::name_of(ready.request) } else { String::new() },
             has_stored: !stored.is_empty(),
         })
     }
@@ -79,7 +82,10 @@ impl Later {
     pub(super) fn run(mut self, host: &mut Variables<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         if self.drains {
-            let drained = outbox::drain(host, REQUEST_MAX, &self.accepting, self.has_stored);
+            let drained = outbox::drain(
+                host,
+                Drain { until: REQUEST_MAX, name: &self.name, accepting: &self.accepting, waits: self.has_stored },
+            );
             if !drained.is_busy {
                 lines.push(drain_line(host, drained));
             }

@@ -7,6 +7,7 @@ use super::later::Later;
 use super::mirror;
 use crate::auth::Authenticated;
 use crate::config::{self, Outbox, Target};
+use crate::http::Request;
 use crate::inbound::intake::Intake;
 use crate::outbox::{self, EntryKey, Kept, Selected};
 use crate::pagerduty::event::{Action, DedupKey, Event};
@@ -24,6 +25,7 @@ pub(super) struct Ready<'a> {
     pub(super) intake: &'a Intake,
     /// The source whose sender it is from.
     pub(super) door: &'a Intake,
+    pub(super) request: &'a Request,
     pub(super) delivery: &'a Authenticated<'a>,
     /// Whether its body could be read.
     pub(super) is_read: bool,

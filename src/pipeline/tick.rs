@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::later::drain_line;
 use crate::config::{self, HEARTBEAT, Outbox};
-use crate::http::{Reply, StatusCode};
+use crate::http::{Reply, Request, StatusCode};
 use crate::json;
-use crate::outbox;
 use crate::outbox::beats::{self, Due};
 use crate::outbox::ticks::Ticked;
+use crate::outbox::{self, Drain};
 use crate::pagerduty::events_api::{self, Addressed, Outcome, Retries, Verdict};
 use crate::report::{self, Report};
 use crate::runtime::{Host, StoreError};
@@ -19,9 +19,9 @@ use crate::runtime::{Host, StoreError};
 const TICK_MAX: Duration = Duration::from_secs(8);
 
 /// Does what is due. Returns the reply and lines for the log: none if nothing was due.
-pub(super) fn tick(host: &mut dyn Host) -> (Reply, Vec<String>) {
+pub(super) fn tick(host: &mut dyn Host, request: &Request) -> (Reply, Vec<String>) {
     let mut lines = Vec::new();
-    let is_well = match work(host, &mut lines) {
+    let is_well = match work(host, request, &mut lines) {
         Ok(is_well) => is_well,
         Err(StoreError::Absent | StoreError::Denied) if !needs_store(host) => true,
         Err(problem) => {
@@ -41,7 +41,7 @@ fn needs_store(host: &dyn Host) -> bool {
 }
 
 /// Returns whether nobody needs to look.
-fn work(host: &mut dyn Host, lines: &mut Vec<String>) -> Result<bool, StoreError> {
+fn work(host: &mut dyn Host, request: &Request, lines: &mut Vec<String>) -> Result<bool, StoreError> {
     let ticked = match Ticked::begin(host)? {
         Ok(ticked) => ticked,
         Err(was_well) => return Ok(was_well),
@@ -66,7 +66,8 @@ fn work(host: &mut dyn Host, lines: &mut Vec<String>) -> Result<bool, StoreError
         // Deliveries do not look for entries, so sending them could close newer alerts.
         Ok(Outbox::Off) => {}
         Ok(Outbox::On | Outbox::Replicated) => {
-            let drained = outbox::drain(host, TICK_MAX, &[], false);
+            let name = &outbox::name_of(request);
+            let drained = outbox::drain(host, Drain { until: TICK_MAX, name, accepting: &[], waits: false });
             let is_quiet = drained.outcomes.is_empty() && drained.lost.is_empty() && drained.problem.is_none();
             is_well &= drained.problem.is_none() && !ticked.is_late(host, &drained)?;
             if !(drained.is_busy || is_quiet && drained.left == 0) {

@@ -98,14 +98,8 @@ impl Checker<'_> {
     pub(super) fn fallback(&mut self, tries: bool) {
         let fallback = match config::fallback(self.host) {
             Ok(Some(fallback)) => fallback,
-            Ok(None) => {
-                let level = if tries { Level::Error } else { Level::Note };
-                return self.say(
-                    level,
-                    "variable `{}` is not set; nobody hears of alerts that PagerDuty does not accept",
-                    &[config::FALLBACK_URL],
-                );
-            }
+            Ok(None) if tries => return self.say(Level::Error, "variable `{}` is not set", &[config::FALLBACK_URL]),
+            Ok(None) => return,
             Err(error) => {
                 return self.say(
                     Level::Warning,

@@ -257,9 +257,9 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// The log as JSON, if it is one line.
+    /// The first line of the log, which is about the reply, as JSON.
     pub fn log_json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.log).unwrap_or_default()
+        self.log.lines().next().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default()
     }
 }
 

@@ -14,7 +14,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::runtime::{Answered, Instance, Relay, Reply, World};
 
-/// A callback for each reply, to show it in a terminal.
+/// A callback for each reply, to show it in a terminal. The sender gets the answer after it, and so after the instance has
+/// ended. Without a callback, it gets the answer at once.
 pub type Show = Arc<dyn Fn(&Reply) + Send + Sync>;
 
 /// Idle instances, if the server reuses them.
@@ -111,7 +112,11 @@ async fn answer(served: &Arc<Served>, request: Request<hyper::body::Incoming>) -
         Ok(answered) => {
             let answer = (answered.status, answered.headers.clone(), answered.body.clone());
             // As on Spin and on `wasmtime serve`, the sender does not wait for the end of the instance.
-            tokio::spawn(end(Arc::clone(served), instance, answered));
+            let ended = tokio::spawn(end(Arc::clone(served), instance, answered));
+            if served.show.is_some() {
+                // It reports a panic by itself.
+                let _ = ended.await;
+            }
             answer
         }
         Err(error) => {

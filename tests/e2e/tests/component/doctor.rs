@@ -828,6 +828,9 @@ ok       settings      setting `region` is us
 ok       settings      setting `grouping` is alert
 ok       settings      setting `query_token` is auto
 ok       settings      setting `unmapped` is page
+ok       settings      setting `retry_after_answer` is on
+ok       settings      setting `outbox` is off
+ok       settings      setting `fallback_format` is text
 ok       settings      setting `branches_github` is default
 ok       settings      setting `branches_gitlab` is default
 ok       routing keys  variable `routing_key` holds the key of a service ending in 000u, for events.pagerduty.com

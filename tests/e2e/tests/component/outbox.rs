@@ -238,7 +238,8 @@ async fn crashes(seed: u64) -> (Vec<String>, u64, u64) {
                 tokio::time::sleep(Duration::from_secs(13)).await;
                 events.state().is_down = (clock.elapsed().as_secs() / outage).is_multiple_of(2);
                 // One that is killed has no answer.
-                let (_, _) = tokio::join!(relay.call(&world, tick()), relay.call(&world, tick()));
+                let other = tick().header("x-request-id", "another");
+                let (_, _) = tokio::join!(relay.call(&world, tick()), relay.call(&world, other));
             }
         })
     };
@@ -285,7 +286,7 @@ async fn crashes(seed: u64) -> (Vec<String>, u64, u64) {
     }
     // A drain sends one event of each alert at once, and deletes their entries after that.
     if doubled > killed * ALERTS.len() as u64 {
-        faults.push(format!("{doubled} events twice by {killed} crashes"));
+        faults.push(format!("{doubled} events twice by {killed} crashes: {:?}", state.accepted));
     }
     (faults, killed, doubled)
 }

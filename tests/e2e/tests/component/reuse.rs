@@ -14,7 +14,7 @@ fn world() -> World {
 fn facts(reply: &Reply) -> (u16, Value, Value, Vec<String>) {
     let timeless = |mut value: Value| {
         if let Some(members) = value.as_object_mut() {
-            members.retain(|name, _| name != "time" && !name.starts_with("ms"));
+            members.retain(|name, _| name != "time" && name != "took" && !name.starts_with("ms"));
         }
         value
     };

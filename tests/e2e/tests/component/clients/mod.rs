@@ -125,6 +125,8 @@ impl Stage {
     async fn set(name: &str, secure: bool) -> Stage {
         let pagerduty = PagerDuty::start().await;
         let world = World::new(&pagerduty.url())
+            // The retries of the clients are the subject.
+            .with("retry_after_answer", "off")
             .with("routing_key", SERVICE_KEY)
             .with("routing_key_checkout", CHECKOUT_KEY)
             .with("services_events", "default checkout")
