@@ -1,11 +1,8 @@
 //! Storing the events of a delivery that PagerDuty has not accepted.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::entry::{Entry, EntryKey, key};
 use super::{ANY, REQUEST_MAX, millis, set_number};
-use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+use crate::pagerduty::event::{self, Action, DedupKey, Event, Severity};
 use crate::pagerduty::storm;
 use crate::runtime::{Host, StoreError};
 
@@ -43,25 +40,35 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
     if left.len() <= ENTRIES_MAX {
         return Selected { kept: left, digested: Vec::new() };
     }
-    let mut lanes: BTreeMap<(Option<String>, String), Vec<Kept>> = BTreeMap::new();
-    for kept in left {
-        let key = kept.event.dedup_key().map(|key| key.as_str().to_owned()).unwrap_or_default();
-        lanes.entry((kept.service.clone(), key)).or_default().push(kept);
+    let events: Vec<Event> = left.iter().map(|kept| kept.event.clone()).collect();
+    let lanes = event::by_alert(&events);
+    let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
+    let mut digests: Vec<(Option<String>, Vec<Kept>)> = Vec::new();
+    for kept in left.iter().flatten() {
+        if !digests.iter().any(|(service, _)| *service == kept.service) {
+            digests.push((kept.service.clone(), Vec::new()));
+        }
     }
-    let services: BTreeSet<&Option<String>> = lanes.keys().map(|(service, _)| service).collect();
-    let room = ENTRIES_MAX.saturating_sub(services.len());
-    let mut lanes: Vec<Vec<Kept>> = lanes.into_values().collect();
-    // First the alerts that are open after the delivery, and of these the most severe.
-    let severity = |lane: &[Kept]| lane.iter().map(|kept| kept.event.severity()).max().unwrap_or(Severity::Info);
-    lanes.sort_by_cached_key(|lane| (!opens(lane), Reverse(severity(lane))));
+    let room = ENTRIES_MAX.saturating_sub(digests.len());
     let mut selected = Selected::default();
-    let mut digests: BTreeMap<Option<String>, Vec<Kept>> = BTreeMap::new();
-    for lane in lanes {
-        if selected.kept.len() + lane.len() <= room {
-            selected.kept.extend(lane);
-        } else if opens(&lane) {
-            for kept in lane {
-                digests.entry(kept.service.clone()).or_default().push(kept);
+    // First the alerts that are open after the delivery, and of these the most severe.
+    for (is_open, severity) in
+        [true, false].into_iter().flat_map(|is_open| SEVERITIES.map(|severity| (is_open, severity)))
+    {
+        for lane in &lanes {
+            let of_lane = || lane.iter().filter_map(|index| events.get(*index));
+            if opens(of_lane()) != is_open || of_lane().map(Event::severity).max() != Some(severity) {
+                continue;
+            }
+            let fits = selected.kept.len() + lane.len() <= room;
+            for kept in lane.iter().filter_map(|index| left.get_mut(*index)?.take()) {
+                if fits {
+                    selected.kept.push(kept);
+                } else if let Some((_, digest)) =
+                    digests.iter_mut().find(|(service, _)| is_open && *service == kept.service)
+                {
+                    digest.push(kept);
+                }
             }
         }
     }
@@ -77,10 +84,13 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
     selected
 }
 
+/// All severities, the most severe first.
+const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info];
+
 /// Whether the alert is open after these events of it.
-fn opens(lane: &[Kept]) -> bool {
-    let last = lane.iter().rev().find(|kept| kept.event.action() != Action::Acknowledge);
-    last.is_some_and(|kept| kept.event.action() == Action::Trigger)
+pub(super) fn opens<'a>(mut lane: impl DoubleEndedIterator<Item = &'a Event>) -> bool {
+    let last = lane.rfind(|event| event.action() != Action::Acknowledge);
+    last.is_some_and(|event| event.action() == Action::Trigger)
 }
 
 /// Stores events, which arrived at `arrived` in milliseconds since the Unix epoch, and returns their keys.

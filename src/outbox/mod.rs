@@ -88,11 +88,11 @@ pub(crate) fn set_number(host: &mut dyn Host, key: &str, number: u64) -> Result<
 /// # Errors
 /// Returns [`StoreError`] if the store failed.
 pub fn entries(host: &mut dyn Host) -> Result<Vec<EntryKey>, StoreError> {
-    let mut entries: Vec<EntryKey> = host.keys()?.into_iter().filter_map(EntryKey::parse).collect();
-    entries.sort_unstable();
+    let mut keys = host.keys()?;
+    keys.sort();
     // A listing in pages may repeat a key.
-    entries.dedup();
-    Ok(entries)
+    keys.dedup();
+    Ok(keys.into_iter().filter_map(EntryKey::parse).collect())
 }
 
 /// The keys of all entries. Without entries, it reads only one or two keys.

@@ -21,7 +21,7 @@ pub struct Lost {
 /// failed: the sender may send newer events of the alert meanwhile, and an old resolve would close it, while an old trigger
 /// only leaves it open.
 ///
-/// `batches` are the events of each destination, and `outcomes` theirs, in this order.
+/// `batches` are the events of each destination, and `outcomes` theirs, in this order. So are the triggers.
 pub fn left(batches: &[Vec<Event>], outcomes: &[Outcome]) -> Vec<Lost> {
     let mut lost = Vec::new();
     let mut first = 0;
@@ -36,6 +36,5 @@ pub fn left(batches: &[Vec<Event>], outcomes: &[Outcome]) -> Vec<Lost> {
         }
         first += events.len();
     }
-    lost.sort_by_key(|lost| lost.position);
     lost
 }

@@ -1,7 +1,5 @@
 //! The work after the answer to the sender. No host promises that it happens.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::send::Ready;
@@ -42,22 +40,25 @@ struct Pending {
 }
 
 impl Later {
-    /// The rest of a delivery that was sent. `entries` were stored before, and `stored` are its own. Returns `None` if
+    /// The rest of a delivery that was sent. `entries` were stored before, and `stored` has its own, by the positions of
+    /// their outcomes. Returns `None` if
     /// nothing is left.
     pub(super) fn of(
         ready: &Ready<'_>,
         entries: &[EntryKey],
         mode: Outbox,
-        stored: &BTreeMap<usize, EntryKey>,
+        stored: &[Option<EntryKey>],
         report: &Report,
     ) -> Option<Later> {
         let pending = |lost: Lost| {
-            let (outcome, key) = (report.outcomes.get(lost.position)?.clone(), stored.get(&lost.position).cloned());
+            let (outcome, key) =
+                (report.outcomes.get(lost.position)?.clone(), stored.get(lost.position).cloned().flatten());
             Some(Pending { lost, outcome, key })
         };
         let untaken: Vec<Pending> =
             outbox::left(ready.batches, &report.outcomes).into_iter().filter_map(pending).collect();
-        let drains = mode == Outbox::On && !(entries.is_empty() && stored.is_empty());
+        let has_stored = stored.iter().any(Option::is_some);
+        let drains = mode == Outbox::On && !(entries.is_empty() && !has_stored);
         if untaken.is_empty() && !drains {
             return None;
         }
@@ -74,7 +75,7 @@ impl Later {
             untaken,
             drains,
             name: if drains { outbox::name_of(ready.request) } else { String::new() },
-            has_stored: !stored.is_empty(),
+            has_stored,
         })
     }
 
@@ -129,7 +130,6 @@ impl Later {
             self.untaken.append(&mut tried);
             return;
         }
-        tried.sort_by_key(|pending| (pending.lost.destination, pending.lost.position));
         let asked = tried.iter().map(|pending| pending.outcome.deciding().wait()).max();
         let pause = asked.unwrap_or_default().max(events_api::SLOW_PAUSE);
         let batches = (0..self.targets.len()).map(|number| {

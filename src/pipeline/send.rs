@@ -1,6 +1,5 @@
 //! The stage that sends the events, and stores what PagerDuty does not accept in time.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::later::Later;
@@ -115,11 +114,12 @@ impl Storage {
         batches.iter().zip(targets).map(held).collect()
     }
 
-    /// Stores what PagerDuty has not accepted. Returns the position of the outcome of each stored event, with its key.
-    fn store(&mut self, host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> BTreeMap<usize, EntryKey> {
+    /// Stores what PagerDuty has not accepted. Returns the keys of stored events, by the positions of
+    /// their outcomes.
+    fn store(&mut self, host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> Vec<Option<EntryKey>> {
         let Ready { intake, batches, targets, group, .. } = *ready;
         let left = match self.mode {
-            Outbox::Off => return BTreeMap::new(),
+            Outbox::Off => return Vec::new(),
             Outbox::On => left_of(batches, targets, &report.outcomes),
             Outbox::Replicated => {
                 let open = outbox::left(batches, &report.outcomes);
@@ -129,7 +129,7 @@ impl Storage {
             }
         };
         if left.is_empty() {
-            return BTreeMap::new();
+            return Vec::new();
         }
         let Selected { kept, digested } = outbox::select(left, group, (intake.slug(), intake.name()));
         let arrived = outbox::millis(host.now().saturating_sub(host.elapsed()));
@@ -137,13 +137,18 @@ impl Storage {
             Ok(keys) => keys,
             Err(error) => {
                 self.fail(error, report);
-                return BTreeMap::new();
+                return Vec::new();
             }
         };
-        let single = kept.iter().zip(&keys).filter_map(|(kept, key)| Some((kept.position?, key.clone())));
-        let listed = digested.iter().filter_map(|(position, digest)| Some((*position, keys.get(*digest)?.clone())));
-        let stored: BTreeMap<usize, EntryKey> = single.chain(listed).collect();
-        report.stored = stored.keys().copied().collect();
+        let mut stored = vec![None; report.outcomes.len()];
+        let single = kept.iter().enumerate().filter_map(|(place, kept)| Some((kept.position?, place)));
+        for (position, place) in single.chain(digested.iter().copied()) {
+            if let Some(stored) = stored.get_mut(position) {
+                *stored = keys.get(place).cloned();
+            }
+        }
+        let positions = stored.iter().enumerate().filter(|(_, key)| key.is_some());
+        report.stored = positions.map(|(position, _)| position).collect();
         report.ended("store", host);
         report.warnings.extend(report::stored(report, digested.len()));
         stored
