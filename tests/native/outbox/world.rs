@@ -83,6 +83,10 @@ pub(super) struct PagerDuty {
     /// The status of a failure. 0 for no answer at all.
     pub(super) failure: u16,
     pub(super) retry_after: Option<u64>,
+    /// Of so many hundred requests that it does not answer, it applies one within two minutes.
+    pub(super) applies_late: u64,
+    /// How many it has applied so.
+    pub(super) applied_late: u32,
     /// How long it takes for an answer, at most.
     pub(super) takes: Duration,
     /// Each accepted event: when, its action, its dedup key, its number.
@@ -357,6 +361,13 @@ impl Wire for Instance {
         }
         let (status, retry_after) = (state.pagerduty.failure, state.pagerduty.retry_after);
         if status == 0 {
+            if state.pagerduty.applies_late > state.below(100) {
+                let later = now + Duration::from_secs(10 + state.below(110));
+                let world = self.world.clone();
+                state.pagerduty.applied_late += 1;
+                let apply = move || world.state().pagerduty.apply(later, &body);
+                state.plan(later, Next::Begin(Box::new(apply)));
+            }
             let answer = Err(SendError::Deadline);
             return Ok(Running { ends: now + Duration::from_secs(3600), answer, event: None });
         }
