@@ -336,18 +336,22 @@ impl Run<'_> {
     }
 }
 
-/// The entries by the hash of their service, and by lane: the lane with the oldest entry first.
+/// The entries by the hash of their service, and by lane: the lane with the oldest entry is the first.
 fn by_service(keys: Vec<EntryKey>) -> BTreeMap<String, Lanes> {
     let mut lanes: BTreeMap<String, VecDeque<EntryKey>> = BTreeMap::new();
     for key in keys {
         lanes.entry(key.lane().to_owned()).or_default().push_back(key);
     }
-    let mut lanes: Vec<VecDeque<EntryKey>> = lanes.into_values().collect();
-    lanes.sort_by_cached_key(|lane| lane.front().and_then(EntryKey::arrived));
     let mut services: BTreeMap<String, Lanes> = BTreeMap::new();
-    for lane in lanes {
+    let oldest = |lane: &VecDeque<EntryKey>| lane.front().and_then(EntryKey::arrived);
+    for lane in lanes.into_values() {
         let service = lane.front().map_or("", EntryKey::service).to_owned();
-        services.entry(service).or_default().push_back(lane);
+        let lanes = services.entry(service).or_default();
+        if lanes.front().is_some_and(|first| oldest(&lane) < oldest(first)) {
+            lanes.push_front(lane);
+        } else {
+            lanes.push_back(lane);
+        }
     }
     services
 }

@@ -117,7 +117,8 @@ pub(crate) fn note_none(host: &mut dyn Host, began: u64) -> Result<(), StoreErro
 
 /// The positions of the events whose alert has an entry: they must not overtake it.
 pub fn held(entries: &[EntryKey], service: Option<&str>, events: &[Event]) -> Vec<usize> {
-    let lanes: BTreeSet<&str> = entries.iter().map(EntryKey::lane).collect();
+    let mut lanes: BTreeSet<&str> = BTreeSet::new();
+    lanes.extend(entries.iter().map(EntryKey::lane));
     let is_held = |event: &Event| event.dedup_key().is_some() && lanes.contains(&*lane_of(service, event));
     let events = events.iter().enumerate().filter(|(_, event)| !lanes.is_empty() && is_held(event));
     events.map(|(position, _)| position).collect()

@@ -28,8 +28,9 @@ pub fn with_copies(events: Vec<Event>) -> Vec<Event> {
     if events.iter().all(|event| former(event).is_none()) {
         return events;
     }
-    let current: BTreeSet<String> =
-        events.iter().filter_map(|event| Some(event.dedup_key()?.as_str().to_owned())).collect();
+    // Collected, each type of set would have a sort of its own in the component: several kilobytes.
+    let mut current: BTreeSet<String> = BTreeSet::new();
+    current.extend(events.iter().filter_map(|event| Some(event.dedup_key()?.as_str().to_owned())));
     let mut room = COPIES_MAX_BYTES;
     let mut all = Vec::new();
     for event in events {

@@ -19,7 +19,8 @@ pub(super) fn settle(events: &mut [RuledEvent<'_>]) {
         }
     }
     let open = |alerts: &BTreeMap<String, bool>| alerts.len() > 1 && alerts.values().any(|triggers| *triggers);
-    let shared: BTreeSet<&String> = alerts.iter().filter(|(_, alerts)| open(alerts)).map(|(key, _)| key).collect();
+    let mut shared: BTreeSet<&String> = BTreeSet::new();
+    shared.extend(alerts.iter().filter(|(_, alerts)| open(alerts)).map(|(key, _)| key));
     for ruled in events.iter_mut().filter(|ruled| ruled.event.action() == Action::Resolve) {
         let (Some(key), Some(mapped)) = (ruled.event.dedup_key(), &ruled.mapped_key) else { continue };
         let key = key.as_str().to_owned();

@@ -17,7 +17,8 @@ const COPIES_MAX_BYTES: usize = 4 * 1024 * 1024;
 pub fn spread(events: Vec<RuledEvent<'_>>, places: &BTreeMap<String, usize>, count: usize) -> Vec<Vec<Event>> {
     let mut destinations: Vec<Vec<Event>> = vec![Vec::new(); count.max(1)];
     let keys = |ruled: &RuledEvent<'_>| ruled.event.dedup_key().map(|key| key.as_str().to_owned());
-    let current: BTreeSet<String> = events.iter().filter_map(keys).collect();
+    let mut current: BTreeSet<String> = BTreeSet::new();
+    current.extend(events.iter().filter_map(keys));
     let mut room = COPIES_MAX_BYTES;
     for ruled in events {
         if !ruled.event.action().closes() {

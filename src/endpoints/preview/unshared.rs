@@ -58,7 +58,8 @@ pub fn unshared(
     if by_key {
         warnings.extend(without_payload(rules, subject, &payload, &keys));
     }
-    let known: BTreeSet<&str> = events.iter().filter_map(|event| Some(event.dedup_key()?.as_str())).collect();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    known.extend(events.iter().filter_map(|event| Some(event.dedup_key()?.as_str())));
     let mut left = WORK_MAX_BYTES;
     for word in words.iter().take(WORDS_MAX) {
         for times in [false, true] {

@@ -112,12 +112,15 @@ pub(super) fn search(
     search.words(&walk.parts, memory);
     let complete = tried_parts && !search.asker.is_exhausted();
     let Search { fields, of, .. } = search;
-    let used: BTreeSet<&String> = of.values().flatten().collect();
+    let mut used: BTreeSet<&String> = BTreeSet::new();
+    used.extend(of.values().flatten());
     let unused: Vec<&PayloadPart> = unused.into_iter().filter(|part| !used.contains(&part.name)).collect();
-    memory.quiet = unused.iter().map(|part| part.path.clone()).collect();
+    memory.quiet = BTreeSet::new();
+    memory.quiet.extend(unused.iter().map(|part| part.path.clone()));
     // A `null` is not worth a mention.
-    let unused: BTreeSet<&String> = unused.iter().filter(|part| !part.value.is_null()).map(|part| &part.name).collect();
-    let parts = walk.parts.iter().map(|part| (part.name.clone(), unused.contains(&part.name))).collect();
+    let mut mentioned: BTreeSet<&String> = BTreeSet::new();
+    mentioned.extend(unused.iter().filter(|part| !part.value.is_null()).map(|part| &part.name));
+    let parts = walk.parts.iter().map(|part| (part.name.clone(), mentioned.contains(&part.name))).collect();
     let (near, each) = (&case.payload, !walk.many);
     let explainer = Explainer { payload: sent, near, parts: &walk.parts, each, tried_parts, complete };
     Explained { origins: explainer.origins(&fields, &of), parts, complete }
@@ -153,12 +156,14 @@ impl Search<'_, '_, '_> {
         let idle: Vec<&PayloadPart> = parts.iter().filter(is_idle).collect();
         let mut unused = Vec::new();
         self.prune(&mut payload, &idle, &mut unused);
-        let removed: BTreeSet<&String> = unused.iter().map(|part| &part.name).collect();
+        let mut removed: BTreeSet<&String> = BTreeSet::new();
+        removed.extend(unused.iter().map(|part| &part.name));
         let kept: Vec<&PayloadPart> = parts.iter().filter(|part| !removed.contains(&part.name)).collect();
         let Some(quiet) = self.mark(&payload, &kept, memory) else { return Vec::new() };
         let quiet: Vec<&PayloadPart> = quiet.into_iter().filter(|part| !part.value.is_null()).collect();
         unused.extend(self.find(&payload, &quiet, &nulled));
-        (self.small, self.removed) = (payload, removed.into_iter().cloned().collect());
+        self.small = payload;
+        self.removed.extend(removed.into_iter().cloned());
         unused
     }
 
@@ -173,8 +178,10 @@ impl Search<'_, '_, '_> {
         // If the event has the same parts as the one before, and all changes together have the effects that they had there
         // one by one, each of them has the same effect here.
         if before.len() == parts.len() && parts.iter().all(|part| before.contains_key(&part.path)) {
-            let found: BTreeSet<String> = self.change(payload, parts, &marked)?.fields.into_iter().collect();
-            if found.iter().eq(before.values().flatten().collect::<BTreeSet<&String>>()) {
+            let (mut found, mut expected) = (BTreeSet::new(), BTreeSet::new());
+            found.extend(self.change(payload, parts, &marked)?.fields);
+            expected.extend(before.values().flatten());
+            if found.iter().eq(expected) {
                 for part in parts {
                     let fields = before.get(&part.path).cloned().unwrap_or_default();
                     self.note(&part.name, Difference { is_other: false, fields }, &[]);
