@@ -146,12 +146,28 @@ pub fn segment<'a>(url: &'a str, before: &str) -> Option<&'a str> {
 /// The shortest part of an address that is redacted in other texts. A shorter one occurs in them by chance.
 const SECRET_MIN_BYTES: usize = 4;
 
-/// The parts of an address that may be secret: the user information and the parameters.
+/// The shortest value of a parameter that is redacted without the parameter's name.
+const VALUE_MIN_BYTES: usize = 6;
+
+/// How many parameters of an address are also redacted one by one, so that the work stays linear.
+const PARAMETERS_MAX: usize = 16;
+
+/// The parts of an address that may be secret: the user information and the parameters, then each of them, because a text
+/// may quote one alone. Longer parts are before those that they contain. A value counts alone only if it has both letters
+/// and digits, as keys have: others are often words.
 fn secrets(address: &str) -> Vec<&str> {
     let (before, parameters) = address.split_once('?').unwrap_or((address, ""));
-    let user = before.rsplit_once('@').map(|(user, _)| user.rsplit('/').next().unwrap_or_default());
-    let parts = [user.unwrap_or_default(), parameters].into_iter();
-    parts.filter(|part| part.len() >= SECRET_MIN_BYTES).collect()
+    let user = before.rsplit_once('@').map(|(user, _)| user.rsplit('/').next().unwrap_or_default()).unwrap_or_default();
+    let password = user.split_once(':').map_or("", |(_, password)| password);
+    let single = || parameters.split(['&', ';', '#']).take(PARAMETERS_MAX);
+    let is_key = |value: &&str| {
+        let has = |kind: fn(&u8) -> bool| value.as_bytes().iter().any(kind);
+        value.len() >= VALUE_MIN_BYTES && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    };
+    let values = single().filter_map(|parameter| parameter.split_once('=')).map(|(_, value)| value).filter(is_key);
+    let parts = [user, parameters, password].into_iter().chain(single()).chain(values);
+    // A part of `[redacted]` would be replaced in what stands for the others.
+    parts.filter(|part| part.len() >= SECRET_MIN_BYTES && !"[redacted]".contains(part)).collect()
 }
 
 /// A payload whose texts do not contain these secrets.
