@@ -14,7 +14,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `event_action` (`resolve`, `acknowledge`), else `alert.actionGroup`: `recovered` resolves, any other value triggers |
+//! | action | `event_action` (`resolve`, `acknowledge`), else `alert.actionGroup`: `recovered` resolves, so does `resolved` of Kibana 7.10 and `notGeoContained` of rules for tracking containment; without it `alert.actionGroupName`: `Recovered`, `Resolved` resolve; any other value triggers |
 //! | severity | `severity`, else `alert.actionGroupName`, else the last part of `alert.actionGroup`, by [`Severity::from_word`]; `nodata` warning; else error |
 //! | summary | `rule.name`, `context.reason` (else `title`, `message`, `conditions`), the alert's id |
 //! | source | `context.host.name`, else the alert's id, unless that is `*`, `query matched` or a UUID; else `Kibana` |
@@ -108,6 +108,9 @@ const SHAPE: Shape = Shape {
 /// Ids of alerts of rules without groups.
 const UNGROUPED: [&str; 2] = ["*", "query matched"];
 
+/// The groups of alerts that are over. Kibana allows a type of rules to name its own, and one of Elastic's does.
+const RECOVERED: [&str; 3] = ["notGeoContained", "recovered", "resolved"];
+
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = json(delivery)?;
     let payload = unpacked(unexpanded::without_unexpanded(raw.clone()));
@@ -120,13 +123,15 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     };
 
     let group = payload.pick(&["alert.actionGroup", "alertActionGroup"]).unwrap_or_default();
+    let group_name = payload.pick(&["alert.actionGroupName", "alertActionGroupName"]);
+    let said = if group.is_empty() { group_name.as_deref().unwrap_or_default() } else { &group };
     let action = match own_action(payload) {
-        Action::Trigger if group.eq_ignore_ascii_case("recovered") => Action::Resolve,
+        Action::Trigger if RECOVERED.iter().any(|word| word.eq_ignore_ascii_case(said)) => Action::Resolve,
         // Rules have groups of their own, such as `custom_threshold.fired`.
         action => action,
     };
     let kind = group.rsplit('.').next().unwrap_or_default().to_owned();
-    let words = [payload.get("severity").text(), payload.at("alert.actionGroupName").text(), Some(kind)];
+    let words = [payload.get("severity").text(), group_name, Some(kind)];
     let severity = words.iter().flatten().find_map(|word| match word.as_str() {
         "nodata" => Some(Severity::Warning),
         // Most groups are no severities.
