@@ -16,7 +16,7 @@
 //! | event | from |
 //! |---|---|
 //! | action | triggers; the event's own field `event_action` may be `resolve` or `acknowledge` |
-//! | severity | the event's own field `severity` by [`Severity::from_word`], else `priority`: 1 info, 2 warning, 3 and 4 critical; else error |
+//! | severity | the event's own field `severity` by [`Severity::from_word`], else `priority`: 1 info, 2 warning, 3 and 4 critical; else error; info for the test |
 //! | summary | `event_definition_title`, `message`, the place; of Graylog 2 the stream's title and `result_description` |
 //! | source | `key`, else the event's own field `host`, else the `source` of the first message in the backlog, else of the event, else `Graylog` |
 //! | component, class | the event's own field `component`; `event_definition_type` |
@@ -41,6 +41,8 @@
 //!   a person or PagerDuty's auto-resolve has to close the alert.
 //! * A body without an event definition and without a condition is rejected. A body with unexpanded variables triggers
 //!   an alert that reports them, the same alert for all such bodies.
+//! * The test of a notification is an event of type `notification-test-v1`. It triggers with severity info, and never
+//!   resolves. Resolve it in PagerDuty.
 //! * Further messages of the backlog. `check_result.triggered` of Graylog 2: it was always `true`.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
@@ -114,6 +116,8 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let priority = || text::lookup(PRIORITIES, &payload.at("event.priority").text()?);
     // Graylog documents no other priority; it is in the details.
     let severity = given.or_else(priority).unwrap_or(Severity::Error);
+    let kind = payload.at("event.event_definition_type").text();
+    let severity = if kind.as_deref() == Some("notification-test-v1") { Severity::Info } else { severity };
     let alert = Alert { action: own_action(fields), key, severity, place: payload.pick(PLACES), found: None };
     Ok(Mapped::one(SHAPE.event(payload, alert)))
 }
