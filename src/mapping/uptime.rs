@@ -90,7 +90,7 @@ pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severit
     let payload = redacted.as_ref().map_or(payload, Node::root);
     let name = payload.pick(fields.name).map(without_secrets);
     let host = address.as_deref().map(host).filter(|host| !host.is_empty());
-    let link = address.as_deref().filter(|address| !is_secret(address)).and_then(url::absolute_url);
+    let link = address.as_deref().and_then(public_url);
     // Without a phrase, the reason is a sentence about the check. The end of a failure needs no reason: some vendors repeat
     // that of the failure, others send `OK`.
     let is_sentence = phrase.is_empty();
@@ -111,7 +111,7 @@ pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severit
         .class(payload.pick(fields.class))
         .group(payload.pick(fields.group))
         .details(payload, fields.details)
-        .detail("url", link.or(host).into())
+        .detail("url", address.as_deref().and_then(shown).into())
         .link("Monitored address", link.map(str::to_owned))
         .component(name)
         .client(fields.client, payload.pick(fields.page));
@@ -180,6 +180,16 @@ fn redacted(value: Value, secrets: &[&str]) -> Value {
         }
         other => other,
     }
+}
+
+/// An address that is a URL without secrets.
+fn public_url(address: &str) -> Option<&str> {
+    Some(address).filter(|address| !is_secret(address)).and_then(url::absolute_url)
+}
+
+/// What an event may show of an address: the URL, or only its host if the URL may contain secrets.
+pub fn shown(address: &str) -> Option<&str> {
+    public_url(address).or_else(|| Some(host(address)).filter(|host| !host.is_empty()))
 }
 
 /// Whether an address may contain a password or a key.

@@ -22,7 +22,7 @@
 //! | group | `rule.spaceId` |
 //! | timestamp | `context.timestamp`, else `date` |
 //! | links, client URL | `context.alertDetailsUrl`, `context.link`, `context.viewInAppUrl`, `rule.url` |
-//! | details | tags, alert, action group, flapping, `context` without its links |
+//! | details | tags, alert, action group, flapping, `context` without its links; of a `context.monitorUrl` that may contain a secret only the host |
 //!
 //! # Dedup key
 //!
@@ -49,7 +49,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::json::Node;
 use crate::mapping::log_alerts::{Alert, Shape, key, own_action, unidentified};
-use crate::mapping::{MapError, Mapped, json, parse, unexpanded};
+use crate::mapping::{MapError, Mapped, json, parse, unexpanded, uptime};
 use crate::pagerduty::event::{Action, Severity};
 
 /// Kibana.
@@ -101,7 +101,7 @@ const SHAPE: Shape = Shape {
         &["alert.flapping", "severity", "context.reason", "context.title", "context.message", "context.conditions"],
         &["context.value", "context.threshold", "context.group", "context.grouping", "context.metric"],
         &["host=context.host.name", "context.cloud", "context.container", "context.labels"],
-        &["context.monitorName", "context.monitorUrl", "context.locationName", "context.checkedAt", "alerts"],
+        &["context.monitorName", "context.locationName", "context.checkedAt", "alerts"],
     ],
 };
 
@@ -141,7 +141,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let is_uuid = |id: &str| id.len() == 36 && id.split('-').count() == 5;
     let place = id.filter(|id| !UNGROUPED.contains(&id.as_str()) && !is_uuid(id));
     let place = payload.pick(&["context.host.name", "context.host.hostname"]).or(place);
-    Ok(Mapped::one(SHAPE.event(payload, Alert { action, key, severity, place, found: None })))
+    let monitored = payload.at("context.monitorUrl").text();
+    let event = SHAPE.event(payload, Alert { action, key, severity, place, found: None });
+    Ok(Mapped::one(event.detail("monitorUrl", monitored.as_deref().and_then(uptime::shown).into())))
 }
 
 /// The payload with its objects as JSON. A body of whole objects contains them as text.
