@@ -33,7 +33,7 @@ pub struct Fields {
     pub client: &'static str,
     /// The name of the check.
     pub name: Paths,
-    /// The URL or host that is checked.
+    /// The URL or host that is checked. The secrets in all of them are redacted, so a path with parameters may be the last.
     pub address: Paths,
     /// Why the check fails. Only its first line is shown.
     pub reason: Paths,
@@ -85,7 +85,8 @@ pub fn expiry(days_left: Option<&str>) -> Severity {
 /// error often quotes the URL. A name that is such a URL becomes its host too.
 pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severity, phrase): State) -> Event {
     let address = payload.pick(fields.address);
-    let secrets = secrets(address.as_deref().unwrap_or_default());
+    let addresses: Vec<String> = fields.address.iter().filter_map(|path| payload.at(path).text()).collect();
+    let secrets: Vec<&str> = addresses.iter().flat_map(|address| secrets(address)).take(SECRETS_MAX).collect();
     let redacted = (!secrets.is_empty()).then(|| redacted(payload.value().cloned().unwrap_or_default(), &secrets));
     let payload = redacted.as_ref().map_or(payload, Node::root);
     let name = payload.pick(fields.name).map(without_secrets);
@@ -127,14 +128,14 @@ pub fn key(slug: &str, id: Option<String>, address: Option<String>, name: Option
     if let Some(id) = id {
         return DedupKey::new(slug, &[&id]);
     }
-    let hidden = |part: String, may_hide: bool| match may_hide && is_secret(&part) {
-        true => text::sha256_hex(part.as_bytes()),
-        false => part,
-    };
-    let address = hidden(address.unwrap_or_default(), true);
-    let name = name.unwrap_or_default();
-    let is_url = name.contains("://");
-    DedupKey::new(slug, &["", &address, &hidden(name, is_url)])
+    let address = address.unwrap_or_default();
+    let address = if is_secret(&address) { text::sha256_hex(address.as_bytes()) } else { address };
+    DedupKey::new(slug, &["", &address, &name_in_key(name.unwrap_or_default())])
+}
+
+/// A name as a part of a key: the SHA-256 of one that is a URL that may contain secrets.
+pub fn name_in_key(name: String) -> String {
+    if is_secret(&name) && name.contains("://") { text::sha256_hex(name.as_bytes()) } else { name }
 }
 
 /// The part of a URL's path behind this one, such as the id behind `/checks/`.
@@ -150,7 +151,10 @@ const SECRET_MIN_BYTES: usize = 4;
 const VALUE_MIN_BYTES: usize = 6;
 
 /// How many parameters of an address are also redacted one by one, so that the work stays linear.
-const PARAMETERS_MAX: usize = 16;
+const PARAMETERS_MAX: usize = 8;
+
+/// How many parts of all addresses are redacted, for the same reason.
+const SECRETS_MAX: usize = 32;
 
 /// The parts of an address that may be secret: the user information and the parameters, then each of them, because a text
 /// may quote one alone. Longer parts are before those that they contain. A value counts alone only if it has both letters

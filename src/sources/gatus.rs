@@ -30,7 +30,7 @@
 //!
 //! # Dedup key
 //!
-//! `gatus:<group>:<name>`, Gatus' own identity of an endpoint. For a single text `gatus:<group>:<name>:<description>`, its
+//! `gatus:<group>:<name>`, Gatus' own identity of an endpoint, with the SHA-256 of a name that is a URL with secrets. For a single text `gatus:<group>:<name>:<description>`, its
 //! first three parts, because a name may contain ` - ` itself. Gatus' own PagerDuty integration lets PagerDuty choose the
 //! key.
 //!
@@ -107,7 +107,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         texts.extend(parts.iter().map(|part| (["text ", part].concat(), (*part).into())));
         return unidentified((SOURCE.slug, SOURCE.name), &texts.into(), "`name`");
     }
-    let key = DedupKey::new(SOURCE.slug, &parts);
+    let hidden: Vec<String> = parts.iter().map(|part| uptime::name_in_key((*part).to_owned())).collect();
+    let hidden: Vec<&str> = hidden.iter().map(String::as_str).collect();
+    let key = DedupKey::new(SOURCE.slug, &hidden);
     let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`name`" })?;
 
     let word = word.unwrap_or_default();
