@@ -107,7 +107,10 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     payload.members().ok_or(MapError::Shape { expected: "an object with `event`" })?;
     let event = payload.get("event");
     let event = if event.members().is_some() { event } else { payload };
-    let values = list(event.get("groupValues"));
+    // The values of a list are no variables, whatever they look like.
+    let given = Node::root(&raw);
+    let given = if given.get("event").members().is_some() { given.get("event") } else { given };
+    let values = list(given.get("groupValues"));
     let Some(key) = key(SOURCE.slug, event.first_text(&["monitorID", "deduplication_key"]), &values) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`event.monitorID`");
     };

@@ -109,7 +109,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `event_definition_id` and `event`" })?;
     let fields = payload.at("event.fields");
-    let Some(key) = own_key(SOURCE.slug, fields).or_else(|| key(payload)) else {
+    let Some(key) = own_key(SOURCE.slug, fields).or_else(|| key(payload, Node::root(&raw))) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`event_definition_id`");
     };
     let given = fields.get("severity").text().and_then(|word| Severity::from_word(&word));
@@ -118,7 +118,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let severity = given.or_else(priority).unwrap_or(Severity::Error);
     let kind = payload.at("event.event_definition_type").text();
     let severity = if kind.as_deref() == Some("notification-test-v1") { Severity::Info } else { severity };
-    let chosen = payload.pick(CHOSEN_PLACES).or_else(|| place(&group(payload)));
+    let chosen = payload.pick(CHOSEN_PLACES).or_else(|| place(&group(Node::root(&raw))));
     let place = chosen.or_else(|| payload.pick(OTHER_PLACES));
     let alert = Alert { action: own_action(fields), key, severity, place, found: None };
     Ok(Mapped::one(SHAPE.event(payload, alert)))
@@ -130,15 +130,16 @@ fn group(payload: Node<'_>) -> Vec<String> {
     fields.map(|(_, value)| Node::root(value).text().unwrap_or_default()).collect()
 }
 
-/// The key, by the event definition and its key fields or its group, or by the stream and the condition of Graylog 2.
-fn key(payload: Node<'_>) -> Option<DedupKey> {
+/// The key, by the event definition and its key fields or its group, or by the stream and the condition of Graylog 2. The
+/// values in the lists of `raw` are no variables, whatever they look like.
+fn key(payload: Node<'_>, raw: Node<'_>) -> Option<DedupKey> {
     let definition = payload.pick(&["event_definition_id", "event.event_definition_id"]);
-    let mut others = list(payload.at("event.key_tuple"));
+    let mut others = list(raw.at("event.key_tuple"));
     if others.iter().all(String::is_empty) {
         others = list(payload.at("event.key"));
     }
     if others.iter().all(String::is_empty) {
-        others = group(payload);
+        others = group(raw);
     }
     log_alerts::key(SOURCE.slug, definition, &others).or_else(|| {
         let condition = payload.at("check_result.triggered_condition.id").text();

@@ -80,7 +80,13 @@ const STATES: &[(&str, State)] = &[
 const FIELDS: Fields = Fields {
     client: SOURCE.name,
     name: &["data.service.display_name", "data.service.name", "check_name"],
-    address: &["data.service.msp_address", "data.device.address", "check_url", "server_name", "data.service.msp_url_path"],
+    address: &[
+        "data.service.msp_address",
+        "data.device.address",
+        "check_url",
+        "server_name",
+        "data.service.msp_url_path",
+    ],
     reason: &["data.alert.short_output", "data.alert.output", "output"],
     since: &["data.date", "data.alert.created_at"],
     class: &["data.service.monitoring_service_type", "check_type"],
