@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{MapError, parse, payload};
+use super::{MapError, json, parse, payload};
 use crate::auth::Authenticated;
 
 /// Like [`payload`], for a sender that does not escape the values in a user's template. If the body is not JSON, a line
@@ -13,7 +13,19 @@ use crate::auth::Authenticated;
 /// # Errors
 /// Returns [`MapError`] like [`payload`], with positions in the body as it was sent.
 pub fn repaired_payload(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
-    match payload(delivery) {
+    or_repaired(payload(delivery), delivery)
+}
+
+/// Like [`repaired_payload`], for a sender that sends only JSON, as [`json`] reads it.
+///
+/// # Errors
+/// Returns [`MapError`] like [`json`], with positions in the body as it was sent.
+pub fn repaired_json(delivery: &Authenticated<'_>) -> Result<Value, MapError> {
+    or_repaired(json(delivery), delivery)
+}
+
+fn or_repaired(read: Result<Value, MapError>, delivery: &Authenticated<'_>) -> Result<Value, MapError> {
+    match read {
         Err(error @ MapError::NotJson { .. }) => match parse(&repaired(delivery.body())) {
             Err(MapError::NotJson { .. }) => Err(error),
             other => other,

@@ -33,7 +33,7 @@ pub struct Fields {
     pub client: &'static str,
     /// The name of the check.
     pub name: Paths,
-    /// The URL or host that is checked.
+    /// The URL or host that is checked. The secrets in all of them are redacted, so a path with parameters may be the last.
     pub address: Paths,
     /// Why the check fails. Only its first line is shown.
     pub reason: Paths,
@@ -85,12 +85,13 @@ pub fn expiry(days_left: Option<&str>) -> Severity {
 /// error often quotes the URL. A name that is such a URL becomes its host too.
 pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severity, phrase): State) -> Event {
     let address = payload.pick(fields.address);
-    let secrets = secrets(address.as_deref().unwrap_or_default());
+    let addresses: Vec<String> = fields.address.iter().filter_map(|path| payload.at(path).text()).collect();
+    let secrets: Vec<&str> = addresses.iter().flat_map(|address| secrets(address)).take(SECRETS_MAX).collect();
     let redacted = (!secrets.is_empty()).then(|| redacted(payload.value().cloned().unwrap_or_default(), &secrets));
     let payload = redacted.as_ref().map_or(payload, Node::root);
     let name = payload.pick(fields.name).map(without_secrets);
     let host = address.as_deref().map(host).filter(|host| !host.is_empty());
-    let link = address.as_deref().filter(|address| !is_secret(address)).and_then(url::absolute_url);
+    let link = address.as_deref().and_then(public_url);
     // Without a phrase, the reason is a sentence about the check. The end of a failure needs no reason: some vendors repeat
     // that of the failure, others send `OK`.
     let is_sentence = phrase.is_empty();
@@ -111,7 +112,7 @@ pub fn event(payload: Node<'_>, fields: &Fields, key: DedupKey, (action, severit
         .class(payload.pick(fields.class))
         .group(payload.pick(fields.group))
         .details(payload, fields.details)
-        .detail("url", link.or(host).into())
+        .detail("url", address.as_deref().and_then(shown).into())
         .link("Monitored address", link.map(str::to_owned))
         .component(name)
         .client(fields.client, payload.pick(fields.page));
@@ -127,14 +128,14 @@ pub fn key(slug: &str, id: Option<String>, address: Option<String>, name: Option
     if let Some(id) = id {
         return DedupKey::new(slug, &[&id]);
     }
-    let hidden = |part: String, may_hide: bool| match may_hide && is_secret(&part) {
-        true => text::sha256_hex(part.as_bytes()),
-        false => part,
-    };
-    let address = hidden(address.unwrap_or_default(), true);
-    let name = name.unwrap_or_default();
-    let is_url = name.contains("://");
-    DedupKey::new(slug, &["", &address, &hidden(name, is_url)])
+    let address = address.unwrap_or_default();
+    let address = if is_secret(&address) { text::sha256_hex(address.as_bytes()) } else { address };
+    DedupKey::new(slug, &["", &address, &name_in_key(name.unwrap_or_default())])
+}
+
+/// A name as a part of a key: the SHA-256 of one that is a URL that may contain secrets.
+pub fn name_in_key(name: String) -> String {
+    if is_secret(&name) && name.contains("://") { text::sha256_hex(name.as_bytes()) } else { name }
 }
 
 /// The part of a URL's path behind this one, such as the id behind `/checks/`.
@@ -146,12 +147,31 @@ pub fn segment<'a>(url: &'a str, before: &str) -> Option<&'a str> {
 /// The shortest part of an address that is redacted in other texts. A shorter one occurs in them by chance.
 const SECRET_MIN_BYTES: usize = 4;
 
-/// The parts of an address that may be secret: the user information and the parameters.
+/// The shortest value of a parameter that is redacted without the parameter's name.
+const VALUE_MIN_BYTES: usize = 6;
+
+/// How many parameters of an address are also redacted one by one, so that the work stays linear.
+const PARAMETERS_MAX: usize = 8;
+
+/// How many parts of all addresses are redacted, for the same reason.
+const SECRETS_MAX: usize = 32;
+
+/// The parts of an address that may be secret: the user information and the parameters, then each of them, because a text
+/// may quote one alone. Longer parts are before those that they contain. A value counts alone only if it has both letters
+/// and digits, as keys have: others are often words.
 fn secrets(address: &str) -> Vec<&str> {
     let (before, parameters) = address.split_once('?').unwrap_or((address, ""));
-    let user = before.rsplit_once('@').map(|(user, _)| user.rsplit('/').next().unwrap_or_default());
-    let parts = [user.unwrap_or_default(), parameters].into_iter();
-    parts.filter(|part| part.len() >= SECRET_MIN_BYTES).collect()
+    let user = before.rsplit_once('@').map(|(user, _)| user.rsplit('/').next().unwrap_or_default()).unwrap_or_default();
+    let password = user.split_once(':').map_or("", |(_, password)| password);
+    let single = || parameters.split(['&', ';', '#']).take(PARAMETERS_MAX);
+    let is_key = |value: &&str| {
+        let has = |kind: fn(&u8) -> bool| value.as_bytes().iter().any(kind);
+        value.len() >= VALUE_MIN_BYTES && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    };
+    let values = single().filter_map(|parameter| parameter.split_once('=')).map(|(_, value)| value).filter(is_key);
+    let parts = [user, parameters, password].into_iter().chain(single()).chain(values);
+    // A part of `[redacted]` would be replaced in what stands for the others.
+    parts.filter(|part| part.len() >= SECRET_MIN_BYTES && !"[redacted]".contains(part)).collect()
 }
 
 /// A payload whose texts do not contain these secrets.
@@ -164,6 +184,16 @@ fn redacted(value: Value, secrets: &[&str]) -> Value {
         }
         other => other,
     }
+}
+
+/// An address that is a URL without secrets.
+fn public_url(address: &str) -> Option<&str> {
+    Some(address).filter(|address| !is_secret(address)).and_then(url::absolute_url)
+}
+
+/// What an event may show of an address: the URL, or only its host if the URL may contain secrets.
+pub fn shown(address: &str) -> Option<&str> {
+    public_url(address).or_else(|| Some(host(address)).filter(|host| !host.is_empty()))
 }
 
 /// Whether an address may contain a password or a key.

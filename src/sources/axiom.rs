@@ -4,21 +4,24 @@
 //!
 //! <https://axiom.co/docs/monitor-data/custom-webhook-notifier>, read 2026-11. The user may write the body as a Go
 //! template. The default is `{action, event: {monitorID, title, body, description, value, matchedEvent, groupKeys,
-//! groupValues, timestamp, queryStartTime, queryEndTime}}`, and the source also accepts the page's example for another
-//! tool: `event.deduplication_key`, `event.status` and `event.metadata`. Times are as Go prints them. The page does not
-//! say whether Axiom retries, so the relay assumes that it does not.
+//! groupValues, timestamp, queryStartTime, queryEndTime}}`. It inserts texts without escapes, and a quote in one of them
+//! makes the body invalid JSON; the page says that `body` is the event itself for a match monitor. So the template of
+//! the setup instructions quotes the texts as Go does. Line breaks and backslashes are accepted as they are. The source
+//! also accepts the page's example for another tool, `deduplication_key`, `status`, `metadata` and `source_url`, and any
+//! of these members without `event` around them. Times are as Go prints them. The page does not say whether Axiom
+//! retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `event.status`, else `action`: `Closed`, `resolved` resolve, any other value triggers |
+//! | action | `status`, else `action`: `Closed`, `resolved` resolve, any other value triggers |
 //! | severity | error: a monitor has no severity |
 //! | summary | `title`; `message` or `msg` of the matched event, else `body`, else `description`; the group values |
 //! | source | `groupValues`, else `Axiom` |
 //! | class | `match` or `threshold`, by `matchedEvent` |
 //! | timestamp | `timestamp` |
-//! | link, client URL | `event.metadata.url`, which only the example has |
+//! | link, client URL | `metadata.url`, `source_url`, which only the example has |
 //! | details | value, body, description, groups, matched event, time range of the query |
 //!
 //! # Dedup key
@@ -41,7 +44,8 @@ use super::{Setup, Source};
 use crate::auth::Authenticated;
 use crate::json::Node;
 use crate::mapping::log_alerts::{Alert, Shape, key, list, place, unidentified};
-use crate::mapping::{MapError, Mapped, json, unexpanded};
+use crate::mapping::repair::repaired_json;
+use crate::mapping::{MapError, Mapped, unexpanded};
 use crate::pagerduty::event::{Action, Severity};
 use crate::text;
 
@@ -53,16 +57,33 @@ pub const SOURCE: Source = Source {
     setup: Setup {
         triggers: "`Open`",
         resolves: "`Closed`, which only threshold and anomaly monitors send",
-        steps: "Under Monitors, Manage notifiers, add a notifier of type Custom webhook with URL {url}, and leave its body as it is.\n\
+        steps: "Under Monitors, Manage notifiers, add a notifier of type Custom webhook with URL {url}, and replace its body by the one below: the default does not escape quotes.\n\
                 Add header `Authorization` with value `Bearer <the secret>`.\n\
                 Add the notifier to your monitors.\n\
                 A match monitor never closes its alerts: set auto-resolve on the PagerDuty service, or resolve them there.",
-        template: None,
+        template: Some(TEMPLATE),
     },
     map,
     states: &["Closed", "Open", "resolved", "firing"],
     ..Source::DEFAULT
 };
+
+const TEMPLATE: &str = r#"{
+  "action": "{{.Action}}",
+  "event": {
+    "monitorID": "{{.MonitorID}}",
+    "title": {{printf "%q" .Title}},
+    "body": {{printf "%q" .Body}},
+    "description": {{printf "%q" .Description}},
+    "value": {{.Value}},
+    "matchedEvent": {{jsonObject .MatchedEvent}},
+    "groupKeys": {{jsonArray .GroupKeys}},
+    "groupValues": {{jsonArray .GroupValues}},
+    "timestamp": "{{.Timestamp}}",
+    "queryStartTime": "{{.QueryStartTime}}",
+    "queryEndTime": "{{.QueryEndTime}}"
+  }
+}"#;
 
 const STATES: &[(&str, Action)] = &[("Closed", Action::Resolve), ("resolved", Action::Resolve)];
 
@@ -71,7 +92,7 @@ const SHAPE: Shape = Shape {
     name: &["title"],
     found: &["matchedEvent.message", "matchedEvent.msg", "body", "description"],
     time: &["timestamp"],
-    links: &[("Monitor", &["metadata.url"])],
+    links: &[("Monitor", &["metadata.url", "source_url"])],
     details: &[
         &["value", "value=metadata.value", "body", "description", "description=metadata.description"],
         &["matchedEvent", "queryStartTime", "queryEndTime"],
@@ -80,12 +101,16 @@ const SHAPE: Shape = Shape {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let raw = json(delivery)?;
+    let raw = repaired_json(delivery)?;
     let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `event`" })?;
     let event = payload.get("event");
-    let values = list(event.get("groupValues"));
+    let event = if event.members().is_some() { event } else { payload };
+    // The values of a list are no variables, whatever they look like.
+    let given = Node::root(&raw);
+    let given = if given.get("event").members().is_some() { given.get("event") } else { given };
+    let values = list(given.get("groupValues"));
     let Some(key) = key(SOURCE.slug, event.first_text(&["monitorID", "deduplication_key"]), &values) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`event.monitorID`");
     };

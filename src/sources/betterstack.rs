@@ -19,7 +19,7 @@
 //!
 //! | event | incident | error |
 //! |---|---|---|
-//! | action | `status`: `Started`, `Reopened` trigger, `Acknowledged` acknowledges, `Resolved` resolves, any other value triggers; without it `resolved_at` resolves, else `acknowledged_at` acknowledges, else it triggers | `event`: `resolved`, `ignored` resolve, any other value triggers |
+//! | action | `status`: `Started`, `Reopened`, `Unconfirmed`, `Validating` trigger, `Acknowledged` acknowledges, `Resolved` resolves, any other value triggers; without it `resolved_at` resolves, else `acknowledged_at` acknowledges, else it triggers | `event`: `resolved`, `ignored` resolve, any other value triggers |
 //! | severity | critical if the incident calls somebody (`call`, `critical_alert`), else error | error |
 //! | summary | `name`, the state, the first line of `cause` unless it is up, the host unless they contain it | `application_name`, the state, the first line of `error_message` unless it is over |
 //! | source | the host of `url`, else `name` | `application_name` |
@@ -78,8 +78,15 @@ pub const SOURCE: Source = Source {
 
 const ACKNOWLEDGED: State = (Action::Acknowledge, Severity::Critical, " is acknowledged");
 
-const STATES: &[(&str, State)] =
-    &[("acknowledged", ACKNOWLEDGED), ("reopened", DOWN), ("resolved", UP), ("started", DOWN)];
+const STATES: &[(&str, State)] = &[
+    ("acknowledged", ACKNOWLEDGED),
+    ("reopened", DOWN),
+    ("resolved", UP),
+    ("started", DOWN),
+    ("unconfirmed", (Action::Trigger, Severity::Critical, " is DOWN, unconfirmed")),
+    // It is resolved only when the recovery period is over.
+    ("validating", (Action::Trigger, Severity::Critical, " is validating its recovery")),
+];
 
 /// The words for an error that is over. Every other event is about an error that is there.
 const ERRORS: &[(&str, State)] = &[

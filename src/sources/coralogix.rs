@@ -7,7 +7,8 @@
 //! group_by_labels, alert_action, alert_url, log_url, icon_url, service, duration, errors, spans, fields}`, where
 //! `fields` is a list of `{key, value}`; an object is accepted too. `uuid` is that of the webhook. Variables that do
 //! not apply to an alert stay as `$NAME`, others are the text `null` or ask the reader to `*insert …*`: all of these
-//! count as absent. The page does not say whether Coralogix retries, so the relay assumes that it does not.
+//! count as absent. The page does not say whether Coralogix escapes values, so line breaks and backslashes in them are
+//! accepted as they are. The page does not say whether Coralogix retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
@@ -45,7 +46,8 @@ use super::{Setup, Source};
 use crate::auth::Authenticated;
 use crate::json::Node;
 use crate::mapping::log_alerts::{Alert, Shape, key, list, place, unidentified};
-use crate::mapping::{MapError, Mapped, json, unexpanded};
+use crate::mapping::repair::repaired_json;
+use crate::mapping::{MapError, Mapped, unexpanded};
 use crate::pagerduty::event::{Action, Severity};
 use crate::text;
 
@@ -109,7 +111,7 @@ const SHAPE: Shape = Shape {
 const VALUES: [&str; 4] = ["Group-by Value1", "Group-by Value2", "Group-by Value3", "Group-by Value4"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let raw = json(delivery)?;
+    let raw = repaired_json(delivery)?;
     let payload = cleaned(raw.clone());
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `alert_action` and `fields`" })?;

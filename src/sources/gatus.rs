@@ -18,7 +18,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `state`: `RESOLVED`, or another word for the end of a problem if the user has renamed it, resolves; `TRIGGERED` and any other value trigger |
+//! | action | `state`: `RESOLVED`, or another word for the end of a problem if the user has renamed it, resolves, also with a symbol in front; `TRIGGERED` and any other value trigger |
 //! | severity | `severity`, a word that the user adds ([`Severity::from_word`]), else critical, as in Gatus' own PagerDuty alerts |
 //! | summary | `name`, the state, the first line of `errors`, else of `description`, else of `conditions`; the host unless they contain it |
 //! | source | the host of `url`, else `name` |
@@ -30,14 +30,14 @@
 //!
 //! # Dedup key
 //!
-//! `gatus:<group>:<name>`, Gatus' own identity of an endpoint. For a single text `gatus:<group>:<name>:<description>`, its
+//! `gatus:<group>:<name>`, Gatus' own identity of an endpoint, with the SHA-256 of a name that is a URL with secrets. For a single text `gatus:<group>:<name>:<description>`, its
 //! first three parts, because a name may contain ` - ` itself. Gatus' own PagerDuty integration lets PagerDuty choose the
 //! key.
 //!
 //! # Not mapped
 //!
-//! * A body without a name is rejected. A body with unexpanded placeholders triggers an alert that reports them, the same
-//!   alert for all such bodies.
+//! * A body without a name is rejected, and so is a text without it, such as `TRIGGERED: healthcheck failed`. A body with
+//!   unexpanded placeholders instead triggers an alert that reports them, the same alert for all such bodies.
 //! * Two Gatus with endpoints of the same group and name share alerts: give each one a service of its own.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
@@ -46,7 +46,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::json::Node;
 use crate::mapping::repair::repaired_payload;
-use crate::mapping::unexpanded::{unidentified, without_unexpanded};
+use crate::mapping::unexpanded::{is_unexpanded_variable, unidentified, without_unexpanded};
 use crate::mapping::uptime::{self, DOWN, Fields, UNKNOWN, UP};
 use crate::mapping::{MapError, Mapped, states};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
@@ -101,11 +101,20 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         None => [rest, " "].concat().splitn(4, " - ").take(3).map(|part| part.trim().to_owned()).collect(),
     };
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let Some(key) = DedupKey::new(SOURCE.slug, &parts) else {
-        return unidentified((SOURCE.slug, SOURCE.name), &raw, "`name`");
-    };
+    // A text without the name of an endpoint is that of any endpoint.
+    if parts.get(1).is_none_or(|name| name.is_empty() || is_unexpanded_variable(name)) {
+        let mut texts = raw.as_object().cloned().unwrap_or_default();
+        texts.extend(parts.iter().map(|part| (["text ", part].concat(), (*part).into())));
+        return unidentified((SOURCE.slug, SOURCE.name), &texts.into(), "`name`");
+    }
+    let hidden: Vec<String> = parts.iter().map(|part| uptime::name_in_key((*part).to_owned())).collect();
+    let hidden: Vec<&str> = hidden.iter().map(String::as_str).collect();
+    let key = DedupKey::new(SOURCE.slug, &hidden);
+    let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`name`" })?;
 
-    let (action, _, phrase) = match states::of_alert(&word.unwrap_or_default()) {
+    let word = word.unwrap_or_default();
+    // A user who renames the states may put a symbol in front.
+    let (action, _, phrase) = match states::of_alert(word.trim_matches(|c: char| !c.is_alphanumeric())) {
         Some(Action::Resolve) => UP,
         Some(Action::Trigger) => DOWN,
         // The user may have chosen any word.

@@ -16,9 +16,9 @@
 //! | event | from |
 //! |---|---|
 //! | action | triggers; the event's own field `event_action` may be `resolve` or `acknowledge` |
-//! | severity | the event's own field `severity` by [`Severity::from_word`], else `priority`: 1 info, 2 warning, 3 and 4 critical; else error |
+//! | severity | the event's own field `severity` by [`Severity::from_word`], else `priority`: 1 info, 2 warning, 3 and 4 critical; else error; info for the test |
 //! | summary | `event_definition_title`, `message`, the place; of Graylog 2 the stream's title and `result_description` |
-//! | source | `key`, else the event's own field `host`, else the `source` of the first message in the backlog, else of the event, else `Graylog` |
+//! | source | `key`, else the event's own field `host`, else the values of `group_by_fields`, else the `source` of the first message in the backlog, else of the event, else `Graylog` |
 //! | component, class | the event's own field `component`; `event_definition_type` |
 //! | timestamp | `event.timestamp`, `triggered_at` |
 //! | link | the event's own field `url`: the payload has no address of Graylog |
@@ -29,8 +29,8 @@
 //!
 //! # Dedup key
 //!
-//! `graylog:<event_definition_id>:<key>:…` with the values of `key_tuple`, else with `key`: each value of the key
-//! fields is an alert. `event.id` is new each time. For Graylog 2 it is `graylog:<condition id>:<stream id>`. An
+//! `graylog:<event_definition_id>:<key>:…` with the values of `key_tuple`, else with `key`, else with those of
+//! `group_by_fields`: each value of the key fields is an alert, without key fields each group. `event.id` is new each time. For Graylog 2 it is `graylog:<condition id>:<stream id>`. An
 //! event's own field `dedup_key` makes it `graylog::<dedup_key>`, so that another event definition can resolve the
 //! alert. A `:` inside a part becomes `%3A`.
 //!
@@ -41,6 +41,8 @@
 //!   a person or PagerDuty's auto-resolve has to close the alert.
 //! * A body without an event definition and without a condition is rejected. A body with unexpanded variables triggers
 //!   an alert that reports them, the same alert for all such bodies.
+//! * The test of a notification is an event of type `notification-test-v1`. It triggers with severity info, and never
+//!   resolves. Resolve it in PagerDuty.
 //! * Further messages of the backlog. `check_result.triggered` of Graylog 2: it was always `true`.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
@@ -48,7 +50,7 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
-use crate::mapping::log_alerts::{self, Alert, Shape, list, own_action, own_key, unidentified};
+use crate::mapping::log_alerts::{self, Alert, Shape, list, own_action, own_key, place, unidentified};
 use crate::mapping::{MapError, Mapped, json, unexpanded};
 use crate::pagerduty::event::{DedupKey, Severity};
 use crate::text;
@@ -97,9 +99,9 @@ const SHAPE: Shape = Shape {
     ..Shape::EMPTY
 };
 
-/// The places, the best first.
-const PLACES: &[&str] =
-    &["event.key", "event.fields.host", "backlog.0.source", "check_result.matching_messages.0.source", "event.source"];
+/// The places, the best first. The values of a group are between them.
+const CHOSEN_PLACES: &[&str] = &["event.key", "event.fields.host"];
+const OTHER_PLACES: &[&str] = &["backlog.0.source", "check_result.matching_messages.0.source", "event.source"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = json(delivery)?;
@@ -107,23 +109,37 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `event_definition_id` and `event`" })?;
     let fields = payload.at("event.fields");
-    let Some(key) = own_key(SOURCE.slug, fields).or_else(|| key(payload)) else {
+    let Some(key) = own_key(SOURCE.slug, fields).or_else(|| key(payload, Node::root(&raw))) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`event_definition_id`");
     };
     let given = fields.get("severity").text().and_then(|word| Severity::from_word(&word));
     let priority = || text::lookup(PRIORITIES, &payload.at("event.priority").text()?);
     // Graylog documents no other priority; it is in the details.
     let severity = given.or_else(priority).unwrap_or(Severity::Error);
-    let alert = Alert { action: own_action(fields), key, severity, place: payload.pick(PLACES), found: None };
+    let kind = payload.at("event.event_definition_type").text();
+    let severity = if kind.as_deref() == Some("notification-test-v1") { Severity::Info } else { severity };
+    let chosen = payload.pick(CHOSEN_PLACES).or_else(|| place(&group(Node::root(&raw))));
+    let place = chosen.or_else(|| payload.pick(OTHER_PLACES));
+    let alert = Alert { action: own_action(fields), key, severity, place, found: None };
     Ok(Mapped::one(SHAPE.event(payload, alert)))
 }
 
-/// The key, by the event definition and its key fields, or by the stream and the condition of Graylog 2.
-fn key(payload: Node<'_>) -> Option<DedupKey> {
+/// The values of the fields that the event definition groups by.
+fn group(payload: Node<'_>) -> Vec<String> {
+    let fields = payload.at("event.group_by_fields").members().into_iter().flatten();
+    fields.map(|(_, value)| Node::root(value).text().unwrap_or_default()).collect()
+}
+
+/// The key, by the event definition and its key fields or its group, or by the stream and the condition of Graylog 2. The
+/// values in the lists of `raw` are no variables, whatever they look like.
+fn key(payload: Node<'_>, raw: Node<'_>) -> Option<DedupKey> {
     let definition = payload.pick(&["event_definition_id", "event.event_definition_id"]);
-    let mut others = list(payload.at("event.key_tuple"));
+    let mut others = list(raw.at("event.key_tuple"));
     if others.iter().all(String::is_empty) {
         others = list(payload.at("event.key"));
+    }
+    if others.iter().all(String::is_empty) {
+        others = group(raw);
     }
     log_alerts::key(SOURCE.slug, definition, &others).or_else(|| {
         let condition = payload.at("check_result.triggered_condition.id").text();

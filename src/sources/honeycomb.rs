@@ -26,13 +26,15 @@
 //! # Dedup key
 //!
 //! `honeycomb:<alert.instanceId>`: it is new each time the trigger fires, its `OK` has the same, and the page's
-//! examples for other tools use it as their key. The older body has only the trigger's id: `honeycomb:<id>`. A test
-//! without an instance has `honeycomb:<id>:test`, so that it neither hides nor resolves a real alert.
+//! examples for other tools use it as their key. The older body has only the trigger's id: `honeycomb:<id>`, with the
+//! id in the path of `trigger_url` if it is missing. A test without an instance has `honeycomb:<id>:test`, so that it
+//! neither hides nor resolves a real alert.
 //!
 //! # Not mapped
 //!
-//! * A body without an id is rejected. A body with unexpanded variables triggers an alert that reports them, the same
-//!   alert for all such bodies.
+//! * The test of a recipient, without an id: "a test of the recipient".
+//! * A body without an id is rejected. A body with unexpanded variables triggers an alert that reports them, the
+//!   same alert for all such bodies.
 //! * A notification lists all groups that have triggered, so groups are no alerts of their own.
 //! * `shared_secret` and `secret`, which some bodies contain.
 //!
@@ -44,7 +46,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
 use crate::mapping::log_alerts::{Alert, Shape, key, unidentified};
-use crate::mapping::{MapError, Mapped, json, unexpanded};
+use crate::mapping::{MapError, Mapped, json, unexpanded, uptime};
 use crate::pagerduty::event::{Action, Severity};
 
 /// Honeycomb.
@@ -98,9 +100,14 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `id` and a status" })?;
     let is_test = payload.pick(&["alert.isTest", "is_test"]).as_deref() == Some("true");
-    let aspect = if is_test { vec!["test".to_owned()] } else { Vec::new() };
+    let aspect = if is_test { "test".to_owned() } else { String::new() };
     let instance = key(SOURCE.slug, payload.at("alert.instanceId").text(), &[]);
-    let Some(key) = instance.or_else(|| key(SOURCE.slug, payload.get("id").text(), &aspect)) else {
+    let url = payload.pick(&["links.url", "trigger_url"]).unwrap_or_default();
+    let id = payload.get("id").text().or_else(|| uptime::segment(&url, "/triggers/").map(str::to_owned));
+    if is_test && id.is_none() && instance.is_none() {
+        return Ok(Mapped::nothing("a test of the recipient"));
+    }
+    let Some(key) = instance.or_else(|| key(SOURCE.slug, id, &[aspect])) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`alert.instanceId` or `id`");
     };
 

@@ -14,7 +14,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `event_action` (`resolve`, `acknowledge`), else `alert.actionGroup`: `recovered` resolves, any other value triggers |
+//! | action | `event_action` (`resolve`, `acknowledge`), else `alert.actionGroup`: `recovered` resolves, so does `resolved` of Kibana 7.10 and `notGeoContained` of rules for tracking containment; without it `alert.actionGroupName`: `Recovered`, `Resolved` resolve; any other value triggers |
 //! | severity | `severity`, else `alert.actionGroupName`, else the last part of `alert.actionGroup`, by [`Severity::from_word`]; `nodata` warning; else error |
 //! | summary | `rule.name`, `context.reason` (else `title`, `message`, `conditions`), the alert's id |
 //! | source | `context.host.name`, else the alert's id, unless that is `*`, `query matched` or a UUID; else `Kibana` |
@@ -22,7 +22,7 @@
 //! | group | `rule.spaceId` |
 //! | timestamp | `context.timestamp`, else `date` |
 //! | links, client URL | `context.alertDetailsUrl`, `context.link`, `context.viewInAppUrl`, `rule.url` |
-//! | details | tags, alert, action group, flapping, `context` without its links |
+//! | details | tags, alert, action group, flapping, `context` without its links; of a `context.monitorUrl` that may contain a secret only the host |
 //!
 //! # Dedup key
 //!
@@ -49,7 +49,7 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::json::Node;
 use crate::mapping::log_alerts::{Alert, Shape, key, own_action, unidentified};
-use crate::mapping::{MapError, Mapped, json, parse, unexpanded};
+use crate::mapping::{MapError, Mapped, json, parse, unexpanded, uptime};
 use crate::pagerduty::event::{Action, Severity};
 
 /// Kibana.
@@ -101,12 +101,15 @@ const SHAPE: Shape = Shape {
         &["alert.flapping", "severity", "context.reason", "context.title", "context.message", "context.conditions"],
         &["context.value", "context.threshold", "context.group", "context.grouping", "context.metric"],
         &["host=context.host.name", "context.cloud", "context.container", "context.labels"],
-        &["context.monitorName", "context.monitorUrl", "context.locationName", "context.checkedAt", "alerts"],
+        &["context.monitorName", "context.locationName", "context.checkedAt", "alerts"],
     ],
 };
 
 /// Ids of alerts of rules without groups.
 const UNGROUPED: [&str; 2] = ["*", "query matched"];
+
+/// The groups of alerts that are over. Kibana allows a type of rules to name its own, and one of Elastic's does.
+const RECOVERED: [&str; 3] = ["notGeoContained", "recovered", "resolved"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let raw = json(delivery)?;
@@ -120,13 +123,15 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     };
 
     let group = payload.pick(&["alert.actionGroup", "alertActionGroup"]).unwrap_or_default();
+    let group_name = payload.pick(&["alert.actionGroupName", "alertActionGroupName"]);
+    let said = if group.is_empty() { group_name.as_deref().unwrap_or_default() } else { &group };
     let action = match own_action(payload) {
-        Action::Trigger if group.eq_ignore_ascii_case("recovered") => Action::Resolve,
+        Action::Trigger if RECOVERED.iter().any(|word| word.eq_ignore_ascii_case(said)) => Action::Resolve,
         // Rules have groups of their own, such as `custom_threshold.fired`.
         action => action,
     };
     let kind = group.rsplit('.').next().unwrap_or_default().to_owned();
-    let words = [payload.get("severity").text(), payload.at("alert.actionGroupName").text(), Some(kind)];
+    let words = [payload.get("severity").text(), group_name, Some(kind)];
     let severity = words.iter().flatten().find_map(|word| match word.as_str() {
         "nodata" => Some(Severity::Warning),
         // Most groups are no severities.
@@ -136,7 +141,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let is_uuid = |id: &str| id.len() == 36 && id.split('-').count() == 5;
     let place = id.filter(|id| !UNGROUPED.contains(&id.as_str()) && !is_uuid(id));
     let place = payload.pick(&["context.host.name", "context.host.hostname"]).or(place);
-    Ok(Mapped::one(SHAPE.event(payload, Alert { action, key, severity, place, found: None })))
+    let monitored = payload.at("context.monitorUrl").text();
+    let event = SHAPE.event(payload, Alert { action, key, severity, place, found: None });
+    Ok(Mapped::one(event.detail("monitorUrl", monitored.as_deref().and_then(uptime::shown).into())))
 }
 
 /// The payload with its objects as JSON. A body of whole objects contains them as text.

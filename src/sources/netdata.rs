@@ -16,7 +16,7 @@
 //!
 //! | event | alert | reachability |
 //! |---|---|---|
-//! | action | `severity`: `clear` resolves, `warning`, `critical` and any other value trigger | `status.reachable`, else `status.text`: reachable resolves, any other value triggers |
+//! | action | `severity`: `clear` resolves, `warning`, `critical` and any other value trigger | `status.reachable`, else `status.text`, else a text in `status`: reachable resolves, any other value triggers |
 //! | severity | `critical` critical, `warning` warning, else error; info if it resolves | critical; info if it resolves |
 //! | summary | the first line of `message`, else of `info`; with the alert in front and the host or the space behind unless it contains them | `message`, with the host behind unless it contains it |
 //! | source | `host` if it is there, else `space` | `host` |
@@ -119,7 +119,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let key = key.ok_or(MapError::NoIdentity { item: String::new(), fields: "`alert` or `host`" })?;
 
     let word = payload.get("severity").text().unwrap_or_default();
-    let reachable = payload.pick(&["status.reachable", "status.text"]).unwrap_or_default();
+    let reachable = payload.pick(&["status.reachable", "status.text", "status"]).unwrap_or_default();
     let (action, severity) = match &alert {
         // For a severity that Netdata does not document, an unnecessary page is the lesser evil.
         Some(_) => text::lookup(SEVERITIES, &word).unwrap_or((Action::Trigger, Severity::Error)),

@@ -16,7 +16,7 @@
 //! | summary | the item's number, `title`, what happened, the host or else the environment |
 //! | source | `server.host` of the occurrence, else the environment, else `Rollbar` |
 //! | component | `context` of the occurrence, else its `language` |
-//! | group, class | `environment`; the exception's class, else the event's name |
+//! | group, class | `environment`; the class of the exception, of several the first, else the event's name |
 //! | timestamp | of the occurrence, else `last_occurrence_timestamp`; none for a resolve |
 //! | link, client URL | `data.url`, `data.item.url`, where Rollbar sends one |
 //! | details | level, counts, times, exception, message, versions, project |
@@ -105,6 +105,8 @@ const SHAPE: Shape = Shape {
     class: &[
         "data.item.last_occurrence.body.trace.exception.class",
         "data.occurrence.body.trace.exception.class",
+        "data.item.last_occurrence.body.trace_chain.0.exception.class",
+        "data.occurrence.body.trace_chain.0.exception.class",
         "event_name",
     ],
     links: &[("Item", &["data.url", "data.item.url"])],
@@ -114,6 +116,10 @@ const SHAPE: Shape = Shape {
         &["data.item.first_occurrence_timestamp", "data.item.last_occurrence_timestamp"],
         &["data.item.resolved_in_version", "data.trigger"],
         &["exception=data.item.last_occurrence.body.trace.exception", "exception=data.occurrence.body.trace.exception"],
+        &[
+            "exception=data.item.last_occurrence.body.trace_chain.0.exception",
+            "exception=data.occurrence.body.trace_chain.0.exception",
+        ],
         &["message=data.item.last_occurrence.body.message.body", "message=data.occurrence.body.message.body"],
         &["code_version=data.item.last_occurrence.code_version", "code_version=data.occurrence.code_version"],
         &["language=data.item.last_occurrence.language", "language=data.occurrence.language"],

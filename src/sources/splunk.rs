@@ -15,7 +15,7 @@
 //! | action | triggers; the row's field `event_action` may be `resolve` or `acknowledge` |
 //! | severity | the row's field `severity`, else `urgency`, `level`, `log_level`, by [`Severity::from_word`], else error. A number is no word: Splunk's own severities are not those of other tools |
 //! | summary | `search_name`, the row's field `summary` (else `message`, `description`), the source |
-//! | source | the row's field `host`, else `dest`, else `Splunk Enterprise` |
+//! | source | the row's field `host`, else `dest`, all values if it has several; else `Splunk Enterprise` |
 //! | component, group, class | the row's fields `component` (else `service`) and `index`; `sourcetype` |
 //! | timestamp | the row's `_time` |
 //! | link, client URL | `results_link` |
@@ -38,12 +38,12 @@
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::json::Node;
-use crate::mapping::log_alerts::{self, Alert, Shape, own_action, own_key};
+use crate::mapping::log_alerts::{self, Alert, Shape, list, own_action, own_key, place};
 use crate::mapping::{MapError, Mapped, json};
 use crate::pagerduty::event::{DedupKey, Severity};
 
@@ -83,8 +83,10 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = json(delivery)?;
     let payload = Node::root(&payload);
     payload.members().ok_or(MapError::Shape { expected: "an object with `search_name` and `result`" })?;
-    let row = payload.get("result");
-    let place = row.first_text(&["host", "dest"]);
+    // A field with several values is a list, also if it has one.
+    let row = with_single_values(payload.get("result"));
+    let row = Node::root(&row);
+    let place = ["host", "dest"].iter().find_map(|name| place(&list(row.get(name))));
     let key = own_key(SOURCE.slug, row).or_else(|| key(payload, place.clone()));
     let no_identity = MapError::NoIdentity { item: String::new(), fields: "`search_name` or `sid`" };
     let key = key.ok_or(no_identity)?;
@@ -102,6 +104,19 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     Ok(Mapped::one(SHAPE.event(payload, alert).detail("result", shown.into())))
 }
 
+/// The row with the only value of a list in place of the list.
+fn with_single_values(row: Node<'_>) -> Value {
+    let mut fields = row.members().cloned().unwrap_or_default();
+    for value in fields.values_mut() {
+        if let Value::Array(items) = value
+            && items.len() == 1
+        {
+            *value = items.pop().unwrap_or_default();
+        }
+    }
+    fields.into()
+}
+
 /// The key, by the saved search, or by the part of the search's id that is the same each time it runs:
 /// `scheduler__admin__search__RMD5a1b2_at_1769212800_42`.
 fn key(payload: Node<'_>, host: Option<String>) -> Option<DedupKey> {
@@ -111,6 +126,7 @@ fn key(payload: Node<'_>, host: Option<String>) -> Option<DedupKey> {
         return log_alerts::key(SOURCE.slug, Some(name), &[app, host]);
     }
     let sid = payload.get("sid").text()?;
-    let constant = sid.split_once("_at_").map_or(sid.as_str(), |(constant, _)| constant).to_owned();
+    // The name of the search is in front, and may contain the same word.
+    let constant = sid.rsplit_once("_at_").map_or(sid.as_str(), |(constant, _)| constant).to_owned();
     log_alerts::key(SOURCE.slug, Some(String::new()), &[constant, app, host])
 }

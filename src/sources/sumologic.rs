@@ -5,7 +5,8 @@
 //! <https://www.sumologic.com/help/docs/alerts/monitors/alert-variables>, a copy read 2026-11. The user writes two
 //! bodies, one for alerts and one for recoveries, with `{{variables}}`. The template has the variables' names. Case and
 //! underscores in the names of the members do not matter, and the names of the legacy variables are accepted too:
-//! `SearchName`, `AlertStatus` and so on. A variable without a value becomes an empty text. The page does not say
+//! `SearchName`, `AlertStatus` and so on. A variable without a value becomes an empty text. Line breaks and
+//! backslashes in a value are accepted as they are: the page does not say whether Sumo Logic escapes them, nor
 //! whether Sumo Logic retries, so the relay assumes that it does not.
 //!
 //! # Mapping
@@ -43,7 +44,8 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::json::Node;
 use crate::mapping::log_alerts::{Alert, Shape, key, unidentified};
-use crate::mapping::{MapError, Mapped, json, parse, unexpanded};
+use crate::mapping::repair::repaired_json;
+use crate::mapping::{MapError, Mapped, parse, unexpanded};
 use crate::pagerduty::event::{Action, Severity};
 use crate::text;
 
@@ -113,7 +115,7 @@ const SHAPE: Shape = Shape {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let raw = json(delivery)?;
+    let raw = repaired_json(delivery)?;
     let payload = with_plain_names(&unexpanded::without_unexpanded(raw.clone()));
     let payload = Node::root(&payload);
     Node::root(&raw).members().ok_or(MapError::Shape { expected: "an object with `id` and `triggerType`" })?;

@@ -14,8 +14,8 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `event`: `alert_cleared` resolves, `alert_raised` and any other value trigger; without it `state`, `UP` resolves, else `data.alert.is_up` |
-//! | severity | `data.alert.state`: `CRITICAL` critical, `WARNING` warning; the older `DOWN` critical; else error |
+//! | action | `event`: `alert_cleared` resolves, `alert_raised` and any other value trigger; without it `state`, else `data.alert.is_up`, else `data.alert.state`: `UP`, `OK` and `true` resolve |
+//! | severity | `data.alert.state`, else `state`: `CRITICAL` and the older `DOWN` critical, `WARNING` warning; else error |
 //! | summary | `display_name`, else `name`; the state; the first line of `short_output`, else of `output`; the host unless they contain it |
 //! | source | the host of `msp_address`, else the device's address, else the name |
 //! | component, class | the name, the type of the check |
@@ -62,16 +62,31 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
-/// The words of `event`, of the older `state`, and of `is_up`.
-const STATES: &[(&str, State)] =
-    &[("alert_cleared", UP), ("alert_raised", DOWN), ("down", DOWN), ("false", DOWN), ("true", UP), ("up", UP)];
-
 const WARNING: State = (Action::Trigger, Severity::Warning, " has a warning");
+
+/// The words of `event`, of the older `state`, of `is_up`, and of the alert's state.
+const STATES: &[(&str, State)] = &[
+    ("alert_cleared", UP),
+    ("alert_raised", DOWN),
+    ("critical", DOWN),
+    ("down", DOWN),
+    ("false", DOWN),
+    ("ok", UP),
+    ("true", UP),
+    ("up", UP),
+    ("warning", WARNING),
+];
 
 const FIELDS: Fields = Fields {
     client: SOURCE.name,
     name: &["data.service.display_name", "data.service.name", "check_name"],
-    address: &["data.service.msp_address", "data.device.address", "check_url", "server_name"],
+    address: &[
+        "data.service.msp_address",
+        "data.device.address",
+        "check_url",
+        "server_name",
+        "data.service.msp_url_path",
+    ],
     reason: &["data.alert.short_output", "data.alert.output", "output"],
     since: &["data.date", "data.alert.created_at"],
     class: &["data.service.monitoring_service_type", "check_type"],
@@ -100,12 +115,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let fields = "`data.service.id` or `check_id`";
     let key = DedupKey::new(SOURCE.slug, &[&id]).ok_or(MapError::NoIdentity { item: String::new(), fields })?;
 
-    let word = payload.pick(&["event", "state", "data.alert.is_up"]);
+    let word = payload.pick(&["event", "state", "data.alert.is_up", "data.alert.state"]);
     let state = uptime::state(STATES, word.as_deref());
     let level = payload.at("data.alert.state").text().unwrap_or_default();
     let state = match level.to_ascii_uppercase().as_str() {
         "WARNING" if state == DOWN => WARNING,
-        "CRITICAL" | "OK" | "" => state,
+        "CRITICAL" | "WARNING" | "OK" | "" => state,
         // `UNKNOWN`, or a level that the page does not document.
         _ => (state.0, Severity::Error, state.2),
     };

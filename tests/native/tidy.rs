@@ -123,8 +123,18 @@ fn a_template_to_paste_has_a_fixture_of_exactly_its_shape() {
     };
     for source in SOURCES {
         let Some(template) = source.setup.template else { continue };
-        // Healthchecks and Argo CD insert text with its quotes.
-        let quoted = ["$NAME_JSON", "{{toJson .app.status.operationState.message}}"];
+        // Healthchecks, Argo CD and Axiom insert text with its quotes, and Axiom values that are no text.
+        let quoted = [
+            "$NAME_JSON",
+            "{{toJson .app.status.operationState.message}}",
+            "{{printf \"%q\" .Title}}",
+            "{{printf \"%q\" .Body}}",
+            "{{printf \"%q\" .Description}}",
+            "{{.Value}}",
+            "{{jsonObject .MatchedEvent}}",
+            "{{jsonArray .GroupKeys}}",
+            "{{jsonArray .GroupValues}}",
+        ];
         let template = quoted.iter().fold(template.to_owned(), |text, name| text.replace(name, "\"\""));
         let wanted = shape(&template, source.slug);
         let folder = format!("tests/fixtures/{}", source.slug);

@@ -63,6 +63,16 @@ fn no_text_of_an_event_contains_the_secrets_of_its_address() {
         assert_eq!(event["links"], Value::Null, "{address}");
         assert!(event["payload"]["source"].as_str().is_some_and(|host| host.starts_with("a.example")), "{event}");
     }
+    for (address, said, shown) in [
+        ("https://a.example/?user=bob&key=abc123", "key=abc123 is over", "[redacted] is over"),
+        ("https://a.example/?user=bob&key=abc123", "invalid key abc123 of bob", "invalid key [redacted] of bob"),
+        ("https://user:hunter2@a.example", "wrong password hunter2", "wrong password [redacted]"),
+        ("https://a.example/?env=production", "production is away", "production is away"),
+        ("https://a.example/?redacted", "redacted", "redacted"),
+    ] {
+        let event = event(&json!({"name": "Cart", "address": address, "reason": said}), DOWN);
+        assert_eq!(event["payload"]["summary"], format!("Cart is DOWN: {shown} (a.example)"), "{address}");
+    }
     let plain = event(&json!({"address": "https://a.example/x?a", "reason": "a page"}), DOWN);
     assert_eq!(plain["payload"]["custom_details"]["reason"], "a page", "a short parameter is no secret");
 }
