@@ -28,8 +28,8 @@
 //! `vercel:<project id>:deployment:<target>`, and `:checks` behind it for checks: the next success closes the alert of a
 //! failure. The id of a deployment is new each time. A missing `target` is `unknown`. Others have
 //! `vercel:<project id>:<type>:<id>`. The type of a failure is that of its success (`domain.certificate.renew`), or
-//! `alerts`, `attack`, `budget`. The id is that of the alert, of its group, the domain, or the sorted names of the
-//! certificate (`dnsNames` of a failure, `cert.cns` of a success); for an alert without one that of the event; else that
+//! `alerts`, `attack`, `budget`. The id is that of the alert, of its group, the domain, or the names of the
+//! certificate in their order (`dnsNames` of a failure, `cert.cns` of a success); for an alert without one that of the event; else that
 //! of the team, if there is no project. Domains have no project in their key. `alerts.triggered` lists its alerts in
 //! `payload.alerts`: each is an alert of its own, with its `alertId`, else its number behind the id.
 //!
@@ -43,11 +43,11 @@
 //! * `user`, and all but the first line of a commit's message, are never copied.
 //! * A body without `type`, and one of these types without a project, a team, an alert or a domain, is rejected.
 //! * Uncertain: the reference does not describe the payloads of attacks and budgets, nor the members of a certificate, in
-//!   the copy that we read. So the usual names of a title, an id and a severity are tried, and `cns`, which the API has.
+//!   the copy that we read. So the usual names of a title, an id and a severity are tried, and `cns`, which the API has;
+//!   if its order differs, the alert of a failure stays open.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -162,18 +162,8 @@ const DETAILS: &[&str] = &[
 ];
 
 /// What the relay copies from each alert of a list.
-const ALERT_DETAILS: &[&str] = &[
-    "severity",
-    "alert_type=type",
-    "metric",
-    "unit",
-    "count",
-    "average",
-    "stddev",
-    "zscore",
-    "zscoreThreshold",
-    "formattedValues",
-];
+const ALERT_DETAILS: &[&str] =
+    &["severity", "alert_type=type", "metric", "count", "average", "zscore", "formattedValues"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let body = json(delivery)?;
@@ -191,11 +181,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 
 /// The type as the API writes it, `domain.certificate.add.failed`. The reference also has `domain.certificate-add-failed`.
 fn dotted(kind: &str) -> String {
-    let rest = kind.strip_prefix("domain.certificate-").map(|rest| ["domain.certificate.", rest].concat());
-    let kind = rest.as_deref().unwrap_or(kind);
-    let ends = [("-failed", ".failed"), ("-completed", ".completed")];
-    let end = ends.iter().find_map(|(hyphen, dot)| Some([kind.strip_suffix(hyphen)?, *dot].concat()));
-    end.filter(|_| kind.starts_with("domain.")).unwrap_or_else(|| kind.to_owned())
+    let Some(rest) = kind.strip_prefix("domain.") else { return kind.to_owned() };
+    let rest = rest.replace("certificate-", "certificate.").replace("-failed", ".failed");
+    ["domain.", &rest.replace("-completed", ".completed")].concat()
 }
 
 const NO_IDENTITY: &str = "`payload.project.id`, `payload.team.id` or the id of the alert or domain";
@@ -270,11 +258,16 @@ fn other(body: Node<'_>, payload: Node<'_>, kind: &str) -> Result<Mapped, MapErr
     let is_domain = identity.starts_with("domain.");
     let project = payload.pick(&["project.id", "projectId"]).filter(|_| !is_domain).unwrap_or_default();
     // Without an id, each event is an alert of its own, so that no alert hides another.
-    let id = payload.pick(IDS).or_else(|| names_of_certificate(payload));
-    let id = id.or_else(|| body.get("id").text().filter(|_| identity == "alerts"));
-    let id = id.or_else(|| payload.pick(&["team.id", "user.id"]).filter(|_| project.is_empty())).unwrap_or_default();
-    let key = DedupKey::new(SOURCE.slug, &[&project, identity, &id]);
-    let key = key.filter(|_| !(project.is_empty() && id.is_empty())).ok_or_else(no_identity)?;
+    let names = names_of_certificate(payload);
+    let id = payload.pick(IDS).or_else(|| body.get("id").text().filter(|_| identity == "alerts"));
+    let team = || payload.pick(&["team.id", "user.id"]).filter(|_| project.is_empty());
+    let ids = match id {
+        None if !names.is_empty() => names,
+        id => vec![id.or_else(team).unwrap_or_default()],
+    };
+    let parts: Vec<&str> = [project.as_str(), identity].into_iter().chain(ids.iter().map(String::as_str)).collect();
+    let is_known = !project.is_empty() || ids.iter().any(|id| !id.is_empty());
+    let key = DedupKey::new(SOURCE.slug, &parts).filter(|_| is_known).ok_or_else(no_identity)?;
     let given = payload.pick(&["alert.severity", "severity", "alert.level", "level"]);
     let severity = given.as_deref().and_then(Severity::from_word).unwrap_or(severity);
     let name = name(payload);
@@ -290,49 +283,36 @@ fn alerts(delivery: &Authenticated<'_>, body: Node<'_>, items: &[Value]) -> Resu
     let shared = Value::Object(budget::shared(&budget::without(body.get("payload"), &["alerts"]), items.len()));
     let payload = Node::root(&shared);
     let (project, name) = (payload.pick(&["project.id", "projectId"]).unwrap_or_default(), name(payload));
-    let mut budget = Budget::of(delivery);
-    let mut mapped = Mapped::default();
-    for (index, item) in items.iter().enumerate() {
-        let item = Node::root(item);
+    let whole = body.get("id").text().or_else(|| payload.get("groupId").text());
+    let (mut budget, mut mapped) = (Budget::of(delivery), Mapped::default());
+    for (index, item) in items.iter().map(Node::root).enumerate() {
         // Without an id, each is an alert of its own, so that no alert hides another.
-        let number = || {
-            let id = body.get("id").text().or_else(|| payload.get("groupId").text())?;
-            Some([&id, ":", &index.to_string()].concat())
-        };
-        let id = item.first_text(&["alertId", "id"]).or_else(number);
-        let key = id.and_then(|id| DedupKey::new(SOURCE.slug, &[&project, "alerts", &id]));
-        let Some(key) = key else {
-            let item = ["payload.alerts.", &index.to_string()].concat();
-            mapped.rejected.push(MapError::NoIdentity { item, fields: "`alertId`" });
-            continue;
-        };
-        let given = item.first_text(&["severity", "level"]).or_else(|| payload.pick(&["severity", "level"]));
-        let severity = given.as_deref().and_then(Severity::from_word).unwrap_or(Severity::Error);
-        let title = item.pick(&["title", "type", "metric"]);
-        let title = title.as_deref().map(text::first_line);
-        let summary = text::join_prefixed(&[("", Some("Alert")), (": ", Some(&name)), (": ", title)]);
-        let event = dress(Event::new(Action::Trigger, key, severity, &summary, &name), body, payload, &name, ALERTS);
-        let event = event.timestamp(item.get("startedAt").time()).details(item, ALERT_DETAILS);
-        mapped.events.push(budget.fit(event).of_item("payload.alerts", index));
+        let number = || Some([whole.as_deref()?, ":", &index.to_string()].concat());
+        let id = item.first_text(&["alertId", "id"]).or_else(number).ok_or_else(no_identity)?;
+        let key = DedupKey::new(SOURCE.slug, &[&project, "alerts", &id]).ok_or_else(no_identity)?;
+        let severity = item.first_text(&["severity", "level"]).and_then(|word| Severity::from_word(&word));
+        let title = item.pick(&["title", "type", "metric"]).unwrap_or_default();
+        let summary = ["Alert: ", &name, ": ", text::first_line(&title)].concat();
+        let event = Event::new(Action::Trigger, key, severity.unwrap_or(Severity::Error), &summary, &name);
+        let event = dress(event, body, payload, &name, ALERTS).timestamp(item.get("startedAt").time());
+        mapped.events.push(budget.fit(event.details(item, ALERT_DETAILS)).of_item("payload.alerts", index));
     }
     Ok(mapped)
 }
 
-/// The names of the certificate that an event is about, as one text. A failure lists them in `dnsNames`, and a success in
-/// the certificate, in any order.
-fn names_of_certificate(payload: Node<'_>) -> Option<String> {
-    let names = payload.get("dnsNames").items().or_else(|| payload.at("cert.cns").items())?;
-    let names: BTreeSet<String> = names.iter().filter_map(|name| Node::root(name).text()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    Some(names.join(", ")).filter(|names| !names.is_empty())
+/// The names of the certificate that an event is about. A failure lists them in `dnsNames`, and a success in the
+/// certificate.
+fn names_of_certificate(payload: Node<'_>) -> Vec<String> {
+    let names = payload.get("dnsNames").items().or_else(|| payload.at("cert.cns").items()).unwrap_or_default();
+    names.iter().filter_map(|name| Node::root(name).text()).collect()
 }
 
 /// The name of the project, the domain or the certificate.
 fn name(payload: Node<'_>) -> String {
     const NAMES: &[&str] = &["project.name", "projectName", "projectSlug", "deployment.name", "domain.name", "domain"];
     let id = || payload.pick(&["project.id", "projectId", "team.name"]);
-    let found = payload.pick(NAMES).or_else(|| names_of_certificate(payload)).or_else(id);
-    found.unwrap_or_else(|| SOURCE.name.to_owned())
+    let certificate = || Some(names_of_certificate(payload).join(", ")).filter(|names| !names.is_empty());
+    payload.pick(NAMES).or_else(certificate).or_else(id).unwrap_or_else(|| SOURCE.name.to_owned())
 }
 
 /// Adds the fields that an alert event and a change event share.
