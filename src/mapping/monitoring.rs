@@ -154,8 +154,12 @@ pub fn alert(shape: &Shape, payload: &Value) -> Result<Mapped, MapError> {
 #[derive(Clone, Copy)]
 enum Kind {
     Acknowledgement,
+    /// Somebody removed the acknowledgement, or the problem is over.
+    AcknowledgementEnd,
     /// A person sent it, or the monitor repeats a problem.
     Custom,
+    /// Its start or its end: Icinga's API has a member that says which.
+    Flapping,
     FlappingEnd,
     FlappingStart,
     Planned,
@@ -170,13 +174,16 @@ const KINDS: &[(&str, Kind)] = &[
     ("acknowledge", Kind::Acknowledgement),
     ("acknowledged", Kind::Acknowledgement),
     ("acknowledgement", Kind::Acknowledgement),
-    ("acknowledgementcleared", Kind::Custom),
+    ("acknowledgementcleared", Kind::AcknowledgementEnd),
     ("acknowledgementset", Kind::Acknowledgement),
     ("custom", Kind::Custom),
     ("downtimecancelled", Kind::Planned),
     ("downtimeend", Kind::Planned),
     ("downtimeremoved", Kind::Planned),
     ("downtimestart", Kind::Planned),
+    ("downtimestarted", Kind::Planned),
+    ("downtimetriggered", Kind::Planned),
+    ("flapping", Kind::Flapping),
     ("flappingdisabled", Kind::FlappingEnd),
     ("flappingend", Kind::FlappingEnd),
     ("flappingstart", Kind::FlappingStart),
@@ -244,8 +251,8 @@ const OUTPUT: &[&str] = &["serviceoutput", "hostoutput", "output", "checkresulto
 /// Maps a notification of a monitor about a host, or about a service on it: Icinga, Nagios, Checkmk. The identity is the
 /// host and the service, without them `fallback`'s.
 ///
-/// The type decides. Without one the state does, except a soft state. The end of flapping resolves if all is well, else the
-/// problem is still there, and no other notification says so. An unknown state triggers, and so does a type that nobody
+/// The type decides. Without one the state does, except a soft state. The end of flapping or of an acknowledgement resolves
+/// if all is well, else the problem is still there, and no other notification says so. An unknown state triggers, and so does a type that nobody
 /// knows: an unnecessary page is the lesser evil.
 ///
 /// # Errors
@@ -271,7 +278,10 @@ pub fn notification(
             Some(event) => DedupKey::new(slug, &[host, service, event]),
             None => DedupKey::new(slug, &[host, service]),
         },
-        (Some(host), None) => DedupKey::new(slug, &[host]),
+        (Some(host), None) => match &event {
+            Some(event) => DedupKey::new(slug, &[host, "", event]),
+            None => DedupKey::new(slug, &[host]),
+        },
         (None, _) => fallback(&macros),
     };
     let Some(key) = key else { return unidentified(source, payload, "the host's name") };
@@ -318,7 +328,13 @@ fn verdict(macros: &Macros, is_service: bool) -> Result<(Action, Severity, Strin
         // A member `type` may be about anything else, and some bodies have the type as their only state.
         None => macros.first(&["type"]).and_then(of).or_else(|| of(word.clone()?)).or(Some(Kind::State)),
     };
-    let is_soft = macros.first(&["servicestatetype", "hoststatetype", "statetype"]);
+    let kind = match kind {
+        Some(Kind::Flapping) if macros.first(&["isflapping"]).as_deref() == Some("false") => Some(Kind::FlappingEnd),
+        Some(Kind::Flapping) => Some(Kind::FlappingStart),
+        kind => kind,
+    };
+    let types = ["servicestatetype", "hoststatetype", "statetype", "checkresultvarsafterstatetype"];
+    let is_soft = macros.first(&types);
     let is_soft = is_soft.is_some_and(|kind| kind.eq_ignore_ascii_case("soft") || whole(&kind) == "0");
     let action = match kind {
         Some(Kind::Planned) => return Err(PLANNED),
@@ -326,7 +342,7 @@ fn verdict(macros: &Macros, is_service: bool) -> Result<(Action, Severity, Strin
         Some(Kind::Acknowledgement) => Action::Acknowledge,
         Some(Kind::Recovery) => Action::Resolve,
         Some(Kind::FlappingEnd) if is_well || word.is_none() => Action::Resolve,
-        Some(Kind::State) if is_well => Action::Resolve,
+        Some(Kind::State | Kind::AcknowledgementEnd) if is_well => Action::Resolve,
         // Problems. Also a type or a state that nobody knows: an unnecessary page is the lesser evil.
         _ => Action::Trigger,
     };

@@ -31,7 +31,7 @@
 //! `checkmk:<host>` for a host, `checkmk:<host>:<service>` for a service. A `:` inside a part becomes `%3A`. Checkmk's
 //! own script also has the address in the key, which can change while a problem is open. The problem's id is not in the
 //! key: a recovery may have another one. Flapping has the key of the problem. An event of the Event Console has its
-//! `EC_ID` as a third part.
+//! `EC_ID` as a third part, with or without a service.
 //!
 //! # Not mapped
 //!

@@ -19,7 +19,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | the notification's type: `PROBLEM`, `CUSTOM`, `FLAPPINGSTART` trigger, `ACKNOWLEDGEMENT` acknowledges, `RECOVERY` resolves, `FLAPPINGEND` resolves if the state is good, else triggers; an unknown type triggers; without a type the state or the incident's severity: `OK`, `UP`, `0` resolve, any other triggers |
+//! | action | the notification's type: `PROBLEM`, `CUSTOM`, `FLAPPINGSTART` trigger, `ACKNOWLEDGEMENT` acknowledges, `RECOVERY` resolves, `FLAPPINGEND` and the end of an acknowledgement resolve if the state is good, else trigger; an unknown type triggers; without a type the state or the incident's severity: `OK`, `UP`, `0` resolve, any other triggers |
 //! | severity | the state: `CRITICAL`, `DOWN` critical, `UNKNOWN`, `UNREACHABLE` error, `WARNING` warning; the incident's severity: `crit`, `alert`, `emerg` critical, `err` error, `warning` warning, `notice`, `info`, `debug` info; else error; at least warning for flapping |
 //! | summary | the service on the host, its state, the first line of the output |
 //! | source | the host |

@@ -31,7 +31,9 @@ fn the_type_of_a_notification_decides_and_without_one_the_state_does() {
         ("RECOVERY", [&resolve, &resolve, &resolve, &resolve]),
         ("ACKNOWLEDGEMENT", [&ack, &ack, &ack, &ack]),
         ("acknowledgement-set", [&ack, &ack, &ack, &ack]),
-        ("acknowledgement-cleared", [&trigger, &trigger, &trigger, &trigger]),
+        // Icinga clears the acknowledgement of a problem that is over.
+        ("acknowledgement-cleared", [&resolve, &trigger, &trigger, &trigger]),
+        ("AcknowledgementCleared", [&resolve, &trigger, &trigger, &trigger]),
         ("CUSTOM", [&trigger, &trigger, &trigger, &trigger]),
         ("FLAPPINGSTART", [&trigger, &trigger, &trigger, &trigger]),
         ("FLAPPINGSTOP", [&resolve, &trigger, &trigger, &resolve]),
@@ -40,6 +42,7 @@ fn the_type_of_a_notification_decides_and_without_one_the_state_does() {
         ("DOWNTIMESTART", [&planned, &planned, &planned, &planned]),
         ("DOWNTIMEEND", [&planned, &planned, &planned, &planned]),
         ("DOWNTIMECANCELLED", [&planned, &planned, &planned, &planned]),
+        ("DowntimeTriggered", [&planned, &planned, &planned, &planned]),
         ("DowntimeRemoved", [&planned, &planned, &planned, &planned]),
         ("zqxjkv", [&trigger, &trigger, &trigger, &trigger]),
         ("", [&resolve, &trigger, &trigger, &trigger]),
@@ -58,6 +61,33 @@ fn the_type_of_a_notification_decides_and_without_one_the_state_does() {
             assert_eq!(&outcome(slug, &body), expected, "{slug} {state}");
         }
     }
+}
+
+#[test]
+fn the_flapping_and_the_soft_results_of_icingas_api_are_no_states() {
+    let flapping = |state: u8, is_flapping: bool| {
+        let body =
+            json!({"type": "Flapping", "host": "web-1", "service": "disk", "state": state, "is_flapping": is_flapping});
+        outcome("icinga", &body)
+    };
+    assert_eq!(flapping(0, true), Ok(Action::Trigger));
+    assert_eq!(flapping(0, false), Ok(Action::Resolve));
+    assert_eq!(flapping(2, false), Ok(Action::Trigger));
+    let checked = |state_type: f64| {
+        let result = json!({"state": 2.0, "output": "full", "vars_after": {"state_type": state_type}});
+        outcome("icinga", &json!({"type": "CheckResult", "host": "web-1", "service": "disk", "check_result": result}))
+    };
+    assert_eq!(checked(0.0), Err(SOFT.to_owned()));
+    assert_eq!(checked(1.0), Ok(Action::Trigger));
+}
+
+#[test]
+fn events_of_checkmks_event_console_are_alerts_of_their_own_even_without_a_service() {
+    let key = |id: &str| {
+        let body = json!({"NOTIFICATIONTYPE": "PROBLEM", "HOSTNAME": "web-1", "SERVICEDESC": "", "EC_ID": id});
+        mapped("checkmk", &body).events[0].dedup_key().expect("an alert").as_str().to_owned()
+    };
+    assert_eq!([key("17"), key("18")], ["checkmk:web-1::17", "checkmk:web-1::18"]);
 }
 
 #[test]
