@@ -44,6 +44,12 @@ impl Macros {
         names.iter().find_map(|name| self.0.get(*name)).cloned()
     }
 
+    /// The names and the texts of the members of an object with this plain name, in the order of their names.
+    pub fn below(&self, object: &str) -> impl Iterator<Item = [&str; 2]> {
+        let names = self.0.range(object.to_owned()..).take_while(move |(name, _)| name.starts_with(object));
+        names.filter(move |(name, _)| *name != object).map(|(name, text)| [name.as_str(), text.as_str()])
+    }
+
     /// Like [`Macros::first`], as a point in time ([`Node::time`]).
     pub fn time(&self, names: &[&str]) -> Option<String> {
         Node::root(&Value::String(self.first(names)?)).time()

@@ -13,7 +13,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `state`: 0 (recovered) resolves, 2 acknowledges, 1 (alert), 3 (worse), 4 (better), 5 (changed) and any other value trigger; without it severity `ok` resolves |
+//! | action | `state`: 0 or `recovered` resolves, 2 or `acknowledged` acknowledges, 1 (alert), 3 (worse), 4 (better), 5 (changed) and any other value trigger; without it severity `ok` resolves |
 //! | severity | `severity`: `critical`, `warning` as they are, `ok` info, else error; info for the test |
 //! | summary | the rule's `name` on the host, and how its state changed; without a name `title` |
 //! | source | `hostname`, else `sysName`, `display`, `ip` |
@@ -36,7 +36,7 @@
 //! * `faults` and `string`: the rows of the database that matched the rule, which may contain SNMP communities.
 //!   `contacts` and `sysContact`: people's addresses.
 //! * A better or worse alert updates the alert that is open.
-//! * The test button sends an alert of rule 000. It triggers with severity info, and never resolves. Resolve it in
+//! * The test button sends an alert 000 of rule 000. It triggers with severity info, and never resolves. Resolve it in
 //!   PagerDuty.
 //! * A body without any of these ids is rejected. A body with unexpanded variables triggers an alert that reports them,
 //!   the same alert for all such bodies.
@@ -77,10 +77,16 @@ const SHAPE: Shape = Shape {
     fields: "`device_id` and `rule_id`",
     key,
     state: &["state", "alertstate", "severity"],
-    states: &[("0", Action::Resolve), ("2", Action::Acknowledge), ("ok", Action::Resolve)],
+    states: &[
+        ("0", Action::Resolve),
+        ("2", Action::Acknowledge),
+        ("acknowledged", Action::Acknowledge),
+        ("ok", Action::Resolve),
+        ("recovered", Action::Resolve),
+    ],
     severity: &["severity"],
     severities: &[("critical", Severity::Critical), ("ok", Severity::Info), ("warning", Severity::Warning)],
-    is_test: |macros| macros.first(&["ruleid"]).as_deref() == Some("000"),
+    is_test: |macros| ["ruleid", "alertid"].iter().any(|name| macros.first(&[name]).as_deref() == Some("000")),
     summary,
     place: &["hostname", "sysname", "display", "ip"],
     component: &["display"],

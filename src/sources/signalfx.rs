@@ -27,7 +27,7 @@
 //! # Dedup key
 //!
 //! `signalfx:<incidentId>`, which an alert has from its start to its end: one for each time series of a detector's
-//! rule. Without it, `signalfx::<detectorId>:<rule>:<eventType>`. A `:` inside a part becomes `%3A`.
+//! rule. Without it, `signalfx::<detectorId>:<rule>:<eventType>`, and behind it the names and values of the dimensions. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
@@ -132,8 +132,15 @@ fn key(macros: &Macros) -> Option<DedupKey> {
         return DedupKey::new(SOURCE.slug, &[&id]);
     }
     let ids = [&["detectorid"], &["rule"], &["eventtype"]].map(|names| macros.first(names).unwrap_or_default());
-    let [detector, rule, event] = ids.each_ref().map(String::as_str);
-    DedupKey::new(SOURCE.slug, &["", detector, rule, event])
+    let mut parts = vec![""];
+    parts.extend(ids.iter().map(String::as_str));
+    if ids.iter().all(String::is_empty) {
+        return None;
+    }
+    // Each time series of a rule is an alert of its own.
+    let series: Vec<[&str; 2]> = macros.below("dimensions").collect();
+    parts.extend(series.iter().flatten());
+    DedupKey::new(SOURCE.slug, &parts)
 }
 
 fn summary(macros: &Macros) -> String {

@@ -14,7 +14,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `ActionType`: `Resolve`, `Reset` resolve, `Acknowledge` acknowledges, `Create`, `Trigger` and any other value trigger |
+//! | action | `ActionType`: `Resolve`, `Reset`, `Clear`, `Close` resolve, `Acknowledge` acknowledges, `Create`, `Trigger` and any other value trigger |
 //! | severity | `Severity`: `Critical` critical, `Serious` error, `Warning` warning, `Notice`, `Informational` info, and their numbers 2, 3, 1, 4, 0; else error |
 //! | summary | `AlertMessage`, else `AlertDescription`; with `AlertName` and the node where it does not contain them |
 //! | source | `NodeName`, else the object, the address |
@@ -78,6 +78,8 @@ const SHAPE: Shape = Shape {
         ("acknowledge", Action::Acknowledge),
         ("acknowledged", Action::Acknowledge),
         ("acknowledgement", Action::Acknowledge),
+        ("clear", Action::Resolve),
+        ("cleared", Action::Resolve),
         ("close", Action::Resolve),
         ("closed", Action::Resolve),
         ("recovery", Action::Resolve),
