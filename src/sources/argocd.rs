@@ -7,8 +7,8 @@
 //! of its own: the user writes one in Go's templates. This source accepts the template of its setup instructions; the
 //! whole Application, as `{"app": {{toJson .app}}}` or without the member around it; and the two examples of the page, a
 //! commit status in GitHub's form (`state`, `context`, `target_url`) and an attachment in Slack's, as the catalog sends it
-//! too. A variable without a
-//! value becomes `<no value>`, and then counts as absent. Argo CD retries 429, 5xx and failed connections three times, 1
+//! too. Line breaks and
+//! backslashes need no escape. A variable without a value becomes `<no value>`, and then counts as absent. Argo CD retries 429, 5xx and failed connections three times, 1
 //! to 5 seconds apart.
 //!
 //! # Mapping
@@ -51,8 +51,9 @@ use crate::http::url;
 use crate::json::Node;
 use crate::mapping::deployments::Deployment;
 use crate::mapping::outcomes::UNFINISHED;
+use crate::mapping::repair::repaired_payload;
 use crate::mapping::unexpanded::{self, unidentified};
-use crate::mapping::{MapError, Mapped, payload, states};
+use crate::mapping::{MapError, Mapped, states};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
@@ -131,7 +132,7 @@ fn state(health: &str, phase: &str, sync: &str, said: &str) -> State {
 }
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let raw = payload(delivery)?;
+    let raw = repaired_payload(delivery)?;
     let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     let read = |paths: &[&str]| payload.pick(paths).filter(|text| text != NO_VALUE);

@@ -5,7 +5,8 @@
 //! <https://docs.checkmk.com/latest/en/notifications.html>, read 2026-11. Checkmk has no webhook body: a notification
 //! script gets the variables `NOTIFY_…` and posts them. This source accepts them with their names, with and without the
 //! prefix (`NOTIFY_NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, …), and the names of other scripts,
-//! such as Keep's (`host`, `service`, `status`, `severity`, `output`, `notification_type`, `what`). Checkmk repeats a
+//! such as Keep's (`host`, `service`, `status`, `severity`, `output`, `notification_type`, `what`). Line breaks and
+//! backslashes need no escape. Checkmk repeats a
 //! script that ends with status 1 only if the rule delivers through the notification spooler, so the relay assumes that
 //! it does not retry.
 //!
@@ -47,7 +48,8 @@
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::mapping::{MapError, Mapped, monitoring, payload};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, monitoring};
 
 /// Checkmk.
 pub const SOURCE: Source = Source {
@@ -90,5 +92,5 @@ pub const SOURCE: Source = Source {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::notification((SOURCE.slug, SOURCE.name), &payload(delivery)?, |_| None)
+    monitoring::notification((SOURCE.slug, SOURCE.name), &repaired_payload(delivery)?, |_| None)
 }

@@ -6,7 +6,8 @@
 //! read 2026-11. The user writes the body, with placeholders such as `{PID}` in it. Dynatrace's own default has
 //! `ImpactedEntities` (a list of `{type, name, entity}`), `ImpactedEntity`, `PID`, `ProblemDetailsHTML`,
 //! `ProblemDetailsJSON` or `ProblemDetailsJSONv2` (objects of the API), `ProblemID`, `ProblemImpact`, `ProblemTitle`, `Problem URL`, `State`, `Tags`.
-//! Names count with any case and separators. Dynatrace escapes the values if the content type is JSON. A placeholder
+//! Names count with any case and separators. Dynatrace escapes the values if the content type is JSON; line breaks and
+//! backslashes need no escape. A placeholder
 //! that stays unexpanded counts as absent. The page does not say whether Dynatrace retries, so the relay assumes that
 //! it does not.
 //!
@@ -41,7 +42,8 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload, wording};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, wording};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 use crate::text;
 
@@ -148,7 +150,7 @@ const NUMBER: &[&str] = &["problemid", "problemdetailsjsonv2displayid"];
 const TEST: &str = "99999";
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::alert(&SHAPE, &payload(delivery)?)
+    monitoring::alert(&SHAPE, &repaired_payload(delivery)?)
 }
 
 fn summary(macros: &Macros) -> String {

@@ -11,7 +11,8 @@
 //! or the fields of the form. This source ignores case and separators, so the names of the macros are always accepted:
 //! `NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, `HOSTSTATE`, `SERVICEOUTPUT`, `HOSTOUTPUT`, or
 //! Icinga's `notification.type`, `host.name`, `service.name`, `service.state`. The body of PagerDuty's Nagios agent,
-//! with its macros in `details`, and the events of Icinga 2's API are accepted too. The pages do not say whether a
+//! with its macros in `details`, and the events of Icinga 2's API are accepted too. Line breaks and backslashes need no
+//! escape. The pages do not say whether a
 //! failed notification is sent again, so the relay assumes that it is not. The timeout of a command is that of the
 //! monitor, usually 30 seconds or more.
 //!
@@ -49,7 +50,8 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::mapping::monitoring::{self, Macros};
-use crate::mapping::{MapError, Mapped, payload};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped};
 use crate::pagerduty::event::DedupKey;
 
 /// Icinga.
@@ -94,7 +96,7 @@ pub const SOURCE: Source = Source {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::notification((SOURCE.slug, SOURCE.name), &payload(delivery)?, incident)
+    monitoring::notification((SOURCE.slug, SOURCE.name), &repaired_payload(delivery)?, incident)
 }
 
 /// The key of an incident of Icinga Notifications about something that is not on a host.

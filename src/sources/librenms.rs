@@ -6,8 +6,9 @@
 //! in it, or lists the variables as options, which LibreNMS sends in the query: `device_id`, `rule_id`, `alert_id`,
 //! `id`, `state`, `severity`, `name`, `title`, `hostname`, `msg` and others. The names of the members are the user's
 //! own; this source accepts the variables' names, with any case and separators. The alert as a whole, as other
-//! transports send it, has the same names. All values are texts. LibreNMS does not escape them. It retries nothing, but
-//! a rule with an interval repeats the alert.
+//! transports send it, has the same names. All values are texts. LibreNMS does not escape them: line breaks
+//! and backslashes count as if it did, and a quote makes the body invalid. It retries nothing, but a rule with an interval
+//! repeats the alert.
 //!
 //! # Mapping
 //!
@@ -45,7 +46,8 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 use crate::text;
 
@@ -116,7 +118,7 @@ const CHANGES: &[(&str, &str)] =
     &[("0", " recovered"), ("2", " was acknowledged"), ("3", " got worse"), ("4", " got better"), ("5", " changed")];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::alert(&SHAPE, &payload(delivery)?)
+    monitoring::alert(&SHAPE, &repaired_payload(delivery)?)
 }
 
 fn key(macros: &Macros) -> Option<DedupKey> {

@@ -41,7 +41,8 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::json::Node;
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload, wording};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, wording};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 
 /// Splunk Observability Cloud.
@@ -116,7 +117,7 @@ const SHAPE: Shape = Shape {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let payload = payload(delivery)?;
+    let payload = repaired_payload(delivery)?;
     let mut mapped = monitoring::alert(&SHAPE, &payload)?;
     let payload = Node::root(&payload);
     let chart = |event: Event| {

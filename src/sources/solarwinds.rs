@@ -7,8 +7,8 @@
 //! user writes the body, with variables in it such as `${N=Alerting;M=AlertID}`, once for the trigger actions of an
 //! alert and once for its reset actions. The names of the members are the user's own; this source accepts those of the
 //! variables with any case and separators (`AlertObjectID`, `AlertID`, `AlertMessage`, `NodeName`, `Severity`, …), and
-//! `ActionType`, which says which of the two it is. Forms and the query of a `GET` are accepted too. An unexpanded
-//! variable counts as absent. It is unknown whether SolarWinds retries, so the relay assumes that it does not.
+//! `ActionType`, which says which of the two it is. Forms and the query of a `GET` are accepted too. Line breaks
+//! and backslashes need no escape. An unexpanded variable counts as absent. It is unknown whether SolarWinds retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
@@ -44,7 +44,8 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload, wording};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, wording};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 
 /// SolarWinds.
@@ -124,7 +125,7 @@ const SHAPE: Shape = Shape {
 const OBJECTS: &[&str] = &["objectname", "entityname", "entitycaption", "objectcaption"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::alert(&SHAPE, &payload(delivery)?)
+    monitoring::alert(&SHAPE, &repaired_payload(delivery)?)
 }
 
 fn key(macros: &Macros) -> Option<DedupKey> {

@@ -148,3 +148,23 @@ fn an_expression_in_braces_after_a_dollar_is_an_unexpanded_variable() {
         assert!(!is_unexpanded_variable(text), "{text}");
     }
 }
+
+#[test]
+fn a_line_break_or_a_backslash_that_a_template_did_not_escape_loses_no_recovery() {
+    let rows = [
+        ("checkmk", r#"{"NOTIFICATIONTYPE": "RECOVERY", "HOSTNAME": "web-1", "HOSTOUTPUT": "C:\Windows"#),
+        ("dynatrace", r#"{"PID": "7", "State": "RESOLVED", "ProblemDetailsText": "C:\Windows"#),
+        ("icinga", r#"{"NOTIFICATIONTYPE": "RECOVERY", "HOSTNAME": "web-1", "HOSTOUTPUT": "C:\Windows"#),
+        ("librenms", r#"{"device_id": "7", "rule_id": "3", "state": "0", "msg": "C:\Windows"#),
+        ("logicmonitor", r#"{"alertid": "LMD7", "alertstatus": "clear", "message": "C:\Windows"#),
+        ("signalfx", r#"{"incidentId": "7", "statusExtended": "ok", "messageBody": "C:\Windows"#),
+        ("solarwinds", r#"{"AlertObjectID": "7", "ActionType": "Reset", "AlertMessage": "C:\Windows"#),
+        ("argocd", r#"{"app": "shop", "health": "Healthy", "phase": "Succeeded", "message": "C:\Windows"#),
+    ];
+    for (slug, start) in rows {
+        let source = sources::find(slug).expect("a source");
+        let body = [start, "\n\tis full\"}"].concat();
+        let mapped = fixtures::map(source, body.as_bytes(), &[], false).expect(slug);
+        assert_eq!(mapped.events[0].action(), Action::Resolve, "{slug}");
+    }
+}
