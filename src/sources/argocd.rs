@@ -89,12 +89,14 @@ const COLOURS: &[(&str, &str)] = &[("#0DADEA", "pending"), ("#E96D76", "failed")
 /// What a variable without a value becomes in Go's templates.
 const NO_VALUE: &str = "<no value>";
 
-const APP: &[&str] = &["app", "app.metadata.name", "metadata.name", "application"];
+const APP: &[&str] = &["app", "app.metadata.name", "metadata.name", "application", "appName", "app_name"];
 const NAMESPACE: &[&str] = &["namespace", "app.metadata.namespace", "metadata.namespace"];
 const PROJECT: &[&str] = &["project", "app.spec.project", "spec.project"];
-const HEALTH: &[&str] = &["health", "app.status.health.status", "status.health.status", "healthStatus"];
-const SYNC: &[&str] =
-    &["sync", "app.status.sync.status", "status.sync.status", "syncStatus", "attachments.0.fields.0.value"];
+const HEALTH: &[&str] =
+    &["health", "app.status.health.status", "status.health.status", "healthStatus", "health_status"];
+const SYNC: &[&str] = &["sync", "app.status.sync.status", "status.sync.status", "syncStatus", "sync_status", ATTACHED];
+/// What the catalog's attachment says about the sync, or about the health if that is degraded.
+const ATTACHED: &str = "attachments.0.fields.0.value";
 const PHASE: &[&str] = &["phase", "app.status.operationState.phase", "status.operationState.phase"];
 const REVISION: &[&str] = &["revision", "app.status.sync.revision", "status.sync.revision"];
 const URL: &[&str] = &["url", "target_url", "attachments.0.title_link"];

@@ -14,7 +14,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action of incidents | `incident.status`, else that of the newest update: `resolved`, `postmortem` resolve; `investigating`, `identified`, `monitoring` and any other word trigger |
+//! | action of incidents | `incident.status`, else that of the newest update: `resolved`, `postmortem` resolve; `investigating`, `identified`, `monitoring` and any other word trigger; without one `resolved_at` resolves |
 //! | severity of incidents | `incident.impact` by [`Severity::from_word`]: `critical`, `major`, `minor`, `none` are critical, error, warning, info; the words of components are as below; other words error |
 //! | action of components | `component_update.new_status`, else `component.status`: `operational` resolves; `degraded_performance`, `partial_outage`, `major_outage` and any other word trigger |
 //! | severity of components | degraded and minor warning, partial error, major critical, other words error |
@@ -139,7 +139,11 @@ fn incident(payload: Node<'_>, incident: Node<'_>) -> Result<Mapped, MapError> {
         return Ok(Mapped::nothing(PLANNED));
     }
     // For a status that Statuspage does not document, an unnecessary page is the lesser evil.
-    let action = if matches!(status.as_str(), "resolved" | "postmortem") { Action::Resolve } else { Action::Trigger };
+    let is_over = match status.as_str() {
+        "" => incident.get("resolved_at").text().is_some(),
+        status => matches!(status, "resolved" | "postmortem"),
+    };
+    let action = if is_over { Action::Resolve } else { Action::Trigger };
     let severity =
         Severity::from_word(&impact).or_else(|| status_pages::known(&impact).map(|(_, severity, _)| severity));
     let severity = severity.unwrap_or(Severity::Error);
