@@ -262,7 +262,8 @@ const OUTPUT: &[&str] = &["serviceoutput", "hostoutput", "output", "checkresulto
 /// knows: an unnecessary page is the lesser evil.
 ///
 /// # Errors
-/// Returns [`MapError`] if the payload is not an object, or has neither an identity nor unexpanded macros.
+/// Returns [`MapError`] if the payload is not an object, or has neither an identity nor unexpanded macros. A notification
+/// that says that it is about a service has no identity without the service's name.
 pub fn notification(
     source: (&'static str, &'static str),
     payload: &Value,
@@ -272,8 +273,8 @@ pub fn notification(
     let expected = "an object with the macros of a host or a service";
     let macros = Macros::read(payload).ok_or(MapError::Shape { expected })?;
     let host = macros.first(&["hostname", "host", "objecttagshost", "hostdisplayname", "hostalias"]);
-    let is_host =
-        macros.first(&["what", "entitytype", "pdnagiosobject"]).is_some_and(|what| what.eq_ignore_ascii_case("host"));
+    let what = macros.first(&["what", "entitytype", "pdnagiosobject"]).unwrap_or_default();
+    let is_host = what.eq_ignore_ascii_case("host");
     let service =
         &["servicedesc", "servicedescription", "servicename", "service", "objecttagsservice", "servicedisplayname"];
     let service = macros.first(service).filter(|_| !is_host);
@@ -284,6 +285,10 @@ pub fn notification(
             Some(event) => DedupKey::new(slug, &[host, service, event]),
             None => DedupKey::new(slug, &[host, service]),
         },
+        // The host's own alert is another one: the recovery of a service must not close it.
+        (Some(_), None) if event.is_none() && what.eq_ignore_ascii_case("service") => {
+            return unidentified(source, payload, "the service's name");
+        }
         (Some(host), None) => match &event {
             Some(event) => DedupKey::new(slug, &[host, "", event]),
             None => DedupKey::new(slug, &[host]),

@@ -43,7 +43,7 @@
 //! * A custom notification about something healthy triggers with severity info, and no recovery follows. So does the
 //!   test of a notification rule, which is such a notification.
 //! * Checkmk reports no recovery of an event of the Event Console. Resolve these alerts in PagerDuty.
-//! * A body without a host is rejected. A body with unexpanded macros triggers an alert that reports them, the same
+//! * A body without a host is rejected, and so is one with `WHAT` `SERVICE` and no service. A body with unexpanded macros triggers an alert that reports them, the same
 //!   alert for all such bodies.
 
 use super::{Setup, Source};

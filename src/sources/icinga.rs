@@ -43,7 +43,7 @@
 //! * A soft state of an event handler, without a notification's type: "soft state".
 //! * The contact and the author: people's names and addresses.
 //! * A custom notification about something healthy triggers with severity info, and no recovery follows.
-//! * A body without a host is rejected. A body with unexpanded macros triggers an alert that reports them, the same
+//! * A body without a host is rejected, and so is one that says that it is about a service and has none. A body with unexpanded macros triggers an alert that reports them, the same
 //!   alert for all such bodies.
 //! * Two Icingas with equal names of hosts: give each one a service of its own.
 

@@ -168,3 +168,13 @@ fn a_line_break_or_a_backslash_that_a_template_did_not_escape_loses_no_recovery(
         assert_eq!(mapped.events[0].action(), Action::Resolve, "{slug}");
     }
 }
+
+#[test]
+fn the_recovery_of_a_service_without_its_name_does_not_close_the_alert_of_its_host() {
+    for (slug, what) in [("checkmk", "WHAT"), ("icinga", "pd_nagios_object")] {
+        let body = json!({"NOTIFICATIONTYPE": "RECOVERY", "HOSTNAME": "web-1", what: "service", "SERVICESTATE": "OK"});
+        let source = sources::find(slug).expect("a source");
+        let refused = fixtures::map(source, body.to_string().as_bytes(), &[], false).expect_err("it has no identity");
+        assert!(refused.to_string().contains("the service's name"), "{slug}: {refused}");
+    }
+}
