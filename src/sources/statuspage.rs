@@ -144,8 +144,9 @@ fn incident(payload: Node<'_>, incident: Node<'_>) -> Result<Mapped, MapError> {
         status => matches!(status, "resolved" | "postmortem"),
     };
     let action = if is_over { Action::Resolve } else { Action::Trigger };
-    let severity =
-        Severity::from_word(&impact).or_else(|| status_pages::known(&impact).map(|(_, severity, _)| severity));
+    // An impact that is no problem is the least severe.
+    let of_state = |(action, severity, _)| if action == Action::Resolve { Severity::Info } else { severity };
+    let severity = Severity::from_word(&impact).or_else(|| status_pages::known(&impact).map(of_state));
     let severity = severity.unwrap_or(Severity::Error);
     let (name, page, body) = (incident.get("name").text(), page(payload), update.get("body").text());
     let state = text::join_nonempty(&[&status, &impact], ", impact ");
