@@ -14,7 +14,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `ActionType`: `Resolve`, `Reset`, `Clear`, `Close` resolve, `Acknowledge` acknowledges, `Create`, `Trigger` and any other value trigger |
+//! | action | `ActionType`, else `state` or `status`: `Resolve`, `Reset`, `Clear`, `Close` resolve, `Acknowledge` acknowledges, `Create`, `Trigger` and any other value trigger |
 //! | severity | `Severity`: `Critical` critical, `Serious` error, `Warning` warning, `Notice`, `Informational` info, and their numbers 2, 3, 1, 4, 0; else error |
 //! | summary | `AlertMessage`, else `AlertDescription`; with `AlertName` and the node where it does not contain them |
 //! | source | `NodeName`, else the object, the address |
@@ -74,7 +74,7 @@ const SHAPE: Shape = Shape {
     source: (SOURCE.slug, SOURCE.name),
     fields: "`AlertObjectID`, or `AlertID` and `NodeName`",
     key,
-    state: &["actiontype", "action", "eventtype", "messagetype", "notificationtype", "alertstatus", "state"],
+    state: &["actiontype", "action", "eventtype", "messagetype", "notificationtype", "alertstatus", "state", "status"],
     states: &[
         ("acknowledge", Action::Acknowledge),
         ("acknowledged", Action::Acknowledge),
