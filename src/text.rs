@@ -308,7 +308,7 @@ fn mask_word(word: &str, stays: fn(&str) -> bool, shown: &mut String) {
 }
 
 /// `text` with `…` for the user information of every URL in it: `https://user:password@host`.
-fn without_user_information(text: &str) -> String {
+pub fn without_user_information(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {

@@ -20,8 +20,14 @@ const PRIORITIES: &[(&str, Severity)] = &[
 ];
 
 /// The fields that say where a rule matched, the best first: those of system calls, and those of Kubernetes' audit log.
-const PLACES: [&[&str]; 3] =
-    [&["k8s.ns.name", "ka.target.namespace"], &["k8s.pod.name", "ka.target.name"], &["container.id"]];
+const PLACES: [&[&str]; 3] = [
+    &["k8s.ns.name", "k8smeta.ns.name", "ka.target.namespace"],
+    &["k8s.pod.name", "k8smeta.pod.name", "ka.target.name"],
+    &["container.id"],
+];
+
+/// A field without a value, in versions that do not send `null`.
+const NO_VALUE: &str = "<NA>";
 
 /// Maps an alert in `data`. An envelope around it repeats some of its members. The key has the `slug`, `before`, the rule,
 /// the host, and namespace, pod and container. It has no user, process or file: all matches of a rule in one place are one
@@ -38,7 +44,8 @@ pub fn alert(
     let text = |name: &str| data.get(name).text().or_else(|| envelope.get(name).text()).unwrap_or_default();
     let fields = data.get("output_fields");
     let [rule, host, output, priority] = ["rule", "hostname", "output", "priority"].map(text);
-    let [namespace, pod, container] = PLACES.map(|names| fields.first_text(names).unwrap_or_default());
+    let field = |names: &[&str]| names.iter().find_map(|name| fields.get(name).text().filter(|text| text != NO_VALUE));
+    let [namespace, pod, container] = PLACES.map(|names| field(names).unwrap_or_default());
     let parts = [before, &[&rule, &host, &namespace, &pod, &container]].concat();
     let key = DedupKey::new(slug, &parts).filter(|_| !rule.is_empty());
     let key = key.ok_or_else(|| MapError::NoIdentity { item: item.to_owned(), fields: "`rule`" })?;
@@ -54,7 +61,7 @@ pub fn alert(
     let summary = [&rule, " on ", source_field, colon, output].concat();
     let time = data.get("time").text().or_else(|| envelope.get("time").text());
     Ok(Event::new(Action::Trigger, key, severity, &summary, source_field)
-        .component(fields.first_text(&["container.name", "k8s.ns.name"]))
+        .component(field(&["container.name", "k8s.ns.name", "k8smeta.ns.name"]))
         .group(data.get("source").text())
         .class(Some(rule))
         .timestamp(time)

@@ -44,6 +44,12 @@ impl Macros {
         names.iter().find_map(|name| self.0.get(*name)).cloned()
     }
 
+    /// The names and the texts of the members of an object with this plain name, in the order of their names.
+    pub fn below(&self, object: &str) -> impl Iterator<Item = [&str; 2]> {
+        let names = self.0.range(object.to_owned()..).take_while(move |(name, _)| name.starts_with(object));
+        names.filter(move |(name, _)| *name != object).map(|(name, text)| [name.as_str(), text.as_str()])
+    }
+
     /// Like [`Macros::first`], as a point in time ([`Node::time`]).
     pub fn time(&self, names: &[&str]) -> Option<String> {
         Node::root(&Value::String(self.first(names)?)).time()
@@ -154,8 +160,12 @@ pub fn alert(shape: &Shape, payload: &Value) -> Result<Mapped, MapError> {
 #[derive(Clone, Copy)]
 enum Kind {
     Acknowledgement,
+    /// Somebody removed the acknowledgement, or the problem is over.
+    AcknowledgementEnd,
     /// A person sent it, or the monitor repeats a problem.
     Custom,
+    /// Its start or its end: Icinga's API has a member that says which.
+    Flapping,
     FlappingEnd,
     FlappingStart,
     Planned,
@@ -170,13 +180,16 @@ const KINDS: &[(&str, Kind)] = &[
     ("acknowledge", Kind::Acknowledgement),
     ("acknowledged", Kind::Acknowledgement),
     ("acknowledgement", Kind::Acknowledgement),
-    ("acknowledgementcleared", Kind::Custom),
+    ("acknowledgementcleared", Kind::AcknowledgementEnd),
     ("acknowledgementset", Kind::Acknowledgement),
     ("custom", Kind::Custom),
     ("downtimecancelled", Kind::Planned),
     ("downtimeend", Kind::Planned),
     ("downtimeremoved", Kind::Planned),
     ("downtimestart", Kind::Planned),
+    ("downtimestarted", Kind::Planned),
+    ("downtimetriggered", Kind::Planned),
+    ("flapping", Kind::Flapping),
     ("flappingdisabled", Kind::FlappingEnd),
     ("flappingend", Kind::FlappingEnd),
     ("flappingstart", Kind::FlappingStart),
@@ -244,12 +257,13 @@ const OUTPUT: &[&str] = &["serviceoutput", "hostoutput", "output", "checkresulto
 /// Maps a notification of a monitor about a host, or about a service on it: Icinga, Nagios, Checkmk. The identity is the
 /// host and the service, without them `fallback`'s.
 ///
-/// The type decides. Without one the state does, except a soft state. The end of flapping resolves if all is well, else the
-/// problem is still there, and no other notification says so. An unknown state triggers, and so does a type that nobody
+/// The type decides. Without one the state does, except a soft state. The end of flapping or of an acknowledgement resolves
+/// if all is well, else the problem is still there, and no other notification says so. An unknown state triggers, and so does a type that nobody
 /// knows: an unnecessary page is the lesser evil.
 ///
 /// # Errors
-/// Returns [`MapError`] if the payload is not an object, or has neither an identity nor unexpanded macros.
+/// Returns [`MapError`] if the payload is not an object, or has neither an identity nor unexpanded macros. A notification
+/// that says that it is about a service has no identity without the service's name.
 pub fn notification(
     source: (&'static str, &'static str),
     payload: &Value,
@@ -259,8 +273,8 @@ pub fn notification(
     let expected = "an object with the macros of a host or a service";
     let macros = Macros::read(payload).ok_or(MapError::Shape { expected })?;
     let host = macros.first(&["hostname", "host", "objecttagshost", "hostdisplayname", "hostalias"]);
-    let is_host =
-        macros.first(&["what", "entitytype", "pdnagiosobject"]).is_some_and(|what| what.eq_ignore_ascii_case("host"));
+    let what = macros.first(&["what", "entitytype", "pdnagiosobject"]).unwrap_or_default();
+    let is_host = what.eq_ignore_ascii_case("host");
     let service =
         &["servicedesc", "servicedescription", "servicename", "service", "objecttagsservice", "servicedisplayname"];
     let service = macros.first(service).filter(|_| !is_host);
@@ -271,7 +285,14 @@ pub fn notification(
             Some(event) => DedupKey::new(slug, &[host, service, event]),
             None => DedupKey::new(slug, &[host, service]),
         },
-        (Some(host), None) => DedupKey::new(slug, &[host]),
+        // The host's own alert is another one: the recovery of a service must not close it.
+        (Some(_), None) if event.is_none() && what.eq_ignore_ascii_case("service") => {
+            return unidentified(source, payload, "the service's name");
+        }
+        (Some(host), None) => match &event {
+            Some(event) => DedupKey::new(slug, &[host, "", event]),
+            None => DedupKey::new(slug, &[host]),
+        },
         (None, _) => fallback(&macros),
     };
     let Some(key) = key else { return unidentified(source, payload, "the host's name") };
@@ -318,7 +339,13 @@ fn verdict(macros: &Macros, is_service: bool) -> Result<(Action, Severity, Strin
         // A member `type` may be about anything else, and some bodies have the type as their only state.
         None => macros.first(&["type"]).and_then(of).or_else(|| of(word.clone()?)).or(Some(Kind::State)),
     };
-    let is_soft = macros.first(&["servicestatetype", "hoststatetype", "statetype"]);
+    let kind = match kind {
+        Some(Kind::Flapping) if macros.first(&["isflapping"]).as_deref() == Some("false") => Some(Kind::FlappingEnd),
+        Some(Kind::Flapping) => Some(Kind::FlappingStart),
+        kind => kind,
+    };
+    let types = ["servicestatetype", "hoststatetype", "statetype", "checkresultvarsafterstatetype"];
+    let is_soft = macros.first(&types);
     let is_soft = is_soft.is_some_and(|kind| kind.eq_ignore_ascii_case("soft") || whole(&kind) == "0");
     let action = match kind {
         Some(Kind::Planned) => return Err(PLANNED),
@@ -326,7 +353,7 @@ fn verdict(macros: &Macros, is_service: bool) -> Result<(Action, Severity, Strin
         Some(Kind::Acknowledgement) => Action::Acknowledge,
         Some(Kind::Recovery) => Action::Resolve,
         Some(Kind::FlappingEnd) if is_well || word.is_none() => Action::Resolve,
-        Some(Kind::State) if is_well => Action::Resolve,
+        Some(Kind::State | Kind::AcknowledgementEnd) if is_well => Action::Resolve,
         // Problems. Also a type or a state that nobody knows: an unnecessary page is the lesser evil.
         _ => Action::Trigger,
     };

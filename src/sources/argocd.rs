@@ -7,14 +7,16 @@
 //! of its own: the user writes one in Go's templates. This source accepts the template of its setup instructions; the
 //! whole Application, as `{"app": {{toJson .app}}}` or without the member around it; and the two examples of the page, a
 //! commit status in GitHub's form (`state`, `context`, `target_url`) and an attachment in Slack's, as the catalog sends it
-//! too. A variable without a
-//! value becomes `<no value>`, and then counts as absent. Argo CD retries 429, 5xx and failed connections three times, 1
+//! too. Line breaks and
+//! backslashes need no escape. A variable without a value becomes `<no value>`, and then counts as absent. Argo CD retries 429, 5xx and failed connections three times, 1
 //! to 5 seconds apart.
 //!
 //! # Mapping
 //!
-//! The health and the phase of the last sync decide, and never the trigger that sent them: several triggers tell about
-//! one application, and a sync may succeed while the application is degraded.
+//! The health and the phase of the last sync decide, and not the trigger that sent them: several triggers tell about one
+//! application, and a sync may succeed while the application is degraded. Only in a body with none of the fields below does
+//! the catalog's trigger decide: `on-deployed` resolves, and `on-created`, `on-sync-running`, `on-sync-succeeded` open
+//! nothing.
 //!
 //! | event | from |
 //! |---|---|
@@ -30,7 +32,8 @@
 //! # Dedup key
 //!
 //! `argocd:<namespace>:<app>`. The application of a commit status is at the end of `context`, that of an attachment at the
-//! end of `title_link`. A body without a namespace gets `argocd::<app>`, so use one template for all triggers. Two
+//! end of `title_link`. Without a namespace in the body, that of the application's page counts
+//! (`…/applications/<namespace>/<app>`), and without that the key is `argocd::<app>`, so use one template for all triggers. Two
 //! installations of Argo CD whose applications have the same names need a service each, or a rule. Argo CD's own
 //! PagerDuty service opens a new incident each time unless its template names a key.
 //!
@@ -42,7 +45,7 @@
 //! * The triggers of the catalog send nothing when an application recovers without a new commit, so its alert would
 //!   stay open. The setup instructions have a trigger that does.
 //! * A body without an application is rejected. A body with unexpanded variables triggers an alert that reports them.
-//! * Parameters, values and resources of an Application are never copied.
+//! * Parameters, values and resources of an Application are never copied, nor the user information of URLs in messages.
 //! * Uncertain: no body of a running Argo CD was at hand, only its templates.
 
 use super::{Setup, Source};
@@ -51,8 +54,9 @@ use crate::http::url;
 use crate::json::Node;
 use crate::mapping::deployments::Deployment;
 use crate::mapping::outcomes::UNFINISHED;
+use crate::mapping::repair::repaired_payload;
 use crate::mapping::unexpanded::{self, unidentified};
-use crate::mapping::{MapError, Mapped, payload, states};
+use crate::mapping::{MapError, Mapped, states};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 use crate::text;
 
@@ -85,15 +89,25 @@ pub const SOURCE: Source = Source {
 /// The colours of attachments in the catalog, and the states that they stand for. Green says only that a sync succeeded.
 const COLOURS: &[(&str, &str)] = &[("#0DADEA", "pending"), ("#E96D76", "failed"), ("#f4c030", "degraded")];
 
+/// The triggers of the catalog after which nothing is wrong, with the sync status and the state that they stand for.
+const TRIGGERS: &[(&str, (&str, &str))] = &[
+    ("on-created", ("", "pending")),
+    ("on-deployed", ("", "healthy")),
+    ("on-sync-running", ("", "pending")),
+    ("on-sync-succeeded", ("synced", "")),
+];
+
 /// What a variable without a value becomes in Go's templates.
 const NO_VALUE: &str = "<no value>";
 
-const APP: &[&str] = &["app", "app.metadata.name", "metadata.name", "application"];
+const APP: &[&str] = &["app", "app.metadata.name", "metadata.name", "application", "appName", "app_name"];
 const NAMESPACE: &[&str] = &["namespace", "app.metadata.namespace", "metadata.namespace"];
 const PROJECT: &[&str] = &["project", "app.spec.project", "spec.project"];
-const HEALTH: &[&str] = &["health", "app.status.health.status", "status.health.status", "healthStatus"];
-const SYNC: &[&str] =
-    &["sync", "app.status.sync.status", "status.sync.status", "syncStatus", "attachments.0.fields.0.value"];
+const HEALTH: &[&str] =
+    &["health", "app.status.health.status", "status.health.status", "healthStatus", "health_status"];
+const SYNC: &[&str] = &["sync", "app.status.sync.status", "status.sync.status", "syncStatus", "sync_status", ATTACHED];
+/// What the catalog's attachment says about the sync, or about the health if that is degraded.
+const ATTACHED: &str = "attachments.0.fields.0.value";
 const PHASE: &[&str] = &["phase", "app.status.operationState.phase", "status.operationState.phase"];
 const REVISION: &[&str] = &["revision", "app.status.sync.revision", "status.sync.revision"];
 const URL: &[&str] = &["url", "target_url", "attachments.0.title_link"];
@@ -131,7 +145,7 @@ fn state(health: &str, phase: &str, sync: &str, said: &str) -> State {
 }
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let raw = payload(delivery)?;
+    let raw = repaired_payload(delivery)?;
     let payload = unexpanded::without_unexpanded(raw.clone());
     let payload = Node::root(&payload);
     let read = |paths: &[&str]| payload.pick(paths).filter(|text| text != NO_VALUE);
@@ -141,7 +155,14 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
         path.rsplit('/').next().map(str::to_owned)
     };
-    let (app, namespace) = (read(APP).or_else(within), read(NAMESPACE).unwrap_or_default());
+    // `https://argocd.example.com/applications/argocd/guestbook`
+    let in_page = || {
+        let page = read(URL)?;
+        let (_, path) = page.split(['?', '#']).next()?.split_once("/applications/")?;
+        let (namespace, app) = path.trim_end_matches('/').split_once('/')?;
+        Some(namespace.to_owned()).filter(|_| !app.contains('/'))
+    };
+    let (app, namespace) = (read(APP).or_else(within), read(NAMESPACE).or_else(in_page).unwrap_or_default());
     let key = app.as_deref().and_then(|app| DedupKey::new(SOURCE.slug, &[&namespace, app]));
     let (Some(app), Some(key)) = (app, key) else {
         return unidentified((SOURCE.slug, SOURCE.name), &raw, "`app`");
@@ -150,19 +171,27 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let told_by = word(&["trigger"]);
     let colour = text::lookup(COLOURS, &word(&["attachments.0.color"])).unwrap_or_default();
     let said = read(&["state"]).map_or(colour.to_owned(), |state| state.to_ascii_lowercase());
+    let [health, phase, sync] = [HEALTH, PHASE, SYNC].map(word);
+    let says_nothing = [&health, &phase, &sync, &said].iter().all(|word| word.is_empty());
+    let (sync, said) = match text::lookup(TRIGGERS, &told_by).filter(|_| says_nothing) {
+        Some((sync, said)) => (sync.to_owned(), said.to_owned()),
+        None => (sync, said),
+    };
     let (action, severity, class, phrase) = match told_by.as_str() {
         "on-deleted" => (Action::Resolve, Severity::Error, "state", "was deleted"),
-        _ => match state(&word(HEALTH), &word(PHASE), &word(SYNC), &said) {
+        _ => match state(&health, &phase, &sync, &said) {
             Ok(state) => state,
             Err(reason) => return Ok(Mapped::nothing(reason)),
         },
     };
     let deployed = told_by == "on-deployed";
     let phrase = if deployed && action == Action::Resolve { "was deployed and is healthy" } else { phrase };
-    let (message, condition, url) = (read(MESSAGE), read(CONDITION), read(URL));
+    // The URL of a repository may contain a password.
+    let safe = |paths: &[&str]| read(paths).map(|text| text::without_user_information(&text));
+    let (message, condition, url) = (safe(MESSAGE), safe(CONDITION), read(URL));
     let project = read(PROJECT);
     // The message is about the last sync, and says nothing about the health.
-    let failed = matches!(word(PHASE).as_str(), "failed" | "error");
+    let failed = matches!(phase.as_str(), "failed" | "error");
     let why = if failed { &message } else { &condition };
     let summary = text::join_prefixed(&[
         ("", Some(&app)),

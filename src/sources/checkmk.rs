@@ -5,7 +5,8 @@
 //! <https://docs.checkmk.com/latest/en/notifications.html>, read 2026-11. Checkmk has no webhook body: a notification
 //! script gets the variables `NOTIFY_…` and posts them. This source accepts them with their names, with and without the
 //! prefix (`NOTIFY_NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, …), and the names of other scripts,
-//! such as Keep's (`host`, `service`, `status`, `severity`, `output`, `notification_type`, `what`). Checkmk repeats a
+//! such as Keep's (`host`, `service`, `status`, `severity`, `output`, `notification_type`, `what`). Line breaks and
+//! backslashes need no escape. Checkmk repeats a
 //! script that ends with status 1 only if the rule delivers through the notification spooler, so the relay assumes that
 //! it does not retry.
 //!
@@ -31,7 +32,7 @@
 //! `checkmk:<host>` for a host, `checkmk:<host>:<service>` for a service. A `:` inside a part becomes `%3A`. Checkmk's
 //! own script also has the address in the key, which can change while a problem is open. The problem's id is not in the
 //! key: a recovery may have another one. Flapping has the key of the problem. An event of the Event Console has its
-//! `EC_ID` as a third part.
+//! `EC_ID` as a third part, with or without a service.
 //!
 //! # Not mapped
 //!
@@ -42,12 +43,13 @@
 //! * A custom notification about something healthy triggers with severity info, and no recovery follows. So does the
 //!   test of a notification rule, which is such a notification.
 //! * Checkmk reports no recovery of an event of the Event Console. Resolve these alerts in PagerDuty.
-//! * A body without a host is rejected. A body with unexpanded macros triggers an alert that reports them, the same
+//! * A body without a host is rejected, and so is one with `WHAT` `SERVICE` and no service. A body with unexpanded macros triggers an alert that reports them, the same
 //!   alert for all such bodies.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::mapping::{MapError, Mapped, monitoring, payload};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, monitoring};
 
 /// Checkmk.
 pub const SOURCE: Source = Source {
@@ -90,5 +92,5 @@ pub const SOURCE: Source = Source {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::notification((SOURCE.slug, SOURCE.name), &payload(delivery)?, |_| None)
+    monitoring::notification((SOURCE.slug, SOURCE.name), &repaired_payload(delivery)?, |_| None)
 }

@@ -5,8 +5,9 @@
 //! <https://docs.dynatrace.com/docs/analyze-explore-automate/notifications-and-alerting/problem-notifications/webhook-integration>,
 //! read 2026-11. The user writes the body, with placeholders such as `{PID}` in it. Dynatrace's own default has
 //! `ImpactedEntities` (a list of `{type, name, entity}`), `ImpactedEntity`, `PID`, `ProblemDetailsHTML`,
-//! `ProblemDetailsJSON` (an object), `ProblemID`, `ProblemImpact`, `ProblemTitle`, `Problem URL`, `State`, `Tags`.
-//! Names count with any case and separators. Dynatrace escapes the values if the content type is JSON. A placeholder
+//! `ProblemDetailsJSON` or `ProblemDetailsJSONv2` (objects of the API), `ProblemID`, `ProblemImpact`, `ProblemTitle`, `Problem URL`, `State`, `Tags`.
+//! Names count with any case and separators. Dynatrace escapes the values if the content type is JSON; line breaks and
+//! backslashes need no escape. A placeholder
 //! that stays unexpanded counts as absent. The page does not say whether Dynatrace retries, so the relay assumes that
 //! it does not.
 //!
@@ -14,10 +15,10 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `State`, else `ProblemStatus`: `RESOLVED`, `CLOSED`, `MERGED` resolve, `OPEN` and any other value trigger |
+//! | action | `State`, else `ProblemState`, `ProblemStatus`, `status`, `ProblemDetailsJSON.status`: `RESOLVED`, `CLOSED`, `MERGED` resolve, `OPEN` and any other value trigger |
 //! | severity | `ProblemSeverity`: `AVAILABILITY` critical, `ERROR`, `MONITORING_UNAVAILABLE` error, `PERFORMANCE`, `RESOURCE_CONTENTION`, `CUSTOM_ALERT` warning, `INFO` info; without it `ProblemImpact`: `APPLICATION`, `SERVICE`, `ENVIRONMENT` error, `INFRASTRUCTURE` warning; else error; info for the test |
 //! | summary | `ProblemID`, `ProblemTitle`, the impacted entity where the title does not contain it |
-//! | source, component | the first of `ImpactedEntities`, else `ImpactedEntityNames`, `ImpactedEntity` |
+//! | source, component | the first of `ImpactedEntities`, else `ImpactedEntityNames`, `NamesOfImpactedEntities`, `ImpactedEntity` |
 //! | group, class | `ProblemImpact`, `ProblemSeverity` |
 //! | timestamp | `ProblemDetailsJSON.startTime`, else `ProblemStartTime` |
 //! | link, client URL | `ProblemURL` |
@@ -25,8 +26,8 @@
 //!
 //! # Dedup key
 //!
-//! `dynatrace:<PID>`, else `ProblemID`, which is the number that people see, else the id in `ProblemDetailsJSON`. A `:`
-//! inside a part becomes `%3A`. Dynatrace's own PagerDuty integration also has one alert per problem.
+//! `dynatrace:<PID>`, else `ProblemID`, which is the number that people see, else the id in `ProblemDetailsJSON` or
+//! `ProblemDetailsJSONv2`. A `:` inside a part becomes `%3A`. Dynatrace's own PagerDuty integration also has one alert per problem.
 //!
 //! # Not mapped
 //!
@@ -41,7 +42,8 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload, wording};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, wording};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 use crate::text;
 
@@ -80,12 +82,13 @@ pub const SOURCE: Source = Source {
 const SHAPE: Shape = Shape {
     source: (SOURCE.slug, SOURCE.name),
     fields: "`PID`",
-    key: |macros| DedupKey::new(SOURCE.slug, &[&macros.first(&["pid", "problemid", "problemdetailsjsonid"])?]),
-    state: &["state", "problemstatus", "problemdetailsjsonstatus"],
+    key: |macros| DedupKey::new(SOURCE.slug, &[&macros.first(IDS)?]),
+    state: STATE,
     states: &[("CLOSED", Action::Resolve), ("MERGED", Action::Resolve), ("RESOLVED", Action::Resolve)],
     severity: SEVERITY,
     severities: &[
         ("APPLICATION", Severity::Error),
+        ("APPLICATIONS", Severity::Error),
         ("AVAILABILITY", Severity::Critical),
         ("CUSTOM_ALERT", Severity::Warning),
         ("ENVIRONMENT", Severity::Error),
@@ -96,43 +99,68 @@ const SHAPE: Shape = Shape {
         ("PERFORMANCE", Severity::Warning),
         ("RESOURCE_CONTENTION", Severity::Warning),
         ("SERVICE", Severity::Error),
+        ("SERVICES", Severity::Error),
     ],
     is_test: |macros| macros.first(&["pid"]).as_deref() == Some(TEST),
     summary,
     place: ENTITIES,
     component: ENTITIES,
     group: IMPACT,
-    class: &["problemseverity", "problemdetailsjsonseveritylevel"],
-    time: &["problemdetailsjsonstarttime", "problemstarttime"],
+    class: SEVERITY_LEVEL,
+    time: &["problemdetailsjsonstarttime", "problemdetailsjsonv2starttime", "problemstarttime", "starttime"],
     links: &[("Dynatrace", &["problemurl"])],
     details: &[
         ("details", &["problemdetailstext", "problemdetails", "problemdetailsmarkdown"]),
         ("impact", IMPACT),
-        ("impacted", &["impactedentity", "impactedentitynames"]),
-        ("severity", &["problemseverity", "problemdetailsjsonseveritylevel"]),
-        ("state", &["state", "problemstatus", "problemdetailsjsonstatus"]),
+        ("impacted", &["impactedentity", "impactedentitynames", "namesofimpactedentities"]),
+        ("severity", SEVERITY_LEVEL),
+        ("state", STATE),
         ("tags", &["tags"]),
     ],
 };
 
-const ENTITIES: &[&str] = &["impactedentitiesname", "impactedentitynames", "impactedentity"];
-const IMPACT: &[&str] = &["problemimpact", "problemdetailsjsonimpactlevel"];
-const SEVERITY: &[&str] =
-    &["problemseverity", "problemdetailsjsonseveritylevel", "problemimpact", "problemdetailsjsonimpactlevel"];
+const IDS: &[&str] = &["pid", "problemid", "problemdetailsjsonid", "problemdetailsjsonv2problemid"];
+const STATE: &[&str] =
+    &["state", "problemstate", "problemstatus", "status", "problemdetailsjsonstatus", "problemdetailsjsonv2status"];
+const ENTITIES: &[&str] = &[
+    "impactedentitiesname",
+    "impactedentitynames",
+    "namesofimpactedentities",
+    "impactedentity",
+    "problemdetailsjsonv2affectedentitiesname",
+    "affectedentitiesname",
+];
+const IMPACT: &[&str] =
+    &["problemimpact", "problemdetailsjsonimpactlevel", "problemdetailsjsonv2impactlevel", "impactlevel"];
+const SEVERITY_LEVEL: &[&str] =
+    &["problemseverity", "problemdetailsjsonseveritylevel", "problemdetailsjsonv2severitylevel", "severitylevel"];
+const SEVERITY: &[&str] = &[
+    "problemseverity",
+    "problemdetailsjsonseveritylevel",
+    "problemdetailsjsonv2severitylevel",
+    "severitylevel",
+    "problemimpact",
+    "problemdetailsjsonimpactlevel",
+    "problemdetailsjsonv2impactlevel",
+    "impactlevel",
+];
+const NUMBER: &[&str] = &["problemid", "problemdetailsjsonv2displayid"];
 
 /// The id of the problem that "Send test notification" invents.
 const TEST: &str = "99999";
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::alert(&SHAPE, &payload(delivery)?)
+    monitoring::alert(&SHAPE, &repaired_payload(delivery)?)
 }
 
 fn summary(macros: &Macros) -> String {
-    let title = macros.first(&["problemtitle", "problemdetailsjsontitle"]);
+    let title = macros.first(&["problemtitle", "problemdetailsjsontitle", "problemdetailsjsonv2title", "title"]);
     let title = title.as_deref().unwrap_or("A problem without a title");
     let places: Vec<String> = macros.first(ENTITIES).into_iter().collect();
     let title = wording::completed(title, None, &places);
     let is_merged = macros.first(SHAPE.state).is_some_and(|state| state.eq_ignore_ascii_case("merged"));
     let end = if is_merged { Some("merged into another problem") } else { None };
-    text::join_prefixed(&[("", macros.first(&["problemid"]).as_deref()), (": ", Some(&title)), (", ", end)])
+    // The object of the API has the number that people see beside its id.
+    let number = macros.first(&["displayid"]).or_else(|| macros.first(NUMBER));
+    text::join_prefixed(&[("", number.as_deref()), (": ", Some(&title)), (", ", end)])
 }

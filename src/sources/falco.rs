@@ -28,8 +28,9 @@
 //! # Dedup key
 //!
 //! `falco:<rule>:<hostname>:<k8s.ns.name>:<k8s.pod.name>:<container.id>`: the matches of a rule in one container are
-//! one alert. For Kubernetes' audit log, namespace and name of the target are in place of namespace and pod. `uuid` and
-//! `output` are new for each match. A `:` inside a part becomes `%3A`.
+//! one alert. The fields `k8smeta.…` of the plugin replace those of Falco, and for Kubernetes' audit log namespace and
+//! name of the target are in place of namespace and pod. `<NA>` counts as absent. `uuid` and `output` are new for each
+//! match. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!

@@ -11,7 +11,8 @@
 //! or the fields of the form. This source ignores case and separators, so the names of the macros are always accepted:
 //! `NOTIFICATIONTYPE`, `HOSTNAME`, `SERVICEDESC`, `SERVICESTATE`, `HOSTSTATE`, `SERVICEOUTPUT`, `HOSTOUTPUT`, or
 //! Icinga's `notification.type`, `host.name`, `service.name`, `service.state`. The body of PagerDuty's Nagios agent,
-//! with its macros in `details`, and the events of Icinga 2's API are accepted too. The pages do not say whether a
+//! with its macros in `details`, and the events of Icinga 2's API are accepted too. Line breaks and backslashes need no
+//! escape. The pages do not say whether a
 //! failed notification is sent again, so the relay assumes that it is not. The timeout of a command is that of the
 //! monitor, usually 30 seconds or more.
 //!
@@ -19,7 +20,7 @@
 //!
 //! | event | from |
 //! |---|---|
-//! | action | the notification's type: `PROBLEM`, `CUSTOM`, `FLAPPINGSTART` trigger, `ACKNOWLEDGEMENT` acknowledges, `RECOVERY` resolves, `FLAPPINGEND` resolves if the state is good, else triggers; an unknown type triggers; without a type the state or the incident's severity: `OK`, `UP`, `0` resolve, any other triggers |
+//! | action | the notification's type: `PROBLEM`, `CUSTOM`, `FLAPPINGSTART` trigger, `ACKNOWLEDGEMENT` acknowledges, `RECOVERY` resolves, `FLAPPINGEND` and the end of an acknowledgement resolve if the state is good, else trigger; an unknown type triggers; without a type the state or the incident's severity: `OK`, `UP`, `0` resolve, any other triggers |
 //! | severity | the state: `CRITICAL`, `DOWN` critical, `UNKNOWN`, `UNREACHABLE` error, `WARNING` warning; the incident's severity: `crit`, `alert`, `emerg` critical, `err` error, `warning` warning, `notice`, `info`, `debug` info; else error; at least warning for flapping |
 //! | summary | the service on the host, its state, the first line of the output |
 //! | source | the host |
@@ -42,14 +43,15 @@
 //! * A soft state of an event handler, without a notification's type: "soft state".
 //! * The contact and the author: people's names and addresses.
 //! * A custom notification about something healthy triggers with severity info, and no recovery follows.
-//! * A body without a host is rejected. A body with unexpanded macros triggers an alert that reports them, the same
+//! * A body without a host is rejected, and so is one that says that it is about a service and has none. A body with unexpanded macros triggers an alert that reports them, the same
 //!   alert for all such bodies.
 //! * Two Icingas with equal names of hosts: give each one a service of its own.
 
 use super::{Setup, Source};
 use crate::auth::{Authenticated, Scheme};
 use crate::mapping::monitoring::{self, Macros};
-use crate::mapping::{MapError, Mapped, payload};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped};
 use crate::pagerduty::event::DedupKey;
 
 /// Icinga.
@@ -94,7 +96,7 @@ pub const SOURCE: Source = Source {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::notification((SOURCE.slug, SOURCE.name), &payload(delivery)?, incident)
+    monitoring::notification((SOURCE.slug, SOURCE.name), &repaired_payload(delivery)?, incident)
 }
 
 /// The key of an incident of Icinga Notifications about something that is not on a host.

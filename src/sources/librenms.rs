@@ -6,14 +6,15 @@
 //! in it, or lists the variables as options, which LibreNMS sends in the query: `device_id`, `rule_id`, `alert_id`,
 //! `id`, `state`, `severity`, `name`, `title`, `hostname`, `msg` and others. The names of the members are the user's
 //! own; this source accepts the variables' names, with any case and separators. The alert as a whole, as other
-//! transports send it, has the same names. All values are texts. LibreNMS does not escape them. It retries nothing, but
-//! a rule with an interval repeats the alert.
+//! transports send it, has the same names. All values are texts. LibreNMS does not escape them: line breaks
+//! and backslashes count as if it did, and a quote makes the body invalid. It retries nothing, but a rule with an interval
+//! repeats the alert.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `state`: 0 (recovered) resolves, 2 acknowledges, 1 (alert), 3 (worse), 4 (better), 5 (changed) and any other value trigger; without it severity `ok` resolves |
+//! | action | `state`: 0 or `recovered` resolves, 2 or `acknowledged` acknowledges, 1 (alert), 3 (worse), 4 (better), 5 (changed) and any other value trigger; without it severity `ok` resolves |
 //! | severity | `severity`: `critical`, `warning` as they are, `ok` info, else error; info for the test |
 //! | summary | the rule's `name` on the host, and how its state changed; without a name `title` |
 //! | source | `hostname`, else `sysName`, `display`, `ip` |
@@ -36,7 +37,7 @@
 //! * `faults` and `string`: the rows of the database that matched the rule, which may contain SNMP communities.
 //!   `contacts` and `sysContact`: people's addresses.
 //! * A better or worse alert updates the alert that is open.
-//! * The test button sends an alert of rule 000. It triggers with severity info, and never resolves. Resolve it in
+//! * The test button sends an alert 000 of rule 000. It triggers with severity info, and never resolves. Resolve it in
 //!   PagerDuty.
 //! * A body without any of these ids is rejected. A body with unexpanded variables triggers an alert that reports them,
 //!   the same alert for all such bodies.
@@ -45,7 +46,8 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 use crate::text;
 
@@ -77,10 +79,16 @@ const SHAPE: Shape = Shape {
     fields: "`device_id` and `rule_id`",
     key,
     state: &["state", "alertstate", "severity"],
-    states: &[("0", Action::Resolve), ("2", Action::Acknowledge), ("ok", Action::Resolve)],
+    states: &[
+        ("0", Action::Resolve),
+        ("2", Action::Acknowledge),
+        ("acknowledged", Action::Acknowledge),
+        ("ok", Action::Resolve),
+        ("recovered", Action::Resolve),
+    ],
     severity: &["severity"],
     severities: &[("critical", Severity::Critical), ("ok", Severity::Info), ("warning", Severity::Warning)],
-    is_test: |macros| macros.first(&["ruleid"]).as_deref() == Some("000"),
+    is_test: |macros| ["ruleid", "alertid"].iter().any(|name| macros.first(&[name]).as_deref() == Some("000")),
     summary,
     place: &["hostname", "sysname", "display", "ip"],
     component: &["display"],
@@ -110,7 +118,7 @@ const CHANGES: &[(&str, &str)] =
     &[("0", " recovered"), ("2", " was acknowledged"), ("3", " got worse"), ("4", " got better"), ("5", " changed")];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::alert(&SHAPE, &payload(delivery)?)
+    monitoring::alert(&SHAPE, &repaired_payload(delivery)?)
 }
 
 fn key(macros: &Macros) -> Option<DedupKey> {

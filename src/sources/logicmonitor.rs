@@ -5,8 +5,8 @@
 //! <https://www.logicmonitor.com/support/custom-http-delivery>, read 2026-11. The user writes the body, with tokens in
 //! it such as `##ALERTID##`. The names of the members are the user's own; this source accepts the tokens' names with
 //! any case and separators, and those of common templates (`alertstatus` or `status`, `level` or `severity`,
-//! `internalid`, `alertid`, `X-S4-ExternalID`). All values are texts. A token without a value stays unexpanded, and
-//! counts as absent. Its log of integrations counts retries of a delivery; their number and the timeout are not
+//! `internalid`, `alertid`, `X-S4-ExternalID`). All values are texts. Line breaks and backslashes in them need no
+//! escape. A token without a value stays unexpanded, and counts as absent. Its log of integrations counts retries of a delivery; their number and the timeout are not
 //! documented.
 //!
 //! # Mapping
@@ -40,7 +40,8 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload, wording};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, wording};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 use crate::text;
 
@@ -125,7 +126,7 @@ const SHAPE: Shape = Shape {
 const MODULES: &[&str] = &["datasource", "dsname", "eventsource", "batchjob", "configsource", "service", "website"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::alert(&SHAPE, &payload(delivery)?)
+    monitoring::alert(&SHAPE, &repaired_payload(delivery)?)
 }
 
 /// Whether it is an alert that somebody sent to try the integration.

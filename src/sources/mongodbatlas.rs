@@ -5,7 +5,7 @@
 //! <https://www.mongodb.com/docs/atlas/tutorial/webhook-integration/>, read 2026-11. One delivery is one alert, in the
 //! format of the Administration API's alert resource. Header `X-MMS-Event` is what happened: `alert.open`,
 //! `alert.update` (still open), `alert.acknowledge`, `alert.close`, `alert.cancel` (no longer valid), `alert.inform` (an
-//! event that has no end). `status` is `OPEN`, `TRACKING`, `CLOSED` or `CANCELLED`. Atlas signs the body with SHA-1 in
+//! event that has no end). `status` is `OPEN`, `TRACKING`, `CLOSED`, `CANCELLED` or `INFORMATIONAL`. Atlas signs the body with SHA-1 in
 //! base64, without a timestamp, if the integration has a secret. Whether it retries is not documented, so the relay
 //! assumes that it does not.
 //!
@@ -14,7 +14,7 @@
 //! | event | from |
 //! |---|---|
 //! | action | `X-MMS-Event`, else `status`: `close`, `closed`, `cancel`, `cancelled` resolve; `acknowledge` acknowledges; `open`, `update`, `inform` and any other word trigger. `update`, and `open` without the header, acknowledge while `acknowledgedUntil` is after `updated` |
-//! | severity | `severity` by [`Severity::from_word`]; info for `inform`; by `eventTypeName`: `HOST_DOWN`, `NO_PRIMARY` and a few like them critical; `OUTSIDE_…` (a metric), elections, oplog and backup error; others warning, because most of them are about users, bills and keys |
+//! | severity | `severity` by [`Severity::from_word`]; info for `inform` and `INFORMATIONAL`; by `eventTypeName`: `HOST_DOWN`, `NO_PRIMARY` and a few like them critical; `OUTSIDE_…` (a metric), elections, oplog and backup error; others warning, because most of them are about users, bills and keys |
 //! | summary | `eventTypeName`, the last line of `humanReadable`, else the metric with its value, and the host or cluster if the text does not name it |
 //! | source | `hostnameAndPort`, `clusterName`, `replicaSetName`, `instanceName`, else `MongoDB Atlas` |
 //! | component, group, class | `clusterName`, else `replicaSetName`; the project in `humanReadable`, else `groupId`; `eventTypeName` |
@@ -128,7 +128,7 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let kind = payload.first_text(&["eventTypeName", "typeName"]);
     let severity = match payload.get("severity").text().and_then(|word| Severity::from_word(&word)) {
         Some(severity) => severity,
-        None if word == "inform" => Severity::Info,
+        None if matches!(word, "inform" | "informational") => Severity::Info,
         None => severity(kind.as_deref().unwrap_or_default()),
     };
     let human = payload.get("humanReadable").text().unwrap_or_default();

@@ -27,7 +27,7 @@
 //! # Dedup key
 //!
 //! `signalfx:<incidentId>`, which an alert has from its start to its end: one for each time series of a detector's
-//! rule. Without it, `signalfx::<detectorId>:<rule>:<eventType>`. A `:` inside a part becomes `%3A`.
+//! rule. Without it, `signalfx::<detectorId>:<rule>:<eventType>`, and behind it the names and values of the dimensions. A `:` inside a part becomes `%3A`.
 //!
 //! # Not mapped
 //!
@@ -41,7 +41,8 @@ use super::{Setup, Source};
 use crate::auth::{Authenticated, Hash, Hmac, Scheme, SignatureEncoding, SignatureLayout, SignedTimestamp};
 use crate::json::Node;
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload, wording};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, wording};
 use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
 
 /// Splunk Observability Cloud.
@@ -116,7 +117,7 @@ const SHAPE: Shape = Shape {
 };
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    let payload = payload(delivery)?;
+    let payload = repaired_payload(delivery)?;
     let mut mapped = monitoring::alert(&SHAPE, &payload)?;
     let payload = Node::root(&payload);
     let chart = |event: Event| {
@@ -132,8 +133,15 @@ fn key(macros: &Macros) -> Option<DedupKey> {
         return DedupKey::new(SOURCE.slug, &[&id]);
     }
     let ids = [&["detectorid"], &["rule"], &["eventtype"]].map(|names| macros.first(names).unwrap_or_default());
-    let [detector, rule, event] = ids.each_ref().map(String::as_str);
-    DedupKey::new(SOURCE.slug, &["", detector, rule, event])
+    let mut parts = vec![""];
+    parts.extend(ids.iter().map(String::as_str));
+    if ids.iter().all(String::is_empty) {
+        return None;
+    }
+    // Each time series of a rule is an alert of its own.
+    let series: Vec<[&str; 2]> = macros.below("dimensions").collect();
+    parts.extend(series.iter().flatten());
+    DedupKey::new(SOURCE.slug, &parts)
 }
 
 fn summary(macros: &Macros) -> String {

@@ -7,14 +7,14 @@
 //! user writes the body, with variables in it such as `${N=Alerting;M=AlertID}`, once for the trigger actions of an
 //! alert and once for its reset actions. The names of the members are the user's own; this source accepts those of the
 //! variables with any case and separators (`AlertObjectID`, `AlertID`, `AlertMessage`, `NodeName`, `Severity`, …), and
-//! `ActionType`, which says which of the two it is. Forms and the query of a `GET` are accepted too. An unexpanded
-//! variable counts as absent. It is unknown whether SolarWinds retries, so the relay assumes that it does not.
+//! `ActionType`, which says which of the two it is. Forms and the query of a `GET` are accepted too. Line breaks
+//! and backslashes need no escape. An unexpanded variable counts as absent. It is unknown whether SolarWinds retries, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action | `ActionType`: `Resolve`, `Reset` resolve, `Acknowledge` acknowledges, `Create`, `Trigger` and any other value trigger |
+//! | action | `ActionType`, else `state` or `status`: `Resolve`, `Reset`, `Clear`, `Close` resolve, `Acknowledge` acknowledges, `Create`, `Trigger` and any other value trigger |
 //! | severity | `Severity`: `Critical` critical, `Serious` error, `Warning` warning, `Notice`, `Informational` info, and their numbers 2, 3, 1, 4, 0; else error |
 //! | summary | `AlertMessage`, else `AlertDescription`; with `AlertName` and the node where it does not contain them |
 //! | source | `NodeName`, else the object, the address |
@@ -44,7 +44,8 @@
 use super::{Setup, Source};
 use crate::auth::{Authenticated, SHARED_SECRET};
 use crate::mapping::monitoring::{self, Macros, Shape};
-use crate::mapping::{MapError, Mapped, payload, wording};
+use crate::mapping::repair::repaired_payload;
+use crate::mapping::{MapError, Mapped, wording};
 use crate::pagerduty::event::{Action, DedupKey, Severity};
 
 /// SolarWinds.
@@ -73,11 +74,13 @@ const SHAPE: Shape = Shape {
     source: (SOURCE.slug, SOURCE.name),
     fields: "`AlertObjectID`, or `AlertID` and `NodeName`",
     key,
-    state: &["actiontype", "action", "eventtype", "messagetype", "notificationtype", "alertstatus", "state"],
+    state: &["actiontype", "action", "eventtype", "messagetype", "notificationtype", "alertstatus", "state", "status"],
     states: &[
         ("acknowledge", Action::Acknowledge),
         ("acknowledged", Action::Acknowledge),
         ("acknowledgement", Action::Acknowledge),
+        ("clear", Action::Resolve),
+        ("cleared", Action::Resolve),
         ("close", Action::Resolve),
         ("closed", Action::Resolve),
         ("recovery", Action::Resolve),
@@ -122,7 +125,7 @@ const SHAPE: Shape = Shape {
 const OBJECTS: &[&str] = &["objectname", "entityname", "entitycaption", "objectcaption"];
 
 fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
-    monitoring::alert(&SHAPE, &payload(delivery)?)
+    monitoring::alert(&SHAPE, &repaired_payload(delivery)?)
 }
 
 fn key(macros: &Macros) -> Option<DedupKey> {

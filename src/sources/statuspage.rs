@@ -1,28 +1,29 @@
 //! Atlassian Statuspage: the webhook notifications of a status page, your own or that of a service that you depend on.
-//! Products that send Statuspage's format work too.
+//! Instatus (<https://instatus.com/help/webhooks>) sends the same format with words of its own, and works too.
 //!
 //! # Wire format
 //!
 //! <https://support.atlassian.com/statuspage/docs/enable-webhook-notifications/>, read 2026-11. One delivery is either an
 //! update of an incident (`incident`, with `incident_updates`, the newest first) or of a component (`component`,
 //! `component_update` with `new_status`). Beside it are `page` and `meta`. Scheduled maintenance is an incident with
-//! states of its own. Nothing is signed, and the form has only a URL. Statuspage expects 2xx within 30 seconds. Whether
+//! states of its own; Instatus sends `maintenance` instead of `incident`. Case and separators of the words do not matter:
+//! Instatus writes `MAJOROUTAGE`. Nothing is signed, and the form has only a URL. Statuspage expects 2xx within 30 seconds. Whether
 //! it retries is not documented, so the relay assumes that it does not.
 //!
 //! # Mapping
 //!
 //! | event | from |
 //! |---|---|
-//! | action of incidents | `incident.status`, else that of the newest update: `resolved`, `postmortem` resolve; `investigating`, `identified`, `monitoring` and any other word trigger |
-//! | severity of incidents | `incident.impact` by [`Severity::from_word`]: `critical`, `major`, `minor`, `none` are critical, error, warning, info; other words error |
+//! | action of incidents | `incident.status`, else that of the newest update: `resolved`, `postmortem` resolve; `investigating`, `identified`, `monitoring` and any other word trigger; without one `resolved_at` resolves |
+//! | severity of incidents | `incident.impact` by [`Severity::from_word`]: `critical`, `major`, `minor`, `none` are critical, error, warning, info; the words of components are as below; other words error |
 //! | action of components | `component_update.new_status`, else `component.status`: `operational` resolves; `degraded_performance`, `partial_outage`, `major_outage` and any other word trigger |
-//! | severity of components | degraded warning, partial error, major critical, other words error |
+//! | severity of components | degraded and minor warning, partial error, major critical, other words error |
 //! | summary | the incident's name, status and impact, or the component's name and state; the page; the newest update's first line |
-//! | source | the page's host in `meta.unsubscribe`, else `page.id`, else `Statuspage` |
+//! | source | the page's host in `page.url` or `meta.unsubscribe`, else `page.id`, else `Statuspage` |
 //! | component | the component's name, or the names of the components of the incident |
 //! | group, class | `page.id`; `incident` or `component` |
 //! | timestamp | the newest update's, else `updated_at` |
-//! | links | `incident.shortlink` |
+//! | links | `incident.shortlink`, else `incident.url` |
 //! | details | status, impact, the newest update's text, components with their states, old status |
 //!
 //! # Dedup key
@@ -32,11 +33,12 @@
 //!
 //! # Not mapped
 //!
-//! * Incidents with impact `maintenance` or status `scheduled`, `in_progress`, `verifying`, `completed`, and a component
-//!   that is `under_maintenance`: "maintenance". An alert that is open stays open until the component is operational.
+//! * `maintenance`, incidents with impact `maintenance` or status `scheduled`, `NOTSTARTEDYET`, `in_progress`,
+//!   `verifying`, `completed`, and a component that is `under_maintenance`: "maintenance". An alert that is open stays open until the component is operational.
 //! * `meta.unsubscribe`: it contains a token. Only its host is used.
 //! * The other updates of an incident: the newest one says where it stands.
 //! * A body without an incident and without a component, or without its id, is rejected.
+//! * Better Stack's status pages send this format without an incident's status, so nothing resolves such an alert.
 //! * Uncertain: a page whose notifications are filtered may never send the end of an incident. Its alert stays open.
 //!
 //! [`Severity::from_word`]: crate::pagerduty::event::Severity::from_word
@@ -86,8 +88,9 @@ pub const SOURCE: Source = Source {
     ..Source::DEFAULT
 };
 
-/// The states of scheduled maintenance.
-const MAINTENANCE: &[&str] = &["scheduled", "in_progress", "verifying", "completed", "maintenance"];
+/// The states of scheduled maintenance, without separators.
+const MAINTENANCE: &[&str] =
+    &["scheduled", "notstartedyet", "inprogress", "verifying", "completed", "maintenance", "undermaintenance"];
 
 const PLANNED: &str = "maintenance: it is planned";
 
@@ -96,6 +99,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     let payload = Node::root(&payload);
     if payload.get("incident").members().is_some() {
         return incident(payload, payload.get("incident"));
+    }
+    if payload.get("maintenance").members().is_some() {
+        return Ok(Mapped::nothing(PLANNED));
     }
     let (component, update) = (payload.get("component"), payload.get("component_update"));
     if component.members().is_none() && update.members().is_none() {
@@ -129,12 +135,19 @@ fn incident(payload: Node<'_>, incident: Node<'_>) -> Result<Mapped, MapError> {
     let status = incident.get("status").text().or_else(|| update.get("status").text());
     let status = status.unwrap_or_default().to_ascii_lowercase();
     let impact = incident.get("impact").text().unwrap_or_default().to_ascii_lowercase();
-    if [&status, &impact].iter().any(|word| MAINTENANCE.contains(&word.as_str())) {
+    if [&status, &impact].iter().any(|word| MAINTENANCE.contains(&status_pages::plain(word).as_str())) {
         return Ok(Mapped::nothing(PLANNED));
     }
     // For a status that Statuspage does not document, an unnecessary page is the lesser evil.
-    let action = if matches!(status.as_str(), "resolved" | "postmortem") { Action::Resolve } else { Action::Trigger };
-    let severity = Severity::from_word(&impact).unwrap_or(Severity::Error);
+    let is_over = match status.as_str() {
+        "" => incident.get("resolved_at").text().is_some(),
+        status => matches!(status, "resolved" | "postmortem"),
+    };
+    let action = if is_over { Action::Resolve } else { Action::Trigger };
+    // An impact that is no problem is the least severe.
+    let of_state = |(action, severity, _)| if action == Action::Resolve { Severity::Info } else { severity };
+    let severity = Severity::from_word(&impact).or_else(|| status_pages::known(&impact).map(of_state));
+    let severity = severity.unwrap_or(Severity::Error);
     let (name, page, body) = (incident.get("name").text(), page(payload), update.get("body").text());
     let state = text::join_nonempty(&[&status, &impact], ", impact ");
     let state = ["(", &state, ")"].concat();
@@ -158,7 +171,7 @@ fn incident(payload: Node<'_>, incident: Node<'_>) -> Result<Mapped, MapError> {
         .details(incident, &["status", "impact", "created_at", "resolved_at"])
         .detail("update", body.into())
         .detail("components", states.into())
-        .link("Incident", incident.get("shortlink").text());
+        .link("Incident", incident.first_text(&["shortlink", "url"]));
     Ok(Mapped::one(finish(event, payload, "incident")))
 }
 
@@ -167,9 +180,9 @@ fn key(class: &str, id: Option<String>, fields: &'static str) -> Result<DedupKey
     key.ok_or(MapError::NoIdentity { item: String::new(), fields })
 }
 
-/// The page's host. The body has no name of the page, but a link to unsubscribe from it.
+/// The page's host. Statuspage's body has no name of the page, but a link to unsubscribe from it.
 fn page(payload: Node<'_>) -> String {
-    let link = payload.at("meta.unsubscribe").text();
+    let link = payload.pick(&["page.url", "meta.unsubscribe"]);
     let host = link.as_deref().and_then(url::url_host).map(str::to_owned);
     host.or_else(|| payload.at("page.id").text()).unwrap_or_else(|| SOURCE.name.to_owned())
 }

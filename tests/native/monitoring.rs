@@ -31,7 +31,9 @@ fn the_type_of_a_notification_decides_and_without_one_the_state_does() {
         ("RECOVERY", [&resolve, &resolve, &resolve, &resolve]),
         ("ACKNOWLEDGEMENT", [&ack, &ack, &ack, &ack]),
         ("acknowledgement-set", [&ack, &ack, &ack, &ack]),
-        ("acknowledgement-cleared", [&trigger, &trigger, &trigger, &trigger]),
+        // Icinga clears the acknowledgement of a problem that is over.
+        ("acknowledgement-cleared", [&resolve, &trigger, &trigger, &trigger]),
+        ("AcknowledgementCleared", [&resolve, &trigger, &trigger, &trigger]),
         ("CUSTOM", [&trigger, &trigger, &trigger, &trigger]),
         ("FLAPPINGSTART", [&trigger, &trigger, &trigger, &trigger]),
         ("FLAPPINGSTOP", [&resolve, &trigger, &trigger, &resolve]),
@@ -40,6 +42,7 @@ fn the_type_of_a_notification_decides_and_without_one_the_state_does() {
         ("DOWNTIMESTART", [&planned, &planned, &planned, &planned]),
         ("DOWNTIMEEND", [&planned, &planned, &planned, &planned]),
         ("DOWNTIMECANCELLED", [&planned, &planned, &planned, &planned]),
+        ("DowntimeTriggered", [&planned, &planned, &planned, &planned]),
         ("DowntimeRemoved", [&planned, &planned, &planned, &planned]),
         ("zqxjkv", [&trigger, &trigger, &trigger, &trigger]),
         ("", [&resolve, &trigger, &trigger, &trigger]),
@@ -58,6 +61,33 @@ fn the_type_of_a_notification_decides_and_without_one_the_state_does() {
             assert_eq!(&outcome(slug, &body), expected, "{slug} {state}");
         }
     }
+}
+
+#[test]
+fn the_flapping_and_the_soft_results_of_icingas_api_are_no_states() {
+    let flapping = |state: u8, is_flapping: bool| {
+        let body =
+            json!({"type": "Flapping", "host": "web-1", "service": "disk", "state": state, "is_flapping": is_flapping});
+        outcome("icinga", &body)
+    };
+    assert_eq!(flapping(0, true), Ok(Action::Trigger));
+    assert_eq!(flapping(0, false), Ok(Action::Resolve));
+    assert_eq!(flapping(2, false), Ok(Action::Trigger));
+    let checked = |state_type: f64| {
+        let result = json!({"state": 2.0, "output": "full", "vars_after": {"state_type": state_type}});
+        outcome("icinga", &json!({"type": "CheckResult", "host": "web-1", "service": "disk", "check_result": result}))
+    };
+    assert_eq!(checked(0.0), Err(SOFT.to_owned()));
+    assert_eq!(checked(1.0), Ok(Action::Trigger));
+}
+
+#[test]
+fn events_of_checkmks_event_console_are_alerts_of_their_own_even_without_a_service() {
+    let key = |id: &str| {
+        let body = json!({"NOTIFICATIONTYPE": "PROBLEM", "HOSTNAME": "web-1", "SERVICEDESC": "", "EC_ID": id});
+        mapped("checkmk", &body).events[0].dedup_key().expect("an alert").as_str().to_owned()
+    };
+    assert_eq!([key("17"), key("18")], ["checkmk:web-1::17", "checkmk:web-1::18"]);
 }
 
 #[test]
@@ -116,5 +146,35 @@ fn an_expression_in_braces_after_a_dollar_is_an_unexpanded_variable() {
     }
     for text in ["${}", "costs ${N}", "${a}${b}", "{3f2a-11}", "$5", "web-1"] {
         assert!(!is_unexpanded_variable(text), "{text}");
+    }
+}
+
+#[test]
+fn a_line_break_or_a_backslash_that_a_template_did_not_escape_loses_no_recovery() {
+    let rows = [
+        ("checkmk", r#"{"NOTIFICATIONTYPE": "RECOVERY", "HOSTNAME": "web-1", "HOSTOUTPUT": "C:\Windows"#),
+        ("dynatrace", r#"{"PID": "7", "State": "RESOLVED", "ProblemDetailsText": "C:\Windows"#),
+        ("icinga", r#"{"NOTIFICATIONTYPE": "RECOVERY", "HOSTNAME": "web-1", "HOSTOUTPUT": "C:\Windows"#),
+        ("librenms", r#"{"device_id": "7", "rule_id": "3", "state": "0", "msg": "C:\Windows"#),
+        ("logicmonitor", r#"{"alertid": "LMD7", "alertstatus": "clear", "message": "C:\Windows"#),
+        ("signalfx", r#"{"incidentId": "7", "statusExtended": "ok", "messageBody": "C:\Windows"#),
+        ("solarwinds", r#"{"AlertObjectID": "7", "ActionType": "Reset", "AlertMessage": "C:\Windows"#),
+        ("argocd", r#"{"app": "shop", "health": "Healthy", "phase": "Succeeded", "message": "C:\Windows"#),
+    ];
+    for (slug, start) in rows {
+        let source = sources::find(slug).expect("a source");
+        let body = [start, "\n\tis full\"}"].concat();
+        let mapped = fixtures::map(source, body.as_bytes(), &[], false).expect(slug);
+        assert_eq!(mapped.events[0].action(), Action::Resolve, "{slug}");
+    }
+}
+
+#[test]
+fn the_recovery_of_a_service_without_its_name_does_not_close_the_alert_of_its_host() {
+    for (slug, what) in [("checkmk", "WHAT"), ("icinga", "pd_nagios_object")] {
+        let body = json!({"NOTIFICATIONTYPE": "RECOVERY", "HOSTNAME": "web-1", what: "service", "SERVICESTATE": "OK"});
+        let source = sources::find(slug).expect("a source");
+        let refused = fixtures::map(source, body.to_string().as_bytes(), &[], false).expect_err("it has no identity");
+        assert!(refused.to_string().contains("the service's name"), "{slug}: {refused}");
     }
 }
