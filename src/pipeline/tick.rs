@@ -8,9 +8,9 @@ use super::later::drain_line;
 use crate::config::{self, HEARTBEAT, Outbox};
 use crate::http::{Reply, StatusCode};
 use crate::json;
-use crate::outbox;
 use crate::outbox::beats::{self, Due};
 use crate::outbox::ticks::Ticked;
+use crate::outbox::{self, EntryKey};
 use crate::pagerduty::events_api::{self, Addressed, Outcome, Retries, Verdict};
 use crate::report::{self, Report};
 use crate::runtime::{Host, StoreError};
@@ -66,7 +66,13 @@ fn work(host: &mut dyn Host, lines: &mut Vec<String>) -> Result<bool, StoreError
         // Deliveries do not look for entries, so sending them could close newer alerts.
         Ok(Outbox::Off) => {}
         Ok(Outbox::On | Outbox::Replicated) => {
-            let drained = outbox::drain(host, TICK_MAX, &[], false);
+            let mut drained = outbox::drain(host, TICK_MAX, &[], false);
+            if drained.is_busy {
+                // The other instance answers no tick.
+                let entries: Vec<EntryKey> = keys.into_iter().filter_map(EntryKey::parse).collect();
+                drained.left = entries.len();
+                drained.oldest = entries.iter().filter_map(EntryKey::arrived).min();
+            }
             let is_quiet = drained.outcomes.is_empty() && drained.lost.is_empty() && drained.problem.is_none();
             is_well &= drained.problem.is_none() && !ticked.is_late(host, &drained)?;
             if !(drained.is_busy || is_quiet && drained.left == 0) {

@@ -18,6 +18,7 @@ use self::world::World;
 mod answers;
 mod beats;
 mod crashes;
+mod drains;
 mod fallback;
 mod guide;
 mod outages;
