@@ -334,7 +334,7 @@ impl Run<'_> {
         if let (Some(event), Ok(_)) =
             (report(&entries, service.as_deref()), config::target(self.host, service.as_deref()))
         {
-            keep(self.host, OWN, &[Kept { position: None, service, why: String::new(), event }], now)?;
+            keep(self.host, OWN, &[Kept { position: None, service, why: String::new(), event }], now, &[])?;
         }
         set_number(self.host, &key(LOST), now)?;
         for (keys, entry) in lost {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{EPOCH, World};
 use super::{event, events, secs, variables};
 
 const ON: &[(&str, &str)] = &[("outbox", "on")];
@@ -137,4 +137,47 @@ fn a_drain_of_events_that_are_too_old_ends_in_time_and_goes_on_later() {
     let lost: u64 =
         state.log.iter().filter_map(|line| line["error"].as_str()?.split(' ').next()?.parse::<u64>().ok()).sum();
     assert_eq!(lost, 3001);
+}
+
+/// An event that is stored while the clock is ahead, and then one after the clock was set back.
+#[test]
+fn a_clock_that_is_set_back_changes_no_order() {
+    for ahead in [1, 3600] {
+        let world = down(2000, ON);
+        world.ask(secs(1000), event("hasty", "a", 1, "down"));
+        world.ask(secs(1100), event("hasty", "a", 2, "up"));
+        // What was just stored came from a clock that was ahead.
+        {
+            let mut state = world.state();
+            let entries: Vec<String> =
+                state.store.keys.keys().filter(|key| key.starts_with("pr1.e.")).cloned().collect();
+            for key in entries {
+                let value = state.store.keys.remove(&key).expect("an entry");
+                let time: u64 = key[32..45].parse().expect("a time");
+                let key = key.replace(&key[32..45], &format!("{:013}", time + 1000 * ahead));
+                state.store.keys.insert(key, value);
+            }
+        }
+        let now = if ahead == 1 { Duration::from_millis(1_100_800) } else { secs(1200) };
+        world.state().now = now;
+        world.ask(now, event("hasty", "a", 3, "down"));
+        assert_eq!(world.stored(), 3);
+        for minute in 34..40 {
+            world.tick(secs(60 * minute));
+        }
+        assert_eq!(world.accepted(), ["trigger 1", "resolve 2", "trigger 3"], "{ahead}");
+    }
+}
+
+#[test]
+fn a_listing_by_a_clock_that_was_ahead_hides_no_entry() {
+    let world = down(2000, ON);
+    let none = (EPOCH + secs(400)).as_millis().to_string().into_bytes();
+    world.state().store.keys.insert("pr1.none".to_owned(), none);
+    world.ask(secs(1), event("hasty", "a", 1, "down"));
+    // Before and after the time of that listing.
+    for (time, state) in [(100, "up"), (500, "down")] {
+        let looked = world.ask(secs(time), event("hasty", "a", time, state));
+        assert_eq!(looked.body["events"][0]["attempts"], 0, "{time}: {looked:?}");
+    }
 }
