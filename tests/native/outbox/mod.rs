@@ -22,6 +22,7 @@ mod drains;
 mod fallback;
 mod guide;
 mod outages;
+mod probes;
 mod world;
 
 /// A sender that waits ten seconds, one that waits for one second, and one that sends its state again by itself.
