@@ -36,6 +36,9 @@ const TRY_MAX: Duration = Duration::from_secs(10);
 /// entries in vain.
 const LISTED_MAX: usize = 50;
 
+/// How many lost events one request reports, because it has them all in memory.
+const LOST_MAX: usize = 500;
+
 /// What became of the stored events.
 #[derive(Debug, Default)]
 pub struct Drained {
@@ -120,7 +123,7 @@ impl Run<'_> {
 
     /// Whether the report has room for another lost event.
     fn has_room(&self) -> bool {
-        self.lost.len() < LISTED_MAX
+        self.lost.len() < LISTED_MAX && self.drained.lost.len() < LOST_MAX
     }
 
     /// Lists what is stored and sends it, until there is nothing left to do.
@@ -186,12 +189,11 @@ impl Run<'_> {
         if let Some(alive) = lanes.make_contiguous().get_mut(lost..).filter(|alive| !alive.is_empty()) {
             alive.rotate_left(usize::try_from(pace.fails()).unwrap_or_default() % alive.len());
         }
-        while !lanes.is_empty() && self.has_time() && self.has_room() && !pace.waits(self.now()) {
+        while !lanes.is_empty() && self.has_time() && !pace.waits(self.now()) {
             let room = usize::try_from(pace.room(self.now())).unwrap_or(usize::MAX).min(at_once);
             let mut batch = Vec::new();
             while batch.len() < room
                 && self.has_time()
-                && self.has_room()
                 && let Some(mut lane) = lanes.pop_front()
             {
                 if let Some(head) = self.head(&mut lane)? {
@@ -236,7 +238,11 @@ impl Run<'_> {
     /// Takes the next entries of a lane, which one event sends. Returns `None` if no entry can be sent now.
     fn head(&mut self, lane: &mut VecDeque<EntryKey>) -> Result<Option<Head>, StoreError> {
         let mut head: Option<Head> = None;
-        while let Some(key) = lane.front().filter(|_| head.is_some() || self.has_time() && self.has_room()) {
+        while let Some(key) = lane.front().filter(|_| head.is_some() || self.has_time()) {
+            // Those that are not too old do not wait for the next report.
+            if is_over(key, self.now()) && !self.has_room() {
+                break;
+            }
             let Some(value) = self.host.stored(key.as_str())? else {
                 lane.pop_front();
                 continue;

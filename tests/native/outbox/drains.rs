@@ -126,11 +126,15 @@ fn a_drain_of_events_that_are_too_old_ends_in_time_and_goes_on_later() {
         }
         state.store.always_takes = Some(Duration::from_millis(10));
     }
+    // What is not too old does not wait for it.
+    world.state().pagerduty.outages = vec![(secs(89_900), secs(89_950))];
+    world.ask(secs(89_900), event("hasty", "b", 2, "down"));
     let mut listed = BTreeSet::new();
     for tick in 0..30 {
         let answer = world.tick(secs(90_000 + 60 * tick));
         assert!(answer.after < secs(12), "{tick}: {:?}", answer.after);
         listed.insert(world.stored());
+        assert!(world.accepted().contains(&"trigger 2".to_owned()), "{tick}: {:?}", world.accepted());
     }
     let state = world.state();
     assert!(state.store.keys.keys().all(|key| !key.starts_with("pr1.e.")), "{listed:?}");
