@@ -32,7 +32,7 @@ pub struct Beat {
     pub service: Option<String>,
 }
 
-/// Notes a sign of life, unless the last one is younger than a tenth of the period. `variable` is that of the heartbeat.
+/// Notes a sign of life, unless the last one is younger than a tenth of the period and half the grace. `variable` is that of the heartbeat.
 ///
 /// # Errors
 /// Returns [`StoreError`] if there is no store, or it failed.
@@ -45,9 +45,9 @@ pub fn beat(
     let name = variable.strip_prefix(HEARTBEAT).unwrap_or(variable);
     let now = millis(host.now());
     let last = last(host, name)?;
-    let is_fresh = |last: &Beat| {
-        last.at <= now && now - last.at < millis(heartbeat.period / 10) && last.service.as_deref() == service
-    };
+    // What is not noted uses up part of the grace.
+    let fresh = millis((heartbeat.period / 10).min(heartbeat.grace / 2));
+    let is_fresh = |last: &Beat| last.at <= now && now - last.at < fresh && last.service.as_deref() == service;
     if last.as_ref().is_some_and(is_fresh) {
         return Ok(());
     }

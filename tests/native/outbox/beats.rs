@@ -223,3 +223,17 @@ fn the_service_that_was_paged_gets_the_resolve() {
         sent.map(|(action, key)| (action.as_str().expect("a text"), *key == payments)).collect();
     assert_eq!(sent, [("trigger", true), ("resolve", true), ("trigger", false)]);
 }
+
+#[test]
+fn a_sign_of_life_is_noted_if_the_grace_does_not_allow_to_leave_it_out() {
+    for (period, pages) in [("5m+0s", 0), ("5m+10s", 0), ("5m", 0)] {
+        let world = world(period);
+        // Two senders beat one after the other, so the second one counts.
+        for start in [0, 325] {
+            beat(&world, 1000 + start, "/heartbeat/watchdog", "");
+            beat(&world, 1025 + start, "/heartbeat/watchdog", "");
+            world.tick(secs(1320 + start));
+        }
+        assert_eq!(world.accepted().len(), pages, "{period}");
+    }
+}
