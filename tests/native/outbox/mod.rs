@@ -22,6 +22,7 @@ mod drains;
 mod fallback;
 mod guide;
 mod outages;
+mod paces;
 mod probes;
 mod world;
 
