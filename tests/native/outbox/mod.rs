@@ -45,6 +45,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         let item = Node::root(item);
         let [id, number, state, severity] =
             ["id", "n", "state", "severity"].map(|name| item.get(name).text().unwrap_or_default());
+        if state == "change" {
+            return Event::change(&format!("change {id} #{number}"), "sim");
+        }
         let key = DedupKey::new("sim", &[&id]).expect("an id");
         let action = match &*state {
             "up" => Action::Resolve,

@@ -166,3 +166,49 @@ fn an_unreadable_entry_blocks_only_its_alert_and_is_reported_after_a_day() {
     let line = world.state().log.last().expect("a line").to_string();
     assert!(line.contains("1 stored event lost"), "{line}");
 }
+
+#[test]
+fn a_change_event_is_not_stored_and_the_alerts_beside_it_are() {
+    let world = down(60, ON);
+    let both = json!([{"id": "a", "n": 1}, {"id": "c", "n": 2, "state": "change"}]);
+    assert_eq!(world.ask(secs(1), events("hasty", &both)).status, 503);
+    assert_eq!(world.stored(), 1);
+    world.tick(secs(100));
+    assert_eq!((world.stored(), world.accepted()), (0, vec!["trigger 1".to_owned()]));
+}
+
+#[test]
+fn only_an_outbox_that_is_on_ends_an_alert_at_its_first_failure() {
+    for (outbox, accepted) in [("off", &["resolve 2"] as &[_]), ("replicated", &["resolve 2"]), ("on", &[])] {
+        let world = World::new(1, &variables(&[("outbox", outbox)]));
+        world.state().pagerduty.statuses.push(("#1\"", 503));
+        let both = json!([{"id": "a", "n": 1}, {"id": "a", "n": 2, "state": "up"}]);
+        world.ask(secs(1), events("hasty", &both));
+        assert_eq!(world.accepted(), accepted, "{outbox}");
+    }
+}
+
+#[test]
+fn of_more_than_40_events_those_of_open_alerts_are_stored_first() {
+    let world = down(60, ON);
+    let item = |n: usize| match n {
+        0..30 => json!({"id": format!("a{n}"), "n": n, "state": "up", "severity": "critical"}),
+        _ => json!({"id": format!("a{n}"), "n": n, "severity": "warning"}),
+    };
+    world.ask(secs(1), events("hasty", &(0..60).map(item).collect()));
+    let state = world.state();
+    let triggers = state.store.keys.values().filter(|value| String::from_utf8_lossy(value).contains("\"trigger\""));
+    assert_eq!(triggers.count(), 30);
+}
+
+#[test]
+fn a_sign_of_life_replaces_one_of_the_future() {
+    let world = World::new(1, &variables(&[("secret_heartbeat", "beats-0123456789abcdef"), ("heartbeat_a", "1m")]));
+    let future = json!({"at": 1_900_000_000_000_u64, "service": null}).to_string().into_bytes();
+    world.state().store.keys.insert("pr1.beat.a".to_owned(), future);
+    let mut sign = request(Method::Post, "/heartbeat/a", "");
+    sign.headers = Headers::new([("authorization".to_owned(), b"Bearer beats-0123456789abcdef".to_vec())]);
+    assert_eq!(world.ask(secs(1), sign).status, 200);
+    world.tick(secs(600));
+    assert_eq!(world.accepted().len(), 1);
+}
