@@ -45,7 +45,7 @@ pub fn beat(
     let name = variable.strip_prefix(HEARTBEAT).unwrap_or(variable);
     let now = millis(host.now());
     let last = last(host, name)?;
-    // What is not noted uses up part of the grace.
+    // A sign of life that is not noted uses up part of the grace.
     let fresh = millis((heartbeat.period / 10).min(heartbeat.grace / 2));
     let is_fresh = |last: &Beat| last.at <= now && now - last.at < fresh && last.service.as_deref() == service;
     if last.as_ref().is_some_and(is_fresh) {
