@@ -248,6 +248,8 @@ fn administer(
             report.ended("check", host);
             Ok(checked.reply)
         }
+        // Such a page must not keep a sender alive that is silent.
+        Control::Heartbeat if request.is_cross_site() => Err(Error::CrossSite),
         Control::Heartbeat => {
             report.service = service.map(str::to_owned);
             beat::noted(host, known.body(), name, service, report)?;

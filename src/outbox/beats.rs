@@ -1,7 +1,7 @@
 //! Heartbeats: an alert opens when a sender goes silent, and closes when it is back.
 //!
 //! A sign of life writes only key `beat.<name>`. Each tick compares these keys with the clock, and sends what is
-//! due. Key `down.<name>` says that PagerDuty has accepted the trigger. Two keys, so that a tick never overwrites a sign of
+//! due. Key `down.<name>` says that PagerDuty has accepted the trigger, and for which service. Two keys, so that a tick never overwrites a sign of
 //! life. Both events have the same dedup key each time, so two ticks at once do no harm.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::entry::{key, rest_of};
-use super::{millis, number, set_number};
+use super::millis;
 use crate::config::{self, ConfigError, HEARTBEAT, Heartbeat};
 use crate::json;
 use crate::pagerduty::event::{Action, DedupKey, Event, OWN, Severity};
@@ -32,7 +32,7 @@ pub struct Beat {
     pub service: Option<String>,
 }
 
-/// Notes a sign of life, unless the last one is younger than a tenth of the period. `variable` is that of the heartbeat.
+/// Notes a sign of life, unless the last one is younger than a tenth of the period and half the grace. `variable` is that of the heartbeat.
 ///
 /// # Errors
 /// Returns [`StoreError`] if there is no store, or it failed.
@@ -45,14 +45,13 @@ pub fn beat(
     let name = variable.strip_prefix(HEARTBEAT).unwrap_or(variable);
     let now = millis(host.now());
     let last = last(host, name)?;
-    let is_fresh = |last: &Beat| {
-        last.at <= now && now - last.at < millis(heartbeat.period / 10) && last.service.as_deref() == service
-    };
+    // A sign of life that is not noted uses up part of the grace.
+    let fresh = millis((heartbeat.period / 10).min(heartbeat.grace / 2));
+    let is_fresh = |last: &Beat| last.at <= now && now - last.at < fresh && last.service.as_deref() == service;
     if last.as_ref().is_some_and(is_fresh) {
         return Ok(());
     }
-    let beat = json::object([("at", now.into()), ("service", service.into())]);
-    host.store(&key(&[BEAT, ".", name].concat()), &json::encode(&beat))
+    write(host, &key(&[BEAT, ".", name].concat()), now, service)
 }
 
 /// The last sign of life of the heartbeat with this name. Returns `None` if there was none.
@@ -60,10 +59,21 @@ pub fn beat(
 /// # Errors
 /// Returns [`StoreError`] if the store failed.
 pub fn last(host: &mut dyn Host, name: &str) -> Result<Option<Beat>, StoreError> {
-    let value = host.stored(&key(&[BEAT, ".", name].concat()))?.unwrap_or_default();
+    read(host, &key(&[BEAT, ".", name].concat()))
+}
+
+/// The time and the service in a key. Returns `None` if the key is absent or contains something else.
+fn read(host: &mut dyn Host, key: &str) -> Result<Option<Beat>, StoreError> {
+    let value = host.stored(key)?.unwrap_or_default();
     let beat: Value = serde_json::from_slice(&value).unwrap_or_default();
     let service = beat.get("service").and_then(Value::as_str).map(str::to_owned);
     Ok(beat.get("at").and_then(Value::as_u64).map(|at| Beat { at, service }))
+}
+
+/// Writes a time and a service.
+fn write(host: &mut dyn Host, key: &str, at: u64, service: Option<&str>) -> Result<(), StoreError> {
+    let beat = json::object([("at", at.into()), ("service", service.into())]);
+    host.store(key, &json::encode(&beat))
 }
 
 /// An event that is due.
@@ -98,10 +108,11 @@ pub fn due(host: &mut dyn Host, keys: &[String]) -> Result<(Vec<Due>, Vec<Config
         };
         let Some(Beat { at, service }) = last(host, name)? else { continue };
         let is_silent = millis(host.now()) > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
-        let is_down = number(host, &key(&[DOWN, ".", name].concat()))?.is_some();
-        let action = match (is_silent, is_down) {
-            (true, false) => Action::Trigger,
-            (false, true) => Action::Resolve,
+        let down = read(host, &key(&[DOWN, ".", name].concat()))?;
+        let (action, service) = match (is_silent, down) {
+            (true, None) => (Action::Trigger, service),
+            // The sign of life may name another service than the one that was paged.
+            (false, Some(down)) => (Action::Resolve, down.service),
             _ => continue,
         };
         due.push(Due { name: name.to_owned(), service, event: event(action, name, at) });
@@ -118,7 +129,7 @@ pub fn accepted(host: &mut dyn Host, due: &Due) -> Result<(), StoreError> {
     match due.event.action() {
         Action::Trigger => {
             let now = millis(host.now());
-            set_number(host, &down, now)
+            write(host, &down, now, due.service.as_deref())
         }
         _ => host.forget(&down),
     }

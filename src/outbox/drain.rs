@@ -13,6 +13,7 @@ use super::{entries, millis, note_none, set_number};
 use crate::config::{self, Target};
 use crate::pagerduty::event::{Action, DedupKey, Event, OWN, Severity};
 use crate::pagerduty::events_api::{self, Addressed, Outcome, Retries, Verdict};
+use crate::pagerduty::storm;
 use crate::runtime::{Host, StoreError};
 use crate::text;
 
@@ -25,14 +26,18 @@ const SENDS_MAX: usize = 200;
 /// How many events are sent at the same time, once one has been accepted.
 const LANES_AT_ONCE: usize = 8;
 
-/// How many entries of a lane one event may replace.
-const RUN_MAX: usize = 100;
+/// How many entries of a lane one event may replace. They are deleted one by one, while the lease runs.
+const RUN_MAX: usize = 25;
 
 /// How long PagerDuty may take for an event.
 const TRY_MAX: Duration = Duration::from_secs(10);
 
-/// How many lost events the report about them lists.
+/// How many lost events one report lists. Then they are deleted, so that a request that ends early has not read thousands of
+/// entries in vain.
 const LISTED_MAX: usize = 50;
+
+/// How many lost events one request reports, because it has them all in memory.
+const LOST_MAX: usize = 500;
 
 /// What became of the stored events.
 #[derive(Debug, Default)]
@@ -127,6 +132,11 @@ impl Run<'_> {
         self.host.elapsed() < self.until && self.drained.outcomes.len() < SENDS_MAX
     }
 
+    /// Whether the report has room for another lost event.
+    fn has_room(&self) -> bool {
+        self.lost.len() < LISTED_MAX && self.drained.lost.len() < LOST_MAX
+    }
+
     /// Lists what is stored and sends it, until there is nothing left to do.
     fn work(&mut self, waits: bool) -> Result<(), StoreError> {
         loop {
@@ -167,7 +177,7 @@ impl Run<'_> {
         };
         let before = pace;
         if self.accepting.remove(service) {
-            pace.accepted();
+            pace.begins();
         }
         let left = self.drained.left;
         let sent = self.send_lanes(&mut pace, lanes);
@@ -185,10 +195,16 @@ impl Run<'_> {
         let mut target: Option<(usize, Target)> = None;
         // The first event shows whether PagerDuty accepts any.
         let mut at_once = 1;
+        // The last attempt may have failed because of its event: let that of another alert show it.
+        let lost = lanes.iter().take_while(|lane| lane.front().is_some_and(|key| is_over(key, self.now()))).count();
+        if let Some(alive) = lanes.make_contiguous().get_mut(lost..).filter(|alive| !alive.is_empty()) {
+            alive.rotate_left(usize::try_from(pace.fails()).unwrap_or_default() % alive.len());
+        }
         while !lanes.is_empty() && self.has_time() && !pace.waits(self.now()) {
             let room = usize::try_from(pace.room(self.now())).unwrap_or(usize::MAX).min(at_once);
             let mut batch = Vec::new();
             while batch.len() < room
+                && self.has_time()
                 && let Some(mut lane) = lanes.pop_front()
             {
                 if let Some(head) = self.head(&mut lane)? {
@@ -233,14 +249,17 @@ impl Run<'_> {
     /// Takes the next entries of a lane, which one event sends. Returns `None` if no entry can be sent now.
     fn head(&mut self, lane: &mut VecDeque<EntryKey>) -> Result<Option<Head>, StoreError> {
         let mut head: Option<Head> = None;
-        while let Some(key) = lane.front() {
+        while let Some(key) = lane.front().filter(|_| head.is_some() || self.has_time()) {
+            // Those that are not too old do not wait for the next report.
+            if is_over(key, self.now()) && !self.has_room() {
+                break;
+            }
             let Some(value) = self.host.stored(key.as_str())? else {
                 lane.pop_front();
                 continue;
             };
             let entry = Entry::decode(&value);
-            let ends = key.arrived().unwrap_or_default().saturating_add(millis(LIFETIME));
-            if ends < self.now() {
+            if is_over(key, self.now()) {
                 let why = "PagerDuty did not accept it within 24 hours".to_owned();
                 self.lost.extend(lane.pop_front().map(|key| (vec![key], LostEntry { entry, why })));
                 continue;
@@ -252,7 +271,7 @@ impl Run<'_> {
             };
             match &mut head {
                 None => head = Some(Head { keys: lane.pop_front().into_iter().collect(), entry }),
-                Some(head) if head.entry.event.action() == entry.event.action() && head.keys.len() < RUN_MAX => {
+                Some(head) if head.keys.len() < RUN_MAX && replaces(&entry.event, &head.entry.event) => {
                     head.keys.extend(lane.pop_front());
                     head.entry = entry;
                 }
@@ -270,13 +289,17 @@ impl Run<'_> {
         batch: Vec<(Head, VecDeque<EntryKey>)>,
         lanes: &mut Lanes,
     ) -> Result<bool, StoreError> {
+        // Reading them took time.
+        if !self.has_time() {
+            return Ok(false);
+        }
         let events: Vec<Event> = batch.iter().map(|(head, _)| head.entry.event.clone()).collect();
         let addressed = Addressed { events: &events, held: &[], destination: target.destination() };
         let until = self.until.min(self.host.elapsed().saturating_add(TRY_MAX));
         let (outcomes, _) = events_api::deliver(self.host, &[addressed], Retries::Never.into(), until, None);
         pace.count(outcomes.len());
         let (mut is_accepting, mut asked) = (true, Duration::ZERO);
-        for ((Head { keys, entry }, lane), outcome) in batch.into_iter().zip(outcomes) {
+        for ((Head { mut keys, entry }, mut lane), outcome) in batch.into_iter().zip(outcomes) {
             let deciding = outcome.deciding();
             match outcome.verdict() {
                 Verdict::Accepted => {
@@ -285,7 +308,10 @@ impl Run<'_> {
                 }
                 Verdict::Refused => {
                     let why = format!("PagerDuty rejected it: {deciding}");
-                    self.lost.push((keys, LostEntry { entry: Some(entry), why }));
+                    let rejected = keys.pop().into_iter().collect();
+                    self.lost.push((rejected, LostEntry { entry: Some(entry), why }));
+                    // It does not replace those before it.
+                    keys.into_iter().rev().for_each(|key| lane.push_front(key));
                     lanes.push_back(lane);
                 }
                 Verdict::Retry | Verdict::Blocked | Verdict::Misdirected | Verdict::RefusedKey => {
@@ -325,7 +351,7 @@ impl Run<'_> {
         if let (Some(event), Ok(_)) =
             (report(&entries, service.as_deref()), config::target(self.host, service.as_deref()))
         {
-            keep(self.host, OWN, &[Kept { position: None, service, why: String::new(), event }], now)?;
+            keep(self.host, OWN, &[Kept { position: None, service, why: String::new(), event }], now, &[])?;
         }
         set_number(self.host, &key(LOST), now)?;
         for (keys, entry) in lost {
@@ -334,6 +360,18 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether an entry is too old to be sent.
+fn is_over(key: &EntryKey, now: u64) -> bool {
+    key.arrived().unwrap_or_default().saturating_add(millis(LIFETIME)) < now
+}
+
+/// Whether an event makes an earlier one of its alert needless. The lists of alerts that are digests, and the relay's own
+/// alerts, differ from event to event.
+fn replaces(event: &Event, earlier: &Event) -> bool {
+    let is_own = event.dedup_key().is_some_and(DedupKey::is_own);
+    event.action() == earlier.action() && !is_own && !storm::is_digest(event) && !storm::is_digest(earlier)
 }
 
 /// The entries by the hash of their service, and by lane: the lane with the oldest entry is the first.

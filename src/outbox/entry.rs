@@ -19,6 +19,9 @@ const ENTRIES: &str = "pr1.e.";
 /// <https://spinframework.dev/v3/dynamic-configuration>
 const EVENT_MAX_BYTES: usize = 350_000;
 
+/// The last time that fits into a key, in milliseconds since the Unix epoch.
+const TIME_MAX: u64 = 9_999_999_999_999;
+
 /// How long an entry is kept. After a day, a page is history.
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -43,6 +46,7 @@ impl EntryKey {
         let service = service_hash(entry.service.as_deref());
         let lane = lane_hash(entry.service.as_deref(), &entry.event);
         let value = hash(&[value], 8);
+        let arrived = arrived.min(TIME_MAX);
         EntryKey(format!("{ENTRIES}{service}.{lane}.{arrived:013}.{place:03}.{value}"))
     }
 

@@ -25,6 +25,9 @@ const TEXT_MAX_CHARS: usize = 1900;
 /// How much of a summary a text has, in UTF-16 code units.
 const SUMMARY_MAX_CHARS: usize = 300;
 
+/// The longest line that counts the other alerts, in UTF-16 code units.
+const COUNT_MAX_CHARS: usize = 40;
+
 /// How long the fallback may take, and how long after [`REQUEST_MAX`] it may still take.
 const TOLD_MAX: Duration = Duration::from_secs(4);
 
@@ -127,22 +130,29 @@ fn card(words: &str) -> Value {
 
 /// The text of a message: a line for each alert, and what becomes of them.
 fn words(untaken: &[Untaken<'_>], rest: Rest) -> String {
-    let mut words = String::from("PagerDuty has not accepted:");
-    for Untaken { event, source, service, why } in untaken.iter().take(NAMED_MAX) {
-        let summary = text::truncate(event.summary(), SUMMARY_MAX_CHARS);
-        let service = service.map(|service| ["service ", service].concat()).unwrap_or_default();
-        let facts = text::join_nonempty(&[source, &service, why], ", ");
-        let line = text::interpolate("\n[{}] {} ({})", &[event.severity().as_str(), &summary, &facts]);
-        words.push_str(&line);
-    }
-    if let Some(more) = untaken.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
-        words.push_str(&format!("\nand {}", text::count(more, "more alert")));
-    }
     let end = match rest {
         Rest::Stored => "\nStored, and sent again for 24 hours.",
         Rest::Lost => "\nThe relay does not send it again: tell the person on call.",
     };
     let room = TEXT_MAX_CHARS.saturating_sub(end.len());
+    let mut words = String::from("PagerDuty has not accepted:");
+    let mut named = 0;
+    for Untaken { event, source, service, why } in untaken.iter().take(NAMED_MAX) {
+        let summary = text::truncate(event.summary(), SUMMARY_MAX_CHARS);
+        let service = service.map(|service| ["service ", service].concat()).unwrap_or_default();
+        let facts = text::join_nonempty(&[source, &service, why], ", ");
+        let line = text::interpolate("\n[{}] {} ({})", &[event.severity().as_str(), &summary, &facts]);
+        // The count of the others has to fit too.
+        let length = [&*words, &line].map(|text| text.encode_utf16().count()).iter().sum::<usize>();
+        if named > 0 && length + COUNT_MAX_CHARS > room {
+            break;
+        }
+        words.push_str(&line);
+        named += 1;
+    }
+    if let Some(more) = untaken.len().checked_sub(named).filter(|more| *more > 0) {
+        words.push_str(&format!("\nand {}", text::count(more, "more alert")));
+    }
     let words = text::truncate(&words, room).into_owned() + end;
     // A sender must not mention a channel or a person.
     words.replace('<', "‹").replace('>', "›").replace('@', "＠")

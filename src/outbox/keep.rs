@@ -1,7 +1,9 @@
 //! Storing the events of a delivery that PagerDuty has not accepted.
 
-use super::entry::{Entry, EntryKey, key};
-use super::{ANY, REQUEST_MAX, millis, set_number};
+use std::collections::BTreeMap;
+
+use super::entry::{Entry, EntryKey, key, lane_of};
+use super::{ANY, NONE, REQUEST_MAX, millis, number, set_number};
 use crate::pagerduty::event::{self, Action, DedupKey, Event, Severity};
 use crate::pagerduty::storm;
 use crate::runtime::{Host, StoreError};
@@ -93,15 +95,31 @@ pub(super) fn opens<'a>(mut lane: impl DoubleEndedIterator<Item = &'a Event>) ->
     last.is_some_and(|event| event.action() == Action::Trigger)
 }
 
-/// Stores events, which arrived at `arrived` in milliseconds since the Unix epoch, and returns their keys.
+/// Stores events, which arrived at `arrived` in milliseconds since the Unix epoch, and returns their keys. Of each alert, they
+/// come after `entries`, whatever the clock says that wrote these.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the store failed, or needed longer than [`REQUEST_MAX`]. Some events may be stored all the same:
 /// PagerDuty then gets them twice, which adds nothing to their alerts.
-pub fn keep(host: &mut dyn Host, source: &str, kept: &[Kept], arrived: u64) -> Result<Vec<EntryKey>, StoreError> {
+pub fn keep(
+    host: &mut dyn Host,
+    source: &str,
+    kept: &[Kept],
+    arrived: u64,
+    entries: &[EntryKey],
+) -> Result<Vec<EntryKey>, StoreError> {
     let now = millis(host.now());
     let began = host.elapsed();
     set_number(host, &key(ANY), now)?;
+    // A listing by a clock that was ahead would hide these entries once its time has come.
+    if number(host, &key(NONE))?.is_some_and(|none| none > now) {
+        set_number(host, &key(NONE), 0)?;
+    }
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in entries {
+        let time = last.entry(entry.lane()).or_default();
+        *time = entry.arrived().unwrap_or_default().max(*time);
+    }
     let mut keys = Vec::new();
     for (place, Kept { service, why, event, .. }) in kept.iter().enumerate() {
         // Deliveries that look for entries rely on this.
@@ -110,7 +128,8 @@ pub fn keep(host: &mut dyn Host, source: &str, kept: &[Kept], arrived: u64) -> R
         }
         let entry = Entry::new(service.as_deref(), source, why.clone(), event, arrived);
         let value = entry.encode();
-        let key = EntryKey::new(&entry, arrived, place, &value);
+        let after = last.get(&*lane_of(service.as_deref(), event)).map_or(0, |last| last.saturating_add(1));
+        let key = EntryKey::new(&entry, arrived.max(after), place, &value);
         host.store(key.as_str(), &value)?;
         keys.push(key);
     }

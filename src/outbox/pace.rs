@@ -73,6 +73,16 @@ impl Pace {
         self.sent = self.sent.saturating_add(sent as u64);
     }
 
+    /// How many attempts have failed since the last event was accepted.
+    pub(super) fn fails(&self) -> u32 {
+        self.fails
+    }
+
+    /// PagerDuty has accepted other events of the service, so there is no reason to wait.
+    pub(super) fn begins(&mut self) {
+        self.next = 0;
+    }
+
     /// PagerDuty accepts events.
     pub(super) fn accepted(&mut self) {
         (self.next, self.fails) = (0, 0);

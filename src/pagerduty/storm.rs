@@ -231,6 +231,11 @@ pub fn digest(left: &[Event], group: Option<&DedupKey>, slug: &str, name: &str) 
     events
 }
 
+/// Whether an event is a part of a [`digest`]. Each part lists other alerts.
+pub fn is_digest(event: &Event) -> bool {
+    event.text("class") == Some(KEY)
+}
+
 /// One change event that lists as many of `left` as it has room for.
 fn digest_of_changes(left: &[Event], name: &str) -> Option<Event> {
     let summary = format!(

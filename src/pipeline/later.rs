@@ -8,7 +8,7 @@ use crate::json;
 use crate::outbox::fallback::{self, Rest, Untaken};
 use crate::outbox::{self, Drain, Drained, EntryKey, Lost, LostEntry, REQUEST_MAX, TRIED_SEVERITY};
 use crate::pagerduty::event::{Action, Event};
-use crate::pagerduty::events_api::{self, Addressed, Effort, Outcome, Retries, Verdict};
+use crate::pagerduty::events_api::{self, Addressed, Effort, Failure, Outcome, Retries, Verdict};
 use crate::report::{self, Report};
 use crate::runtime::Host;
 use crate::text;
@@ -146,8 +146,11 @@ impl Later {
         let (outcomes, _) = events_api::deliver(host, &addressed, effort, REQUEST_MAX, None);
         report.ended("deliver", host);
         for (pending, outcome) in tried.into_iter().zip(&outcomes) {
+            let is_sent = !matches!(outcome.deciding().answer, Err(Failure::Throttled | Failure::Unsent));
             if outcome.verdict() != Verdict::Accepted {
-                self.untaken.push(Pending { outcome: outcome.clone(), ..pending });
+                // An answer says more than that no time was left.
+                let outcome = if is_sent { outcome.clone() } else { pending.outcome };
+                self.untaken.push(Pending { outcome, ..pending });
             }
         }
         report.outcomes = outcomes;

@@ -133,7 +133,7 @@ impl Storage {
         }
         let Selected { kept, digested } = outbox::select(left, group, (intake.slug(), intake.name()));
         let arrived = outbox::millis(host.now().saturating_sub(host.elapsed()));
-        let keys = match outbox::keep(host, intake.slug(), &kept, arrived) {
+        let keys = match outbox::keep(host, intake.slug(), &kept, arrived, &self.entries) {
             Ok(keys) => keys,
             Err(error) => {
                 self.fail(error, report);

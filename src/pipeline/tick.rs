@@ -10,7 +10,7 @@ use crate::http::{Reply, Request, StatusCode};
 use crate::json;
 use crate::outbox::beats::{self, Due};
 use crate::outbox::ticks::Ticked;
-use crate::outbox::{self, Drain};
+use crate::outbox::{self, Drain, EntryKey};
 use crate::pagerduty::events_api::{self, Addressed, Outcome, Retries, Verdict};
 use crate::report::{self, Report};
 use crate::runtime::{Host, StoreError};
@@ -67,7 +67,13 @@ fn work(host: &mut dyn Host, request: &Request, lines: &mut Vec<String>) -> Resu
         Ok(Outbox::Off) => {}
         Ok(Outbox::On | Outbox::Replicated) => {
             let name = &outbox::name_of(request);
-            let drained = outbox::drain(host, Drain { until: TICK_MAX, name, accepting: &[], waits: false });
+            let mut drained = outbox::drain(host, Drain { until: TICK_MAX, name, accepting: &[], waits: false });
+            if drained.is_busy {
+                // The other instance answers no tick.
+                let entries: Vec<EntryKey> = keys.into_iter().filter_map(EntryKey::parse).collect();
+                drained.left = entries.len();
+                drained.oldest = entries.iter().filter_map(EntryKey::arrived).min();
+            }
             let is_quiet = drained.outcomes.is_empty() && drained.lost.is_empty() && drained.problem.is_none();
             is_well &= drained.problem.is_none() && !ticked.is_late(host, &drained)?;
             if !(drained.is_busy || is_quiet && drained.left == 0) {

@@ -88,6 +88,11 @@ impl DedupKey {
         DedupKey { key: bounded([OWN, ":", source, ":", what].concat()), former: None }
     }
 
+    /// Whether this is the key of one of the relay's own alerts ([`DedupKey::own`]).
+    pub fn is_own(&self) -> bool {
+        self.key.strip_prefix(OWN).is_some_and(|rest| rest.starts_with(':'))
+    }
+
     /// Takes a key that the sender chose, unchanged if PagerDuty would accept it and it contains no hidden characters.
     /// Returns `None` if it is blank.
     ///

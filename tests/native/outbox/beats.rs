@@ -205,3 +205,35 @@ fn a_ping_of_opsgenies_api_is_a_sign_of_life() {
     world.tick(secs(300));
     assert_eq!(world.accepted().len(), 1);
 }
+
+#[test]
+fn the_service_that_was_paged_gets_the_resolve() {
+    let world = world("1m");
+    let payments = "E".repeat(32);
+    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
+    beat(&world, 1, "/heartbeat/watchdog/payments", "");
+    world.tick(secs(200));
+    beat(&world, 210, "/heartbeat/watchdog", "");
+    world.tick(secs(220));
+    // From now on, the last sign of life chooses.
+    world.tick(secs(500));
+    let state = world.state();
+    let sent = state.pagerduty.received.iter().map(|(_, event)| (&event["event_action"], &event["routing_key"]));
+    let sent: Vec<(&str, bool)> =
+        sent.map(|(action, key)| (action.as_str().expect("a text"), *key == payments)).collect();
+    assert_eq!(sent, [("trigger", true), ("resolve", true), ("trigger", false)]);
+}
+
+#[test]
+fn a_sign_of_life_is_noted_if_the_grace_does_not_allow_to_leave_it_out() {
+    for (period, pages) in [("5m+0s", 0), ("5m+10s", 0), ("5m", 0)] {
+        let world = world(period);
+        // Two senders beat one after the other, so the second one counts.
+        for start in [0, 325] {
+            beat(&world, 1000 + start, "/heartbeat/watchdog", "");
+            beat(&world, 1025 + start, "/heartbeat/watchdog", "");
+            world.tick(secs(1320 + start));
+        }
+        assert_eq!(world.accepted().len(), pages, "{period}");
+    }
+}

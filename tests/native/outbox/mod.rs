@@ -18,9 +18,12 @@ use self::world::World;
 mod answers;
 mod beats;
 mod crashes;
+mod drains;
 mod fallback;
 mod guide;
 mod outages;
+mod paces;
+mod probes;
 mod world;
 
 /// A sender that waits ten seconds, one that waits for one second, and one that sends its state again by itself.
@@ -42,6 +45,9 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
         let item = Node::root(item);
         let [id, number, state, severity] =
             ["id", "n", "state", "severity"].map(|name| item.get(name).text().unwrap_or_default());
+        if state == "change" {
+            return Event::change(&format!("change {id} #{number}"), "sim");
+        }
         let key = DedupKey::new("sim", &[&id]).expect("an id");
         let action = match &*state {
             "up" => Action::Resolve,

@@ -87,6 +87,8 @@ pub(super) struct PagerDuty {
     pub(super) applies_late: u64,
     /// How many it has applied so.
     pub(super) applied_late: u32,
+    /// Events with one of these texts get this status, whenever they come.
+    pub(super) statuses: Vec<(&'static str, u16)>,
     /// How long it takes for an answer, at most.
     pub(super) takes: Duration,
     /// Each accepted event: when, its action, its dedup key, its number.
@@ -355,6 +357,11 @@ impl Wire for Instance {
             return Ok(Running { ends, answer, event: None });
         }
         state.pagerduty.received.push((now, body.clone()));
+        let text = body.to_string();
+        if let Some((_, status)) = state.pagerduty.statuses.iter().find(|(part, _)| text.contains(part)) {
+            let answer = Ok(HttpResponse { status: *status, retry_after: None, body: Vec::new() });
+            return Ok(Running { ends, answer, event: None });
+        }
         if !state.pagerduty.is_down(now) {
             let answer = Ok(HttpResponse { status: 202, retry_after: None, body: CONFIRMED.to_vec() });
             return Ok(Running { ends, answer, event: Some(body) });

@@ -1,0 +1,214 @@
+//! Stores, variables and messages that are not as they should be.
+
+use std::time::Duration;
+
+use pagerelay::http::{Headers, Method};
+use serde_json::{Value, json};
+
+use super::world::World;
+use super::{event, events, request, secs, variables};
+
+const ON: &[(&str, &str)] = &[("outbox", "on")];
+const URL: (&str, &str) = ("fallback_url", "https://chat.test/hook");
+
+/// A world whose PagerDuty fails from the beginning until this time.
+fn down(until: u64, more: &[(&str, &str)]) -> World {
+    let world = World::new(1, &variables(more));
+    world.state().pagerduty.outages.push((Duration::ZERO, secs(until)));
+    world
+}
+
+#[test]
+fn a_store_that_is_too_slow_does_not_silence_the_fallback() {
+    let world = down(3600, &[ON[0], URL]);
+    world.state().store.always_takes = Some(secs(1));
+    let items: Vec<Value> = (0..40).map(|n| json!({"id": format!("a{n}"), "n": n})).collect();
+    let answer = world.ask(secs(1), events("hasty", &items.into()));
+    assert_eq!(answer.status, 503);
+    let state = world.state();
+    assert_eq!(state.others.len(), 1);
+}
+
+#[test]
+fn a_message_counts_the_alerts_that_it_does_not_name() {
+    let world = down(3600, &[("retry_after_answer", "off"), URL]);
+    for (count, width) in [(13, 250), (8, 250), (13, 10)] {
+        let item = |n: usize| json!({"id": format!("{n}-{}", "é".repeat(width)), "n": n});
+        world.state().others.clear();
+        let now = world.state().now;
+        world.ask(now, events("hasty", &(0..count).map(item).collect()));
+        let state = world.state();
+        let text = state.others[0].1["text"].as_str().expect("a text").to_owned();
+        assert!(text.encode_utf16().count() <= 1900, "{}", text.encode_utf16().count());
+        let named = text.matches("\n[error]").count();
+        assert!(named <= 10, "{text}");
+        assert!(text.contains(&format!("\nand {} more alert", count - named)), "{named} of {count}: {text}");
+    }
+}
+
+#[test]
+fn a_message_says_what_pagerduty_answered_last() {
+    let world = down(3600, &[URL]);
+    (world.state().pagerduty.failure, world.state().pagerduty.retry_after) = (429, Some(40));
+    world.ask(secs(1), event("hasty", "a", 1, "down"));
+    let state = world.state();
+    let text = state.others[0].1["text"].as_str().expect("a text").to_owned();
+    assert!(text.contains("(hasty, 429)"), "{text}");
+}
+
+#[test]
+fn a_page_of_another_site_keeps_no_heartbeat_alive() {
+    let world = World::new(1, &variables(&[("secret_heartbeat", "beats-0123456789abcdef"), ("heartbeat_a", "5m")]));
+    let mut sign = request(Method::Get, "/heartbeat/a", "");
+    sign.headers = Headers::new([
+        ("authorization".to_owned(), b"Bearer beats-0123456789abcdef".to_vec()),
+        ("sec-fetch-site".to_owned(), b"cross-site".to_vec()),
+    ]);
+    assert_eq!(world.ask(secs(1), sign).status, 403);
+    assert!(world.state().store.keys.is_empty());
+}
+
+#[test]
+fn garbage_in_any_key_of_the_relay_stops_no_page() {
+    for value in [&b""[..], b"\xff\xfe", b"null", b"[]", b"18446744073709551615", b"{\"until\":18446744073709551615,\"who\":1}", b"{\"next\":18446744073709551615,\"fails\":4294967295,\"minute\":18446744073709551615,\"sent\":18446744073709551615}", b"{\"at\":18446744073709551615}"] {
+        let world = down(60, &[ON[0], ("secret_heartbeat", "beats-0123456789abcdef"), ("heartbeat_a", "5m")]);
+        world.ask(secs(1), event("hasty", "a", 1, "down"));
+        {
+            let mut state = world.state();
+            let record = state.store.keys.keys().find(|key| key.starts_with("pr1.key.")).cloned().expect("a pace");
+            for key in ["pr1.any", "pr1.none", "pr1.lease", "pr1.tick", "pr1.lost", "pr1.beat.a", "pr1.down.a", "pr1.beat.", "pr1.beat.B-/ü", "pr1.e.x", &*record, "pr1.e.0123abcd.0123456789abcdef.0000000005000.007.89abcdef", "foreign"] {
+                if key != "pr1.any" || value != b"" {
+                    state.store.keys.insert(key.to_owned(), value.to_vec());
+                }
+            }
+        }
+        for (n, id) in [(2, "b"), (3, "a")] {
+            let answer = world.ask(secs(100 * n), event("patient", id, n, "down"));
+            assert_eq!(answer.status, 200);
+        }
+        world.tick(secs(400));
+        let accepted = world.accepted();
+        for n in [2, 3] {
+            assert!(accepted.contains(&format!("trigger {n}")), "{accepted:?}");
+        }
+    }
+}
+
+#[test]
+fn a_service_whose_key_is_rejected_holds_up_no_other_service() {
+    let payments = "E".repeat(32);
+    let world = down(60, &[ON[0], ("routing_key_payments", &payments)]);
+    for (at, path) in [(1, "/hasty"), (2, "/hasty/payments")] {
+        world.ask(secs(at), request(Method::Post, path, &json!([{"id": "a", "n": at}]).to_string()));
+    }
+    world.state().pagerduty.statuses.push(("EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE", 403));
+    assert_eq!(world.stored(), 2);
+    world.tick(secs(100));
+    assert_eq!((world.stored(), world.accepted()), (1, vec!["trigger 1".to_owned()]));
+    // The variable is gone for an hour.
+    world.state().pagerduty.statuses.clear();
+    let key = world.state().variables.remove("routing_key_payments").expect("a key");
+    world.tick(secs(200));
+    assert_eq!(world.stored(), 1);
+    let line = world.state().log.last().expect("a line").to_string();
+    assert!(line.contains("events for it stay stored"), "{line}");
+    world.state().variables.insert("routing_key_payments".to_owned(), key);
+    world.tick(secs(3800));
+    assert_eq!(world.accepted(), ["trigger 1", "trigger 2"]);
+}
+
+#[test]
+fn a_stored_resolve_goes_out_with_both_keys() {
+    let previous = "F".repeat(32);
+    let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
+    world.ask(secs(1), event("hasty", "a", 1, "up"));
+    world.state().pagerduty.statuses.push(("FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF", 503));
+    world.tick(secs(100));
+    assert_eq!(world.stored(), 1);
+    world.state().pagerduty.statuses.clear();
+    world.tick(secs(200));
+    assert_eq!((world.stored(), world.accepted().len()), (0, 3));
+}
+
+#[test]
+fn previews_and_other_paths_never_touch_the_store() {
+    let world = down(3600, &[ON[0], URL]);
+    for (method, path) in [
+        (Method::Post, "/preview/hasty"),
+        (Method::Get, "/health"),
+        (Method::Get, "/setup"),
+        (Method::Post, "/hasty/nobody"),
+    ] {
+        world.ask(secs(1), request(method, path, r#"[{"id": "a", "n": 1}]"#));
+        let state = world.state();
+        assert_eq!((state.store.calls, state.others.len()), (0, 0), "{path}");
+    }
+    assert_eq!(world.ask(secs(2), request(Method::Head, "/tick", "")).status, 200);
+}
+
+#[test]
+fn an_unreadable_entry_blocks_only_its_alert_and_is_reported_after_a_day() {
+    let world = down(30, ON);
+    for (n, id) in [(1, "a"), (2, "b")] {
+        world.arrives(secs(1), event("hasty", id, n, "down"), |_| ());
+    }
+    world.run();
+    assert_eq!(world.stored(), 2);
+    {
+        let mut state = world.state();
+        let broken = state.store.keys.iter_mut().find(|(_, value)| String::from_utf8_lossy(value).contains("sim:a"));
+        *broken.expect("an entry").1 = b"{\"v\":2}".to_vec();
+    }
+    world.tick(secs(100));
+    assert_eq!((world.stored(), world.accepted()), (1, vec!["trigger 2".to_owned()]));
+    world.tick(secs(90_000));
+    assert_eq!(world.stored(), 0);
+    let line = world.state().log.last().expect("a line").to_string();
+    assert!(line.contains("1 stored event lost"), "{line}");
+}
+
+#[test]
+fn a_change_event_is_not_stored_and_the_alerts_beside_it_are() {
+    let world = down(60, ON);
+    let both = json!([{"id": "a", "n": 1}, {"id": "c", "n": 2, "state": "change"}]);
+    assert_eq!(world.ask(secs(1), events("hasty", &both)).status, 503);
+    assert_eq!(world.stored(), 1);
+    world.tick(secs(100));
+    assert_eq!((world.stored(), world.accepted()), (0, vec!["trigger 1".to_owned()]));
+}
+
+#[test]
+fn only_an_outbox_that_is_on_ends_an_alert_at_its_first_failure() {
+    for (outbox, accepted) in [("off", &["resolve 2"] as &[_]), ("replicated", &["resolve 2"]), ("on", &[])] {
+        let world = World::new(1, &variables(&[("outbox", outbox)]));
+        world.state().pagerduty.statuses.push(("#1\"", 503));
+        let both = json!([{"id": "a", "n": 1}, {"id": "a", "n": 2, "state": "up"}]);
+        world.ask(secs(1), events("hasty", &both));
+        assert_eq!(world.accepted(), accepted, "{outbox}");
+    }
+}
+
+#[test]
+fn of_more_than_40_events_those_of_open_alerts_are_stored_first() {
+    let world = down(60, ON);
+    let item = |n: usize| match n {
+        0..30 => json!({"id": format!("a{n}"), "n": n, "state": "up", "severity": "critical"}),
+        _ => json!({"id": format!("a{n}"), "n": n, "severity": "warning"}),
+    };
+    world.ask(secs(1), events("hasty", &(0..60).map(item).collect()));
+    let state = world.state();
+    let triggers = state.store.keys.values().filter(|value| String::from_utf8_lossy(value).contains("\"trigger\""));
+    assert_eq!(triggers.count(), 30);
+}
+
+#[test]
+fn a_sign_of_life_replaces_one_of_the_future() {
+    let world = World::new(1, &variables(&[("secret_heartbeat", "beats-0123456789abcdef"), ("heartbeat_a", "1m")]));
+    let future = json!({"at": 1_900_000_000_000_u64, "service": null}).to_string().into_bytes();
+    world.state().store.keys.insert("pr1.beat.a".to_owned(), future);
+    let mut sign = request(Method::Post, "/heartbeat/a", "");
+    sign.headers = Headers::new([("authorization".to_owned(), b"Bearer beats-0123456789abcdef".to_vec())]);
+    assert_eq!(world.ask(secs(1), sign).status, 200);
+    world.tick(secs(600));
+    assert_eq!(world.accepted().len(), 1);
+}
