@@ -65,7 +65,7 @@ pub const SOURCE: Source = Source {
         resolves: "`RECOVERY`, `FLAPPINGEND` of something healthy; severity `ok`",
         steps: "Icinga Notifications: create a channel of type Webhook with method POST and URL {url}?token=<the secret>, and leave the body template and the response status codes as they are. Only this form needs the secret in the URL.\n\
                 Icinga 2: have a NotificationCommand run `curl -fsS -m 30 -H @/etc/icinga2/pagerelay --data-urlencode` for each of `notification_type=$notification.type$`, `host_name=$host.name$`, `host_state=$host.state$`, `host_output=$host.output$`, and for services also `service_name=$service.name$`, `service_state=$service.state$`, `service_output=$service.output$`, then {url}. The file has the line `X-Webhook-Secret: <the secret>`, so that no list of processes shows it.\n\
-                Nagios: the same command with its own macros, such as `NOTIFICATIONTYPE=$NOTIFICATIONTYPE$`, `HOSTNAME=$HOSTNAME$`, `SERVICEDESC=$SERVICEDESC$`.\n\
+                Nagios: the same command with its own macros, in double quotes because a shell runs it: `\"NOTIFICATIONTYPE=$NOTIFICATIONTYPE$\"`, `\"HOSTNAME=$HOSTNAME$\"`, `\"HOSTSTATE=$HOSTSTATE$\"`, `\"HOSTOUTPUT=$HOSTOUTPUT$\"`, and for services also `\"SERVICEDESC=$SERVICEDESC$\"`, `\"SERVICESTATE=$SERVICESTATE$\"`, `\"SERVICEOUTPUT=$SERVICEOUTPUT$\"`. Keep `illegal_macro_output_chars` as installed, so that the shell runs nothing in an output.\n\
                 Notify of recoveries too, or nothing closes the alerts.",
         template: None,
     },

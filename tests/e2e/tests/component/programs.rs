@@ -33,7 +33,9 @@ pub(crate) async fn wait_for_key(pagerduty: &PagerDuty, action: &str, key: &Valu
 /// The path of a program. If it is missing, prints that the test is skipped.
 pub(crate) fn installed(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file());
+    // Debian has daemons there, and not in the path of users.
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let found = folders.map(|folder| folder.join(program)).find(|path| path.is_file());
     or_skipped(program, found)
 }
 
@@ -128,6 +130,12 @@ impl Log {
             }
         }
     }
+
+    /// Reads until every process that can write to this log has ended, or [`STEP`] is over.
+    fn end(&self) {
+        let end = Instant::now() + STEP;
+        while self.0.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}
+    }
 }
 
 impl Drop for Process {
@@ -135,6 +143,31 @@ impl Drop for Process {
         // The process may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A sender that starts processes of its own. It runs until it is dropped. These processes outlive it if it is killed, so
+/// it is asked to end.
+pub(crate) struct Family {
+    process: Process,
+    log: Log,
+}
+
+impl Family {
+    pub(crate) fn start(command: Command) -> Family {
+        let mut process = Process::start(command);
+        let log = process.log();
+        Family { process, log }
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        // It has not been waited for, so nothing else has its id, even if it has ended by itself.
+        let id = self.process.0.id().to_string();
+        let _ = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status();
+        // All of them have inherited the log. What does not end in time is killed with the process.
+        self.log.end();
     }
 }
 
@@ -150,6 +183,11 @@ impl Folder {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.0.join(name), text).expect("the target folder is writable");
+    }
+
+    /// The path of a file in the folder.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
     }
 }
 
