@@ -61,8 +61,7 @@ pub const SOURCE: Source = Source {
         triggers: "`PROBLEM`, `FLAPPINGSTART`, `CUSTOM`",
         resolves: "`RECOVERY`, `FLAPPINGSTOP` of something healthy",
         steps: "Save this as `local/share/check_mk/notifications/pagerelay` in the site, executable, with the secret and your own address of the site.\n\
-                First line: `#!/usr/bin/env python3`\n\
-                Second line: `import json, os, urllib.request as u`\n\
+                First line: `#!/usr/bin/env python3`. Second line: `import json, os, urllib.request as u`\n\
                 Third line: `d = {k[7:]: v for k, v in os.environ.items() if k.startswith('NOTIFY_') and not k.startswith(('NOTIFY_CONTACT', 'NOTIFY_PARAMETER'))}`\n\
                 Fourth line: `d['URL_PREFIX'] = 'https://checkmk.example.com/site'`\n\
                 Fifth line: `u.urlopen(u.Request('{url}', json.dumps(d).encode(), {'X-Webhook-Secret': '<the secret>'}), timeout=30)`\n\

@@ -180,15 +180,19 @@ fn an_explanation_names_the_path_the_row_or_the_fallback() {
     });
 }
 
+/// The fixtures whose payload does not decide the action: their senders only report problems, need a field of the user's own
+/// for anything else, or say it in a header.
+const ALWAYS: [&str; 6] = ["falco 01", "falco 02", "graylog 01", "mongodbatlas 01", "mongodbatlas 02", "splunk 01"];
+
 #[test]
 fn of_the_first_two_fixtures_of_every_source_it_is_known_what_decides_the_action() {
     run(async {
+        let mut undecided = Vec::new();
         for source in pagerelay::sources::SOURCES {
             for number in ["01", "02"] {
                 let action = origin(source.slug, number, "event_action").await;
-                // In some APIs, the path decides, and some senders only ever report problems.
-                let decides = source.api.is_some() || source.setup.resolves.starts_with("never");
-                if decides && action == json!({"field": "event_action", "how": "fallback", "from": []}) {
+                // In some APIs, the path decides.
+                if source.api.is_some() && action == json!({"field": "event_action", "how": "fallback", "from": []}) {
                     continue;
                 }
                 // A CloudEvent is an alert because of the words in its type.
@@ -197,9 +201,12 @@ fn of_the_first_two_fixtures_of_every_source_it_is_known_what_decides_the_action
                     assert_eq!(needed, json!({"field": "*", "how": "needed", "from": ["type"]}));
                     continue;
                 }
-                assert_eq!(action["how"], "table", "{}: {action}", source.slug);
+                if action["how"] != "table" {
+                    undecided.push(format!("{} {number}", source.slug));
+                }
             }
         }
+        assert_eq!(undecided, ALWAYS);
     });
 }
 
