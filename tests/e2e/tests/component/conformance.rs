@@ -1,0 +1,75 @@
+//! The exchanges of `tests/conformance` on every host that this machine has: the same bytes everywhere.
+//!
+//! `UPDATE_EXPECT=1 cargo test --test component conformance` writes what the harness's host sends and answers into the
+//! files; read every one. jco (`bash tests/conformance/jco/install`) and `wasmtime` are skipped with a message if they are
+//! not installed. With `PAGERELAY_SENDERS=all`, as in `.ci/run`, jco must be there.
+
+use std::path::Path;
+
+use pagerelay_e2e::build::Flavour;
+use pagerelay_e2e::conformance::{self, Host, Known, Report, exchange};
+use pagerelay_e2e::runtime::{Egress, World, relay};
+use pagerelay_e2e::server::Server;
+use pagerelay_e2e::{ROUTING_KEY, golden, run};
+
+#[test]
+fn every_host_sends_and_answers_the_same_bytes() {
+    let mut exchanges = exchange::all().expect("the exchanges are readable");
+    if golden::update_wanted() {
+        let mut host = Host::in_process(Flavour::Spin);
+        run(conformance::update(&mut host, &mut exchanges)).expect("every exchange runs");
+    }
+    let known = Known::read().expect("the known differences are readable");
+    let mut hosts = conformance::hosts(Path::new(env!("CARGO_BIN_EXE_dev"))).expect("every host starts");
+    let all = std::env::var_os("PAGERELAY_SENDERS").is_some_and(|which| which == "all");
+    assert!(!all || hosts.iter().any(|host| host.name() == "jco-v8"), "run `bash tests/conformance/jco/install`");
+    let mut report = Report::default();
+    for host in &mut hosts {
+        run(report.run(host, &exchanges));
+    }
+    println!("{}\n{}", report.table(&known), report.differences().join("\n"));
+    let (same, differ, skipped) = report.counts();
+    println!(
+        "conformance: {} exchanges on {} hosts: {same} the same, {differ} differ, {skipped} not run",
+        exchanges.len(),
+        hosts.len()
+    );
+    assert_eq!(report.surprises(&known), Vec::<String>::new());
+    let names = ["in-process-spin", "in-process-wasmtime", "process", "jco-v8", "wasmtime-serve"];
+    assert_eq!(known.unknown(&names, &exchanges), Vec::<&serde_json::Value>::new());
+    assert!(exchanges.len() >= 25 && same >= exchanges.len() * 2, "{} exchanges, {same}", exchanges.len());
+}
+
+#[test]
+fn the_exchanges_that_need_no_variables_run_on_anybodys_relay() {
+    let exchanges = exchange::all().expect("the exchanges are readable");
+    let anywhere: Vec<_> = exchanges.iter().filter(|exchange| exchange.runs_anywhere()).collect();
+    for exchange in &anywhere {
+        assert_eq!(exchange.why_not_anywhere(), None, "{}", exchange.name);
+    }
+    // Another secret, key and region than in the files. Nothing may be sent, so nothing could be.
+    let secret = "somebody-elses-relay-has-this-55d0";
+    let world = World { egress: Egress::Denied, ..World::default() };
+    let world = world.with("webhook_secret", secret).with("routing_key", ROUTING_KEY).with("region", "eu");
+    run(async {
+        let server = Server::start(relay(Flavour::Spin), world, 0, None).await.expect("a free port on loopback");
+        let mut host = Host::elsewhere(&server.url("/"), secret).expect("a URL");
+        let mut report = Report::default();
+        report.run(&mut host, &exchanges).await;
+        assert_eq!(report.differences(), Vec::<String>::new());
+        assert_eq!(report.counts(), (anywhere.len(), 0, exchanges.len() - anywhere.len()));
+        assert!(anywhere.len() >= 12, "{}", anywhere.len());
+
+        // Another secret is noticed, and so is a wrong expectation.
+        let mut wrong = Host::elsewhere(&server.url("/"), "not-the-secret-of-this-relay-77").expect("a URL");
+        let mut report = Report::default();
+        report.run(&mut wrong, &exchanges).await;
+        assert!(report.differences().iter().any(|line| line.contains("20-preview on")), "{:?}", report.differences());
+        let mut report = Report::default();
+        report.run(&mut host, &[anywhere[0].expecting(418)]).await;
+        let [line] = &*report.differences() else { panic!("{:?}", report.differences()) };
+        assert!(line.ends_with("answer/status: expected 418, got 200"), "{line}");
+        assert_eq!(report.surprises(&Known::none()).len(), 1);
+        assert!(report.table(&Known::none()).contains("DIFFERS"), "{}", report.table(&Known::none()));
+    });
+}
