@@ -3,12 +3,12 @@
 //! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
 //! resolved, and ends. `cargo dev -- new <slug>` creates a source, and ends. `cargo dev conformance` runs the exchanges of
 //! `tests/conformance` on every host that this machine has, and `cargo dev conformance <base-url>` on the relay at that URL.
-//! `dev host <file>` is one of these hosts: the component with the variables of a JSON file. `--port N` listens on that port
+//! `dev host <component> <file>` is one of these hosts: a component with the variables of a JSON file. `--port N` listens on that port
 //! instead of one that the system picks. The value of a variable `NAME` is read from `SPIN_VARIABLE_NAME`, as in `spin up`. If a
 //! routing key is set there, events are sent to the real PagerDuty.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use pagerelay_e2e::conformance::{self, Host, Known, Report};
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{PagerDuty, Received};
 use pagerelay_e2e::rest::{self, Rest};
-use pagerelay_e2e::runtime::{Call, Reply, World, relay};
+use pagerelay_e2e::runtime::{Call, Relay, Reply, World, relay};
 use pagerelay_e2e::server::Server;
 use pagerelay_e2e::{SERVICE_KEY, own_secrets, root, run, scaffold};
 
@@ -31,8 +31,8 @@ const USAGE: &str =
 enum Command {
     /// To run the exchanges on the relay at this URL, or on every host that this machine has.
     Conformance(Option<String>),
-    /// To serve with the variables of this file.
-    Host(PathBuf),
+    /// To serve this component with the variables of this file.
+    Host { component: PathBuf, variables: PathBuf },
     /// A new source with this slug.
     New(String),
     /// To serve, on this port or on one that the system picks; or to play the demo.
@@ -60,7 +60,10 @@ fn command() -> Result<Command, lexopt::Error> {
                     Some(extra) => Err(extra.unexpected()),
                 };
             }
-            lexopt::Arg::Value(word) if word == "host" => return Ok(Command::Host(parser.value()?.into())),
+            lexopt::Arg::Value(word) if word == "host" => {
+                let (component, variables) = (parser.value()?.into(), parser.value()?.into());
+                return Ok(Command::Host { component, variables });
+            }
             other => return Err(other.unexpected()),
         }
     }
@@ -73,7 +76,9 @@ fn main() -> ExitCode {
         Ok(Command::Conformance(base)) => {
             return run(conform(base.as_deref())).unwrap_or_else(|error| fail(&format!("{error:#}")));
         }
-        Ok(Command::Host(file)) => return run(host(file)),
+        Ok(Command::Host { component, variables }) => {
+            return run(host(&component, variables)).unwrap_or_else(|error| fail(&format!("{error:#}")));
+        }
         Ok(Command::New(slug)) => {
             return match scaffold::new_source(root(), &slug) {
                 Ok(next) => {
@@ -152,21 +157,19 @@ async fn conform(base: Option<&str>) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Serves the component with the variables of a file, which may change between two requests, until standard input ends.
-async fn host(file: PathBuf) -> ExitCode {
-    let variables = move || {
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
+/// Serves a component with the variables of a file, which may change between two requests, until standard input ends.
+async fn host(component: &Path, variables: PathBuf) -> anyhow::Result<ExitCode> {
+    let relay = Relay::from_file(component, Flavour::Spin).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    let world = move || {
+        let text = std::fs::read_to_string(&variables).unwrap_or_default();
         World { variables: serde_json::from_str(&text).unwrap_or_default(), ..World::default() }
     };
-    match Server::asking(relay(Flavour::Spin), Arc::new(variables)).await {
-        Ok(server) => {
-            say(&server.url(""));
-            // The process that started it holds the other end.
-            let _ = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await;
-            ExitCode::SUCCESS
-        }
-        Err(error) => fail(&format!("{error}")),
-    }
+    // It is served as long as the process lives.
+    let server = Server::asking(Box::leak(Box::new(relay)), Arc::new(world)).await?;
+    say(&server.url(""));
+    // The process that started it holds the other end.
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints instructions, and serves until the process ends.

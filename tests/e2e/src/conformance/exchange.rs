@@ -90,8 +90,8 @@ impl Exchange {
             "sends",
             "show",
             "variables",
-            "varies",
-            "varies_elsewhere",
+            "left_out",
+            "left_out_elsewhere",
             "what",
         ];
         for member in value.as_object().context("not an object")?.keys() {
@@ -158,6 +158,11 @@ impl Exchange {
     /// PagerDuty's answers, in order. After the last one, it accepts.
     pub fn script(&self) -> Vec<Answer> {
         let one = |answer: &Value| {
+            match answer["fails"].as_str() {
+                Some("closes") => return Answer::Close,
+                Some("is silent") => return Answer::Stall,
+                _ => {}
+            }
             let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
             match &answer["body"] {
                 Value::Null if status == 202 => Answer::Own,
@@ -210,10 +215,10 @@ impl Exchange {
         })
     }
 
-    /// What is expected, without what varies.
+    /// What is expected, without what is left out.
     pub fn expected(&self, ours: bool) -> Value {
         let sends = if ours { self.value["sends"].clone() } else { Value::Null };
-        self.without_what_varies(json!({"answer": self.value["answer"], "sends": sends}), ours)
+        self.without_left_out(json!({"answer": self.value["answer"], "sends": sends}), ours)
     }
 
     /// What a host did, in the form and with the headers of what is expected.
@@ -222,7 +227,7 @@ impl Exchange {
         let headers = expected["answer"]["headers"].as_object().into_iter().flatten();
         answer["headers"] = headers.map(|(name, _)| (name.clone(), json!(actual.headers.get(name)))).collect();
         let sends = if ours { self.sends(actual) } else { Value::Null };
-        self.without_what_varies(json!({"answer": answer, "sends": sends}), ours)
+        self.without_left_out(json!({"answer": answer, "sends": sends}), ours)
     }
 
     /// Takes over what a host did.
@@ -235,7 +240,7 @@ impl Exchange {
             headers.entry("retry-after").or_insert(Value::Null);
         }
         answer["headers"] = headers.into();
-        let both = self.without_what_varies(json!({"answer": answer, "sends": self.sends(actual)}), true);
+        let both = self.without_left_out(json!({"answer": answer, "sends": self.sends(actual)}), true);
         self.value["answer"] = both["answer"].clone();
         self.value["sends"] = both["sends"].clone();
     }
@@ -276,11 +281,12 @@ impl Exchange {
         json!({"count": all.len(), "sha256": sha256_hex(lines.as_bytes()), "content_types": kinds, "requests": shown})
     }
 
-    /// Removes the members that depend on time or, on somebody's relay, on the variables.
-    fn without_what_varies(&self, mut both: Value, ours: bool) -> Value {
+    /// Removes the members that depend on time or on the list of sources, and on somebody's relay those that depend on its
+    /// variables.
+    fn without_left_out(&self, mut both: Value, ours: bool) -> Value {
         let list = |name: &str| self.value[name].as_array().cloned().unwrap_or_default();
-        let elsewhere = if ours { Vec::new() } else { list("varies_elsewhere") };
-        for pointer in list("varies").iter().chain(&elsewhere).filter_map(Value::as_str) {
+        let elsewhere = if ours { Vec::new() } else { list("left_out_elsewhere") };
+        for pointer in list("left_out").iter().chain(&elsewhere).filter_map(Value::as_str) {
             let steps: Vec<&str> = pointer.split('/').skip(1).collect();
             remove(&mut both, &steps);
         }
@@ -300,6 +306,11 @@ fn remove(value: &mut Value, steps: &[&str]) {
             }
         }
         (Value::Array(items), ["*", rest @ ..]) => items.iter_mut().for_each(|item| remove(item, rest)),
+        (Value::Array(items), [index, rest @ ..]) => {
+            if let Some(item) = index.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
+                remove(item, rest);
+            }
+        }
         _ => {}
     }
 }

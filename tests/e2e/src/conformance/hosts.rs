@@ -49,16 +49,14 @@ impl Host {
         Host { name: format!("in-process-{}", flavour.name()), place: Place::InProcess(flavour) }
     }
 
-    /// The same embedding as a process of its own: `dev host <file>`.
+    /// The same embedding as a process of its own: `dev host`.
     ///
     /// # Errors
     /// Returns an error if it does not start.
     pub fn process(dev: &Path) -> Result<Host> {
-        // It would build the component while a caller waits.
-        build::component(Flavour::Spin);
         let variables = variables_file("process")?;
         let mut command = Command::new(dev);
-        command.arg("host").arg(&variables);
+        command.arg("host").arg(build::component(Flavour::Spin)).arg(&variables);
         Ok(Host { name: "process".to_owned(), place: Place::Process { program: Program::start(command)?, variables } })
     }
 
