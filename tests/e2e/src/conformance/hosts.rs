@@ -46,6 +46,8 @@ enum Place {
 impl Host {
     /// The harness of the tests.
     pub fn in_process(flavour: Flavour) -> Host {
+        // It is built now, so that nobody waits for it later.
+        relay(flavour);
         Host { name: format!("in-process-{}", flavour.name()), place: Place::InProcess(flavour) }
     }
 

@@ -137,10 +137,18 @@ impl Known {
     pub fn read() -> Result<Known> {
         let file = folder().join("differences.json");
         let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        let list: Vec<Value> = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        Known::parse(&text).with_context(|| file.display().to_string())
+    }
+
+    /// Reads the list from a text.
+    ///
+    /// # Errors
+    /// Returns an error if the text is not a list of objects, each with a reason.
+    pub fn parse(text: &str) -> Result<Known> {
+        let list: Vec<Value> = serde_json::from_str(text)?;
         for one in &list {
             let named = ["exchange", "host", "reason"].iter().all(|name| one[name].as_str().is_some());
-            anyhow::ensure!(named && one["members"].is_array(), "{}: {one}", file.display());
+            anyhow::ensure!(named && one["members"].is_array(), "{one}");
         }
         Ok(Known(list))
     }
