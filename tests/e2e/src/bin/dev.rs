@@ -150,10 +150,9 @@ async fn conform(base: Option<&str>) -> anyhow::Result<ExitCode> {
     report.differences().iter().for_each(|line| say(line));
     let (same, differ, skipped) = report.counts();
     say(&format!("{same} the same, {differ} differ, {skipped} not run"));
-    let failed = match base {
-        Some(_) => differ > 0,
-        None => !report.surprises(&known).is_empty(),
-    };
+    let surprises = if base.is_some() { Vec::new() } else { report.surprises(&known) };
+    surprises.iter().for_each(|line| say(&format!("tests/conformance/differences.json: {line}")));
+    let failed = base.is_some() && differ > 0 || !surprises.is_empty();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

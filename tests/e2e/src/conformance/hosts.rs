@@ -23,7 +23,7 @@ use crate::{SECRET, root};
 const STEP: Duration = Duration::from_secs(60);
 
 /// How long requests to PagerDuty may arrive after the answer.
-const LATE: Duration = Duration::from_secs(5);
+const LATE: Duration = Duration::from_secs(20);
 
 /// A host of the component.
 pub struct Host {
