@@ -189,16 +189,23 @@ async fn fetch(mut request: Request<WasiBody>) -> Result<Answer> {
 /// The command that serves the component with these variables. A value with a comma cannot be on its command line, so it
 /// is a member of `settings`.
 fn wasmtime(program: &Path, component: &Path, mut variables: BTreeMap<String, String>) -> Result<Command> {
-    let mut settings = match variables.remove("settings") {
-        Some(text) => serde_json::from_str(&text).context("settings are JSON")?,
-        None => serde_json::Map::new(),
-    };
-    let (members, alone): (Vec<_>, Vec<_>) = variables.into_iter().partition(|(_, value)| value.contains(','));
-    settings.extend(members.into_iter().map(|(name, value)| (name, value.into())));
-    let settings = Base64::encode_string(serde_json::Value::Object(settings).to_string().as_bytes());
+    let text = variables.remove("settings");
+    let (members, mut alone): (Vec<_>, Vec<_>) = variables.into_iter().partition(|(_, value)| value.contains(','));
+    match text.as_deref().map_or_else(|| Ok(serde_json::Map::new()), serde_json::from_str) {
+        Ok(mut settings) => {
+            settings.extend(members.into_iter().map(|(name, value)| (name, value.into())));
+            let settings = serde_json::Value::Object(settings).to_string();
+            alone.push(("settings".to_owned(), Base64::encode_string(settings.as_bytes())));
+        }
+        // An exchange about settings that are not valid.
+        Err(_) => {
+            anyhow::ensure!(members.is_empty(), "a value has a comma");
+            alone.extend(text.map(|text| ("settings".to_owned(), text)));
+        }
+    }
     let mut command = Command::new(program);
     command.args(["serve", "--addr", "127.0.0.1:0", "-S", "config"]);
-    for (name, value) in alone.into_iter().chain([("settings".to_owned(), settings)]) {
+    for (name, value) in alone {
         command.arg("-S").arg(format!("config-var={name}={value}"));
     }
     command.arg(component);
