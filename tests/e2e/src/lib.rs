@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "it is for the tests of this workspace alone")]
 
 pub mod build;
+pub mod conformance;
 pub mod growth;
 pub mod keyvalue;
 pub mod native;

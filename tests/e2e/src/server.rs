@@ -18,6 +18,13 @@ use crate::runtime::{Answered, Instance, Relay, Reply, World};
 /// ended. Without a callback, it gets the answer at once.
 pub type Show = Arc<dyn Fn(&Reply) + Send + Sync>;
 
+/// The environment of the next request.
+pub type Ask = Arc<dyn Fn() -> World + Send + Sync>;
+
+fn always(world: World) -> Ask {
+    Arc::new(move || world.clone())
+}
+
 /// Idle instances, if the server reuses them.
 type Pool = Option<Arc<Mutex<Vec<Instance<'static>>>>>;
 
@@ -31,12 +38,18 @@ pub struct Server {
 impl Server {
     /// Serves the component on localhost. If `port` is 0, the system picks a port.
     pub async fn start(relay: &'static Relay, world: World, port: u16, show: Option<Show>) -> std::io::Result<Server> {
-        Server::listen(port, Served { relay, world, show, pool: None, tls: None }).await
+        Server::listen(port, Served { relay, world: always(world), show, pool: None, tls: None }).await
+    }
+
+    /// Like [`Server::start`], with an environment that is asked for anew for each request.
+    pub async fn asking(relay: &'static Relay, world: Ask) -> std::io::Result<Server> {
+        Server::listen(0, Served { relay, world, show: None, pool: None, tls: None }).await
     }
 
     /// Like [`Server::start`], with instances that serve one request after the other.
     pub async fn reusing(relay: &'static Relay, world: World) -> std::io::Result<Server> {
-        Server::listen(0, Served { relay, world, show: None, pool: Some(Arc::default()), tls: None }).await
+        Server::listen(0, Served { relay, world: always(world), show: None, pool: Some(Arc::default()), tls: None })
+            .await
     }
 
     /// Like [`Server::start`], by https.
@@ -46,7 +59,7 @@ impl Server {
         show: Option<Show>,
         tls: TlsAcceptor,
     ) -> std::io::Result<Server> {
-        Server::listen(0, Served { relay, world, show, pool: None, tls: Some(tls) }).await
+        Server::listen(0, Served { relay, world: always(world), show, pool: None, tls: Some(tls) }).await
     }
 
     async fn listen(port: u16, served: Served) -> std::io::Result<Server> {
@@ -72,7 +85,7 @@ impl Drop for Server {
 /// What a server serves, and how.
 struct Served {
     relay: &'static Relay,
-    world: World,
+    world: Ask,
     show: Option<Show>,
     pool: Pool,
     tls: Option<TlsAcceptor>,
@@ -108,7 +121,7 @@ async fn answer(served: &Arc<Served>, request: Request<hyper::body::Incoming>) -
     let request = request.map(|body| body.map_err(wasmtime_wasi_http::Error::Hyper));
     let idle = |pool: &Pool| pool.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut instance = idle(&served.pool).unwrap_or_else(|| served.relay.instance());
-    let (status, headers, body) = match instance.begin(&served.world, request).await {
+    let (status, headers, body) = match instance.begin(&(served.world)(), request).await {
         Ok(answered) => {
             let answer = (answered.status, answered.headers.clone(), answered.body.clone());
             // As on Spin and on `wasmtime serve`, the sender does not wait for the end of the instance.

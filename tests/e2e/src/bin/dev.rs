@@ -1,11 +1,14 @@
 //! `cargo dev`: serves the component on localhost next to a mock PagerDuty, and shows each event in the terminal.
 //!
 //! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
-//! resolved, and ends. `cargo dev -- new <slug>` creates a source, and ends. `--port N` listens on that port instead of
-//! one that the system picks. The value of a variable `NAME` is read from `SPIN_VARIABLE_NAME`, as in `spin up`. If a
+//! resolved, and ends. `cargo dev -- new <slug>` creates a source, and ends. `cargo dev conformance` runs the exchanges of
+//! `tests/conformance` on every host that this machine has, and `cargo dev conformance <base-url>` on the relay at that URL.
+//! `dev host <component> <file>` is one of these hosts: a component with the variables of a JSON file. `--port N` listens on that port
+//! instead of one that the system picks. The value of a variable `NAME` is read from `SPIN_VARIABLE_NAME`, as in `spin up`. If a
 //! routing key is set there, events are sent to the real PagerDuty.
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,17 +16,23 @@ use lexopt::ValueExt;
 use pagerelay::sources;
 use pagerelay::text::one_line;
 use pagerelay_e2e::build::Flavour;
+use pagerelay_e2e::conformance::{self, Host, Known, Report};
 use pagerelay_e2e::fixtures;
 use pagerelay_e2e::pagerduty::{PagerDuty, Received};
 use pagerelay_e2e::rest::{self, Rest};
-use pagerelay_e2e::runtime::{Call, Reply, World, relay};
+use pagerelay_e2e::runtime::{Call, Relay, Reply, World, relay};
 use pagerelay_e2e::server::Server;
 use pagerelay_e2e::{SERVICE_KEY, own_secrets, root, run, scaffold};
 
-const USAGE: &str = "usage: cargo dev [-- [--demo] [--port N]], or cargo dev -- new <slug>";
+const USAGE: &str =
+    "usage: cargo dev [-- [--demo] [--port N]], cargo dev -- new <slug>, or cargo dev conformance [<base-url>]";
 
 /// What was asked for on the command line.
 enum Command {
+    /// To run the exchanges on the relay at this URL, or on every host that this machine has.
+    Conformance(Option<String>),
+    /// To serve this component with the variables of this file.
+    Host { component: PathBuf, variables: PathBuf },
     /// A new source with this slug.
     New(String),
     /// To serve, on this port or on one that the system picks; or to play the demo.
@@ -43,6 +52,18 @@ fn command() -> Result<Command, lexopt::Error> {
                 let slug = parser.value()?.string()?;
                 return parser.next()?.map_or(Ok(Command::New(slug)), |extra| Err(extra.unexpected()));
             }
+            lexopt::Arg::Value(word) if word == "conformance" => {
+                let base = parser.next()?;
+                return match base {
+                    None => Ok(Command::Conformance(None)),
+                    Some(lexopt::Arg::Value(base)) => Ok(Command::Conformance(Some(base.string()?))),
+                    Some(extra) => Err(extra.unexpected()),
+                };
+            }
+            lexopt::Arg::Value(word) if word == "host" => {
+                let (component, variables) = (parser.value()?.into(), parser.value()?.into());
+                return Ok(Command::Host { component, variables });
+            }
             other => return Err(other.unexpected()),
         }
     }
@@ -52,6 +73,12 @@ fn command() -> Result<Command, lexopt::Error> {
 fn main() -> ExitCode {
     let (demo, port) = match command() {
         Ok(Command::Serve { demo, port }) => (demo, port),
+        Ok(Command::Conformance(base)) => {
+            return run(conform(base.as_deref())).unwrap_or_else(|error| fail(&format!("{error:#}")));
+        }
+        Ok(Command::Host { component, variables }) => {
+            return run(host(&component, variables)).unwrap_or_else(|error| fail(&format!("{error:#}")));
+        }
         Ok(Command::New(slug)) => {
             return match scaffold::new_source(root(), &slug) {
                 Ok(next) => {
@@ -106,6 +133,42 @@ fn main() -> ExitCode {
             Err(error) => fail(&format!("127.0.0.1:{port}: {error}")),
         }
     })
+}
+
+/// Runs the exchanges, and prints a table and a line for each difference.
+async fn conform(base: Option<&str>) -> anyhow::Result<ExitCode> {
+    let exchanges = conformance::exchange::all()?;
+    let (mut hosts, known) = match base {
+        Some(base) => (vec![Host::elsewhere(base, &conformance::secret())?], Known::none()),
+        None => (conformance::hosts(&std::env::current_exe()?)?, Known::read()?),
+    };
+    let mut report = Report::default();
+    for host in &mut hosts {
+        report.run(host, &exchanges).await;
+    }
+    say(&report.table(&known));
+    report.differences().iter().for_each(|line| say(line));
+    let (same, differ, skipped) = report.counts();
+    say(&format!("{same} the same, {differ} differ, {skipped} not run"));
+    let surprises = if base.is_some() { Vec::new() } else { report.surprises(&known) };
+    surprises.iter().for_each(|line| say(&format!("tests/conformance/differences.json: {line}")));
+    let failed = base.is_some() && differ > 0 || !surprises.is_empty();
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Serves a component with the variables of a file, which may change between two requests, until standard input ends.
+async fn host(component: &Path, variables: PathBuf) -> anyhow::Result<ExitCode> {
+    let relay = Relay::from_file(component, Flavour::Spin).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    let world = move || {
+        let text = std::fs::read_to_string(&variables).unwrap_or_default();
+        World { variables: serde_json::from_str(&text).unwrap_or_default(), ..World::default() }
+    };
+    // It is served as long as the process lives.
+    let server = Server::asking(Box::leak(Box::new(relay)), Arc::new(world)).await?;
+    say(&server.url(""));
+    // The process that started it holds the other end.
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints instructions, and serves until the process ends.

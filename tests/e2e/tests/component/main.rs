@@ -11,6 +11,7 @@ mod ceiling;
 mod certificates;
 mod clients;
 mod commands;
+mod conformance;
 mod custom;
 mod delivery;
 mod doctor;
