@@ -88,7 +88,7 @@ pub const VARIABLES: &[Variable] = &[
         name: RETRY_AFTER_ANSWER,
         secret: false,
         declared: false,
-        description: "`on` (default) or `off`: whether triggers of severity `error` and `critical` that PagerDuty has not accepted in time are retried after the answer to the sender, until 25 seconds after their arrival",
+        description: "`on` (default) or `off`: whether triggers of severity `error` and `critical` that PagerDuty has not accepted in time are retried after the answer to the sender, until 15 seconds after their arrival",
     },
     Variable {
         name: OUTBOX,

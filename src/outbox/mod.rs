@@ -38,7 +38,7 @@ mod tried;
 pub use self::drain::{Drain, Drained, LostEntry, drain};
 pub use self::entry::{Entry, EntryKey, LIFETIME, key, lane_of, service_hash};
 pub use self::keep::{Kept, Selected, keep, select};
-pub use self::tried::{Lost, TRIED_SEVERITY, left};
+pub use self::tried::{Lost, TRIED_MAX, TRIED_SEVERITY, left};
 
 /// When the last request to PagerDuty ends, counted from the arrival. Akamai's functions have 30 seconds, and a message to the
 /// fallback may follow.

@@ -1,10 +1,18 @@
 //! The triggers that are tried again after the answer to the sender, if there is no outbox.
 
+use std::time::Duration;
+
 use crate::pagerduty::event::{self, Action, Event, Severity};
 use crate::pagerduty::events_api::{Outcome, Verdict};
 
 /// The least severity of an event that is tried again after the answer.
 pub const TRIED_SEVERITY: Severity = Severity::Error;
+
+/// When such retries end, counted from the arrival.
+///
+/// Each one holds an instance. A pool of wasmtime has room for 333 instances of a component by default, and hosts refuse
+/// deliveries beyond that: so 20 failing deliveries a second must not hold more than 300.
+pub const TRIED_MAX: Duration = Duration::from_secs(15);
 
 /// A trigger that PagerDuty has not accepted, of an alert that the delivery leaves open.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use super::send::Ready;
 use crate::config::{self, Outbox, Target, Variables};
 use crate::json;
 use crate::outbox::fallback::{self, Rest, Untaken};
-use crate::outbox::{self, Drain, Drained, EntryKey, Lost, LostEntry, REQUEST_MAX, TRIED_SEVERITY};
+use crate::outbox::{self, Drain, Drained, EntryKey, Lost, LostEntry, REQUEST_MAX, TRIED_MAX, TRIED_SEVERITY};
 use crate::pagerduty::event::{Action, Event};
 use crate::pagerduty::events_api::{self, Addressed, Effort, Failure, Outcome, Retries, Verdict};
 use crate::report::{self, Report};
@@ -110,7 +110,7 @@ impl Later {
         lines
     }
 
-    /// Tries the triggers again that are not stored and severe enough, until [`REQUEST_MAX`].
+    /// Tries the triggers again that are not stored and severe enough, until [`TRIED_MAX`].
     fn retry(&mut self, host: &mut dyn Host, report: &mut Report) {
         let is_tried = |Pending { lost, outcome, key }: &Pending| {
             key.is_none() && outcome.verdict() == Verdict::Retry && lost.event.severity() >= TRIED_SEVERITY
@@ -143,7 +143,7 @@ impl Later {
         let addressed: Vec<Addressed<'_>> = addressed.collect();
         let not_before = host.elapsed().saturating_add(pause);
         let effort = Effort { retries: Retries::Slowly, in_order: false, not_before };
-        let (outcomes, _) = events_api::deliver(host, &addressed, effort, REQUEST_MAX, None);
+        let (outcomes, _) = events_api::deliver(host, &addressed, effort, TRIED_MAX, None);
         report.ended("deliver", host);
         for (pending, outcome) in tried.into_iter().zip(&outcomes) {
             let is_sent = !matches!(outcome.deciding().answer, Err(Failure::Throttled | Failure::Unsent));

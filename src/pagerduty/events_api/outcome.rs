@@ -19,7 +19,7 @@ const PAUSES: [Duration; 5] = [
 ];
 
 /// How long to wait after a rate limit of unknown length. PagerDuty counts the rate over a minute.
-const LIMIT_PAUSE: Duration = Duration::from_secs(15);
+const LIMIT_PAUSE: Duration = Duration::from_secs(10);
 
 /// The longest of the pauses.
 pub const SLOW_PAUSE: Duration = Duration::from_secs(4);

@@ -24,14 +24,14 @@ fn warnings(body: &Value) -> String {
 }
 
 #[test]
-fn without_an_outbox_a_trigger_is_retried_after_the_answer_until_25_seconds_after_its_arrival() {
-    let world = down(18, &[]);
+fn without_an_outbox_a_trigger_is_retried_after_the_answer_until_15_seconds_after_its_arrival() {
+    let world = down(12, &[]);
     let answer = world.ask(secs(1), event("patient", "a", 1, "down"));
     assert_eq!((answer.status, answer.after < secs(10)), (503, true), "{answer:?}");
     assert_eq!(world.accepted(), ["trigger 1"]);
     let state = world.state();
     let (at, ..) = &state.pagerduty.accepted[0];
-    assert!((secs(18)..secs(24)).contains(at), "{at:?}");
+    assert!((secs(12)..secs(16)).contains(at), "{at:?}");
     let [first, second] = &*state.log else { panic!("two lines: {:?}", state.log) };
     assert_eq!((&first["status"], &first["level"]), (&json!(503), &json!("error")));
     assert_eq!(
@@ -63,7 +63,7 @@ fn an_outage_that_outlasts_the_retries_ends_with_a_line_that_says_so() {
     assert_eq!(last["level"], "error");
     assert_eq!(last["error"], "PagerDuty has not accepted 1 trigger");
     let (at, _) = state.pagerduty.received.last().expect("a request");
-    assert!(*at <= secs(25), "{at:?}");
+    assert!(*at <= secs(15), "{at:?}");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn only_severe_triggers_are_retried_after_the_answer_and_a_variable_turns_that_o
         // An invalid choice never costs a page.
         ("critical", &[("retry_after_answer", "perhaps")], true),
     ] {
-        let world = down(12, more);
+        let world = down(10, more);
         world.ask(Duration::ZERO, events("patient", &json!([{"id": "a", "n": 1, "severity": severity}])));
         assert_eq!(!world.accepted().is_empty(), retried, "{severity} {more:?}");
     }
@@ -114,7 +114,7 @@ fn a_sender_that_sends_its_state_again_gets_neither_retries_nor_an_outbox_nor_a_
 
 #[test]
 fn a_rate_limit_is_respected_after_the_answer() {
-    for (retry_after, requests) in [(None, 2), (Some(15), 2), (Some(40), 1)] {
+    for (retry_after, requests) in [(None, 2), (Some(12), 2), (Some(40), 1)] {
         let world = down(3600, &[]);
         (world.state().pagerduty.failure, world.state().pagerduty.retry_after) = (429, retry_after);
         world.ask(Duration::ZERO, event("hasty", "a", 1, "down"));
@@ -122,7 +122,7 @@ fn a_rate_limit_is_respected_after_the_answer() {
         let sent: Vec<Duration> = state.pagerduty.received.iter().map(|(at, _)| *at).collect();
         assert_eq!(sent.len(), requests, "{retry_after:?}: {sent:?}");
         if let [first, second] = &*sent {
-            assert!(*second - *first >= secs(15), "{sent:?}");
+            assert!(*second - *first >= secs(10), "{sent:?}");
         }
     }
 }

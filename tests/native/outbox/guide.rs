@@ -54,7 +54,7 @@ fn the_guide_shows_a_line_of_the_log_for_each_step() {
     let mut of_outbox = stored.iter().filter(|line| line["source"] == "outbox");
     let actual = [
         stored.first().cloned(),
-        lines(18, &[], &[]).last().cloned(),
+        lines(12, &[], &[]).last().cloned(),
         lines(3600, &[("fallback_url", "https://chat.test/hook")], &[]).last().cloned(),
         // The delivery itself sends what it has stored, too.
         of_outbox.nth(1).cloned(),
