@@ -58,7 +58,7 @@ impl Later {
         let untaken: Vec<Pending> =
             outbox::left(ready.batches, &report.outcomes).into_iter().filter_map(pending).collect();
         let has_stored = stored.iter().any(Option::is_some);
-        let drains = mode == Outbox::On && !(entries.is_empty() && !has_stored);
+        let drains = mode == Outbox::On && (has_stored || !entries.is_empty());
         if untaken.is_empty() && !drains {
             return None;
         }

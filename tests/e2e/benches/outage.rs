@@ -35,7 +35,10 @@ const ROWS: [Row; 5] = [
 
 fn main() {
     let seconds = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(600);
-    println!("{:42} {:>10} {:>9} {:>6} {:>6} {:>9}", "", "deliveries", "requests", "live", "MiB", "KiB each");
+    println!(
+        "{:42} {:>10} {:>9} {:>6} {:>8} {:>6} {:>9}",
+        "", "deliveries", "requests", "live", "refused", "MiB", "KiB each"
+    );
     for row in ROWS {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a tokio runtime").block_on(outage(row, seconds));
@@ -58,16 +61,20 @@ async fn outage((name, path, variables): Row, seconds: u32) {
     let world = Arc::new(variables.iter().fold(world, |world, (name, value)| world.with(name, value)));
     let relay = relay(Flavour::Spin);
     let (live, most_live, largest) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let refused = Arc::<AtomicUsize>::default();
     let before = resident();
     let mut most = before;
     let mut running = tokio::task::JoinSet::new();
     for number in 0..seconds * RATE {
         let (world, live, most_live, largest) =
             (Arc::clone(&world), Arc::clone(&live), Arc::clone(&most_live), Arc::clone(&largest));
+        let refused = Arc::clone(&refused);
         running.spawn(async move {
             most_live.fetch_max(live.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-            let reply = relay.call(&world, Call::post(path, body(path, number))).await.expect("the component answers");
-            largest.fetch_max(reply.memory, Ordering::Relaxed);
+            match relay.call(&world, Call::post(path, body(path, number))).await {
+                Ok(reply) => drop(largest.fetch_max(reply.memory, Ordering::Relaxed)),
+                Err(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
+            }
             live.fetch_sub(1, Ordering::Relaxed);
         });
         tokio::time::sleep(Duration::from_secs(1) / RATE).await;
@@ -77,10 +84,11 @@ async fn outage((name, path, variables): Row, seconds: u32) {
     running.join_all().await;
     let kib = |bytes: usize| bytes / 1024;
     println!(
-        "{name:42} {:>10} {:>9} {:>6} {:>6} {:>9}",
+        "{name:42} {:>10} {:>9} {:>6} {:>8} {:>6} {:>9}",
         seconds * RATE,
         requests.load(Ordering::Relaxed),
         most_live.load(Ordering::Relaxed),
+        refused.load(Ordering::Relaxed),
         kib(most - before) / 1024,
         kib(largest.load(Ordering::Relaxed)),
     );

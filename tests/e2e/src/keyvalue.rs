@@ -127,7 +127,7 @@ impl KeyValue {
         let dice = state.throw();
         let is_killed = dice % 1000 < state.kills;
         state.killed += u64::from(is_killed);
-        if is_killed && dice % 2 == 0 {
+        if is_killed && dice.is_multiple_of(2) {
             return Err(killed());
         }
         let result = act(&mut state.keys);

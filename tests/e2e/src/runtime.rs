@@ -101,13 +101,16 @@ impl HostMonotonicClock for Clock {
     }
 }
 
+/// The status for a body.
+pub type StatusOf = dyn Fn(&[u8]) -> u16 + Send + Sync;
+
 /// An Events API in this process.
 #[derive(Clone)]
 pub struct Script {
     /// How long it takes.
     pub takes: Duration,
     /// The status for a body, which is asked for when that time is over. 0 for no answer at all.
-    pub status: Arc<dyn Fn(&[u8]) -> u16 + Send + Sync>,
+    pub status: Arc<StatusOf>,
 }
 
 impl std::fmt::Debug for Script {

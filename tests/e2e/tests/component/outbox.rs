@@ -228,7 +228,7 @@ async fn crashes(seed: u64) -> (Vec<String>, u64, u64) {
     store.kills(30, seed + 1);
     let relay = relay(Flavour::Spin);
     let outage = 20 + seed % 50;
-    events.state().is_down = seed % 3 != 0;
+    events.state().is_down = !seed.is_multiple_of(3);
     let mut told: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
     let ticking = {
         let (world, events) = (world.clone(), events.clone());
