@@ -21,14 +21,13 @@ use self::bindings::wasi::http::types::{
 };
 use self::bindings::wasi::io::poll::{Pollable, poll};
 use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
-#[cfg(not(feature = "wasmtime"))]
-use self::bindings::wasi::keyvalue::store as keyvalue;
+use self::keyvalue::KeyValue;
 use crate::http::{BODY_MAX_BYTES, Headers, Method, ReadError, Reply, Request};
 use crate::pipeline;
-#[cfg(not(feature = "wasmtime"))]
-use crate::runtime::StoreError;
 use crate::runtime::lanes::{self, Wire};
-use crate::runtime::{Host, HttpRequest, HttpResponse, SendError, Step, VariableError};
+use crate::runtime::{Host, HttpRequest, HttpResponse, SendError, Step, StoreError, VariableError};
+
+mod keyvalue;
 
 #[expect(unsafe_code, reason = "generated from wit/world.wit")]
 mod bindings {
@@ -62,12 +61,7 @@ impl Guest for Component {
     fn handle(request: IncomingRequest, response_out: ResponseOutparam) {
         let arrived = monotonic_clock::now();
         let head = read_head(&request);
-        let mut host = Wasi {
-            arrived,
-            incoming: Some(request),
-            #[cfg(not(feature = "wasmtime"))]
-            bucket: None,
-        };
+        let mut host = Wasi { arrived, incoming: Some(request), store: KeyValue::default() };
         let mut out = Some(response_out);
         let reply = &mut |reply| {
             if let Some(out) = out.take() {
@@ -84,30 +78,11 @@ struct Wasi {
     arrived: u64,
     /// The request, until its body is read.
     incoming: Option<IncomingRequest>,
-    /// The key-value store, once it is open.
-    #[cfg(not(feature = "wasmtime"))]
-    bucket: Option<keyvalue::Bucket>,
+    /// The key-value store.
+    store: KeyValue,
 }
 
-/// The label of the key-value store: the only one that every host of Spin applications has.
-#[cfg(not(feature = "wasmtime"))]
-const STORE: &str = "default";
-
-/// The longest list of keys, in pages. Of the hosts' stores, only some have pages at all.
-#[cfg(not(feature = "wasmtime"))]
-const PAGES_MAX: usize = 1000;
-
 impl Wasi {
-    /// The key-value store.
-    #[cfg(not(feature = "wasmtime"))]
-    fn bucket(&mut self) -> Result<&keyvalue::Bucket, StoreError> {
-        let bucket = match self.bucket.take() {
-            Some(bucket) => bucket,
-            None => keyvalue::open(STORE).map_err(store_error)?,
-        };
-        Ok(self.bucket.insert(bucket))
-    }
-
     /// The instant `after` this duration from the arrival.
     fn at(&self, after: Duration) -> u64 {
         self.arrived.saturating_add(nanos(after))
@@ -146,46 +121,24 @@ impl Host for Wasi {
         lanes::exchange(self, lanes, deadline, step);
     }
 
-    #[cfg(not(feature = "wasmtime"))]
     fn stored(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.bucket()?.get(key).map_err(store_error)
+        self.store.get(key)
     }
 
-    #[cfg(not(feature = "wasmtime"))]
     fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.bucket()?.set(key, value).map_err(store_error)
+        self.store.set(key, value)
     }
 
-    #[cfg(not(feature = "wasmtime"))]
     fn forget(&mut self, key: &str) -> Result<(), StoreError> {
-        self.bucket()?.delete(key).map_err(store_error)
+        self.store.delete(key)
     }
 
-    #[cfg(not(feature = "wasmtime"))]
     fn keys(&mut self) -> Result<Vec<String>, StoreError> {
-        let bucket = self.bucket()?;
-        let mut page = bucket.list_keys(None).map_err(store_error)?;
-        let mut keys = std::mem::take(&mut page.keys);
-        for _ in 0..PAGES_MAX {
-            let Some(cursor) = page.cursor else { return Ok(keys) };
-            page = bucket.list_keys(Some(&cursor)).map_err(store_error)?;
-            keys.append(&mut page.keys);
-        }
-        Err(StoreError::Failed)
+        self.store.keys()
     }
 
     fn pause(&mut self, until: Duration) {
         poll(&[&monotonic_clock::subscribe_instant(self.at(until))]);
-    }
-}
-
-/// The text of an error can name hosts, so it goes nowhere.
-#[cfg(not(feature = "wasmtime"))]
-fn store_error(error: keyvalue::Error) -> StoreError {
-    match error {
-        keyvalue::Error::NoSuchStore => StoreError::Absent,
-        keyvalue::Error::AccessDenied => StoreError::Denied,
-        keyvalue::Error::Other(_) => StoreError::Failed,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Heartbeats: an alert opens when a sender goes silent, and closes when it is back.
 //!
-//! A sign of life writes only key `beat.<name>`. Each tick compares these keys with the clock, and sends what is
-//! due. Key `down.<name>` says that PagerDuty has accepted the trigger, and for which service. Two keys, so that a tick never overwrites a sign of
-//! life. Both events have the same dedup key each time, so two ticks at once do no harm.
+//! A sign of life writes only key `beat.<name>`. Each tick compares these keys with the clock, and sends what is due. Key
+//! `down.<name>` says that PagerDuty has accepted the trigger, and for which service. With one key for both, a tick could
+//! overwrite a sign of life. Both events have the same dedup key each time, so two ticks at once do no harm.
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ pub struct Beat {
     pub service: Option<String>,
 }
 
-/// Notes a sign of life, unless the last one is younger than a tenth of the period and half the grace. `variable` is that of the heartbeat.
+/// Notes a sign of life, unless the last one is younger than a tenth of the period and than half of the grace. `variable` is
+/// that of the heartbeat.
 ///
 /// # Errors
 /// Returns [`StoreError`] if there is no store, or it failed.

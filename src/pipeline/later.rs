@@ -40,9 +40,8 @@ struct Pending {
 }
 
 impl Later {
-    /// The rest of a delivery that was sent. `entries` were stored before, and `stored` has its own, by the positions of
-    /// their outcomes. Returns `None` if
-    /// nothing is left.
+    /// The work that a delivery leaves. `entries` were stored before it, and `stored` has its own, by the positions of their
+    /// outcomes. Returns `None` if there is nothing to do.
     pub(super) fn of(
         ready: &Ready<'_>,
         entries: &[EntryKey],
@@ -79,7 +78,7 @@ impl Later {
         })
     }
 
-    /// Does it, and returns lines for the log.
+    /// Does the work, and returns lines for the log.
     pub(super) fn run(mut self, host: &mut Variables<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         if self.drains {

@@ -114,8 +114,7 @@ impl Storage {
         batches.iter().zip(targets).map(held).collect()
     }
 
-    /// Stores what PagerDuty has not accepted. Returns the keys of stored events, by the positions of
-    /// their outcomes.
+    /// Stores what PagerDuty has not accepted. Returns the keys of stored events, by the positions of their outcomes.
     fn store(&mut self, host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> Vec<Option<EntryKey>> {
         let Ready { intake, batches, targets, group, .. } = *ready;
         let left = match self.mode {
