@@ -2,10 +2,10 @@
 //! operators' settings through the component.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::OnceLock;
 
 use base64ct::{Base64, Encoding};
+use pagerelay_support::evidence;
 use pagerelay_support::vectors::{accepts, request, rotation};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -33,7 +33,7 @@ fn every_vector_is_judged_as_it_says() {
         *counts.entry((kind, verdict.to_owned())).or_default() += 1;
     }
     for ((kind, verdict), count) in &counts {
-        say(&format!("vectors: {kind}: {count} {verdict}"));
+        evidence(&format!("vectors: {kind}: {count} {verdict}"));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(counts.values().sum::<usize>() > 500);
@@ -56,7 +56,7 @@ fn the_secret_before_this_one_holds_for_every_scheme() {
 #[test]
 fn what_the_vendors_own_libraries_sign_opens_here() {
     let Some(files) = std::env::var_os("PAGERELAY_SIGNED") else {
-        say("cross-check: skipped, PAGERELAY_SIGNED names no files of tests/vectors/check.mjs and check.py");
+        evidence("cross-check: skipped, PAGERELAY_SIGNED names no files of tests/vectors/check.mjs and check.py");
         return;
     };
     let mut judged = 0;
@@ -70,7 +70,7 @@ fn what_the_vendors_own_libraries_sign_opens_here() {
             judged += 1;
         }
     }
-    say(&format!("cross-check: {judged} made by the vendors' own libraries judged alike here"));
+    evidence(&format!("cross-check: {judged} made by the vendors' own libraries judged alike here"));
     assert!(judged > 0);
 }
 
@@ -167,9 +167,4 @@ proptest! {
             prop_assert_eq!(accepts(case, &request(&changed), &rotation(&secret, None)), None, "{}", case["name"]);
         }
     }
-}
-
-/// Prints a line that the test runner shows even if the test passes.
-fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::pipeline;
 use pagerelay_support::blocks::{self, Block, MARKERS};
-use pagerelay_support::{SECRET, root};
+use pagerelay_support::{SECRET, evidence, root};
 use serde_json::Value;
 use yaml_rust2::YamlLoader;
 
@@ -81,7 +81,7 @@ fn every_block_is_run_or_read_or_says_why_not() {
             block.at
         );
     }
-    println!("blocks: {run} run, {read} read, marked {marked:?}");
+    evidence(&format!("blocks: {run} run, {read} read, marked {marked:?}"));
     assert!(run >= 8 && read >= 15 && marked.keys().count() == MARKERS.len(), "{run} run, {read} read, {marked:?}");
 }
 

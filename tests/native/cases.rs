@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::pipeline;
 use pagerelay_support::cases::{self, Case};
+use pagerelay_support::evidence;
 use serde_json::Value;
 
-use crate::contract::say;
 use crate::host::Accepting;
 
 fn preview(case: &Case) -> (u16, Value) {
@@ -27,10 +27,10 @@ fn preview(case: &Case) -> (u16, Value) {
 #[test]
 fn cases_that_were_wrong_once_are_right() {
     let Some(folder) = std::env::var_os("PAGERELAY_CASES").map(PathBuf::from) else {
-        say("cases: skipped, PAGERELAY_CASES is not set");
+        evidence("cases: skipped, PAGERELAY_CASES is not set");
         return;
     };
     let (counts, wrong) = cases::try_all(&folder, &preview);
-    counts.iter().for_each(|line| say(line));
+    counts.iter().for_each(|line| evidence(line));
     assert!(wrong.is_empty(), "{} fall short:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -1,14 +1,13 @@
 //! PagerDuty accepts every expected event, and every event from the payloads of the corpus.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use pagerelay::pagerduty::{event::Action, event::DedupKey, event::Event, event::Severity};
 use pagerelay::sources;
 use pagerelay_support::fixtures::{self, Fixture};
 use pagerelay_support::schema::Schema;
-use pagerelay_support::{ROUTING_KEY, contract};
+use pagerelay_support::{ROUTING_KEY, contract, evidence};
 use serde_json::{Value, json};
 
 /// Folders of the corpus and their sources. Vendors without a source are not listed.
@@ -256,7 +255,7 @@ fn deep_and_wide_details_fit_too() {
 #[test]
 fn corpus() {
     let Some(folder) = std::env::var_os("PAGERELAY_CORPUS").map(PathBuf::from) else {
-        say("corpus: skipped, PAGERELAY_CORPUS is not set");
+        evidence("corpus: skipped, PAGERELAY_CORPUS is not set");
         return;
     };
     let (mut payloads, mut events, mut ignored) = (0, 0, 0);
@@ -306,7 +305,7 @@ fn corpus() {
         }
     }
     let merged = merged(&alerts);
-    say(&format!(
+    evidence(&format!(
         "corpus: {payloads} payloads, {events} events, {ignored} ignored, {merged} with the key of another alert"
     ));
     assert!(payloads > 0, "the corpus at {} is empty", folder.display());
@@ -333,8 +332,8 @@ fn merged(alerts: &Alerts) -> usize {
         // One payload may say two things about one alert.
         if payloads.len() > 1 && subjects.iter().zip(subjects.iter().skip(1)).any(apart) {
             count += payloads.len();
-            say(&format!("corpus: one key, {} alerts: {key}", subjects.len()));
-            said.iter().for_each(|(payload, summary)| say(&format!("    {payload}: {summary:.160}")));
+            evidence(&format!("corpus: one key, {} alerts: {key}", subjects.len()));
+            said.iter().for_each(|(payload, summary)| evidence(&format!("    {payload}: {summary:.160}")));
         }
     }
     count
@@ -412,9 +411,4 @@ fn docs_of(slug: &str) -> String {
 
 fn assert_contract(event: &Value, what: &str) {
     assert_eq!(contract::wrong_with(&contract::with_key(event, ROUTING_KEY)), Vec::<String>::new(), "{what}");
-}
-
-/// Prints a line that the test runner shows even if the test passes.
-pub(crate) fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }

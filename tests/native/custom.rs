@@ -2,7 +2,6 @@
 //! templates with random expressions. `UPDATE_EXPECT=1` writes the events of the examples.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::PathBuf;
 
 use pagerelay::custom::Template;
@@ -12,7 +11,7 @@ use pagerelay::pagerduty::event::Event;
 use pagerelay_support::credentials::{self, Credentials};
 use pagerelay_support::examples::{self, Example};
 use pagerelay_support::fixtures::{self, Expected};
-use pagerelay_support::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, golden, root};
+use pagerelay_support::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, evidence, golden, root};
 use serde_json::{Value, json};
 
 /// The clock of the signatures.
@@ -171,9 +170,8 @@ const CORPUS: [(&str, &str, usize); 10] = [
 
 #[test]
 fn corpus() {
-    let say = |line: &str| writeln!(std::io::stderr(), "{line}").expect("standard error is open");
     let Some(folder) = std::env::var_os("PAGERELAY_CORPUS").map(PathBuf::from) else {
-        say("corpus of the examples: skipped, PAGERELAY_CORPUS is not set");
+        evidence("corpus of the examples: skipped, PAGERELAY_CORPUS is not set");
         return;
     };
     let (mut payloads, mut events, mut ignored) = (0, 0, 0);
@@ -203,7 +201,7 @@ fn corpus() {
         }
         assert!(failed.len() <= other_shapes, "{failed:#?}");
     }
-    say(&format!("corpus of the examples: {payloads} payloads, {events} events, {ignored} ignored"));
+    evidence(&format!("corpus of the examples: {payloads} payloads, {events} events, {ignored} ignored"));
 }
 
 /// Maps a payload natively, after authentication with the shared secret.

@@ -18,8 +18,8 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use serde_json::{Value, json};
 
 pub use pagerelay_support::{
-    OPSGENIE_SECRET, OWN_SECRET, ROUTING_KEY, SECRET, SERVICE_KEY, blocks, cases, contract, credentials, examples,
-    fixtures, golden, own_secrets, root, secret_for, vectors,
+    OPSGENIE_SECRET, OWN_SECRET, ROUTING_KEY, SECRET, SERVICE_KEY, blocks, cases, contract, credentials, evidence,
+    examples, fixtures, golden, own_secrets, root, secret_for, vectors,
 };
 
 /// Runs a future to completion, on one runtime for all tests of a binary.

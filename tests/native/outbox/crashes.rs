@@ -8,6 +8,7 @@ use std::sync::mpsc::{TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pagerelay_support::evidence;
 use serde_json::json;
 
 use super::world::World;
@@ -138,7 +139,10 @@ fn requests_that_pagerduty_applies_long_after_they_were_given_up_lose_nothing_an
         bad.extend((!faults(&world, &told).is_empty()).then_some(seed));
     }
     // Nothing but PagerDuty could prevent these: it applies an old event after newer ones.
-    println!("{SEEDS} worlds: {late} requests applied late, {} worlds end with an alert in an older state", bad.len());
+    evidence(&format!(
+        "{SEEDS} worlds: {late} requests applied late, {} worlds end with an alert in an older state",
+        bad.len()
+    ));
     assert!(late > 100, "{late}");
 }
 
@@ -155,8 +159,10 @@ fn check(kills: u64) {
         let told = told.lock().expect("nobody runs");
         successes += told.values().flatten().filter(|status| (200..300).contains(*status)).count();
     }
-    println!("{SEEDS} worlds: {killed} instances killed, {successes} deliveries answered with success");
     assert!(faulty.is_empty(), "{} of {SEEDS} worlds:\n{}", faulty.len(), faulty.join("\n"));
+    evidence(&format!(
+        "{SEEDS} worlds: {killed} instances killed, {successes} deliveries answered with success, none lost"
+    ));
     assert!(successes > 1000, "the worlds are not hopeless");
 }
 

@@ -36,8 +36,6 @@
 //! Stores with stale reads, failing stores, clocks that jump, several alerts with their common lease and rate limit, two
 //! deliveries of one alert at the same time, events that PagerDuty rejects, and change events, which are not stored.
 
-use std::io::Write;
-
 mod deliver;
 mod drain;
 mod invariants;
@@ -45,6 +43,8 @@ mod search;
 mod state;
 mod steps;
 mod world;
+
+use pagerelay_support::evidence;
 
 use self::search::{Found, search};
 use self::world::Action::{Resolve, Trigger};
@@ -85,7 +85,7 @@ fn search_all(
     let found: Vec<Found> = senders.iter().map(|sender| search(&world(rules, *sender, faults))).collect();
     let sum = |number: fn(&Found) -> usize| found.iter().map(number).sum::<usize>();
     let [states, bad, ends] = [sum(|found| found.states), sum(|found| found.bad_ends), sum(|found| found.ends)];
-    writeln!(std::io::stderr(), "outbox model, {what}: {states} states, {bad} of {ends} ends bad").expect("stderr");
+    evidence(&format!("outbox model, {what}: {states} states, {bad} of {ends} ends bad"));
     found
 }
 

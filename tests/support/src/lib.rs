@@ -15,6 +15,7 @@ pub mod host;
 pub mod schema;
 pub mod vectors;
 
+use std::io::Write;
 use std::path::Path;
 
 /// The secret in tests for every source that accepts the shared secret.
@@ -48,6 +49,12 @@ fn own_secret(slug: &str) -> &'static str {
 pub fn own_secrets() -> impl Iterator<Item = (String, &'static str)> {
     let own = pagerelay::sources::SOURCES.iter().filter(|source| source.own_secret);
     own.map(|source| (format!("secret_{}", source.slug), own_secret(source.slug)))
+}
+
+/// Prints a number that the guide's page about evidence names, or says that its test is skipped. Unlike the output of
+/// `println!`, the test runner shows this line even if the test passes.
+pub fn evidence(line: &str) {
+    writeln!(std::io::stderr(), "evidence: {line}").expect("standard error is open");
 }
 
 /// The workspace's folder, for each of its members.

@@ -1,7 +1,6 @@
 //! Authentication through the component: senders' headers, operators' settings, and the reference libraries of Standard
 //! Webhooks. The native tests check the vectors themselves.
 
-use std::io::Write;
 use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
@@ -11,7 +10,7 @@ use pagerelay::http::{Headers, Request};
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::runtime::{Call, Reply, World, relay};
 use pagerelay_e2e::vectors::{self, POLICY, request, rotation};
-use pagerelay_e2e::{ROUTING_KEY, SECRET, run};
+use pagerelay_e2e::{ROUTING_KEY, SECRET, evidence, run};
 
 const PLACEHOLDER: &str = "variable `webhook_secret` holds a placeholder; set a random secret";
 
@@ -266,7 +265,7 @@ fn the_reference_libraries_of_standard_webhooks_agree_both_ways() {
             checked[1] += 1;
         }
     }
-    say(&format!(
+    evidence(&format!(
         "cross-check: {} signed by standardwebhooks and svix open here, {} of ours open there",
         checked[0], checked[1]
     ));
@@ -395,9 +394,4 @@ fn a_public_key_is_no_secret() {
         let reply = knock_signed(&world, path, &headers);
         assert_eq!((reply.status, reply.json()["detail"].clone()), (503, detail.into()), "{path}");
     }
-}
-
-/// Prints a line that the test runner shows even if the test passes.
-fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }

@@ -11,8 +11,8 @@ use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures::{self, Fixture};
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::rest::{Rest, Token};
-use pagerelay_e2e::run;
 use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
+use pagerelay_e2e::{evidence, run};
 use serde_json::Value;
 
 /// Every status that the status table and the sources can produce.
@@ -26,6 +26,7 @@ struct Aviary {
     /// Each value and its variable.
     canaries: Vec<(String, String)>,
     statuses: BTreeSet<u16>,
+    requests: usize,
 }
 
 impl Aviary {
@@ -38,6 +39,7 @@ impl Aviary {
             rest,
             canaries: Vec::new(),
             statuses: BTreeSet::new(),
+            requests: 0,
         };
         let shared = ["webhook_secret", "webhook_secret_previous", "secret_act", "secret_check"];
         for name in shared.into_iter().chain(["secret_grafana", "secret_grafana_previous"]) {
@@ -75,6 +77,7 @@ impl Aviary {
     async fn fly(&mut self, world: &World, call: Call, what: &str) -> Reply {
         let reply = relay(Flavour::Spin).call(world, call).await.expect("the component answers");
         self.statuses.insert(reply.status);
+        self.requests += 1;
         let mut seen = format!("{:?}\n{}\n{}\n", reply.headers, String::from_utf8_lossy(&reply.body), reply.log);
         let own = world.variables.get("events_url").cloned().unwrap_or_default();
         for sent in &reply.sent {
@@ -404,6 +407,8 @@ fn no_canary_is_seen_on_any_path() {
         }
 
         assert_eq!(aviary.statuses, BTreeSet::from(STATUSES), "every status was seen");
+        let (requests, statuses) = (aviary.requests, STATUSES.len());
+        evidence(&format!("canary: {requests} requests, {statuses} statuses, no secret seen"));
         for variable in variables() {
             let had = aviary.canaries.iter().any(|(_, name)| name == variable.name);
             assert!(had, "{} had no canary", variable.name);

@@ -7,7 +7,7 @@
 use pagerelay_e2e::build::{self, Flavour};
 use pagerelay_e2e::growth::{accepting, counting};
 use pagerelay_e2e::runtime::Call;
-use pagerelay_e2e::{group, run};
+use pagerelay_e2e::{evidence, group, run};
 
 /// The largest size of the released component, in bytes. It was 2,384,300.
 const BYTES_MAX: u64 = 2_500_000;
@@ -19,6 +19,7 @@ fn assert_costs(call: Call, status: u16, fuel_max: u64) -> u64 {
     assert_eq!(reply.status, status, "{what}: {}", reply.json());
     assert!(reply.fuel > 0, "instructions are counted");
     assert!(reply.fuel <= fuel_max, "{what}: {} instructions are more than {fuel_max}", reply.fuel);
+    evidence(&format!("fuel: {what}, status {status}: {} instructions", reply.fuel));
     reply.fuel
 }
 
@@ -26,6 +27,7 @@ fn assert_costs(call: Call, status: u16, fuel_max: u64) -> u64 {
 fn the_component_is_not_larger_than_its_budget() {
     let size = std::fs::metadata(build::component(Flavour::Spin)).expect("the component is there").len();
     assert!(size <= BYTES_MAX, "{size} bytes are more than {BYTES_MAX}");
+    evidence(&format!("size: {size} bytes"));
 }
 
 #[test]

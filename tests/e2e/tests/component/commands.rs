@@ -10,7 +10,7 @@ use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::rest::{Rest, TOKEN};
 use pagerelay_e2e::runtime::{Call, World, relay};
 use pagerelay_e2e::server::Server;
-use pagerelay_e2e::{OWN_SECRET, SECRET, SERVICE_KEY, group, root, run};
+use pagerelay_e2e::{OWN_SECRET, SECRET, SERVICE_KEY, evidence, group, root, run};
 use serde_json::Value;
 
 use crate::shell::{Shell, filled, on_spin, on_wasmtime};
@@ -93,7 +93,7 @@ fn every_command_of_the_readme_and_the_guide_runs() {
             starts += 1;
             started(&at, &manifest, given, &pagerduty).await;
         }
-        println!("commands: {requests} blocks with requests, {starts} that start a runtime, {others} others");
+        evidence(&format!("commands: {requests} blocks with requests, {starts} that start a runtime, {others} others"));
         assert!(requests >= 5 && starts >= 5, "{requests} {starts}");
         assert_eq!(rest.notes().len(), 1, "the example of /act added its note");
     });

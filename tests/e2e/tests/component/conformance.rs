@@ -11,7 +11,7 @@ use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::conformance::{self, Host, Known, Report, exchange};
 use pagerelay_e2e::runtime::{Egress, World, relay};
 use pagerelay_e2e::server::Server;
-use pagerelay_e2e::{ROUTING_KEY, golden, run, run_alone};
+use pagerelay_e2e::{ROUTING_KEY, evidence, golden, run, run_alone};
 use serde_json::json;
 
 #[test]
@@ -33,7 +33,7 @@ fn every_host_sends_and_answers_the_same_bytes() {
     let (same, differ, skipped) = report.counts();
     let mut lines = vec![report.table(&known)];
     lines.extend(report.differences());
-    lines.push(format!(
+    evidence(&format!(
         "conformance: {} exchanges, {same} the same, {differ} differ, {skipped} not run",
         exchanges.len()
     ));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::runtime::{Call, Egress, Reply, World, relay};
-use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run, run_alone};
+use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, evidence, run, run_alone};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -302,7 +302,8 @@ fn the_fault_matrix() {
         let [v2, v1, alerts] = [&row[5], &row[6], &row[7]];
         writeln!(out, "{:28} {:37} {:37} {:37} {v2:9} {v1:6} {alerts}", row[1], row[2], row[3], row[4]).unwrap();
     }
-    writeln!(out, "{cells} cells").unwrap();
+    drop(out);
+    evidence(&format!("fault matrix: {cells} cells, each with its bounded answer, none a false success"));
 }
 
 /// Runs a cell, and checks it against the table and against the rules for every cell.
@@ -442,7 +443,7 @@ fn events_go_out_together_and_those_of_one_alert_in_order() {
         let reply = post(&World::new(&pagerduty.url()), group(50)).await;
         assert_eq!(reply.status, 200);
         assert_eq!(pagerduty.most_under_way(), 50, "all of them at the same time");
-        writeln!(std::io::stderr(), "50 events at 100 ms each: {} ms", millis(&reply)).unwrap();
+        evidence(&format!("50 events at 100 ms each: {} ms", millis(&reply)));
 
         let pagerduty = PagerDuty::start().await;
         let slow = Answer::Say(202, r#"{"status":"success"}"#.to_owned(), Duration::from_millis(50));
@@ -858,7 +859,7 @@ fn a_storm_that_is_over_is_closed_by_a_sender_that_comes_again_however_slow_page
         let before = pagerduty.received().len();
         assert_eq!(post(&world, body).await.status, 200);
         assert!(pagerduty.received().len() - before <= 102);
-        writeln!(std::io::stderr(), "400 resolves at 120 a minute: closed after {tries} tries").unwrap();
+        evidence(&format!("400 resolves at 120 a minute: closed after {tries} tries"));
     });
 }
 
@@ -959,13 +960,10 @@ fn a_pagerduty_that_dies_in_the_middle_leaves_nothing_acknowledged_that_it_does_
         told[usize::from(reply.status == 200)] += 1;
         partial += usize::from((1..20).contains(&alerts.len()));
     }
-    writeln!(
-        std::io::stderr(),
+    evidence(&format!(
         "100 kills: {} told to come again, {} told that all is well, {partial} in the middle",
-        told[0],
-        told[1]
-    )
-    .unwrap();
+        told[0], told[1]
+    ));
     assert!(told[0] > 0 && partial > 0, "{told:?}, {partial} in the middle");
 }
 

@@ -9,7 +9,7 @@ use pagerelay_e2e::keyvalue::KeyValue;
 use pagerelay_e2e::pagerduty::{Answer, PagerDuty};
 use pagerelay_e2e::runtime::{Call, Clock, Egress, Relay, Reply, Script, World, relay};
 use pagerelay_e2e::server::Server;
-use pagerelay_e2e::{ROUTING_KEY, SECRET, own_secrets, run};
+use pagerelay_e2e::{ROUTING_KEY, SECRET, evidence, own_secrets, run};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -316,7 +316,10 @@ fn instances_that_are_killed_at_calls_to_the_store_lose_nothing_and_keep_the_ord
         faulty.extend(faults);
         (killed, doubled) = (killed + kills, doubled + twice);
     }
-    println!("{CRASHES} runs: {killed} instances killed, {doubled} events twice");
+    evidence(&format!(
+        "outbox, {CRASHES} runs: {killed} instances killed, {} runs faulty, {doubled} events twice",
+        faulty.len()
+    ));
     assert!(faulty.is_empty(), "{} runs:\n{}", faulty.len(), faulty.join("\n"));
     assert!(only.is_some() || killed > CRASHES, "{killed}");
 }

@@ -4,7 +4,6 @@
 //! If Chromium or the two libraries from npm are missing, the test is skipped with a message. With
 //! `PAGERELAY_SENDERS=all`, as in `.ci/run`, it fails instead.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -12,7 +11,7 @@ use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::runtime::{Call, World, relay};
 use pagerelay_e2e::server::Server;
-use pagerelay_e2e::{OPSGENIE_SECRET, OWN_SECRET, SECRET, SERVICE_KEY, run};
+use pagerelay_e2e::{OPSGENIE_SECRET, OWN_SECRET, SECRET, SERVICE_KEY, evidence, run};
 use serde_json::json;
 
 #[test]
@@ -24,8 +23,7 @@ fn the_page_previews_every_source_in_a_browser() {
     if let Some(missing) = needed.iter().chain([&browser]).find(|path| !path.exists()) {
         let missing = missing.display();
         assert!(std::env::var_os("PAGERELAY_SENDERS").is_none_or(|which| which != "all"), "{missing} is missing");
-        // Unlike the output of `eprintln!`, the test runner does not capture this.
-        let _ = writeln!(std::io::stderr(), "skipped: {missing} is missing (see .ci/run)");
+        evidence(&format!("page: skipped, {missing} is missing (see .ci/run)"));
         return;
     }
     run(async {

@@ -6,7 +6,7 @@ use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::fixtures::{self, Fixture};
 use pagerelay_e2e::pagerduty::PagerDuty;
 use pagerelay_e2e::runtime::{Call, Reply, World, relay};
-use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, run, secret_for};
+use pagerelay_e2e::{ROUTING_KEY, SERVICE_KEY, evidence, run, secret_for};
 use serde_json::{Value, json};
 
 async fn call(world: &World, call: Call) -> Reply {
@@ -39,6 +39,7 @@ fn for_every_fixture_preview_log_and_wire_have_the_same_hashes() {
             }
         }
         assert!(events > 500, "{events} events were compared");
+        evidence(&format!("preview: {events} bodies with the same hash in preview, log and on the wire"));
     });
 }
 
