@@ -133,7 +133,8 @@ pub(super) fn figures(page: &str) -> Vec<Figure> {
         let (begin, _, next) = found[index];
         let (_, end, before) = &mut found[index - 1];
         let joined = words[*end..begin].iter().all(|word| CONJUNCTIONS.contains(&word.text.as_str()));
-        if before.unit.is_none() && joined && !words[*end - 1].ends_sentence {
+        let is_number = !ONE_OF.contains(&lower(&words[begin]).as_str());
+        if before.unit.is_none() && joined && is_number && !words[*end - 1].ends_sentence {
             before.unit = next.unit;
         }
     }
