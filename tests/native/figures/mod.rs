@@ -22,7 +22,8 @@
 //! phrase of the sentence as the key would break with every edit. If one number of a page has several origins, it has a
 //! line for each, and all must be true.
 //!
-//! Rows of the table of sources have their origin in themselves: the vendor's page. So a new source needs no entry.
+//! Two pages have their origins in themselves. Each row of the table of sources names the vendor's page, so a new source needs
+//! no entry. And `src/guide/evidence.md` is a page of measurements: a section that names its command needs no entry.
 
 mod grammar;
 mod origins;
@@ -66,7 +67,11 @@ impl Entry {
             "code" => {
                 let said = match detail.split_once(' ') {
                     Some((file, name)) if file.ends_with(".rs") => origins::constant(file, name),
-                    _ => *known.get(detail).unwrap_or_else(|| panic!("{}: no constant {detail:?}", self.place())),
+                    _ => known.get(detail).copied().ok_or_else(|| format!("there is no constant {detail:?}")),
+                };
+                let said = match said {
+                    Ok(said) => said,
+                    Err(why) => return Some(format!("{}: {why}", self.place())),
                 };
                 let differs = figures.first().is_some_and(|first| !said.is(first.written));
                 differs.then(|| format!("the code says {said} ({detail}): correct the page, and {}", self.place()))
@@ -130,19 +135,45 @@ fn pages() -> Vec<String> {
     pages
 }
 
+/// Commands of cargo that measure without the name of a test or a bench.
+const MEASURES: &[&str] = &["dev", "mutants", "tarpaulin", "test"];
+
 /// The test, bench, example or script of a command that is not there.
 fn target_is_missing(command: &str) -> Option<String> {
-    let words: Vec<&str> = command.split(' ').collect();
-    if let ["bash", script, ..] = words[..] {
-        return (!root().join(script).exists()).then(|| script.to_owned());
+    let words: Vec<&str> = command.split_whitespace().skip_while(|word| word.contains('=')).collect();
+    let (first, second) = (words.first().copied().unwrap_or_default(), words.get(1).copied().unwrap_or_default());
+    if first == "bash" {
+        return (!root().join(second).is_file()).then(|| second.to_owned());
+    }
+    if first != "cargo" || !MEASURES.contains(&second) {
+        return Some("command that measures".to_owned());
     }
     let manifests = ["Cargo.toml", "tests/e2e/Cargo.toml"].map(|path| read(path).parse::<toml::Table>().expect("toml"));
-    let pair = words.windows(2).find(|pair| ["--bench", "--test", "--example"].contains(&pair[0]));
-    let Some(pair) = pair.filter(|_| words[0] == "cargo") else { return Some("target in it".to_owned()) };
+    let pair = words.windows(2).find(|pair| ["--bench", "--test", "--example"].contains(&pair[0]))?;
     let kind = pair[0].trim_start_matches('-');
     let targets = manifests.iter().filter_map(|manifest| manifest.get(kind)?.as_array()).flatten();
     let is_there = targets.filter_map(|target| target.get("name")?.as_str()).any(|name| name == pair[1]);
     (!is_there).then(|| pair.join(" "))
+}
+
+/// Whether the section around a line, from heading to heading, names a command that measures.
+fn is_measured(page: &str, line: usize) -> bool {
+    let mut block = false;
+    let mut section = Vec::new();
+    for (index, text) in page.lines().enumerate() {
+        block ^= text.starts_with("```");
+        if text.starts_with('#') && !block {
+            if index >= line {
+                break;
+            }
+            section.clear();
+        }
+        section.push(text);
+    }
+    let inline = section.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
+    let prompts = section.iter().filter_map(|text| text.strip_prefix("$ "));
+    let commands = inline.chain(prompts).filter_map(|command| command.split(" #").next());
+    commands.into_iter().any(|command| target_is_missing(command).is_none())
 }
 
 #[test]
@@ -161,6 +192,8 @@ fn every_figure_of_the_docs_has_an_origin_and_is_what_it_says() {
             if page == SOURCES_PAGE && row.starts_with('|') {
                 assert!(row.contains("](https://"), "{page}:{} names the vendor's page", figure.line);
                 *counts.entry("vendor").or_default() += 1;
+            } else if page == EVIDENCE && is_measured(&text, figure.line) {
+                *counts.entry("measured").or_default() += 1;
             } else {
                 found.entry((page.clone(), figure.written.to_string())).or_default().push(figure);
             }
@@ -233,4 +266,16 @@ fn figures_are_numbers_with_what_they_count_and_not_names() {
     let text = "# Head\n\nIt waits. The relay `a.b` waits 4\nseconds ([x](y.md)). Then\n";
     let [figure] = &figures(text)[..] else { panic!("one figure") };
     assert_eq!((figure.line, figure.sentence.as_str()), (3, "The relay `a.b` waits 4 seconds ([x])."));
+}
+
+#[test]
+fn a_section_of_measurements_names_a_command_that_is_there() {
+    let page = "# Time\n\n7 ms: `cargo test --bench costs`.\n\n## Size\n\n8 MB: `cargo test --bench nothing`\n\n\
+        ## More\n\n```console slow\n# a comment\n$ A=1 bash .ci/run   # all\n```\n\n9 MB\n\n## Last\n\n10 MB, `cargo build`\n";
+    let lines: Vec<usize> = figures(page).iter().map(|figure| figure.line).collect();
+    assert_eq!(lines, [3, 7, 16, 20]);
+    assert_eq!(lines.iter().map(|line| is_measured(page, *line)).collect::<Vec<_>>(), [true, false, true, false]);
+    assert_eq!(target_is_missing("cargo test --test native"), None);
+    assert_eq!(target_is_missing("cargo test --test naive").as_deref(), Some("--test naive"));
+    assert_eq!(target_is_missing("bash .ci/walk").as_deref(), Some(".ci/walk"));
 }

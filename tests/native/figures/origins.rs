@@ -9,6 +9,7 @@ use pagerelay::inbound::intake;
 use pagerelay::outbox;
 use pagerelay::pagerduty::events_api::PAUSES;
 use pagerelay::sources::{SOURCES, Source};
+use pagerelay_support::root;
 use serde_json::json;
 use toml::Value;
 
@@ -106,7 +107,7 @@ pub(super) fn known() -> BTreeMap<String, Quantity> {
     );
     add("the part of a short timeout", Quantity::share(intake::MARGIN_SHARE).rest());
     add("a short timeout", Quantity::time(intake::MARGIN * intake::MARGIN_SHARE));
-    let lease = Duration::from_millis(parse("src/outbox/lease.rs", "LASTS_MS").0);
+    let lease = Duration::from_millis(private("src/outbox/lease.rs", "LASTS_MS"));
     add("a lease without the work of its holder", Quantity::time(lease - outbox::REQUEST_MAX));
     add("instances in a pool of wasmtime", Quantity::count(POOL));
     let a_second = Quantity::count(tens(POOL / outbox::TRIED_MAX.as_secs())).per(1000);
@@ -120,9 +121,9 @@ pub(super) fn known() -> BTreeMap<String, Quantity> {
 
     // Templates.
     add("bits of an integer", Quantity::count(u64::BITS));
-    let text_bytes = parse("src/custom/mapping.rs", "TEXT_BYTES_PER_STEP").0;
+    let text_bytes = private("src/custom/mapping.rs", "TEXT_BYTES_PER_STEP");
     add("steps of a text for each byte", Quantity::share(text_bytes));
-    let [unit, node, copy] = ["UNITS", "NODE", "COPY"].map(|name| parse("src/custom/cost.rs", name).0);
+    let [unit, node, copy] = ["UNITS", "NODE", "COPY"].map(|name| private("src/custom/cost.rs", name));
     add("items of a list for a step", Quantity::count(unit / (node + copy)));
     let nested = |begin: &str, end: &str| depth(|n| ["{{ ", &begin.repeat(n), "a", &end.repeat(n), " }}"].concat());
     let brackets = nested("(", ")");
@@ -198,31 +199,45 @@ fn rows(page: &str, head: &str) -> Quantity {
 }
 
 /// A constant that is private, in a source file: `const NAME: … = …;`.
-pub(super) fn constant(file: &str, name: &str) -> Quantity {
-    let (value, is_time) = parse(file, name);
-    match name {
+///
+/// # Errors
+/// Says what the file does not have.
+pub(super) fn constant(file: &str, name: &str) -> Result<Quantity, String> {
+    let (value, is_time) = parse(file, name)?;
+    Ok(match name {
         _ if is_time || name.ends_with("_MS") => Quantity::ms(value),
         _ if name.ends_with("_SECS") => Quantity::secs(value),
         _ if name.contains("BYTES") => Quantity::bytes(usize::try_from(value).expect("a size")),
         _ if name.ends_with("PER_MINUTE") => Quantity::count(value).per(60_000),
         _ => Quantity::count(value),
-    }
+    })
+}
+
+/// A private constant that has to be there.
+fn private(file: &str, name: &str) -> u64 {
+    parse(file, name).unwrap_or_else(|error| panic!("{error}")).0
 }
 
 /// The value of a constant, and whether it is a [`Duration`], in milliseconds. It may be a product, also of other constants
 /// of the file.
-fn parse(file: &str, name: &str) -> (u64, bool) {
-    let text = read(file);
+fn parse(file: &str, name: &str) -> Result<(u64, bool), String> {
+    let path = root().join(file);
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
     let declared = format!("const {name}: ");
-    let (_, rest) = text.split_once(&declared).unwrap_or_else(|| panic!("{file} has no {declared}"));
+    let rest =
+        text.split_once(&declared).map(|(_, rest)| rest).ok_or_else(|| format!("{file} has no `{declared}…`"))?;
     let value = rest.split_once(';').and_then(|(declared, _)| declared.split_once(" = "));
-    let (_, value) = value.unwrap_or_else(|| panic!("{file}: {name} has a value"));
+    let (_, value) = value.ok_or_else(|| format!("{file}: {name} has no value"))?;
     let within = |call: &str| value.strip_prefix(call)?.strip_suffix(')');
     let (factors, unit, is_time) = match (within("Duration::from_secs("), within("Duration::from_millis(")) {
         (Some(secs), _) => (secs, 1000, true),
         (_, Some(ms)) => (ms, 1, true),
         _ => (value, 1, false),
     };
-    let factor = |factor: &str| factor.replace('_', "").parse().unwrap_or_else(|_| parse(file, factor).0);
-    (factors.split(" * ").map(factor).product::<u64>() * unit, is_time)
+    let mut product = unit;
+    for factor in factors.split(" * ") {
+        let number = factor.replace('_', "").parse();
+        product *= number.or_else(|_| parse(file, factor).map(|(number, _)| number))?;
+    }
+    Ok((product, is_time))
 }
