@@ -4,8 +4,9 @@
 //! words, and a figure is one of these:
 //!
 //! - **Digits**: `16`, `50,000`, `0.5`, `30s`, `10-second`. They are no figure if a letter or a second dash is attached (`P1`,
-//!   `2xx`, `SHA-256`, `2027-04-05`, `48.0.1`), if the number is 0, after inline code (a value or a version of what the code
-//!   names), after a word of [`NAMED`] (`Spin 3.0`, `status 502`), and if three digits are alone in parentheses, as a status.
+//!   `2xx`, `SHA-256`, `2027-04-05`, `48.0.1`), if the number is 0, after inline code if it has no unit (a value or a version of
+//!   what the code names), after a word of [`NAMED`] (`Spin 3.0`, `status 502`), and if three digits are alone in parentheses,
+//!   as a status.
 //! - **A word from three up**: `three` to `twenty`, the tens, `dozen`, `hundred`, and so on, in front of another word. `two` is
 //!   often "any two", so it counts only in front of a unit, or if one of the next three words is one of [`NOUNS`]. `one` counts
 //!   in front of a unit.
@@ -170,7 +171,9 @@ fn figure(words: &[Word], at: usize) -> (usize, Option<Written>) {
         return (at + 2, Some(Written { unit: Some(unit), ..one }));
     }
     if let Some((thousandths, attached)) = digits(&word.text) {
-        let is_named = before.is_some_and(|before| before.text == CODE || NAMED.contains(&before.text.as_str()));
+        let is_plain = attached.is_none() && !has_unit(words, at);
+        let named = |before: &Word| before.text == CODE && is_plain || NAMED.contains(&before.text.as_str());
+        let is_named = before.is_some_and(named);
         let is_status = word.is_aside && word.text.len() == 3;
         let end = at + 1;
         return match thousandths {

@@ -245,6 +245,7 @@ fn figures_are_numbers_with_what_they_count_and_not_names() {
         ("50,000 values, 2,5 or 1,2345", "50000"),
         ("P1, 2xx, SHA-256, v2, 2027-04-05, 48.0.1, base64, 0 alerts", ""),
         ("Spin 3.0, RFC 9457, version 2, `x` 0.2, `status` 502, status 200, closed (503)", ""),
+        ("`x` 7 seconds, `x` waits 8, `x`: 9, (`x`) 10", "7 s, 8, 9, 10"),
         ("1. First\n2. Second, of 7\n10. Third", "7"),
         ("## Above 100 events\n| a | 16 |\n|---|---|\n| 40 (events) | 5 minutes|", "100, 16, 40, 5 min"),
         ("`300` or [12](a13.md#14) [15][16x]\n\n```text\n17 s\n```\n[a]: 18 \n", "12, 15"),
