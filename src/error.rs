@@ -14,10 +14,10 @@ use crate::pagerduty::rest_api::{self, RestError};
 use crate::runtime::StoreError;
 
 /// The `Retry-After` for senders, in seconds. PagerDuty advises retries 30 seconds apart.
-const RETRY_AFTER_SECS: u64 = 30;
+pub const RETRY_AFTER_SECS: u64 = 30;
 
 /// The longest `Retry-After` of PagerDuty that is passed on, in seconds.
-const RETRY_AFTER_MAX_SECS: u64 = 300;
+pub const RETRY_AFTER_MAX_SECS: u64 = 300;
 
 /// Why a request failed. The text is for the sender's log and ours. It contains no secret and no payload.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ use self::send::Ready;
 const EXPLAIN_MAX: Duration = Duration::from_millis(500);
 
 /// How much of a program's name is in the log, in UTF-16 code units.
-const AGENT_MAX_CHARS: usize = 80;
+pub const AGENT_MAX_CHARS: usize = 80;
 
 /// Serves a request: passes the reply to `answer`, then does the work that is left. Passes each line for the log to
 /// `log`, and none before the reply, so that the sender never waits for a slow log. Public endpoints log nothing. No line

@@ -14,7 +14,7 @@ use crate::runtime::Host;
 use crate::text;
 
 /// How many entries of each kind the reply and the log list. The others are only counted.
-const LISTED_MAX: usize = 1000;
+pub const LISTED_MAX: usize = 1000;
 
 /// The facts about one request, for the reply and the log. Only the pipeline fills it in, from the results of its
 /// stages.

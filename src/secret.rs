@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use crate::text;
 
 /// How much of a routing key may be shown, in characters.
-const TAIL_CHARS: usize = 4;
+pub const TAIL_CHARS: usize = 4;
 
 /// The length of a routing key (an integration key or an orchestration key), in characters.
 pub const ROUTING_KEY_CHARS: usize = 32;

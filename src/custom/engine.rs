@@ -15,7 +15,7 @@ use super::hooks::Hooked;
 use super::methods;
 use super::payload::{DEPTH_MAX, Limits, TOO_LONG, defined, to_text, undefined};
 
-/// How deep calls and loops may be inside one another while a template runs. A call of a macro counts as four.
+/// How deep calls and loops may be inside one another while a template runs. A call of a macro counts as six.
 const RECURSION_MAX: usize = 60;
 
 /// The mark in front of a name of the engine's templates that are one `{{ expression }}`, whose value is wanted.

@@ -21,12 +21,14 @@ use crate::runtime::Host;
 use crate::sources;
 use crate::sources::{Source, Visit};
 
-/// The part of a sender's timeout that is reserved for the reply: this long, or a quarter of a short timeout.
-const MARGIN: Duration = Duration::from_millis(500);
-const MARGIN_SHARE: u32 = 4;
+/// The part of a sender's timeout that is reserved for the reply.
+pub const MARGIN: Duration = Duration::from_millis(500);
+
+/// The part that is reserved instead if a timeout is too short for [`MARGIN`]: one divided by this.
+pub const MARGIN_SHARE: u32 = 4;
 
 /// The longest time for a request. The clouds that run Spin stop a handler after 30 seconds.
-const TOTAL_MAX: Duration = Duration::from_secs(25);
+pub const TOTAL_MAX: Duration = Duration::from_secs(25);
 
 /// Timeout assumed for custom senders.
 #[cfg(feature = "templates")]

@@ -23,6 +23,12 @@ const DOWN: &str = "down";
 /// The class of the alerts, and the second part of their dedup keys.
 const CLASS: &str = "heartbeat";
 
+/// A sign of life is noted again after this part of the period: one divided by this.
+pub const PERIOD_SHARE: u32 = 10;
+
+/// Or after this part of the grace, if that is shorter: one divided by this.
+pub const GRACE_SHARE: u32 = 2;
+
 /// A sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beat {
@@ -47,7 +53,7 @@ pub fn beat(
     let now = millis(host.now());
     let last = last(host, name)?;
     // A sign of life that is not noted uses up part of the grace.
-    let fresh = millis((heartbeat.period / 10).min(heartbeat.grace / 2));
+    let fresh = millis((heartbeat.period / PERIOD_SHARE).min(heartbeat.grace / GRACE_SHARE));
     let is_fresh = |last: &Beat| last.at <= now && now - last.at < fresh && last.service.as_deref() == service;
     if last.as_ref().is_some_and(is_fresh) {
         return Ok(());

@@ -21,7 +21,7 @@ use crate::text;
 pub(super) const LOST: &str = "lost";
 
 /// How many events one request sends from the store.
-const SENDS_MAX: usize = 200;
+pub const SENDS_MAX: usize = 200;
 
 /// How many events are sent at the same time, once one has been accepted.
 const LANES_AT_ONCE: usize = 8;
@@ -34,7 +34,7 @@ const TRY_MAX: Duration = Duration::from_secs(10);
 
 /// How many lost events one report lists. Then they are deleted, so that a request that ends early has not read thousands of
 /// entries in vain.
-const LISTED_MAX: usize = 50;
+pub const LISTED_MAX: usize = 50;
 
 /// How many lost events one request reports, because it has them all in memory.
 const LOST_MAX: usize = 500;

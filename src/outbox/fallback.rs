@@ -16,7 +16,7 @@ use crate::runtime::{self, Host, HttpRequest};
 use crate::text;
 
 /// How many alerts one message names.
-const NAMED_MAX: usize = 10;
+pub const NAMED_MAX: usize = 10;
 
 /// The longest text, in UTF-16 code units. Discord's limit of 2000 is the smallest.
 /// <https://discord.com/developers/docs/resources/webhook>
@@ -29,7 +29,7 @@ const SUMMARY_MAX_CHARS: usize = 300;
 const COUNT_MAX_CHARS: usize = 40;
 
 /// How long the fallback may take, and how long after [`REQUEST_MAX`] it may still take.
-const TOLD_MAX: Duration = Duration::from_secs(4);
+pub const TOLD_MAX: Duration = Duration::from_secs(4);
 
 /// A trigger that PagerDuty has not accepted.
 #[derive(Clone, Debug)]

@@ -15,9 +15,13 @@ const PER_MINUTE: u64 = 60;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// The shortest and the longest pause after a failure, in milliseconds. Each is twice as long as the one before.
+/// The shortest and the longest pause after a failure, in milliseconds. Each is so many times as long as the one before.
 const PAUSE_MIN_MS: u64 = 5000;
 const PAUSE_MAX_MS: u64 = 60_000;
+const PAUSE_GROWTH: u64 = 2;
+
+/// The longest pause that PagerDuty may ask for, in milliseconds.
+const ASKED_MAX_MS: u64 = 5 * MINUTE_MS;
 
 /// The pace of one service. If its record is lost, an event is sent too early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,8 +94,8 @@ impl Pace {
 
     /// PagerDuty did not accept an event, and asks for this pause.
     pub(super) fn failed(&mut self, now: u64, asked: Duration) {
-        let pause = PAUSE_MIN_MS.saturating_mul(1 << self.fails.min(4)).min(PAUSE_MAX_MS);
-        let asked = millis(asked).min(5 * MINUTE_MS);
+        let pause = PAUSE_MIN_MS.saturating_mul(PAUSE_GROWTH.pow(self.fails.min(4))).min(PAUSE_MAX_MS);
+        let asked = millis(asked).min(ASKED_MAX_MS);
         self.fails = self.fails.saturating_add(1);
         self.next = now.saturating_add(pause.max(asked));
     }

@@ -12,13 +12,13 @@ use crate::runtime::{Host, StoreError};
 const TICK: &str = "tick";
 
 /// A tick that follows another so closely does nothing, in milliseconds.
-const APART_MS: u64 = 5000;
+pub const APART_MS: u64 = 5000;
 
 /// How old an entry may be before somebody should look, in milliseconds.
-const LATE_MS: u64 = 5 * 60_000;
+pub const LATE_MS: u64 = 5 * 60_000;
 
 /// How long somebody should look after an event was lost, in milliseconds.
-const LOST_MS: u64 = 60 * 60_000;
+pub const LOST_MS: u64 = 60 * 60_000;
 
 /// A tick that has begun.
 pub struct Ticked {

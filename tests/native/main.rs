@@ -20,6 +20,8 @@ mod drop_in;
 mod english;
 mod events_api;
 mod fallback;
+#[cfg(feature = "templates")]
+mod figures;
 mod fuzzed;
 mod growth;
 mod host;

@@ -1,14 +1,11 @@
-//! The README, the guide and the table of sources say what the code says.
+//! The README, the guide and the table of sources say what the code says. `figures` looks at their numbers.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use pagerelay::auth::Scheme;
-use pagerelay::http::{BODY_MAX_BYTES, Headers, Method, Request};
-use pagerelay::mapping::VALUES_MAX;
-use pagerelay::mapping::budget::{BUDGET_BYTES, BUDGET_PER_BYTE};
+use pagerelay::http::{Headers, Method, Request};
 use pagerelay::pagerduty::event::{SEVERITY_WORDS, Severity};
-use pagerelay::pagerduty::storm::EVENTS_MAX;
 use pagerelay::pipeline;
 use pagerelay::sources::{SOURCES, Source, variables};
 use pagerelay_support::{SECRET, golden, root};
@@ -343,20 +340,5 @@ fn the_readmes_example_is_what_the_pipeline_makes_of_its_payload() {
     let actual: [Value; 3] = [sent.clone(), json(str::from_utf8(&actual.body).expect("text")), json(&log)];
     for (shown, actual) in [event, reply, line].into_iter().zip(&actual) {
         assert!(shows(&json(shown), actual), "the README shows\n{shown}\nand it is\n{actual}");
-    }
-}
-
-#[test]
-fn the_guide_names_the_limits_of_the_code() {
-    let operate = read("src/guide/operate.md").replace('\n', " ");
-    let thousands = |number: usize| format!("{},{:03}", number / 1000, number % 1000);
-    let times = ["zero", "one", "two", "three", "four", "five", "six", "seven"][BUDGET_PER_BYTE];
-    for limit in [
-        format!("A body with more than {} JSON values", thousands(VALUES_MAX)),
-        format!("{times} times the size of the body plus {} MiB", BUDGET_BYTES >> 20),
-        format!("If one delivery has more than {EVENTS_MAX} events"),
-        format!("The body is larger than {} MiB", BODY_MAX_BYTES >> 20),
-    ] {
-        assert!(operate.contains(&limit), "src/guide/operate.md: {limit}");
     }
 }

@@ -10,7 +10,7 @@ use crate::runtime::SendError;
 
 /// The shortest pause before each retry of an event. The last one is repeated. A part that differs from event to event is
 /// added, and is never longer than the first pause.
-const PAUSES: [Duration; 5] = [
+pub const PAUSES: [Duration; 5] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
     Duration::from_secs(1),
@@ -19,7 +19,7 @@ const PAUSES: [Duration; 5] = [
 ];
 
 /// How long to wait after a rate limit of unknown length. PagerDuty counts the rate over a minute.
-const LIMIT_PAUSE: Duration = Duration::from_secs(10);
+pub const LIMIT_PAUSE: Duration = Duration::from_secs(10);
 
 /// The longest of the pauses.
 pub const SLOW_PAUSE: Duration = Duration::from_secs(4);
