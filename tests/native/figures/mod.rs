@@ -32,7 +32,7 @@ mod quantity;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use pagerelay_support::root;
+use pagerelay_support::{evidence, root};
 
 use self::grammar::{Figure, figures};
 use crate::tidy::read;
@@ -229,7 +229,8 @@ fn every_figure_of_the_docs_has_an_origin_and_is_what_it_says() {
     for name in known.keys().filter(|name| !used.contains(name.as_str())) {
         fault(format!("tests/native/figures/origins.rs: no figure is {name:?}: remove it"));
     }
-    println!("figures: {} in {} pages, by origin {counts:?}", counts.values().sum::<usize>(), pages().len());
+    let (all, pages) = (counts.values().sum::<usize>(), pages().len());
+    evidence(&format!("figures: {all} in {pages} pages, by origin {counts:?}"));
     assert!(faults.is_empty(), "\n{faults}");
     // The grammar still finds what it did, and most of it is held by the code.
     assert!(counts.values().sum::<usize>() >= 150 && counts["code"] >= 100, "{counts:?}");
