@@ -96,11 +96,13 @@ impl<'a> Authenticated<'a> {
     }
 
     /// The same delivery without this secret in its body. A client may repeat its key in any member, and every member may
-    /// be shown.
+    /// be shown. The characters of the key may be escaped there.
     #[must_use]
     pub fn without(self, secret: &Secret) -> Self {
-        let body = str::from_utf8(self.body()).ok().filter(|body| secret.is_in(body));
-        let redacted = body.map(|body| secret.redact(body).into_bytes());
+        // Text in another encoding may be read as well, with replacement characters.
+        let body = String::from_utf8_lossy(self.body());
+        let redacted = secret.redact(&body);
+        let redacted = (redacted != body).then(|| redacted.into_bytes());
         Authenticated { proven: redacted.or(self.proven), ..self }
     }
 
