@@ -6,9 +6,11 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use base64ct::{Base64, Encoding};
+use hmac::{Hmac as Mac, KeyInit, Mac as _};
 use pagerelay_support::vectors::{accepts, request, rotation};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::Sha256;
 
 const OTHER: &str = "another-secret-of-some-length";
 
@@ -72,6 +74,33 @@ fn what_the_vendors_own_libraries_sign_opens_here() {
     }
     say(&format!("cross-check: {judged} made by the vendors' own libraries judged alike here"));
     assert!(judged > 0);
+}
+
+/// The text that Standard Webhooks sign, with its boundaries between id, timestamp and body at other full stops.
+#[test]
+fn a_recorded_standard_webhook_is_not_replayed_with_a_timestamp_from_its_body() {
+    let (recorded, now) = (1_700_000_000, 1_772_600_798);
+    let verdict = |id: &str, timestamp: u64, body: &str| {
+        let mut mac = Mac::<Sha256>::new_from_slice(b"a key that both of them know").expect("any length");
+        mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+        let signature = format!("v1,{}", Base64::encode_string(&mac.finalize().into_bytes()));
+        let secret = format!("whsec_{}", Base64::encode_string(b"a key that both of them know"));
+        let case = json!({
+            "name": id, "scheme": {"type": "standard-webhooks"}, "secret": secret, "now": timestamp,
+            "headers": [["webhook-id", id], ["webhook-timestamp", timestamp.to_string()], ["webhook-signature", signature]],
+            "body_base64": Base64::encode_string(body.as_bytes()),
+        });
+        accepts(&case, &request(&case), &rotation(&secret, None))
+    };
+    for id in ["msg_1", "evt.4711.a", "evt.1712345678901", "8c6de2f6-8d3a-4a5e-9d5c-3b1b6b6e2f11"] {
+        let title = format!("a title .{now}.state=ok&");
+        let body = format!(r#"{{"title": "{title}"}}"#);
+        assert_eq!(verdict(id, recorded, &body), Some(false), "{id}");
+        // The same signed text, and so the same signature.
+        let (before, after) = body.split_once(&format!(".{now}.")).expect("both");
+        assert_eq!(verdict(&format!("{id}.{recorded}.{before}"), now, after), None, "{id}");
+        assert_eq!(verdict(&format!("{id}.{recorded}"), now, after), None, "{id}");
+    }
 }
 
 /// The header with a vector's signature, if it has exactly one.
