@@ -76,6 +76,24 @@ fn what_the_vendors_own_libraries_sign_opens_here() {
     assert!(judged > 0);
 }
 
+/// The values in a stranger's message must take no memory: a body of 1 MiB could take a hundred MiB.
+#[cfg(feature = "sns")]
+#[test]
+fn values_that_no_signature_of_sns_covers_are_not_even_parsed() {
+    let is_good = |case: &Value| case["verdict"] == "accept" && case["scheme"]["type"] == "sns";
+    let good: Vec<Value> = vectors().into_iter().filter(is_good).collect();
+    assert!(!good.is_empty());
+    for mut case in good {
+        let body = Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64");
+        let members = str::from_utf8(&body).expect("text").trim_start().strip_prefix('{').expect("an object");
+        // No parser that builds values would accept it.
+        let deep = format!(r#"{{"MessageAttributes": {}{}, {members}"#, "[".repeat(100_000), "]".repeat(100_000));
+        case["body_base64"] = Base64::encode_string(deep.as_bytes()).into();
+        let secrets = rotation(case["secret"].as_str().expect("text"), None);
+        assert_eq!(accepts(&case, &request(&case), &secrets), Some(false), "{}", case["name"]);
+    }
+}
+
 /// The text that Standard Webhooks sign, with its boundaries between id, timestamp and body at other full stops.
 #[test]
 fn a_recorded_standard_webhook_is_not_replayed_with_a_timestamp_from_its_body() {
