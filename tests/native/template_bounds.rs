@@ -157,9 +157,13 @@ fn hostile() -> Vec<(String, &'static str)> {
         (text("{{ payload.list[::4294967296 * 1] }}"), "the step of a slice is too large, or is no number"),
         // What repeats, and what searches.
         (text("{{ payload.t | trim(payload.b) }}"), STEPS),
+        (text("{{ payload.t | trim([payload.b]) }}"), STEPS),
+        (text("{{ [payload.t] | trim(['[\\\"', payload.b]) }}"), STEPS),
         (text("{{ payload.t.strip(payload.b) }}"), STEPS),
         (text("{{ 'a' | indent(1000000000000) }}"), "makes more than 64 kib of text"),
         (text("{{ 'a' | indent(width=1000000000000) }}"), "makes more than 64 kib of text"),
+        (text("{{ 1 | indent(9000000000000000000) }}"), "makes more than 64 kib of text"),
+        (text("{{ payload.list | indent(width=9000000000000000000) }}"), "makes more than 64 kib of text"),
         (text("{{ payload.f.format(1) }}"), "makes more than 64 kib of text"),
         (text("{{ ','.join([payload.t] * 100000) }}"), STEPS),
         (text("{{ [payload.t] * 100000 | upper }}"), "strings can only be multiplied with integers"),
