@@ -10,7 +10,8 @@ pub fn redact(text: &str, secret: &str) -> String {
 }
 
 /// Like [`redact`], also where JSON or a URL escapes characters of the secret: `\/`, `\u002f`, `%2F`, or `+` for a space. JSON
-/// inside JSON has more backslashes, so their number does not matter. The result is valid JSON if the text is.
+/// inside JSON has more backslashes, so their number does not matter. JSON stays valid, unless the secret looks like a part of
+/// its syntax.
 pub fn redact_escaped(text: &str, secret: &str) -> String {
     if secret.is_empty() || !text.contains(['\\', '%', '+']) {
         return redact(text, secret);
