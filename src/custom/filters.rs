@@ -297,7 +297,7 @@ fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
     if value.as_object().is_some() && !FREE.contains(&name) {
         cost::pay(state, value, Work::Write)?;
     }
-    // Of a value that is no text, the engine takes the text that it writes for it.
+    // The engine writes any other value as a text first.
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let steps = |work: usize| state.consume_fuel(u64::try_from(work / 64).unwrap_or(u64::MAX));
     match (name, others) {

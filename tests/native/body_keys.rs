@@ -177,7 +177,7 @@ fn a_key_that_a_client_repeats_with_escapes_is_seen_by_nobody() {
                 text("n")
             );
             let mut host = Accepting::new();
-            host.variables.extend([("secret_events", &*key), ("secret_opsgenie", key)]);
+            host.variables.extend([("secret_events", key), ("secret_opsgenie", key)]);
             let (reply, line) = pipeline::handle(&mut host, &stranger(Method::Post, path, &[], body.as_bytes()));
             assert!(reply.status.is_success(), "{what}: {}", String::from_utf8_lossy(&reply.body));
             let sent = host.sent.first().expect("an event");
