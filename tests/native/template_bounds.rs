@@ -154,6 +154,7 @@ fn hostile() -> Vec<(String, &'static str)> {
         (looped("{% set y = payload.e[5:6] %}"), STEPS),
         (looped("{% for c in payload.e %}{% break %}{% endfor %}"), STEPS),
         (text("{{ payload.list[::-4294967296] }}"), "the step of a slice is too large, or is no number"),
+        (text("{{ payload.list[::-9223372036854775807 - 1] }}"), "the step of a slice is too large, or is no number"),
         (text("{{ payload.list[::4294967296 * 1] }}"), "the step of a slice is too large, or is no number"),
         // What repeats, and what searches.
         (text("{{ payload.t | trim(payload.b) }}"), STEPS),
