@@ -14,6 +14,9 @@ use pagerelay_support::fixtures::{self, Expected};
 use pagerelay_support::{ROUTING_KEY, SECRET, SERVICE_KEY, contract, evidence, golden, root};
 use serde_json::{Value, json};
 
+use crate::host::Accepting;
+use crate::walls::{handle, stranger};
+
 /// The clock of the signatures.
 const NOW: u64 = 1_780_000_000;
 
@@ -702,4 +705,27 @@ fn detail_of(json: &str) -> String {
     format!(
         r#"{{"event_action": "trigger", "dedup_key": "k", "payload": {{"summary": "s", "source": "s", "custom_details": {{"d": {json}}}}}}}"#
     )
+}
+
+#[test]
+fn a_header_that_repeats_a_secret_of_the_url_is_absent() {
+    let secret = "a/secret-in a+url-f83b1c97d2a4";
+    let template = r#"{"auth": {"scheme": "query", "parameter": "sig"}, "event": {"event_action": "trigger",
+        "dedup_key": "{{ k }}", "payload": {"summary": "s", "source": "x", "severity": "error",
+        "custom_details": {"headers": "{{ headers }}", "names": "{{ headers|list|join(' ') }}"}}}}"#;
+    for sent in ["sig=a%2Fsecret-in%20a%2burl-f83b1c97d2a4", "sig=a/secret-in%20a+url-f83b1c97d2a4&sig2=&key=1"] {
+        for repeated in [sent, "sig=a%2fsecret-in%20a+url-f83b1c97d2a4", "sig=a/secret-in a+url-f83b1c97d2a4#"] {
+            let mut host = Accepting::new();
+            host.variables.extend([("webhook_secret", secret), ("custom_x", template)]);
+            let url = format!("https://relay.example.com/custom/x?{repeated}");
+            let headers =
+                [("spin-full-url", &*url), ("x-original-url", &url), ("x-level", "11"), ("x-secret-or-not", "1")];
+            let request = stranger(Method::Post, &format!("/custom/x?{sent}"), &headers, br#"{"k": "1"}"#);
+            let (reply, _) = handle(&mut host, &request);
+            assert!(reply.status.is_success(), "{reply:?}");
+            let details = &host.sent[0]["payload"]["custom_details"];
+            assert_eq!(details["headers"]["x-level"], "11", "{details}");
+            assert!(!details.to_string().contains("f83b1c97d2a4"), "{details}");
+        }
+    }
 }

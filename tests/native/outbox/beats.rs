@@ -81,7 +81,8 @@ fn the_alert_of_a_silent_sender_is_sent_by_each_tick_until_pagerduty_accepts_it(
 #[test]
 fn a_body_that_says_resolved_is_no_sign_of_life() {
     let world = world("5m");
-    for (body, keys) in [(r#"{"status":"resolved","alerts":[]}"#, 0), (r#"{"status":"firing"}"#, 1)] {
+    let resolved = r#"{"status":"resolved","alerts":[]}"#;
+    for (body, keys) in [(resolved, 0), (&format!("\u{feff}{resolved}"), 0), (r#"{"status":"firing"}"#, 1)] {
         let answer = beat(&world, 1, "/heartbeat/watchdog", body);
         assert_eq!(answer.status, 200);
         assert_eq!(world.state().store.keys.len(), keys, "{body}");
