@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::later::drain_line;
-use crate::config::{self, HEARTBEAT, Outbox};
+use crate::config::{self, HEARTBEAT, Outbox, Variables};
 use crate::http::{Reply, Request, StatusCode};
 use crate::json;
 use crate::outbox::beats::{self, Due};
@@ -19,20 +19,30 @@ use crate::runtime::{Host, StoreError};
 const TICK_MAX: Duration = Duration::from_secs(8);
 
 /// Does what is due. Returns the reply and lines for the log: none if nothing was due.
-pub(super) fn tick(host: &mut dyn Host, request: &Request) -> (Reply, Vec<String>) {
+pub(super) fn tick(host: &mut Variables<'_>, request: &Request) -> (Reply, Vec<String>) {
     let mut lines = Vec::new();
-    let is_well = match work(host, request, &mut lines) {
+    let mut is_well = match work(host, request, &mut lines) {
         Ok(is_well) => is_well,
         Err(StoreError::Absent | StoreError::Denied) if !needs_store(host) => true,
         Err(problem) => {
-            let report = Report { source: Some("tick".to_owned()), ..Report::default() };
-            lines.push(report::line(host, &report, None, Some(&problem.to_string())));
+            lines.push(failed(host, &problem.to_string()));
             false
         }
     };
+    // Its members may turn on the outbox, and name heartbeats that nobody watches now.
+    if let Some(problem) = host.problem() {
+        lines.push(failed(host, &problem.to_string()));
+        is_well = false;
+    }
     let (status, word) =
         if is_well { (StatusCode::OK, "success") } else { (StatusCode::SERVICE_UNAVAILABLE, "failing") };
     (Reply::json(status, "application/json", &json::object([("status", word.into())])).uncached(), lines)
+}
+
+/// The line for the log about a problem of a tick.
+fn failed(host: &mut dyn Host, problem: &str) -> String {
+    let report = Report { source: Some("tick".to_owned()), ..Report::default() };
+    report::line(host, &report, None, Some(problem))
 }
 
 /// Whether something is configured that needs a store.
@@ -41,7 +51,7 @@ fn needs_store(host: &dyn Host) -> bool {
 }
 
 /// Returns whether nobody needs to look.
-fn work(host: &mut dyn Host, request: &Request, lines: &mut Vec<String>) -> Result<bool, StoreError> {
+fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) -> Result<bool, StoreError> {
     let ticked = match Ticked::begin(host)? {
         Ok(ticked) => ticked,
         Err(was_well) => return Ok(was_well),
@@ -81,8 +91,7 @@ fn work(host: &mut dyn Host, request: &Request, lines: &mut Vec<String>) -> Resu
             }
         }
         Err(error) => {
-            let report = Report { source: Some("tick".to_owned()), ..Report::default() };
-            lines.push(report::line(host, &report, None, Some(&error.to_string())));
+            lines.push(failed(host, &error.to_string()));
             is_well = false;
         }
     }

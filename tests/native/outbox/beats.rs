@@ -237,3 +237,50 @@ fn a_sign_of_life_is_noted_if_the_grace_does_not_allow_to_leave_it_out() {
         assert_eq!(world.accepted().len(), pages, "{period}");
     }
 }
+
+#[test]
+fn the_alert_of_a_heartbeat_whose_variable_is_removed_is_resolved_once_and_pages_again_if_the_variable_is_back() {
+    let world = world("1m");
+    let payments = "E".repeat(32);
+    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
+    beat(&world, 1, "/heartbeat/watchdog/payments", "");
+    world.tick(secs(200));
+    world.state().variables.remove("heartbeat_watchdog");
+    for time in [260, 320, 380] {
+        assert_eq!(world.tick(secs(time)).status, 200);
+    }
+    {
+        let state = world.state();
+        let (_, last) = state.pagerduty.received.last().expect("a resolve");
+        assert_eq!(last["payload"]["summary"], "watchdog is not watched any more");
+        assert_eq!((&last["event_action"], &last["routing_key"]), (&json!("resolve"), &json!(payments)));
+        assert_eq!(state.pagerduty.received.len(), 2);
+        assert!(state.pagerduty.open.is_empty());
+    }
+    world.state().variables.insert("heartbeat_watchdog".to_owned(), "1m".to_owned());
+    world.tick(secs(440));
+    assert_eq!(world.accepted().len(), 3);
+}
+
+#[test]
+fn invalid_settings_resolve_no_heartbeat_and_a_tick_says_that_nobody_watches() {
+    let world = world("1m");
+    let period = world.state().variables.remove("heartbeat_watchdog").expect("a period");
+    let settings = |text: &str| drop(world.state().variables.insert("settings".to_owned(), text.to_owned()));
+    settings(&json!({"heartbeat_watchdog": period}).to_string());
+    beat(&world, 1, "/heartbeat/watchdog", "");
+    world.tick(secs(200));
+    settings("{\"heartbeat_watchdog\": \"1m\",}");
+    for time in [260, 320] {
+        assert_eq!(world.tick(secs(time)).status, 503, "{time}");
+    }
+    assert_eq!(world.accepted().len(), 1, "nobody knows whether it is watched");
+    let line = world.state().log.last().cloned().expect("a line");
+    assert_eq!(
+        (&line["source"], &line["level"], &line["error"]),
+        (&json!("tick"), &json!("error"), &json!("variable `settings` is not valid JSON: line 1, column 29"))
+    );
+    settings("{}");
+    assert_eq!(world.tick(secs(380)).status, 200);
+    assert_eq!(world.accepted().len(), 2);
+}
