@@ -14,6 +14,7 @@ use crate::outbox::{self, Drain, EntryKey};
 use crate::pagerduty::events_api::{self, Addressed, Outcome, Retries, Verdict};
 use crate::report::{self, Report};
 use crate::runtime::{Host, StoreError};
+use crate::text;
 
 /// How long a tick works, counted from its arrival. Some monitors wait ten seconds for an answer.
 const TICK_MAX: Duration = Duration::from_secs(8);
@@ -63,14 +64,24 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
         let mut report = Report { source: Some("heartbeat".to_owned()), ..Report::default() };
         report.warnings.extend(problems.iter().map(ToString::to_string));
         let mut error = None;
+        // The log has what was sent, even if the store fails then.
+        let mut noted = Ok(());
         for due in due {
-            if let Err(problem) = page(host, &due, &mut report)? {
-                is_well = false;
-                error = error.or(Some(problem));
+            match page(host, &due, &mut report) {
+                Ok(Ok(())) => {}
+                Ok(Err(problem)) => {
+                    is_well = false;
+                    error = error.or(Some(problem));
+                }
+                failed => {
+                    noted = failed.map(|_| ());
+                    break;
+                }
             }
         }
         report.ended("deliver", host);
         lines.push(report::line(host, &report, None, error.as_deref()));
+        noted?;
     }
     match config::outbox(host) {
         // Deliveries do not look for entries, so sending them could close newer alerts.
@@ -103,20 +114,26 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
 fn page(host: &mut dyn Host, due: &Due, report: &mut Report) -> Result<Result<(), String>, StoreError> {
     let target = match config::target(host, due.service.as_deref()) {
         Ok(target) => target,
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => return Ok(Err(text::interpolate("heartbeat `{}`: {}", &[&due.name, &error.to_string()]))),
     };
     let events = [due.event.clone()];
     let addressed = [Addressed { events: &events, held: &[], destination: target.destination() }];
     let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), TICK_MAX, None);
     report.further_keys.push(target.routing_key_variable.clone());
-    let mut problem = None;
+    let number = report.further_keys.len();
+    let mut result = Ok(());
     for outcome in outcomes {
-        if outcome.verdict() == Verdict::Accepted {
-            beats::accepted(host, due)?;
-        } else {
-            problem = Some(report::untaken(&target.routing_key_variable, &outcome));
+        let outcome = Outcome { destination: number, ..outcome };
+        if outcome.verdict() != Verdict::Accepted {
+            result = Err(report::untaken(&target.routing_key_variable, &outcome));
         }
-        report.outcomes.push(Outcome { destination: report.further_keys.len(), ..outcome });
+        // If PagerDuty does not know the key, no alert can be open with it.
+        let is_done = result.is_ok() || outcome.is_needless();
+        report.outcomes.push(outcome);
+        if is_done {
+            report.warnings.extend(std::mem::replace(&mut result, Ok(())).err());
+            beats::accepted(host, due)?;
+        }
     }
-    Ok(problem.map_or(Ok(()), Err))
+    Ok(result)
 }

@@ -284,3 +284,39 @@ fn invalid_settings_resolve_no_heartbeat_and_a_tick_says_that_nobody_watches() {
     assert_eq!(world.tick(secs(380)).status, 200);
     assert_eq!(world.accepted().len(), 2);
 }
+
+#[test]
+fn the_resolve_for_a_key_that_pagerduty_does_not_know_is_not_sent_for_ever() {
+    let world = world("1m");
+    let payments = "E".repeat(32);
+    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
+    beat(&world, 1, "/heartbeat/watchdog/payments", "");
+    world.tick(secs(200));
+    beat(&world, 210, "/heartbeat/watchdog", "");
+    // Without its variable, the key may still have the alert.
+    world.state().variables.remove("routing_key_payments");
+    assert_eq!(world.tick(secs(220)).status, 503);
+    let line = world.state().log.last().cloned().expect("a line");
+    assert_eq!(line["error"], "heartbeat `watchdog`: variable `routing_key_payments` is not set");
+    world.state().variables.insert("routing_key_payments".to_owned(), payments);
+    world.state().pagerduty.unknown_keys.push("EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE");
+    assert_eq!([230, 250].map(|time| world.tick(secs(time)).status), [200, 200]);
+    assert_eq!(world.state().pagerduty.received.len(), 2);
+    let warning =
+        "PagerDuty has not accepted an event with the key in variable `routing_key_payments`: 400 Invalid routing key";
+    let warned = |line: &&serde_json::Value| line["warnings"] == json!([warning]);
+    assert_eq!(world.state().log.iter().filter(warned).count(), 1);
+}
+
+#[test]
+fn the_log_has_a_page_that_the_store_could_not_note() {
+    let world = world("1m");
+    beat(&world, 1, "/heartbeat/watchdog", "");
+    world.state().store.fails_at.push(("set", "pr1.down.", 1));
+    assert_eq!([200, 260].map(|time| world.tick(secs(time)).status), [503, 200]);
+    assert_eq!(world.accepted().len(), 2);
+    let state = world.state();
+    let pages = state.log.iter().filter(|line| line["source"] == "heartbeat" && line["status"].is_null());
+    let pages: Vec<&serde_json::Value> = pages.map(|line| &line["events"][0]["pagerduty"]).collect();
+    assert_eq!(pages, ["202 Event processed", "202 Event processed"]);
+}

@@ -70,6 +70,8 @@ pub(super) struct Store {
     /// How long each call takes, if that is always the same.
     pub(super) always_takes: Option<Duration>,
     pub(super) fails: bool,
+    /// The calls that fail, each by its name and the beginning of its key, and how often they fail.
+    pub(super) fails_at: Vec<(&'static str, &'static str, u64)>,
     pub(super) calls: u64,
     /// What broke a rule of the store.
     pub(super) faults: Vec<String>,
@@ -89,6 +91,8 @@ pub(super) struct PagerDuty {
     pub(super) applied_late: u32,
     /// Events with one of these texts get this status, whenever they come.
     pub(super) statuses: Vec<(&'static str, u16)>,
+    /// The routing keys that it does not know.
+    pub(super) unknown_keys: Vec<&'static str>,
     /// How long it takes for an answer, at most.
     pub(super) takes: Duration,
     /// Each accepted event: when, its action, its dedup key, its number.
@@ -239,7 +243,7 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Makes a call to the store.
-    fn call<T>(&self, act: impl FnOnce(&mut Store) -> T) -> Result<T, StoreError> {
+    fn call<T>(&self, name: &str, key: &str, act: impl FnOnce(&mut Store) -> T) -> Result<T, StoreError> {
         let until = {
             let mut state = self.world.state();
             let most = state.store.takes;
@@ -248,6 +252,12 @@ impl Instance {
         self.world.wait_until(until);
         let mut state = self.world.state();
         state.store.calls += 1;
+        let is_meant =
+            |(call, begins, left): &&mut (&str, &str, u64)| *call == name && key.starts_with(*begins) && *left > 0;
+        if let Some((.., left)) = state.store.fails_at.iter_mut().find(is_meant) {
+            *left -= 1;
+            return Err(StoreError::Failed);
+        }
         if state.store.fails {
             return Err(StoreError::Failed);
         }
@@ -297,11 +307,11 @@ impl Host for Instance {
     }
 
     fn stored(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.call(|store| store.keys.get(key).cloned())
+        self.call("get", key, |store| store.keys.get(key).cloned())
     }
 
     fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.call(|store| {
+        self.call("set", key, |store| {
             let before = store.keys.insert(key.to_owned(), value.to_vec());
             if key.starts_with("pr1.e.") {
                 if before.is_some_and(|before| before != value) {
@@ -315,7 +325,7 @@ impl Host for Instance {
     }
 
     fn forget(&mut self, key: &str) -> Result<(), StoreError> {
-        self.call(|store| {
+        self.call("delete", key, |store| {
             if store.keys.remove(key).is_some() && key.starts_with("pr1.e.") {
                 store.deleted.insert(key.to_owned());
             }
@@ -323,7 +333,7 @@ impl Host for Instance {
     }
 
     fn keys(&mut self) -> Result<Vec<String>, StoreError> {
-        self.call(|store| store.keys.keys().cloned().collect())
+        self.call("list", "", |store| store.keys.keys().cloned().collect())
     }
 
     fn pause(&mut self, until: Duration) {
@@ -362,7 +372,13 @@ impl Wire for Instance {
             let answer = Ok(HttpResponse { status: *status, retry_after: None, body: Vec::new() });
             return Ok(Running { ends, answer, event: None });
         }
-        if !state.pagerduty.is_down(now) {
+        let is_down = state.pagerduty.is_down(now);
+        if !is_down && state.pagerduty.unknown_keys.iter().any(|key| body["routing_key"] == **key) {
+            let body = b"{\"status\":\"invalid event\",\"message\":\"Invalid routing key\"}".to_vec();
+            let answer = Ok(HttpResponse { status: 400, retry_after: None, body });
+            return Ok(Running { ends, answer, event: None });
+        }
+        if !is_down {
             let answer = Ok(HttpResponse { status: 202, retry_after: None, body: CONFIRMED.to_vec() });
             return Ok(Running { ends, answer, event: Some(body) });
         }
