@@ -23,6 +23,8 @@ pub struct Kept {
     pub why: String,
     /// The event.
     pub event: Event,
+    /// Whether it is for another service than that of the path.
+    pub is_further: bool,
 }
 
 /// The events of a delivery to store.
@@ -80,7 +82,8 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
         selected.digested.extend(left.iter().filter_map(|kept| Some((kept.position?, digest))));
         let events: Vec<Event> = left.into_iter().map(|kept| kept.event).collect();
         for event in storm::digest(&events, group, slug, name) {
-            selected.kept.push(Kept { position: None, service: service.clone(), why: why.clone(), event });
+            let (service, why) = (service.clone(), why.clone());
+            selected.kept.push(Kept { position: None, service, why, event, is_further: false });
         }
     }
     selected
@@ -121,12 +124,13 @@ pub fn keep(
         *time = entry.arrived().unwrap_or_default().max(*time);
     }
     let mut keys = Vec::new();
-    for (place, Kept { service, why, event, .. }) in kept.iter().enumerate() {
+    for (place, Kept { service, why, event, is_further, .. }) in kept.iter().enumerate() {
         // Deliveries that look for entries rely on this.
         if host.elapsed().saturating_sub(began) > REQUEST_MAX {
             return Err(StoreError::Failed);
         }
         let entry = Entry::new(service.as_deref(), source, why.clone(), event, arrived);
+        let entry = Entry { is_further: *is_further, ..entry };
         let value = entry.encode();
         let after = last.get(&*lane_of(service.as_deref(), event)).map_or(0, |last| last.saturating_add(1));
         let key = EntryKey::new(&entry, arrived.max(after), place, &value);

@@ -167,6 +167,7 @@ fn left_of(batches: &[Vec<Event>], targets: &[&Target], outcomes: &[Outcome]) ->
                 service: target.service().map(str::to_owned),
                 why: outcome.deciding().to_string(),
                 event: event.clone(),
+                is_further: outcome.destination > 0,
             });
         }
     }

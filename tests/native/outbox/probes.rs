@@ -118,6 +118,24 @@ fn a_service_whose_key_is_rejected_holds_up_no_other_service() {
 }
 
 #[test]
+fn a_stored_copy_of_a_resolve_is_needless_if_pagerduty_does_not_know_the_key() {
+    let rules = r#"[{"if": "event.dedup_key == 'sim:b'", "service": "payments"}]"#;
+    let world = down(60, &[ON[0], ("rules", rules), ("routing_key_payments", "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE")]);
+    let answer = world.ask(secs(1), event("hasty", "a", 1, "up"));
+    assert_eq!((answer.status, world.stored()), (200, 2), "{answer:?}");
+    // A trigger for that service is no copy.
+    world.ask(secs(2), event("hasty", "b", 2, "down"));
+    world.state().pagerduty.unknown_keys.push("EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE");
+    for time in [100, 200, 300] {
+        world.tick(secs(time));
+    }
+    assert_eq!((world.stored(), world.accepted()), (1, vec!["resolve 1".to_owned()]));
+    let state = world.state();
+    let warned = |line: &Value| line["warnings"].to_string().contains("not accepted for `routing_key_payments`");
+    assert_eq!(state.log.iter().filter(|line| warned(line)).count(), 1);
+}
+
+#[test]
 fn a_stored_resolve_goes_out_with_both_keys() {
     let previous = "F".repeat(32);
     let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
