@@ -45,14 +45,22 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
         return Selected { kept: left, digested: Vec::new() };
     }
     let events: Vec<Event> = left.iter().map(|kept| kept.event.clone()).collect();
-    let lanes = event::by_alert(&events);
-    let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
     let mut digests: Vec<(Option<String>, Vec<Kept>)> = Vec::new();
-    for kept in left.iter().flatten() {
+    for kept in &left {
         if !digests.iter().any(|(service, _)| *service == kept.service) {
             digests.push((kept.service.clone(), Vec::new()));
         }
     }
+    // Services with the same dedup key have different alerts.
+    let mut lanes: Vec<Vec<usize>> = Vec::new();
+    for (service, _) in &digests {
+        let of_service = left.iter().enumerate().filter(|(_, kept)| kept.service == *service);
+        let (indices, events): (Vec<usize>, Vec<Event>) =
+            of_service.map(|(index, kept)| (index, kept.event.clone())).unzip();
+        let lane = |lane: Vec<usize>| lane.into_iter().filter_map(|at| indices.get(at).copied()).collect();
+        lanes.extend(event::by_alert(&events).into_iter().map(lane));
+    }
+    let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
     let room = ENTRIES_MAX.saturating_sub(digests.len());
     let mut selected = Selected::default();
     // First the alerts that are open after the delivery, and of these the most severe.

@@ -136,6 +136,22 @@ fn a_stored_copy_of_a_resolve_is_needless_if_pagerduty_does_not_know_the_key() {
 }
 
 #[test]
+fn of_more_than_40_events_the_copy_of_a_resolve_does_not_close_the_alert_of_another_service() {
+    let rules = r#"[{"if": "event.dedup_key == 'sim:none'", "service": "payments"}]"#;
+    let world = down(60, &[ON[0], ("rules", rules), ("routing_key_payments", "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE")]);
+    let item = |n: usize| json!({"id": format!("a{n}"), "n": n, "severity": "warning"});
+    let mut items: Vec<Value> = (0..45).map(item).collect();
+    items.push(json!({"id": "again", "n": 50, "state": "up"}));
+    items.push(json!({"id": "again", "n": 51, "severity": "critical"}));
+    let answer = world.ask(secs(1), events("patient", &items.into()));
+    let shown = answer.body["events"].as_array().expect("events");
+    let again: Vec<&Value> = shown.iter().filter(|event| event["dedup_key"] == "sim:again").collect();
+    let [resolve, trigger, copy] = &*again else { panic!("three events: {again:?}") };
+    assert_eq!((&resolve["stored"], &trigger["stored"]), (&json!(true), &json!(true)), "{again:?}");
+    assert_eq!((&copy["routing_key"], &copy["stored"]), (&json!("routing_key_payments"), &Value::Null));
+}
+
+#[test]
 fn a_stored_resolve_goes_out_with_both_keys() {
     let previous = "F".repeat(32);
     let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
