@@ -152,6 +152,20 @@ fn of_more_than_40_events_the_copy_of_a_resolve_does_not_close_the_alert_of_anot
 }
 
 #[test]
+fn a_read_that_fails_once_lets_no_event_overtake_a_stored_one() {
+    for call in [("get", "pr1.any", 1), ("get", "pr1.none", 1), ("list", "", 1)] {
+        let world = down(60, ON);
+        world.state().store.keys.insert("pr1.none".to_owned(), b"1".to_vec());
+        world.ask(secs(1), event("hasty", "a", 1, "up"));
+        world.state().store.fails_at.push(call);
+        let answer = world.ask(secs(100), event("hasty", "a", 2, "down"));
+        assert_eq!((answer.status, &answer.body["warnings"][1]), (200, &Value::Null), "{answer:?}");
+        world.tick(secs(200));
+        assert_eq!(world.accepted(), ["resolve 1", "trigger 2"], "{call:?}");
+    }
+}
+
+#[test]
 fn a_stored_resolve_goes_out_with_both_keys() {
     let previous = "F".repeat(32);
     let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
