@@ -99,7 +99,9 @@ pub(super) struct PagerDuty {
     pub(super) accepted: Vec<(Duration, String, String, u64)>,
     /// Every request: when, and the event.
     pub(super) received: Vec<(Duration, Value)>,
-    /// The number of the trigger that opened each open alert.
+    /// The only routing key whose requests fail, if the others do not.
+    pub(super) failing_key: Option<String>,
+    /// The number of the trigger that opened each open alert, by its dedup key and routing key: `sim:a@<key>`.
     pub(super) open: BTreeMap<String, u64>,
     /// What must never happen.
     pub(super) faults: Vec<String>,
@@ -110,18 +112,24 @@ impl PagerDuty {
         self.outages.iter().any(|(from, until)| (*from..*until).contains(&now))
     }
 
+    /// Whether an alert with this dedup key is open, with any routing key.
+    pub(super) fn is_open(&self, key: &str) -> bool {
+        self.open.keys().any(|open| open.split_once('@').is_some_and(|(open, _)| open == key))
+    }
+
     fn apply(&mut self, now: Duration, event: &Value) {
         let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (action, key) = (text("/event_action"), text("/dedup_key"));
         let number = number_of(event);
-        match (&*action, self.open.get(&key)) {
-            ("trigger", None) => drop(self.open.insert(key.clone(), number)),
-            ("trigger", Some(open)) => drop(self.open.insert(key.clone(), number.max(*open))),
+        let alert = [&key, "@", &text("/routing_key")].concat();
+        match (&*action, self.open.get(&alert)) {
+            ("trigger", None) => drop(self.open.insert(alert, number)),
+            ("trigger", Some(open)) => drop(self.open.insert(alert, number.max(*open))),
             ("resolve", Some(open)) => {
                 if *open > number {
                     self.faults.push(format!("{key}: resolve {number} closes the newer trigger {open}"));
                 }
-                self.open.remove(&key);
+                self.open.remove(&alert);
             }
             _ => {}
         }
@@ -372,7 +380,8 @@ impl Wire for Instance {
             let answer = Ok(HttpResponse { status: *status, retry_after: None, body: Vec::new() });
             return Ok(Running { ends, answer, event: None });
         }
-        let is_down = state.pagerduty.is_down(now);
+        let is_spared = state.pagerduty.failing_key.as_ref().is_some_and(|key| body["routing_key"] != **key);
+        let is_down = !is_spared && state.pagerduty.is_down(now);
         if !is_down && state.pagerduty.unknown_keys.iter().any(|key| body["routing_key"] == **key) {
             let body = b"{\"status\":\"invalid event\",\"message\":\"Invalid routing key\"}".to_vec();
             let answer = Ok(HttpResponse { status: 400, retry_after: None, body });
