@@ -110,15 +110,18 @@ fn plain(words: &str) -> Value {
     json::object([("text", words.into())])
 }
 
-/// An adaptive card in a message, as workflows of Microsoft Teams accept it.
+/// An adaptive card in a message, as workflows of Microsoft Teams accept it. Each line is a block of its own: Teams reads a
+/// block as Markdown, where a single line break is a space.
+/// <https://github.com/microsoft/AdaptiveCards/issues/5538>
 /// <https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using>
 fn card(words: &str) -> Value {
-    let block = json::object([("type", "TextBlock".into()), ("text", words.into()), ("wrap", true.into())]);
+    let block = |line: &str| json::object([("type", "TextBlock".into()), ("text", line.into()), ("wrap", true.into())]);
+    let blocks: Vec<Value> = words.lines().map(block).collect();
     let content = json::object([
         ("$schema", "http://adaptivecards.io/schemas/adaptive-card.json".into()),
         ("type", "AdaptiveCard".into()),
         ("version", "1.2".into()),
-        ("body", vec![block].into()),
+        ("body", blocks.into()),
     ]);
     let attachment = json::object([
         ("contentType", "application/vnd.microsoft.card.adaptive".into()),
