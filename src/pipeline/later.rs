@@ -125,12 +125,14 @@ impl Later {
             // The page is more important than the choice.
             true
         });
-        if !is_wanted {
+        let asked = tried.iter().map(|pending| pending.outcome.deciding().wait()).max();
+        let pause = asked.unwrap_or_default().max(events_api::SLOW_PAUSE);
+        let not_before = host.elapsed().saturating_add(pause);
+        // A pause that is too long would only hold the instance, and delay the message.
+        if !is_wanted || not_before >= TRIED_MAX {
             self.untaken.append(&mut tried);
             return;
         }
-        let asked = tried.iter().map(|pending| pending.outcome.deciding().wait()).max();
-        let pause = asked.unwrap_or_default().max(events_api::SLOW_PAUSE);
         let batches = (0..self.targets.len()).map(|number| {
             let of_target = tried.iter().filter(|pending| pending.lost.destination == number);
             of_target.map(|pending| pending.lost.event.clone()).collect()
@@ -140,7 +142,6 @@ impl Later {
         let addressed =
             addressed.map(|(events, target)| Addressed { events, held: &[], destination: target.destination() });
         let addressed: Vec<Addressed<'_>> = addressed.collect();
-        let not_before = host.elapsed().saturating_add(pause);
         let effort = Effort { retries: Retries::Slowly, in_order: false, not_before };
         let (outcomes, _) = events_api::deliver(host, &addressed, effort, TRIED_MAX, None);
         report.ended("deliver", host);

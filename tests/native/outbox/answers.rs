@@ -121,6 +121,8 @@ fn a_rate_limit_is_respected_after_the_answer() {
         let state = world.state();
         let sent: Vec<Duration> = state.pagerduty.received.iter().map(|(at, _)| *at).collect();
         assert_eq!(sent.len(), requests, "{retry_after:?}: {sent:?}");
+        // Nobody waits for a time that is too late.
+        assert_eq!((state.log.len(), state.now > secs(10)), (requests, requests == 2), "{:?}", state.log);
         if let [first, second] = &*sent {
             assert!(*second - *first >= secs(10), "{sent:?}");
         }
