@@ -106,6 +106,7 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
             is_well = false;
         }
     }
+    is_well &= host.problem().is_none();
     ticked.end(host, is_well)?;
     Ok(is_well)
 }
