@@ -36,8 +36,8 @@ pub struct Selected {
     pub digested: Vec<(usize, usize)>,
 }
 
-/// Selects the events to store: all, or if they are more than `ENTRIES_MAX` those of the most severe alerts, and for each
-/// service a digest of the other triggers. Events of other alerts that close them are not stored at all.
+/// Selects the events to store: all, or if they are more than `ENTRIES_MAX` the digests of a storm, those of the most severe
+/// alerts, and for each service a digest of the other triggers. Events of other alerts that close them are not stored at all.
 ///
 /// `group` is the dedup key of the digest, if the delivery has one. `slug` and `name` are the source's.
 pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &str)) -> Selected {
@@ -63,13 +63,15 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
     let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
     let room = ENTRIES_MAX.saturating_sub(digests.len());
     let mut selected = Selected::default();
-    // First the alerts that are open after the delivery, and of these the most severe.
-    for (is_open, severity) in
-        [true, false].into_iter().flat_map(|is_open| SEVERITIES.map(|severity| (is_open, severity)))
-    {
+    // First digests, because a digest of them would list none of their alerts. Then the alerts that are open after the
+    // delivery, and of these the most severe.
+    let others = [true, false].into_iter().flat_map(|is_open| SEVERITIES.map(|severity| (is_open, severity)));
+    for rank in std::iter::once(None).chain(others.map(Some)) {
         for lane in &lanes {
             let of_lane = || lane.iter().filter_map(|index| events.get(*index));
-            if opens(of_lane()) != is_open || of_lane().map(Event::severity).max() != Some(severity) {
+            let is_open = opens(of_lane());
+            let of_others = || Some((is_open, of_lane().map(Event::severity).max()?));
+            if rank != if of_lane().any(storm::is_digest) { None } else { of_others() } {
                 continue;
             }
             let fits = selected.kept.len() + lane.len() <= room;
@@ -98,7 +100,7 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
 }
 
 /// All severities, the most severe first.
-const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info];
+pub(super) const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info];
 
 /// Whether the alert is open after these events of it.
 pub(super) fn opens<'a>(mut lane: impl DoubleEndedIterator<Item = &'a Event>) -> bool {

@@ -166,6 +166,25 @@ fn a_read_that_fails_once_lets_no_event_overtake_a_stored_one() {
 }
 
 #[test]
+fn the_digest_of_a_storm_is_stored_itself_because_a_digest_of_it_would_list_none_of_its_alerts() {
+    let world = down(60, ON);
+    let severity = |n: usize| if n < 100 { "critical" } else { "warning" };
+    let item = |n: usize| json!({"id": format!("a{n}"), "n": n, "severity": severity(n)});
+    let answer = world.ask(secs(1), events("patient", &(0..300).map(item).collect()));
+    assert_eq!((answer.status, world.stored()), (200, 40), "{answer:?}");
+    for minute in 2..6 {
+        world.tick(secs(60 * minute));
+    }
+    let state = world.state();
+    let mut told = String::new();
+    for (_, event) in state.pagerduty.received.iter().filter(|(at, _)| *at > secs(60)) {
+        told.push_str(&event.to_string());
+    }
+    let untold: Vec<usize> = (0..300).filter(|n| !told.contains(&format!("#{n}\""))).collect();
+    assert_eq!(untold, [0; 0]);
+}
+
+#[test]
 fn a_stored_resolve_goes_out_with_both_keys() {
     let previous = "F".repeat(32);
     let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
