@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::REQUEST_MAX;
+use super::keep::SEVERITIES;
 use crate::config::{Fallback, FallbackFormat};
 use crate::http::Url;
 use crate::json;
-use crate::pagerduty::event::Event;
+use crate::pagerduty::event::{Event, Severity};
 use crate::pagerduty::events_api::{self, Addressed, Destination, Retries, Verdict};
 use crate::runtime::{self, Host, HttpRequest};
 use crate::text;
@@ -53,13 +54,15 @@ pub enum Rest {
     Lost,
 }
 
-/// Tells somebody about these triggers, with one request, or in format `event` with one for each of at most ten. Waits 4
-/// seconds at most.
+/// Tells somebody about these triggers, with one request, or in format `event` with one for each of at most ten: the most
+/// severe. Waits 4 seconds at most.
 ///
 /// # Errors
 /// Returns why nobody was told. The text contains no part of the URL.
 pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], rest: Rest) -> Result<(), String> {
     let until = host.elapsed().min(REQUEST_MAX).saturating_add(TOLD_MAX);
+    let of = |severity: Severity| untaken.iter().filter(move |untaken| untaken.event.severity() == severity);
+    let untaken: Vec<Untaken<'_>> = SEVERITIES.into_iter().flat_map(of).cloned().collect();
     match &fallback.format {
         FallbackFormat::Event(keys) => {
             let events: Vec<Event> = untaken.iter().take(NAMED_MAX).map(|untaken| untaken.event.clone()).collect();
@@ -72,8 +75,8 @@ pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], r
                 None => Ok(()),
             }
         }
-        FallbackFormat::Teams => post(host, &fallback.url, &card(&words(untaken, rest)), until),
-        FallbackFormat::Text => post(host, &fallback.url, &plain(&words(untaken, rest)), until),
+        FallbackFormat::Teams => post(host, &fallback.url, &card(&words(&untaken, rest)), until),
+        FallbackFormat::Text => post(host, &fallback.url, &plain(&words(&untaken, rest)), until),
     }
 }
 

@@ -68,6 +68,21 @@ fn a_message_names_ten_alerts_and_counts_the_others_and_mentions_nobody() {
 }
 
 #[test]
+fn a_message_names_the_most_severe_alerts_whatever_their_order() {
+    for (format, key) in [("text", None), ("event", Some(("fallback_routing_key", "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF")))]
+    {
+        let world = world(&[&[("fallback_format", format), ("retry_after_answer", "off")], key.as_slice()].concat());
+        let severities = ["info", "warning", "error", "critical"];
+        let item = |n: usize| json!({"id": n, "n": n, "severity": severities[n / 8]});
+        world.ask(secs(1), events("hasty", &(0..32).map(item).collect()));
+        let state = world.state();
+        let told: String = state.others.iter().map(|(_, body)| body.to_string()).collect();
+        let named = (0..32).filter(|n| told.contains(&format!("alert {n} #{n}"))).collect::<Vec<_>>();
+        assert_eq!(named, [16, 17, 24, 25, 26, 27, 28, 29, 30, 31], "{told}");
+    }
+}
+
+#[test]
 fn the_formats_are_a_text_a_card_and_the_event_itself() {
     let key = "F".repeat(32);
     for (format, more) in [("teams", None), ("event", Some(("fallback_routing_key", &*key)))] {
