@@ -1,6 +1,6 @@
 //! Storing the events of a delivery that PagerDuty has not accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, EntryKey, key, lane_of};
 use super::{ANY, NONE, REQUEST_MAX, millis, number, set_number};
@@ -37,14 +37,14 @@ pub struct Selected {
 }
 
 /// Selects the events to store: all, or if they are more than `ENTRIES_MAX` the digests of a storm, those of the most severe
-/// alerts, and for each service a digest of the other triggers. Events of other alerts that close them are not stored at all.
+/// alerts, and for each service a digest of the other triggers. Events that close other alerts are stored if there is room,
+/// first those of alerts that have an entry in `entries`: it may open them.
 ///
 /// `group` is the dedup key of the digest, if the delivery has one. `slug` and `name` are the source's.
-pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &str)) -> Selected {
+pub fn select(left: Vec<Kept>, entries: &[EntryKey], group: Option<&DedupKey>, (slug, name): (&str, &str)) -> Selected {
     if left.len() <= ENTRIES_MAX {
         return Selected { kept: left, digested: Vec::new() };
     }
-    let events: Vec<Event> = left.iter().map(|kept| kept.event.clone()).collect();
     let mut digests: Vec<(Option<String>, Vec<Kept>)> = Vec::new();
     for kept in &left {
         if !digests.iter().any(|(service, _)| *service == kept.service) {
@@ -52,29 +52,34 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
         }
     }
     // Services with the same dedup key have different alerts.
-    let mut lanes: Vec<Vec<usize>> = Vec::new();
+    let mut lanes: Vec<(Class, Severity, Vec<usize>)> = Vec::new();
+    let mut stored: BTreeSet<&str> = BTreeSet::new();
+    stored.extend(entries.iter().map(EntryKey::lane));
     for (service, _) in &digests {
         let of_service = left.iter().enumerate().filter(|(_, kept)| kept.service == *service);
         let (indices, events): (Vec<usize>, Vec<Event>) =
             of_service.map(|(index, kept)| (index, kept.event.clone())).unzip();
-        let lane = |lane: Vec<usize>| lane.into_iter().filter_map(|at| indices.get(at).copied()).collect();
-        lanes.extend(event::by_alert(&events).into_iter().map(lane));
+        for lane in event::by_alert(&events) {
+            let of_lane = || lane.iter().filter_map(|at| events.get(*at));
+            let has_entry =
+                || of_lane().next().is_some_and(|event| stored.contains(&*lane_of(service.as_deref(), event)));
+            let class = match opens(of_lane()) {
+                true if of_lane().any(storm::is_digest) => Class::Digest,
+                true => Class::Open,
+                false if has_entry() => Class::OverWithEntry,
+                false => Class::Over,
+            };
+            let severity = of_lane().map(Event::severity).max().unwrap_or(Severity::Info);
+            lanes.push((class, severity, lane.iter().filter_map(|at| indices.get(*at).copied()).collect()));
+        }
     }
     let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
     let room = ENTRIES_MAX.saturating_sub(digests.len());
     let mut selected = Selected::default();
-    // First digests, because a digest of them would list none of their alerts. Then the alerts that are open after the
-    // delivery, and of these the most severe.
-    let others = [true, false].into_iter().flat_map(|is_open| SEVERITIES.map(|severity| (is_open, severity)));
-    for rank in std::iter::once(None).chain(others.map(Some)) {
-        for lane in &lanes {
-            let of_lane = || lane.iter().filter_map(|index| events.get(*index));
-            let is_open = opens(of_lane());
-            let of_others = || Some((is_open, of_lane().map(Event::severity).max()?));
-            if rank != if of_lane().any(storm::is_digest) { None } else { of_others() } {
-                continue;
-            }
+    for (class, severity) in CLASSES.into_iter().flat_map(|class| SEVERITIES.map(|severity| (class, severity))) {
+        for (_, _, lane) in lanes.iter().filter(|(of, worst, _)| (*of, *worst) == (class, severity)) {
             let fits = selected.kept.len() + lane.len() <= room;
+            let is_open = matches!(class, Class::Digest | Class::Open);
             for kept in lane.iter().filter_map(|index| left.get_mut(*index)?.take()) {
                 if fits {
                     selected.kept.push(kept);
@@ -98,6 +103,21 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
     }
     selected
 }
+
+/// The alerts of a delivery that has too many, in the order in which their events are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// The digest of a storm: a digest of it would list none of its alerts.
+    Digest,
+    /// Open after the delivery.
+    Open,
+    /// Over after it, with an entry that may open it.
+    OverWithEntry,
+    /// Over after it.
+    Over,
+}
+
+const CLASSES: [Class; 4] = [Class::Digest, Class::Open, Class::OverWithEntry, Class::Over];
 
 /// All severities, the most severe first.
 pub(super) const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info];

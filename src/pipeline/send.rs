@@ -136,7 +136,7 @@ impl Storage {
         if left.is_empty() {
             return Vec::new();
         }
-        let Selected { kept, digested } = outbox::select(left, group, (intake.slug(), intake.name()));
+        let Selected { kept, digested } = outbox::select(left, &self.entries, group, (intake.slug(), intake.name()));
         let arrived = outbox::millis(host.now().saturating_sub(host.elapsed()));
         let keys = match outbox::keep(host, intake.slug(), &kept, arrived, &self.entries) {
             Ok(keys) => keys,

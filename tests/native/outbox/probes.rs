@@ -185,6 +185,21 @@ fn the_digest_of_a_storm_is_stored_itself_because_a_digest_of_it_would_list_none
 }
 
 #[test]
+fn of_more_than_40_resolves_those_of_stored_triggers_are_stored_first() {
+    let rules = r#"[{"if": "event.payload.severity == 'critical'", "service": "payments"}]"#;
+    let world = down(60, &[ON[0], ("rules", rules), ("routing_key_payments", "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE")]);
+    let item = |n: usize, state: &str| json!({"id": n, "n": n, "state": state, "severity": "critical"});
+    world.ask(secs(1), events("patient", &(0..30).map(|n| item(n, "down")).collect()));
+    // Each is for both services.
+    let answer = world.ask(secs(20), events("patient", &(0..30).map(|n| item(n, "up")).collect()));
+    assert_eq!((answer.status, world.stored()), (503, 68), "{answer:?}");
+    for minute in 2..6 {
+        world.tick(secs(60 * minute));
+    }
+    assert_eq!((world.stored(), world.state().pagerduty.open.len()), (0, 0));
+}
+
+#[test]
 fn a_stored_resolve_goes_out_with_both_keys() {
     let previous = "F".repeat(32);
     let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
