@@ -52,7 +52,7 @@ impl Checker<'_> {
             self.say(Level::Warning, what, &[&count, &age]);
         }
         match ticks::last(self.host)? {
-            Some((at, _)) if now.saturating_sub(at) <= TICK_MAX_MS => {
+            Some((at, _)) if now.abs_diff(at) <= TICK_MAX_MS => {
                 self.say(Level::Ok, "the last tick was {} ago", &[&seconds(now.saturating_sub(at))]);
             }
             _ if heartbeats.is_empty() && mode == Outbox::Replicated => self.say(Level::Error, UNTICKED_REPLICAS, &[]),

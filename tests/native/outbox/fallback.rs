@@ -6,7 +6,7 @@ use pagerelay::http::Method;
 use pagerelay_support::SECRET;
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{EPOCH, World};
 use super::{Answer, event, events, request, secs, variables};
 
 const URL: &str = "https://chat.test/hook/T0123?key=s3cret-of-the-hook&token=abc";
@@ -235,6 +235,11 @@ fn a_check_shows_what_is_stored_and_when_the_last_tick_was() {
     assert!(found[1].starts_with("warning: 1 event stored, the oldest for "), "{found:?}");
     assert!(found[2].starts_with("ok: the last tick was "), "{found:?}");
     assert!(!world.state().store.keys.contains_key("pr1.check"));
+    // A wrong clock has written the time of this tick.
+    let tomorrow = json!({"at": (EPOCH + secs(86_400)).as_millis(), "well": true}).to_string();
+    world.state().store.keys.insert("pr1.tick".to_owned(), tomorrow.into_bytes());
+    let found = findings(&check(&world, "/check", &[]), "outbox");
+    assert!(found[2].starts_with("warning: nothing has called /tick in the last 10 minutes"), "{found:?}");
     world.state().store.fails = true;
     let answer = check(&world, "/check", &[]);
     assert_eq!(findings(&answer, "outbox"), ["warning: the key-value store failed; nothing can be stored"]);
