@@ -22,6 +22,9 @@ use crate::text;
 const BEAT: &str = "beat";
 const DOWN: &str = "down";
 
+/// How much later than now a sign of life may have come, by the clock of another instance, in milliseconds.
+const AHEAD_MAX_MS: u64 = 60_000;
+
 /// The class of the alerts, and the second part of their dedup keys.
 const CLASS: &str = "heartbeat";
 
@@ -120,7 +123,13 @@ pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<C
             }
         };
         let Some(Beat { at, service }) = last(host, name)? else { continue };
-        let is_silent = millis(host.now()) > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
+        let now = millis(host.now());
+        // A wrong clock has written this time: until then, nobody would notice the silence.
+        if at > now.saturating_add(AHEAD_MAX_MS) {
+            write(host, &key(&[BEAT, ".", name].concat()), now, service.as_deref())?;
+            continue;
+        }
+        let is_silent = now > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
         let down = read(host, &key(&[DOWN, ".", name].concat()))?;
         let (action, service, summary) = match (is_silent, down) {
             (true, None) => (Action::Trigger, service, "No sign of life from {} since {}"),

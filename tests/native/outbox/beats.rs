@@ -4,7 +4,7 @@ use pagerelay::http::{Headers, Method, Request};
 use pagerelay_support::OPSGENIE_SECRET;
 use serde_json::json;
 
-use super::world::World;
+use super::world::{EPOCH, World};
 use super::{Answer, request, secs, variables};
 
 const SECRET: &str = "beats-0123456789abcdef";
@@ -306,6 +306,18 @@ fn the_resolve_for_a_key_that_pagerduty_does_not_know_is_not_sent_for_ever() {
         "PagerDuty has not accepted an event with the key in variable `routing_key_payments`: 400 Invalid routing key";
     let warned = |line: &&serde_json::Value| line["warnings"] == json!([warning]);
     assert_eq!(world.state().log.iter().filter(warned).count(), 1);
+}
+
+#[test]
+fn silence_after_a_sign_of_life_of_the_future_pages() {
+    let world = world("5m+2m");
+    let tomorrow = json!({"at": (EPOCH + secs(86_400)).as_millis(), "service": null}).to_string();
+    world.state().store.keys.insert("pr1.beat.watchdog".to_owned(), tomorrow.into_bytes());
+    let pages = [60, 120, 470, 600].map(|time| (world.tick(secs(time)), world.accepted().len()).1);
+    assert_eq!(pages, [0, 0, 0, 1]);
+    let state = world.state();
+    let summary = state.pagerduty.received[0].1["payload"]["summary"].as_str().expect("a text");
+    assert!(summary.starts_with("No sign of life from watchdog since 2026-03-04T04:54:20"), "{summary}");
 }
 
 #[test]
