@@ -48,7 +48,8 @@ fn failed(host: &mut dyn Host, problem: &str) -> String {
 
 /// Whether something is configured that needs a store.
 fn needs_store(host: &dyn Host) -> bool {
-    config::outbox(host) != Ok(Outbox::Off) || config::names(host).all().iter().any(|name| name.starts_with(HEARTBEAT))
+    let is_heartbeat = |name: &String| name.starts_with(HEARTBEAT) && config::heartbeat(host, name) != Ok(None);
+    config::outbox(host) != Ok(Outbox::Off) || config::names(host).all().iter().any(is_heartbeat)
 }
 
 /// Returns whether nobody needs to look.

@@ -403,6 +403,26 @@ fn a_tick_says_only_whether_somebody_should_look() {
 }
 
 #[test]
+fn a_tick_without_a_store_fails_only_if_something_needs_one() {
+    for (variable, status) in [
+        (("outbox", "off"), 200),
+        (("heartbeat_watchdog", ""), 200),
+        (("settings", r#"{"outbox": "off", "heartbeat_watchdog": null}"#), 200),
+        (("heartbeat_watchdog", "5m"), 503),
+        (("heartbeat_watchdog", "soon"), 503),
+        (("outbox", "on"), 503),
+        (("outbox", "sometimes"), 503),
+        (("settings", r#"{"outbox": "on"}"#), 503),
+        (("settings", r#"{"outbox": "off""#), 503),
+    ] {
+        let world = World::new(1, &variables(&[variable]));
+        world.state().store.is_absent = true;
+        assert_eq!(world.tick(secs(1)).status, status, "{variable:?}");
+        assert_eq!(world.state().log.is_empty(), status == 200, "{variable:?}");
+    }
+}
+
+#[test]
 fn an_outbox_that_was_turned_off_is_not_drained() {
     let world = down(30, ON);
     world.ask(secs(1), event("hasty", "a", 1, "down"));

@@ -70,6 +70,8 @@ pub(super) struct Store {
     /// How long each call takes, if that is always the same.
     pub(super) always_takes: Option<Duration>,
     pub(super) fails: bool,
+    /// Whether the runtime has none.
+    pub(super) is_absent: bool,
     /// The calls that fail, each by its name and the beginning of its key, and how often they fail.
     pub(super) fails_at: Vec<(&'static str, &'static str, u64)>,
     pub(super) calls: u64,
@@ -265,6 +267,9 @@ impl Instance {
         if let Some((.., left)) = state.store.fails_at.iter_mut().find(is_meant) {
             *left -= 1;
             return Err(StoreError::Failed);
+        }
+        if state.store.is_absent {
+            return Err(StoreError::Absent);
         }
         if state.store.fails {
             return Err(StoreError::Failed);
