@@ -218,6 +218,14 @@ fn a_check_tries_the_fallback_only_where_that_is_asked_for_with_its_own_secret()
 }
 
 #[test]
+fn a_check_does_not_fail_for_a_heartbeat_whose_variable_is_blank() {
+    let world = world(&[("heartbeat_watchdog", " ")]);
+    world.state().store.is_absent = true;
+    let answer = check(&world, "/check", &[]);
+    assert_eq!(findings(&answer, "outbox"), ["warning: variable `heartbeat_watchdog` is not set; nobody watches it"]);
+}
+
+#[test]
 fn a_check_shows_what_is_stored_and_when_the_last_tick_was() {
     let world = world(&[("outbox", "on")]);
     let answer = check(&world, "/check", &[]);
