@@ -1,5 +1,7 @@
 //! The work after the answer to the sender. No host promises that it happens.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::send::Ready;
@@ -89,9 +91,12 @@ impl Later {
             if !drained.is_busy {
                 lines.push(drain_line(host, drained));
             }
-            // A store that fails may still have the entry.
+            // A digest lists many of them.
+            let mut is_kept: BTreeMap<String, bool> = BTreeMap::new();
             self.untaken.retain(|pending| {
-                pending.key.as_ref().is_none_or(|key| !matches!(host.stored(key.as_str()), Ok(None)))
+                let Some(key) = pending.key.as_ref().map(EntryKey::as_str) else { return true };
+                // A store that fails may still have the entry.
+                *is_kept.entry(key.to_owned()).or_insert_with(|| !matches!(host.stored(key), Ok(None)))
             });
         }
         let service = self.service.clone();

@@ -200,6 +200,18 @@ fn of_more_than_40_resolves_those_of_stored_triggers_are_stored_first() {
 }
 
 #[test]
+fn each_entry_of_a_delivery_is_looked_for_once_however_many_alerts_it_lists() {
+    let world = down(3600, ON);
+    let item = |n: usize| json!({"id": n, "n": n});
+    world.ask(secs(1), events("patient", &(0..100).map(item).collect()));
+    let many = world.state().store.calls;
+    let world = down(3600, ON);
+    world.ask(secs(1), events("patient", &(0..40).map(item).collect()));
+    let few = world.state().store.calls;
+    assert!(many < few + 10, "{many} {few}");
+}
+
+#[test]
 fn a_stored_resolve_goes_out_with_both_keys() {
     let previous = "F".repeat(32);
     let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
