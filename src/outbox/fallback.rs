@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::REQUEST_MAX;
 use super::keep::SEVERITIES;
 use crate::config::{Fallback, FallbackFormat};
 use crate::http::Url;
@@ -29,7 +28,7 @@ const SUMMARY_MAX_CHARS: usize = 300;
 /// The longest line that counts the other alerts, in UTF-16 code units.
 const COUNT_MAX_CHARS: usize = 40;
 
-/// How long the fallback may take, and how long after [`REQUEST_MAX`] it may still take.
+/// How long a message may take.
 const TOLD_MAX: Duration = Duration::from_secs(4);
 
 /// A trigger that PagerDuty has not accepted.
@@ -60,7 +59,8 @@ pub enum Rest {
 /// # Errors
 /// Returns why nobody was told. The text contains no part of the URL.
 pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], rest: Rest) -> Result<(), String> {
-    let until = host.elapsed().min(REQUEST_MAX).saturating_add(TOLD_MAX);
+    // However late it is: a slow store may have taken any time, and nobody else says anything.
+    let until = host.elapsed().saturating_add(TOLD_MAX);
     let of = |severity: Severity| untaken.iter().filter(move |untaken| untaken.event.severity() == severity);
     let untaken: Vec<Untaken<'_>> = SEVERITIES.into_iter().flat_map(of).cloned().collect();
     match &fallback.format {

@@ -20,13 +20,15 @@ fn down(until: u64, more: &[(&str, &str)]) -> World {
 
 #[test]
 fn a_store_that_is_too_slow_does_not_silence_the_fallback() {
-    let world = down(3600, &[ON[0], URL]);
-    world.state().store.always_takes = Some(secs(1));
-    let items: Vec<Value> = (0..40).map(|n| json!({"id": format!("a{n}"), "n": n})).collect();
-    let answer = world.ask(secs(1), events("hasty", &items.into()));
-    assert_eq!(answer.status, 503);
-    let state = world.state();
-    assert_eq!(state.others.len(), 1);
+    for takes in [1, 3, 10] {
+        let world = down(3600, &[ON[0], URL]);
+        world.state().store.always_takes = Some(secs(takes));
+        let items: Vec<Value> = (0..40).map(|n| json!({"id": format!("a{n}"), "n": n})).collect();
+        let answer = world.ask(secs(1), events("hasty", &items.into()));
+        assert_eq!(answer.status, 503);
+        let state = world.state();
+        assert_eq!(state.others.len(), 1, "{takes}");
+    }
 }
 
 #[test]
