@@ -130,6 +130,10 @@ pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<C
             continue;
         }
         let is_silent = now > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
+        // The listing tells of most senders that nothing is due. It may be old, and then the next tick resolves.
+        if !is_silent && !downs.contains(name) {
+            continue;
+        }
         let down = read(host, &key(&[DOWN, ".", name].concat()))?;
         let (action, service, summary) = match (is_silent, down) {
             (true, None) => (Action::Trigger, service, "No sign of life from {} since {}"),

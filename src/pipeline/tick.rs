@@ -19,6 +19,10 @@ use crate::text;
 /// How long a tick works, counted from its arrival. Some monitors wait ten seconds for an answer.
 const TICK_MAX: Duration = Duration::from_secs(8);
 
+/// How long it sends events about heartbeats at least, however long the store took to tell which are due: no other tick would
+/// be faster.
+const PAGE_MIN: Duration = Duration::from_secs(2);
+
 /// Does what is due. Returns the reply and lines for the log: none if nothing was due.
 pub(super) fn tick(host: &mut Variables<'_>, request: &Request) -> (Reply, Vec<String>) {
     let mut lines = Vec::new();
@@ -67,8 +71,9 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
         let mut error = None;
         // The log has what was sent, even if the store fails then.
         let mut noted = Ok(());
+        let until = TICK_MAX.max(host.elapsed().saturating_add(PAGE_MIN));
         for due in due {
-            match page(host, &due, &mut report) {
+            match page(host, &due, until, &mut report) {
                 Ok(Ok(())) => {}
                 Ok(Err(problem)) => {
                     is_well = false;
@@ -112,15 +117,20 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
     Ok(is_well)
 }
 
-/// Sends an event about a heartbeat. Returns why PagerDuty did not accept it, if it did not.
-fn page(host: &mut dyn Host, due: &Due, report: &mut Report) -> Result<Result<(), String>, StoreError> {
+/// Sends an event about a heartbeat, until `until` at the latest. Returns why PagerDuty did not accept it, if it did not.
+fn page(
+    host: &mut dyn Host,
+    due: &Due,
+    until: Duration,
+    report: &mut Report,
+) -> Result<Result<(), String>, StoreError> {
     let target = match config::target(host, due.service.as_deref()) {
         Ok(target) => target,
         Err(error) => return Ok(Err(text::interpolate("heartbeat `{}`: {}", &[&due.name, &error.to_string()]))),
     };
     let events = [due.event.clone()];
     let addressed = [Addressed { events: &events, held: &[], destination: target.destination() }];
-    let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), TICK_MAX, None);
+    let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), until, None);
     report.further_keys.push(target.routing_key_variable.clone());
     let number = report.further_keys.len();
     let mut result = Ok(());

@@ -1,5 +1,7 @@
 //! Heartbeats: an alert when a sender goes silent.
 
+use std::time::Duration;
+
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay_support::OPSGENIE_SECRET;
 use serde_json::json;
@@ -318,6 +320,25 @@ fn silence_after_a_sign_of_life_of_the_future_pages() {
     let state = world.state();
     let summary = state.pagerduty.received[0].1["payload"]["summary"].as_str().expect("a text");
     assert!(summary.starts_with("No sign of life from watchdog since 2026-03-04T04:54:20"), "{summary}");
+}
+
+#[test]
+fn many_heartbeats_in_a_slow_store_page_all_the_same() {
+    let names: Vec<String> = (0..20).map(|n| format!("heartbeat_a{n}")).collect();
+    let heartbeats: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "5m")).collect();
+    let world = World::new(1, &variables(&heartbeats));
+    for n in 0..20 {
+        let at = if n == 7 { EPOCH } else { EPOCH + secs(900) };
+        let beat = json!({"at": at.as_millis(), "service": null}).to_string();
+        world.state().store.keys.insert(format!("pr1.beat.a{n}"), beat.into_bytes());
+    }
+    let calls = world.state().store.calls;
+    world.state().store.always_takes = Some(Duration::from_millis(500));
+    assert_eq!(world.tick(secs(1000)).status, 200);
+    let state = world.state();
+    assert_eq!(state.pagerduty.received.len(), 1);
+    // Of the record of ticks two writes and a read, a listing, one read for each heartbeat, and two calls for the page.
+    assert_eq!(state.store.calls - calls, 4 + 20 + 2);
 }
 
 #[test]
