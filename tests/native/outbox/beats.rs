@@ -282,6 +282,14 @@ fn invalid_settings_resolve_no_heartbeat_and_a_tick_says_that_nobody_watches() {
         (&line["source"], &line["level"], &line["error"]),
         (&json!("tick"), &json!("error"), &json!("variable `settings` is not valid JSON: line 1, column 29"))
     );
+    let sign = beat(&world, 330, "/heartbeat/watchdog", "");
+    assert_eq!(
+        (sign.status, sign.body["detail"].as_str()),
+        (
+            503,
+            Some("variable `heartbeat_watchdog` is not set; variable `settings` is not valid JSON: line 1, column 29")
+        )
+    );
     settings("{}");
     assert_eq!(world.tick(secs(380)).status, 200);
     assert_eq!(world.accepted().len(), 2);
