@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::keep::SEVERITIES;
-use crate::config::{Fallback, FallbackFormat};
+use crate::config::{self, Fallback, FallbackFormat};
 use crate::http::Url;
 use crate::json;
 use crate::pagerduty::event::{Event, Severity};
-use crate::pagerduty::events_api::{self, Addressed, Destination, Retries, Verdict};
+use crate::pagerduty::events_api::{self, Addressed, Destination, Outcome, Retries, Verdict};
 use crate::runtime::{self, Host, HttpRequest};
 use crate::text;
 
@@ -54,11 +54,16 @@ pub enum Rest {
 }
 
 /// Tells somebody about these triggers, with one request, or in format `event` with one for each of at most ten: the most
-/// severe. Waits 4 seconds at most.
+/// severe. Waits 4 seconds at most. Returns a warning if only some of these events were accepted.
 ///
 /// # Errors
 /// Returns why nobody was told. The text contains no part of the URL.
-pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], rest: Rest) -> Result<(), String> {
+pub fn tell(
+    host: &mut dyn Host,
+    fallback: &Fallback,
+    untaken: &[Untaken<'_>],
+    rest: Rest,
+) -> Result<Option<String>, String> {
     // However late it is: a slow store may have taken any time, and nobody else says anything.
     let until = host.elapsed().saturating_add(TOLD_MAX);
     let of = |severity: Severity| untaken.iter().filter(move |untaken| untaken.event.severity() == severity);
@@ -70,13 +75,18 @@ pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], r
             let destination = Destination { keys, alerts, changes, minimal: true };
             let addressed = [Addressed { events: &events, held: &[], destination }];
             let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), until, None);
-            match outcomes.iter().find(|outcome| outcome.verdict() != Verdict::Accepted) {
-                Some(outcome) => Err(fallback.secret.redact(&outcome.deciding().to_string())),
-                None => Ok(()),
+            let failed: Vec<&Outcome> =
+                outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted).collect();
+            let Some(first) = failed.first() else { return Ok(None) };
+            let why = fallback.secret.redact(&first.deciding().to_string());
+            if failed.len() == outcomes.len() {
+                return Err(why);
             }
+            let (variable, some, all) = (config::FALLBACK_URL, failed.len(), outcomes.len());
+            Ok(Some(format!("the server at `{variable}` has not accepted {some} of {all} events: {why}")))
         }
-        FallbackFormat::Teams => post(host, &fallback.url, &card(&words(&untaken, rest)), until),
-        FallbackFormat::Text => post(host, &fallback.url, &plain(&words(&untaken, rest)), until),
+        FallbackFormat::Teams => post(host, &fallback.url, &card(&words(&untaken, rest)), until).map(|()| None),
+        FallbackFormat::Text => post(host, &fallback.url, &plain(&words(&untaken, rest)), until).map(|()| None),
     }
 }
 
@@ -91,7 +101,7 @@ pub fn try_out(host: &mut dyn Host, fallback: &Fallback, probe: Event) -> Result
     match &fallback.format {
         FallbackFormat::Event(_) => {
             let untaken = Untaken { event: &probe, source: "", service: None, why: "" };
-            tell(host, fallback, &[untaken], Rest::Lost)
+            tell(host, fallback, &[untaken], Rest::Lost).map(|_| ())
         }
         FallbackFormat::Teams => post(host, &fallback.url, &card(TRIAL), until),
         FallbackFormat::Text => post(host, &fallback.url, &plain(TRIAL), until),

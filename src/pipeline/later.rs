@@ -190,7 +190,10 @@ fn tell(host: &mut dyn Host, untaken: &[Untaken<'_>], rest: Rest, report: &mut R
     };
     report.ended("fallback", host);
     match told {
-        Ok(()) => report.more.push(("fallback", "accepted".into())),
+        Ok(partly) => {
+            report.more.push(("fallback", "accepted".into()));
+            report.warnings.extend(partly);
+        }
         Err(why) => report.warnings.push(format!("nobody could be told by `{}`: {why}", config::FALLBACK_URL)),
     }
     true

@@ -68,6 +68,24 @@ fn a_message_names_ten_alerts_and_counts_the_others_and_mentions_nobody() {
 }
 
 #[test]
+fn an_events_api_that_accepts_some_events_has_told_somebody_and_a_warning_counts_the_others() {
+    let both = json!([{"id": "a", "n": 1}, {"id": "b", "n": 2}]);
+    for (rejected, fallback, warning) in [
+        ("nothing", json!("accepted"), Value::Null),
+        ("sim:b", json!("accepted"), json!(["the server at `fallback_url` has not accepted 1 of 2 events: 400"])),
+        ("sim:", Value::Null, json!(["nobody could be told by `fallback_url`: 400"])),
+    ] {
+        let key = ("fallback_routing_key", "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF");
+        let world = world(&[("fallback_format", "event"), key, ("retry_after_answer", "off")]);
+        (world.state().others_answer, world.state().others_reject) = (202, Some(rejected));
+        world.ask(secs(1), events("hasty", &both));
+        let state = world.state();
+        let line = state.log.last().expect("a line");
+        assert_eq!((&line["fallback"], &line["warnings"]), (&fallback, &warning), "{line:#}");
+    }
+}
+
+#[test]
 fn a_message_names_the_most_severe_alerts_whatever_their_order() {
     for (format, key) in [("text", None), ("event", Some(("fallback_routing_key", "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF")))]
     {

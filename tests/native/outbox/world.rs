@@ -50,6 +50,8 @@ pub(super) struct State {
     /// Requests to other hosts than PagerDuty, and how they are answered.
     pub(super) others: Vec<(String, Value)>,
     pub(super) others_answer: u16,
+    /// Bodies with this text get a 400 from them.
+    pub(super) others_reject: Option<&'static str>,
 }
 
 enum Next {
@@ -167,6 +169,7 @@ impl World {
             log: Vec::new(),
             others: Vec::new(),
             others_answer: 200,
+            others_reject: None,
         };
         World(Arc::new(Shared { state: Mutex::new(state), waits: Mutex::new(waits), waited }))
     }
@@ -375,8 +378,11 @@ impl Wire for Instance {
         let (now, most) = (state.now, state.pagerduty.takes);
         let ends = now + Duration::from_millis(1) + state.up_to(most);
         if !outbound.url.authority.ends_with("pagerduty.com") {
+            let is_rejected = state.others_reject.is_some_and(|part| body.to_string().contains(part));
+            let status = if is_rejected { 400 } else { state.others_answer };
+            let confirmation = if status == 202 { CONFIRMED.to_vec() } else { Vec::new() };
             state.others.push((outbound.url.to_string(), body));
-            let answer = Ok(HttpResponse { status: state.others_answer, retry_after: None, body: Vec::new() });
+            let answer = Ok(HttpResponse { status, retry_after: None, body: confirmation });
             return Ok(Running { ends, answer, event: None });
         }
         state.pagerduty.received.push((now, body.clone()));
