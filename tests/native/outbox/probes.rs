@@ -214,6 +214,33 @@ fn each_entry_of_a_delivery_is_looked_for_once_however_many_alerts_it_lists() {
 }
 
 #[test]
+fn a_typing_error_in_a_variable_lets_no_event_overtake_a_stored_one() {
+    for (name, right, wrong, why) in [
+        ("outbox", "on", "onn", "variable `outbox` must be one of off, on, replicated"),
+        ("settings", r#"{"outbox": "on"}"#, r#"{"outbox": "on",}"#, "variable `outbox` may be a member of `settings`"),
+    ] {
+        let world = down(30, &[(name, right)]);
+        let set = |value: &str| drop(world.state().variables.insert(name.to_owned(), value.to_owned()));
+        world.ask(secs(1), event("hasty", "a", 1, "up"));
+        set(wrong);
+        // Another instance sends what is stored.
+        let until = (super::world::EPOCH + secs(90)).as_millis();
+        let lease = json!({"until": until, "who": "another"}).to_string();
+        world.state().store.keys.insert("pr1.lease".to_owned(), lease.into_bytes());
+        let answer = world.ask(secs(60), event("hasty", "a", 2, "down"));
+        assert_eq!((answer.status, world.stored()), (200, 2), "{answer:?}");
+        let warning = format!("{why}; it counts as on while events are stored");
+        assert!(answer.body["warnings"].to_string().contains(&warning), "{answer:?}");
+        set(right);
+        world.tick(secs(120));
+        assert_eq!(world.accepted(), ["resolve 1", "trigger 2"], "{name}");
+    }
+    // Without stored events, nothing is stored.
+    let world = down(30, &[("settings", r#"{"outbox": "on",}"#)]);
+    assert_eq!((world.ask(secs(1), event("hasty", "a", 1, "up")).status, world.stored()), (503, 0));
+}
+
+#[test]
 fn a_stored_resolve_goes_out_with_both_keys() {
     let previous = "F".repeat(32);
     let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
