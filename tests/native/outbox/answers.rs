@@ -121,6 +121,8 @@ fn a_rate_limit_is_respected_after_the_answer() {
         let state = world.state();
         let sent: Vec<Duration> = state.pagerduty.received.iter().map(|(at, _)| *at).collect();
         assert_eq!(sent.len(), requests, "{retry_after:?}: {sent:?}");
+        // Nobody waits for a time that is too late.
+        assert_eq!((state.log.len(), state.now > secs(10)), (requests, requests == 2), "{:?}", state.log);
         if let [first, second] = &*sent {
             assert!(*second - *first >= secs(10), "{sent:?}");
         }
@@ -398,6 +400,26 @@ fn a_tick_says_only_whether_somebody_should_look() {
     assert_eq!(world.tick(secs(403)).status, 503);
     world.state().store.fails = true;
     assert_eq!(world.tick(secs(500)).status, 503);
+}
+
+#[test]
+fn a_tick_without_a_store_fails_only_if_something_needs_one() {
+    for (variable, status) in [
+        (("outbox", "off"), 200),
+        (("heartbeat_watchdog", ""), 200),
+        (("settings", r#"{"outbox": "off", "heartbeat_watchdog": null}"#), 200),
+        (("heartbeat_watchdog", "5m"), 503),
+        (("heartbeat_watchdog", "soon"), 503),
+        (("outbox", "on"), 503),
+        (("outbox", "sometimes"), 503),
+        (("settings", r#"{"outbox": "on"}"#), 503),
+        (("settings", r#"{"outbox": "off""#), 503),
+    ] {
+        let world = World::new(1, &variables(&[variable]));
+        world.state().store.is_absent = true;
+        assert_eq!(world.tick(secs(1)).status, status, "{variable:?}");
+        assert_eq!(world.state().log.is_empty(), status == 200, "{variable:?}");
+    }
 }
 
 #[test]
