@@ -15,6 +15,7 @@
 #[doc = include_str!("deploy.md")]
 pub mod deploy {}
 
+/// [configure]: configure
 /// [deploy]: deploy
 /// [outbox]: outbox
 /// [release]: release
