@@ -145,7 +145,7 @@
 //! identities need more than an expression, it sends batches, or so many people use it that nobody should have to write
 //! that template. If few people use it and a template of ten lines is enough, prefer the template.
 //!
-//! A source is one file, one fixture folder, two registry lines and one line of `samples.txt`. `cargo dev -- new acme`
+//! A source is one file, one fixture folder, two registry lines and one line of `samples.txt`. `cargo dev new acme`
 //! creates them all, with goldens that fail until they are written. Then, with the vendor's documentation at hand:
 //!
 //! 1. Write `tests/fixtures/acme/01-firing-….json` and `02-resolved-….json`: the documented shape, invented values,

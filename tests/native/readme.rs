@@ -326,7 +326,8 @@ fn shows(shown: &Value, actual: &Value) -> bool {
 fn the_guide_names_the_hash_of_each_vendors_signature() {
     let security = read("src/guide/security.md");
     for (hash, name) in [(Hash::Sha256, "HMAC-SHA-256"), (Hash::Sha1, "HMAC-SHA-1")] {
-        let signs = |source: &&&Source| source.schemes.iter().any(|s| matches!(s, Scheme::Hmac(hmac) if hmac.hash == hash));
+        let signs =
+            |source: &&&Source| source.schemes.iter().any(|s| matches!(s, Scheme::Hmac(hmac) if hmac.hash == hash));
         let vendors: Vec<&str> = SOURCES.iter().filter(signs).map(|source| source.name).collect();
         let wanted = format!("{name} over the body ({})", vendors.join(", "));
         assert!(security.contains(&wanted), "src/guide/security.md: {wanted}");

@@ -1,4 +1,4 @@
-//! `cargo dev -- new <slug>`: creates the files and lines of a new source. It compiles, rejects every payload, and
+//! `cargo dev new <slug>`: creates the files and lines of a new source. It compiles, rejects every payload, and
 //! fails the tests until somebody has written it.
 
 use std::path::Path;
@@ -11,13 +11,70 @@ const REGISTRY: &str = "src/sources/mod.rs";
 /// The list of the page's samples.
 const SAMPLES: &str = "src/endpoints/playground/samples.txt";
 
-/// Names that a source cannot have: other paths of the relay, and Rust's keywords.
+/// Names that a source cannot have: other paths of the relay, and of the APIs that it speaks at its root; what the log and
+/// dedup keys call the relay's own work; and Rust's keywords.
 const TAKEN: &[&str] = &[
-    "act", "as", "async", "await", "box", "break", "check", "const", "continue", "crate", "custom", "do", "dyn",
-    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "health", "if", "impl", "in", "let", "loop",
-    "macro", "match", "mod", "move", "mut", "preview", "priv", "pub", "ref", "return", "self", "setup", "static",
-    "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where",
-    "while", "yield",
+    "act",
+    "as",
+    "async",
+    "await",
+    "box",
+    "break",
+    "check",
+    "const",
+    "continue",
+    "crate",
+    "custom",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "generic",
+    "health",
+    "heartbeat",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "outbox",
+    "pagerelay",
+    "preview",
+    "priv",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "setup",
+    "static",
+    "struct",
+    "super",
+    "tick",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "v1",
+    "v2",
+    "virtual",
+    "where",
+    "while",
+    "yield",
 ];
 
 /// Creates a source, and returns the next steps.
@@ -30,7 +87,7 @@ pub fn new_source(root: &Path, slug: &str) -> Result<String> {
         bail!("{slug:?} is not a slug: use lower-case letters and digits, starting with a letter");
     }
     if TAKEN.contains(&slug) {
-        bail!("{slug} cannot be a slug: another path or a Rust keyword has this name");
+        bail!("{slug} cannot be a slug: the relay itself or a Rust keyword has this name");
     }
     let file = format!("src/sources/{slug}.rs");
     let fixtures = format!("tests/fixtures/{slug}");

@@ -1,7 +1,7 @@
 //! `cargo dev`: serves the component on localhost next to a mock PagerDuty, and shows each event in the terminal.
 //!
-//! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
-//! resolved, and ends. `cargo dev -- new <slug>` creates a source, and ends. `cargo dev conformance` runs the exchanges of
+//! `cargo dev` serves until it is stopped. `cargo dev --demo` posts a fixture of every source, firing and then
+//! resolved, and ends. `cargo dev new <slug>` creates a source, and ends. `cargo dev conformance` runs the exchanges of
 //! `tests/conformance` on every host that this machine has, and `cargo dev conformance <base-url>` on the relay at that URL.
 //! `dev host <component> <file>` is one of these hosts: a component with the variables of a JSON file. `--port N` listens on that port
 //! instead of one that the system picks. The value of a variable `NAME` is read from `SPIN_VARIABLE_NAME`, as in `spin up`. If a
@@ -24,8 +24,7 @@ use pagerelay_e2e::runtime::{Call, Relay, Reply, World, relay};
 use pagerelay_e2e::server::Server;
 use pagerelay_e2e::{SERVICE_KEY, own_secrets, root, run, scaffold};
 
-const USAGE: &str =
-    "usage: cargo dev [-- [--demo] [--port N]], cargo dev -- new <slug>, or cargo dev conformance [<base-url>]";
+const USAGE: &str = "usage: cargo dev [--demo] [--port N], cargo dev new <slug>, or cargo dev conformance [<base-url>]";
 
 /// What was asked for on the command line.
 enum Command {
