@@ -48,6 +48,7 @@ pub mod configure {}
 
 /// [configure]: configure
 /// [deploy]: deploy
+/// [monitor]: monitor
 /// [outbox]: outbox
 /// [rules]: rules
 /// [security]: security

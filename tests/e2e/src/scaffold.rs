@@ -194,11 +194,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 const NEXT: &str = "\
 The source SLUG exists. Next steps:
 
-  1. src/sources/SLUG.rs: write the four sections of its docs from the vendor's documentation, then `docs`, `name`, `setup`
-     and `map`.
-  2. tests/fixtures/SLUG: replace the payloads by ones in the documented shape, with invented values. 02 resolves what 01
-     triggers. Add one for every edge that the docs mention, and one that is rejected.
+  1. tests/fixtures/SLUG: replace the payloads by ones in the documented shape, with invented values. 02 resolves what 01
+     triggers. Add one for every edge that the docs mention, and one that is rejected. If you rename the first two, rename
+     their .events.json too, and change the names in src/endpoints/playground/samples.txt.
+  2. src/sources/SLUG.rs: write the four sections of its docs from the vendor's documentation, then `docs`, `name`, `setup`
+     and `map`. The crate documentation in src/lib.rs has an example under \"Adding a source\".
   3. UPDATE_EXPECT=1 cargo test --test native
-     writes the expected events and the table of sources. Compare them with the docs of step 1.
-  4. README.md: add the name to section \"Sources\".
+     writes the expected events and the table of sources. Compare them with the docs of step 2.
+  4. README.md: add the name to section \"Sources\". tests/native/words.rs: add the member that contains the state to FIELDS.
   5. cargo test --test native, and cargo test before you commit.";

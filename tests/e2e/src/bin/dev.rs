@@ -5,7 +5,7 @@
 //! `tests/conformance` on every host that this machine has, and `cargo dev conformance <base-url>` on the relay at that URL.
 //! `dev host <component> <file>` is one of these hosts: a component with the variables of a JSON file. `--port N` listens on that port
 //! instead of one that the system picks. The value of a variable `NAME` is read from `SPIN_VARIABLE_NAME`, as in `spin up`. If a
-//! routing key is set there, events are sent to the real PagerDuty.
+//! routing key is set there, events are sent to the real PagerDuty. The key-value store is in memory.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use pagerelay::text::one_line;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::conformance::{self, Host, Known, Report};
 use pagerelay_e2e::fixtures;
+use pagerelay_e2e::keyvalue::KeyValue;
 use pagerelay_e2e::pagerduty::{PagerDuty, Received};
 use pagerelay_e2e::rest::{self, Rest};
 use pagerelay_e2e::runtime::{Call, Relay, Reply, World, relay};
@@ -97,7 +98,8 @@ fn main() -> ExitCode {
         Err(error) => return fail(&format!("{error}\n{USAGE}")),
     };
     let relay = relay(Flavour::Spin);
-    let mut world = World::default();
+    // So that people can try the outbox and heartbeats. Nothing uses it unless a variable asks for that.
+    let mut world = World { store: Some(KeyValue::default()), ..World::default() };
     for (name, value) in std::env::vars().filter(|(_, value)| !value.is_empty()) {
         if let Some(name) = name.strip_prefix("SPIN_VARIABLE_") {
             world = world.with(&name.to_ascii_lowercase(), &value);
