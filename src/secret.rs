@@ -44,11 +44,6 @@ impl Secret {
         text::redact(text, &self.0)
     }
 
-    /// Whether `text` contains this secret.
-    pub fn is_in(&self, text: &str) -> bool {
-        !self.0.is_empty() && text.contains(&self.0)
-    }
-
     /// Whether both are the same value.
     pub fn equals(&self, other: &Secret) -> bool {
         self.matches(other.0.as_bytes())
