@@ -7,9 +7,9 @@ mod message;
 mod topic;
 
 pub use self::topic::{host_of as host_of_topic, not_a_topic};
-use super::{Certified, VerifyMessage};
 #[cfg(feature = "sns")]
 use super::{AuthError, Fetch, FetchError};
+use super::{Certified, VerifyMessage};
 use crate::http::Headers;
 
 /// Amazon's signature over a message about a listed topic.
