@@ -10,6 +10,8 @@ use pagerelay::auth::{
     self, Access, AuthError, Authenticated, FetchError, Hash, Hmac, Policy, Scheme, Signature, SignatureEncoding,
     SignatureLayout, SignedTimestamp, sns,
 };
+#[cfg(feature = "sns")]
+use pagerelay::http::Url;
 use pagerelay::http::{Method, Request};
 use pagerelay::pipeline;
 use pagerelay::secret::Secret;
@@ -405,6 +407,22 @@ fn the_log_says_that_a_certificate_authenticated_the_sender() {
     let certificate =
         "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem";
     assert_eq!(host.asked.first().map(String::as_str), Some(certificate));
+}
+
+#[cfg(feature = "sns")]
+#[test]
+fn no_certificate_is_fetched_from_another_address_than_that_of_amazon_in_the_topics_region() {
+    let mut judged = 0;
+    for case in vectors().iter().filter(|case| case["name"].to_string().contains("sns-certificate-url-")) {
+        let topics: Vec<String> = serde_json::from_value(case["topics"].clone()).expect("topics");
+        let access = Access { secrets: None, of_services: &[], policy: POLICY, listed: &topics };
+        let (request, schemes) = (request(case), [scheme(&case["scheme"])]);
+        let now = Duration::from_secs(case["now"].as_u64().expect("a time"));
+        let mut fetch = |url: &Url| panic!("{}: {url}", case["name"]);
+        assert!(auth::verify(&request, &schemes, access, now, &mut fetch).is_err(), "{}", case["name"]);
+        judged += 1;
+    }
+    assert!(judged > 20, "{judged}");
 }
 
 #[test]
