@@ -22,6 +22,7 @@ pub const SNS: Certified = Certified {
     verify: VERIFY,
 };
 
+/// The verifier, if this build has one.
 #[cfg(feature = "sns")]
 const VERIFY: Option<VerifyMessage> = Some(verify);
 #[cfg(not(feature = "sns"))]
