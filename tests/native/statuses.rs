@@ -602,12 +602,6 @@ fn table() -> Vec<Row> {
             )
         },
         row(
-            Error::Route(RouteError::Name),
-            (404, NONE),
-            "invalid template name in /custom/<name>: use lower-case words of letters and digits joined by single underscores",
-            (Faulty::new(), stranger(Method::Post, "/custom/Not-a-name", &[], b"")),
-        ),
-        row(
             Error::Route(RouteError::Path),
             (404, NONE),
             &RouteError::Path.to_string(),
@@ -631,13 +625,18 @@ fn certificates() -> impl Iterator<Item = Row> {
     fails.into_iter().map(move |fails| row(error(), (503, SOON), said, signed(|_| fails)))
 }
 
-/// The row of a template that is invalid, for a sender that is not authenticated.
+/// The rows of templates: of a name that is none, and of a template that is invalid, for a sender that is not authenticated.
 #[cfg(feature = "templates")]
-fn template() -> Row {
+fn templates() -> [Row; 2] {
+    let by = |host: Faulty, path: &str| (host, stranger(Method::Post, path, &[], b"{}"));
+    let name = "invalid template name in /custom/<name>: use lower-case words of letters and digits joined by single underscores";
     let text = "variable `custom_backup` is not a valid template; GET /check shows the error";
-    let request = stranger(Method::Post, "/custom/backup", &[], b"{}");
-    let error = Error::Map(MapError::Template { problem: text.to_owned() });
-    row(error, (503, NONE), text, (Faulty::new().with("custom_backup", "{"), request))
+    let invalid = Error::Map(MapError::Template { problem: text.to_owned() });
+    let host = Faulty::new().with("custom_backup", "{");
+    [
+        row(Error::Route(RouteError::Name), (404, NONE), name, by(Faulty::new(), "/custom/Not-a-name")),
+        row(invalid, (503, NONE), text, by(host, "/custom/backup")),
+    ]
 }
 
 /// The name of an error. A new one does not compile before it is here, and fails the test before it is in the table.
@@ -692,7 +691,7 @@ fn every_error_has_its_status_its_headers_and_its_text() {
     #[cfg(feature = "sns")]
     let rows = rows.chain(certificates());
     #[cfg(feature = "templates")]
-    let rows = rows.chain([template()]);
+    let rows = rows.chain(templates());
     for Row { error, status, retry_after, header, text, by: (mut host, request) } in rows {
         names.insert(name(&error));
         let mut headers: Vec<(&str, String)> = Vec::new();
