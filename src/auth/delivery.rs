@@ -39,7 +39,7 @@ fn is_credential(name: &str) -> bool {
 }
 
 /// How a sender authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct AuthenticatedBy<'a> {
     /// The scheme that succeeded.
     pub scheme: Scheme<'a>,

@@ -141,8 +141,8 @@ pub fn verify<'a>(
         })
     };
     match schemes.iter().copied().find(|scheme| scheme.is_presented(&request.headers, listed)) {
-        Some(scheme @ Scheme::Certified(certified)) => {
-            let proven = Some((certified.verify)(&request.body, listed, clock.now, fetch)?);
+        Some(scheme @ Scheme::Certified(Certified { verify: Some(verify), .. })) => {
+            let proven = Some(verify(&request.body, listed, clock.now, fetch)?);
             let by = AuthenticatedBy { scheme, previous: false, service: None };
             return Ok(Authenticated::new(request, schemes, by, proven));
         }
@@ -169,7 +169,7 @@ pub fn is_signed(request: &Request, schemes: &[Scheme<'_>], listed: &[String]) -
 /// with the first request.
 pub fn awaits_challenge(schemes: &[Scheme<'_>]) -> bool {
     let other = |scheme: &Scheme<'_>| matches!(scheme, Scheme::Authorization(_) | Scheme::Header(_));
-    schemes.contains(&Scheme::Basic) && !schemes.iter().any(other)
+    schemes.iter().any(|scheme| matches!(scheme, Scheme::Basic)) && !schemes.iter().any(other)
 }
 
 /// A secret begins with `whsec_` or `whpk_`, but the rest is not a key.

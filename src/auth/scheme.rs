@@ -16,7 +16,7 @@ pub(super) const CREDENTIAL_MAX_BYTES: usize = 4096;
 pub const TIMESTAMP_TOLERANCE_SECS: u64 = 300;
 
 /// One way for a sender to authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Scheme<'a> {
     /// The shared secret in `Authorization`, after the name of this authentication scheme: `Bearer` (RFC 6750), or one
     /// that a vendor made up. Without a name, the secret is the whole value.
@@ -85,7 +85,7 @@ impl<'a> Scheme<'a> {
         match self {
             Scheme::Hmac(hmac) => headers.has(hmac.header),
             Scheme::Certified(certified) => {
-                certified.built_in && !listed.is_empty() && (certified.is_presented)(headers)
+                certified.verify.is_some() && !listed.is_empty() && (certified.is_presented)(headers)
             }
             Scheme::StandardWebhooks => headers.has(standard_webhooks::SIGNATURE),
             _ => false,
@@ -102,8 +102,6 @@ impl<'a> Scheme<'a> {
             // A public key is not secret, so it authenticates nobody here.
             _ if is_public_key(secret) => false,
             Scheme::Hmac(hmac) => hmac.verify(headers, &request.body, secret, clock),
-            // This scheme is verified without a secret.
-            Scheme::Certified(_) => false,
             _ => self.offered(request).is_some_and(|offered| secret_is(secret, &offered)),
         }
     }

@@ -90,7 +90,8 @@ pub fn load(
     let keys = matches!(accepted, Accepted::Keys { .. });
     let check = |name: &str, value: String| {
         let secret = check_secret(name, value, keys)?;
-        let useless = auth::is_public_key(&secret) && !schemes.contains(&Scheme::StandardWebhooks);
+        let takes_public_key = || schemes.iter().any(|scheme| matches!(scheme, Scheme::StandardWebhooks));
+        let useless = auth::is_public_key(&secret) && !takes_public_key();
         if useless { Err(error(name, Problem::SecretIsPublicKey)) } else { Ok(secret) }
     };
     let rotation = |name: &str, current: String| {
@@ -109,7 +110,7 @@ pub fn load(
     let of_any_service =
         || Ok(keys && !self::of_services(host, source, None, secrets.is_some(), &rotation)?.is_empty());
     // Signatures for the listed names need no secret.
-    let needs_none = certified.is_some_and(|certified| certified.built_in) && !listed.is_empty();
+    let needs_none = certified.is_some_and(|certified| certified.verify.is_some()) && !listed.is_empty();
     if secrets.is_none() && of_services.is_empty() && !needs_none && !of_any_service()? {
         return Err(error(&name, if accepted == Accepted::Any { Problem::Unset } else { Problem::OwnUnset }));
     }

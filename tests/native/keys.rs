@@ -87,7 +87,42 @@ fn no_source_and_no_key_of_events_is_in_the_name_space_of_the_relay() {
     {
         let resolve = sent("/events", &json!({"event_action": "resolve", "dedup_key": key}));
         assert_eq!(resolve, [pair("resolve", key)], "a program keeps the key that PagerDuty knows");
+        assert!(!DedupKey::verbatim(key).expect("not blank").is_own(), "{key}");
     }
+    assert!(DedupKey::own("formatted", "digest").is_own());
+    assert!(!DedupKey::new("formatted", &[OWN]).expect("not blank").is_own());
+}
+
+/// A key and its former one.
+fn both(key: &DedupKey) -> (String, Option<String>) {
+    (key.as_str().to_owned(), key.former().map(|former| former.as_str().to_owned()))
+}
+
+#[test]
+fn a_missing_id_keeps_its_place_in_the_key_and_had_none_in_the_former_one() {
+    let sparse = |ids: [&str; 3]| {
+        let key = DedupKey::sparse("x", &ids.map(str::to_owned));
+        key.as_ref().map(both)
+    };
+    let keys = |key: &str, former: Option<&str>| Some((key.to_owned(), former.map(str::to_owned)));
+    assert_eq!(sparse(["a", "b", "c"]), keys("x:a:b:c", None));
+    assert_eq!(sparse(["a", "b", ""]), keys("x:a:b", None));
+    assert_eq!(sparse(["a", "", ""]), keys("x:a", None));
+    assert_eq!(sparse(["a", "", "c"]), keys("x:a::c", Some("x:a:c")));
+    assert_eq!(sparse(["", "", "c"]), keys("x:::c", Some("x:c")));
+    assert_eq!(sparse(["", "b:c", ""]), keys("x::b%3Ac", Some("x:b:c")));
+    assert_eq!(sparse(["", "", ""]), None);
+}
+
+#[test]
+fn a_key_has_the_former_key_that_is_noted_if_it_differs() {
+    let key = |parts: &[&str]| DedupKey::new("x", parts).expect("not blank");
+    let keys = |key: &str, former: Option<&str>| (key.to_owned(), former.map(str::to_owned));
+    assert_eq!(both(&key(&["a:b"])), keys("x:a%3Ab", Some("x:a:b")));
+    assert_eq!(both(&key(&["a:b"]).instead_of(&key(&["c"]))), keys("x:a%3Ab", Some("x:c")));
+    assert_eq!(both(&key(&["a"]).instead_of(&key(&["c:d"]))), keys("x:a", Some("x:c%3Ad")));
+    assert_eq!(both(&key(&["a:b"]).instead_of(&key(&["a:b"]))), keys("x:a%3Ab", None));
+    assert_eq!(both(&key(&["a:b"]).without_former()), keys("x:a%3Ab", None));
 }
 
 fn job(name: &str, workflow: &str, conclusion: &str) -> Value {

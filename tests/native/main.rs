@@ -51,6 +51,7 @@ mod senders;
 mod settings;
 mod setup;
 mod sources;
+mod statuses;
 #[cfg(feature = "templates")]
 mod template_bounds;
 mod tidy;
