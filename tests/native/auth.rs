@@ -508,6 +508,6 @@ fn a_secret_shows_nothing_but_the_end_of_a_routing_key() {
     let mut host = operated();
     let request = stranger(Method::Get, "/check", &[("x-webhook-secret", host.variables["secret_check"])], b"");
     let (_, page) = handle(&mut host, &request);
-    let finding = "variable `routing_key` holds the key of a service ending in 000u, for";
+    let finding = "variable `routing_key` holds the key of a service. The key ends in 000u, and";
     assert!(page.to_string().contains(finding), "{page}");
 }
