@@ -1,11 +1,13 @@
 //! Heartbeats: an alert when a sender goes silent.
 
+use std::time::Duration;
+
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay_support::OPSGENIE_SECRET;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::world::World;
-use super::{Answer, request, secs, variables};
+use super::world::{EPOCH, World};
+use super::{Answer, MILLISECOND, request, secs, variables};
 
 const SECRET: &str = "beats-0123456789abcdef";
 
@@ -172,6 +174,33 @@ fn a_sender_that_beats_often_writes_seldom() {
     }
     // Two minutes, and a write each minute; each sign of life reads the last one.
     assert_eq!(world.state().store.calls, 120 + 2);
+}
+
+#[test]
+fn a_sign_of_life_is_noted_after_a_tenth_of_the_period_or_half_of_a_short_grace() {
+    for (period, share) in [("10m", 60), ("10m+3m", 60), ("10m+1m", 30), ("10m+10s", 5)] {
+        let world = world(period);
+        let noted = [0, share - 1, share].map(|after| {
+            beat(&world, 1000 + after, "/heartbeat/watchdog", "");
+            let value = world.state().store.keys["pr1.beat.watchdog"].clone();
+            let value: Value = serde_json::from_slice(&value).expect("JSON");
+            Duration::from_millis(value["at"].as_u64().expect("a time")) - EPOCH - secs(1000)
+        });
+        assert_eq!(noted, [0, 0, share].map(secs), "{period}");
+    }
+}
+
+#[test]
+fn silence_pages_when_the_grace_is_over() {
+    for (period, silence) in [("5m", 600), ("5m+2m", 420), ("5m+0s", 300)] {
+        for (more, pages) in [(Duration::ZERO, 0), (MILLISECOND, 1)] {
+            let world = world(period);
+            world.state().store.always_takes = Some(Duration::ZERO);
+            beat(&world, 1000, "/heartbeat/watchdog", "");
+            world.tick(secs(1000 + silence) + more);
+            assert_eq!(world.accepted().len(), pages, "{period} {more:?}");
+        }
+    }
 }
 
 #[test]

@@ -353,7 +353,9 @@ impl Wire for Instance {
         let ends = now + Duration::from_millis(1) + state.up_to(most);
         if !outbound.url.authority.ends_with("pagerduty.com") {
             state.others.push((outbound.url.to_string(), body));
-            let answer = Ok(HttpResponse { status: state.others_answer, retry_after: None, body: Vec::new() });
+            let status = state.others_answer;
+            let body = if status == 202 { CONFIRMED.to_vec() } else { Vec::new() };
+            let answer = Ok(HttpResponse { status, retry_after: None, body });
             return Ok(Running { ends, answer, event: None });
         }
         state.pagerduty.received.push((now, body.clone()));
