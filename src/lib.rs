@@ -145,14 +145,21 @@
 //! identities need more than an expression, it sends batches, or so many people use it that nobody should have to write
 //! that template. If few people use it and a template of ten lines is enough, prefer the template.
 //!
-//! A source is one file, one fixture folder, two registry lines and one line of `samples.txt`. `cargo dev -- new acme`
+//! A source is one file, one fixture folder, two registry lines and one line of `samples.txt`. `cargo dev new acme`
 //! creates them all, with goldens that fail until they are written. Then, with the vendor's documentation at hand:
 //!
-//! 1. Write `tests/fixtures/acme/01-firing-….json` and `02-resolved-….json`: the documented shape, invented values,
-//!    both of the same alert.
-//! 2. Write the docs of `src/sources/acme.rs` under their four headings, then the mapping:
+//! 1. Write `01-firing-….json` and `02-resolved-….json` in `tests/fixtures/acme`: the documented shape, invented values,
+//!    both of the same alert. If you give them other names, change these in `samples.txt` too.
+//! 2. Write the docs of `src/sources/acme.rs` under their four headings, then the mapping. A line break in `steps` begins the
+//!    next step:
 //!
 //!    ```ignore
+//!    use super::{Setup, Source};
+//!    use crate::auth::Authenticated;
+//!    use crate::json::Node;
+//!    use crate::mapping::{MapError, Mapped, json};
+//!    use crate::pagerduty::event::{Action, DedupKey, Event, Severity};
+//!
 //!    pub const SOURCE: Source = Source {
 //!        slug: "acme",
 //!        name: "Acme Monitoring",
@@ -180,6 +187,8 @@
 //!    If a delivery has several alerts, note the item of each event with
 //!    [`Event::of_item`](pagerduty::event::Event::of_item), so that the user's rules can read it.
 //! 4. Add a fixture for every edge case that the docs mention, and for payloads that are rejected.
+//! 5. Add the name to section "Sources" of `README.md`, and the member that contains the state to `FIELDS` in
+//!    `tests/native/words.rs`.
 //!
 //! `cargo test` finds everything else by itself, and reports anything that is missing.
 

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::auth::{Authenticated, SHARED_SECRET};
-use crate::config::{self, Control, Target, Variables};
+use crate::config::{self, ConfigError, Control, Problem, Target, Variables};
 use crate::endpoints::act::{self, Acted};
 use crate::endpoints::preview::Asked;
 use crate::endpoints::preview::explain::{self, Positions, Question};
@@ -186,9 +186,13 @@ fn answer(
 
 /// Adds the problem with variable `settings` to the error of a variable that it could contain.
 fn because(error: Error, variables: &Variables<'_>) -> Error {
-    match error {
-        Error::Config(error) => Error::Config(error.because(variables.problem())),
-        error => error,
+    match (error, variables.problem()) {
+        (Error::Config(error), problem) => Error::Config(error.because(problem)),
+        // Nobody knows whether there is such a heartbeat.
+        (Error::UnknownHeartbeat(Some(variable)), settings @ Some(_)) => {
+            Error::Config(ConfigError { variable, problem: Problem::Unset, settings })
+        }
+        (error, _) => error,
     }
 }
 

@@ -39,14 +39,9 @@ impl Secret {
         Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(offered)).into()
     }
 
-    /// Replaces every occurrence of this secret in `text`.
+    /// Replaces every occurrence of this secret in `text`, also with characters that JSON or a URL escapes.
     pub fn redact(&self, text: &str) -> String {
-        text::redact(text, &self.0)
-    }
-
-    /// Whether `text` contains this secret.
-    pub fn is_in(&self, text: &str) -> bool {
-        !self.0.is_empty() && text.contains(&self.0)
+        text::redact_escaped(text, &self.0)
     }
 
     /// Whether both are the same value.

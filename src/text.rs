@@ -10,6 +10,10 @@ use base64ct::{Base64Unpadded, Encoding as _};
 use sha2::{Digest, Sha256};
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
+mod redact;
+
+pub use self::redact::{redact, redact_escaped};
+
 /// Truncates `text` to at most `max` UTF-16 code units. The last one is `…` if anything was removed.
 ///
 /// PagerDuty does not document whether its limits count code points or UTF-16 units. A text never has fewer UTF-16
@@ -217,12 +221,6 @@ pub fn count(number: usize, thing: &str) -> String {
 /// Looks a word up in a vendor's table, ignoring case.
 pub fn lookup<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning)
-}
-
-/// Replaces every occurrence of `secret` in `text`.
-pub fn redact(text: &str, secret: &str) -> String {
-    // An empty string occurs everywhere.
-    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "[redacted]") }
 }
 
 /// Joins texts with `between`, skipping empty ones.

@@ -40,7 +40,7 @@ pub fn verify_body<'a>(
     let found = Members::find(&body, &names).ok_or(missing)?;
     for scheme in schemes.iter().copied() {
         let Scheme::Member(name) = scheme else { continue };
-        let Some(key) = found.text(&body, name) else { continue };
+        let Some(key) = found.credential(&body, name) else { continue };
         if let Some((service, previous)) = access.shown(|secret| secret_is(secret, key.as_bytes())) {
             let by = AuthenticatedBy { scheme, previous, service };
             return Ok(Authenticated::new(request, schemes, by, Some(found.blanked(body.into_owned()))));
@@ -81,12 +81,18 @@ impl<'n> Members<'n> {
         positions.collect::<Option<Vec<_>>>().map(Members)
     }
 
-    /// The text of a member. Returns `None` if the member is absent, occurs more than once, or cannot be a credential.
-    pub(super) fn text(&self, body: &[u8], name: &str) -> Option<String> {
+    /// The text of a member that can be a credential. Returns `None` if the member cannot be one, is absent, or occurs more
+    /// than once.
+    fn credential(&self, body: &[u8], name: &str) -> Option<String> {
+        let value = self.value(body, name).filter(|value| value.len() <= CREDENTIAL_MAX_BYTES)?;
+        serde_json::from_slice(value).ok()
+    }
+
+    /// The JSON of a member. Returns `None` if the member is absent or occurs more than once.
+    pub(super) fn value<'b>(&self, body: &'b [u8], name: &str) -> Option<&'b [u8]> {
         let mut values = self.0.iter().filter(|(given, _)| *given == name);
         let (_, position) = values.next()?;
-        let value = body.get(position.clone()).filter(|value| value.len() <= CREDENTIAL_MAX_BYTES)?;
-        if values.next().is_some() { None } else { serde_json::from_slice(value).ok() }
+        if values.next().is_some() { None } else { body.get(position.clone()) }
     }
 
     /// The same body with blank text as the value of each member. Everything else stays where it is, so that the

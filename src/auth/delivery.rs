@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
+
 use super::Scheme;
 use super::body::{self, Members};
 use crate::http::{Method, ReadError, Request, encoding, form};
 use crate::secret::Secret;
+use crate::text;
 
 /// A delivery from an authenticated sender. Only [`verify`](super::verify) and
 /// [`verify_body`](super::verify_body) create one, so nothing can be mapped without authentication.
@@ -26,6 +29,9 @@ pub struct Authenticated<'a> {
 
 /// A header or a parameter may hold a credential if its name contains one of these words.
 const CREDENTIALS: &[&str] = &["auth", "cookie", "key", "password", "secret", "signature", "token"];
+
+/// The shortest value of the query that is looked for elsewhere, in bytes. No secret is shorter.
+const CREDENTIAL_MIN_BYTES: usize = 16;
 
 fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -96,11 +102,13 @@ impl<'a> Authenticated<'a> {
     }
 
     /// The same delivery without this secret in its body. A client may repeat its key in any member, and every member may
-    /// be shown.
+    /// be shown. The characters of the key may be escaped there.
     #[must_use]
     pub fn without(self, secret: &Secret) -> Self {
-        let body = str::from_utf8(self.body()).ok().filter(|body| secret.is_in(body));
-        let redacted = body.map(|body| secret.redact(body).into_bytes());
+        // Text in another encoding may be read as well, with replacement characters.
+        let body = String::from_utf8_lossy(self.body());
+        let redacted = secret.redact(&body);
+        let redacted = (redacted != body).then(|| redacted.into_bytes());
         Authenticated { proven: redacted.or(self.proven), ..self }
     }
 
@@ -111,10 +119,21 @@ impl<'a> Authenticated<'a> {
     }
 
     /// The value of a header (its name in lower case). Returns `None` if the header is absent, occurs more than once,
-    /// or may hold a credential.
+    /// or may hold a credential. A header that repeats the URL of the request may hold one.
     pub fn header(&self, name: &str) -> Option<&str> {
         let value = self.request.headers.once(name).filter(|_| !self.hides(name))?;
-        str::from_utf8(value).ok().map(str::trim).filter(|value| !value.is_empty())
+        let value = str::from_utf8(value).ok().map(str::trim)?;
+        (!value.is_empty() && !self.repeats_credential(value)).then_some(value)
+    }
+
+    /// Whether a text contains a credential of the query. Runtimes and proxies repeat the URL in headers such as
+    /// `spin-full-url` and `x-original-url`, perhaps with other escapes.
+    fn repeats_credential(&self, text: &str) -> bool {
+        let pairs = self.request.query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut values = pairs.filter(|(name, value)| {
+            value.len() >= CREDENTIAL_MIN_BYTES && self.hides(&percent_decode_str(name).decode_utf8_lossy())
+        });
+        values.any(|(_, value)| text::redact_escaped(text, &percent_decode_str(value).decode_utf8_lossy()) != text)
     }
 
     /// The headers whose names begin with `prefix`, by the rest of their names. [`Authenticated::header`] decides which

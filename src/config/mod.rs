@@ -29,7 +29,9 @@ pub use self::heartbeats::{HEARTBEAT, Heartbeat, heartbeat, heartbeat_variable};
 pub use self::mirror::mirror;
 pub use self::names::{BRANCHES, CHOICES, Control, VARIABLES, Variable, is_service};
 pub use self::options::{Branches, Grouping, Options, branches};
-pub use self::outbox::{FALLBACK_URL, Fallback, FallbackFormat, Outbox, fallback, outbox, retries_after_answer};
+pub use self::outbox::{
+    FALLBACK_URL, Fallback, FallbackFormat, Outbox, fallback, is_outbox_unknown, outbox, retries_after_answer,
+};
 pub use self::pagerduty::{api, elsewhere, events};
 #[cfg(feature = "templates")]
 pub use self::rules::{Destinations, RULES, destinations, rules};

@@ -2,7 +2,7 @@
 
 use super::names::{FALLBACK_FORMAT, FALLBACK_FORMATS, OUTBOX, OUTBOXES, RETRY_AFTER_ANSWER, SWITCHES};
 use super::target::key;
-use super::{ConfigError, Problem, choice, error, get, setting};
+use super::{ConfigError, Problem, Variables, choice, error, get, setting};
 use crate::http::{Url, url};
 use crate::runtime::Host;
 use crate::secret::{Rotation, Secret};
@@ -29,6 +29,13 @@ pub enum Outbox {
 pub fn outbox(host: &dyn Host) -> Result<Outbox, ConfigError> {
     let choices = [("off", Outbox::Off), ("on", Outbox::On), ("replicated", Outbox::Replicated)];
     choice(host, OUTBOX, OUTBOXES, &choices)
+}
+
+/// Whether the relay cannot know if there is an outbox: the variable is invalid, or could be a member of invalid `settings`.
+/// Events may be stored all the same.
+pub fn is_outbox_unknown(host: &Variables<'_>) -> bool {
+    let is_unset = |host: &dyn Host| get(host, OUTBOX) == Ok(None);
+    outbox(host).is_err() || host.problem().is_some() && is_unset(host)
 }
 
 /// Reads whether triggers are retried after the answer to the sender.

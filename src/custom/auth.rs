@@ -1,4 +1,4 @@
-//! What a template says of its senders: `"auth": {"scheme": "hmac", "header": "x-signature", …}`.
+//! How a template's senders authenticate: `"auth": {"scheme": "hmac", "header": "x-signature", …}`.
 //!
 //! | scheme | members |
 //! |---|---|
@@ -7,10 +7,10 @@
 //! | `query` | `parameter` |
 //! | `hmac` | `header`; `hash` (`sha256`, `sha1`), `encoding` (`hex`, `base64`), `prefix`; for a time that is signed too either `timestamp_header` with `timestamp_before`, or `timestamp`, `signature` and `separator` for a header of the form `t=…,v1=…` |
 //!
-//! Signed is the body; with `timestamp_header` what stands in `timestamp_before`, the time from that header, a colon and the
-//! body; with `timestamp` the time, the `separator` and the body.
+//! The signature covers the body. With `timestamp_header` it covers the text in `timestamp_before`, the time from that header, a
+//! colon and the body. With `timestamp` it covers the time, the `separator` and the body.
 //!
-//! The same names are in the JSON of `GET /setup/<source>`. A scheme that is named is the only one that opens.
+//! The same names are in the JSON of `GET /setup/<source>`. A scheme that `auth` names is the only one that is accepted.
 
 use serde_json::Value;
 
@@ -53,10 +53,10 @@ const KNOWN: [&str; 11] = [
 ];
 
 impl Auth {
-    /// Reads what a template says; without a word, senders show the secret.
+    /// Reads member `auth` of a template. Without it, senders send the shared secret.
     ///
     /// # Errors
-    /// It is no scheme, or misses what the scheme needs. `variable` is the template's.
+    /// Returns [`MapError::Template`] if the scheme is unknown, or lacks a member that it needs. `variable` is the template's.
     pub fn read(variable: &str, said: Option<&Value>) -> Result<Auth, MapError> {
         let Some(said) = said else { return Ok(Auth::default()) };
         let fail = |problem: &str| {

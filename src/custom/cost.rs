@@ -215,7 +215,7 @@ pub(super) fn register(env: &mut Environment<'_>) {
     });
     env.add_filter("__relay_index", |state: &State<'_, '_>, key: Given<'_>, _: u32| index(state, key));
     env.add_filter("__relay_step", |step: Given<'_>| match step.as_i64() {
-        Some(number) if number.abs() <= INDEX_MAX => Ok(step.clone()),
+        Some(number) if number.unsigned_abs() <= INDEX_MAX.unsigned_abs() => Ok(step.clone()),
         None if step.is_none() => Ok(step.clone()),
         _ => fail("the step of a slice is too large, or is no number"),
     });

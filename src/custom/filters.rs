@@ -248,7 +248,6 @@ const FREE: &[&str] = &[
     "host",
     "json_dumps",
     "length",
-    "parse_json",
     "pluralize",
     "safe",
     "severity",
@@ -298,11 +297,12 @@ fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
     if value.as_object().is_some() && !FREE.contains(&name) {
         cost::pay(state, value, Work::Write)?;
     }
-    let Some(text) = value.as_str() else { return Ok(()) };
+    // The engine writes any other value as a text first.
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let steps = |work: usize| state.consume_fuel(u64::try_from(work / 64).unwrap_or(u64::MAX));
     match (name, others) {
         // Every character is looked for in the characters.
-        ("trim", [chars, ..]) => steps(text.len().saturating_mul(chars.as_str().map_or(0, str::len))),
+        ("trim", [chars, ..]) => steps(text(value).len().saturating_mul(text(chars).len())),
         ("indent", _) => {
             let width = others.iter().find_map(|arg| {
                 arg.as_usize().or_else(|| arg.get_attr("width").ok().and_then(|width| width.as_usize()))
@@ -311,9 +311,9 @@ fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
             if width > TEXT_MAX_BYTES {
                 return fail(TOO_LONG);
             }
-            steps(text.lines().count().saturating_add(1).saturating_mul(width))
+            steps(text(value).lines().count().saturating_add(1).saturating_mul(width))
         }
-        ("parse_json", _) => steps(text.len().saturating_mul(16)),
+        ("parse_json", _) => steps(text(value).len().saturating_mul(16)),
         _ => Ok(()),
     }
 }

@@ -15,6 +15,7 @@
 #[doc = include_str!("deploy.md")]
 pub mod deploy {}
 
+/// [configure]: configure
 /// [deploy]: deploy
 /// [outbox]: outbox
 /// [release]: release
@@ -47,6 +48,7 @@ pub mod configure {}
 
 /// [configure]: configure
 /// [deploy]: deploy
+/// [monitor]: monitor
 /// [outbox]: outbox
 /// [rules]: rules
 /// [security]: security

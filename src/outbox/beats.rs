@@ -2,15 +2,17 @@
 //!
 //! A sign of life writes only key `beat.<name>`. Each tick compares these keys with the clock, and sends what is due. Key
 //! `down.<name>` says that PagerDuty has accepted the trigger, and for which service. With one key for both, a tick could
-//! overwrite a sign of life. Both events have the same dedup key each time, so two ticks at once do no harm.
+//! overwrite a sign of life. Both events have the same dedup key each time, so two ticks at once do no harm. If a variable is
+//! removed, only key `down.<name>` goes: a variable that was missing by mistake is back with the last sign of life.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::entry::{key, rest_of};
 use super::millis;
-use crate::config::{self, ConfigError, HEARTBEAT, Heartbeat};
+use crate::config::{self, ConfigError, HEARTBEAT, Heartbeat, Variables};
 use crate::json;
 use crate::pagerduty::event::{Action, DedupKey, Event, OWN, Severity};
 use crate::runtime::{Host, StoreError};
@@ -19,6 +21,9 @@ use crate::text;
 /// The beginnings of the keys.
 const BEAT: &str = "beat";
 const DOWN: &str = "down";
+
+/// How much later than now a sign of life may have come, by the clock of another instance, in milliseconds.
+const AHEAD_MAX_MS: u64 = 60_000;
 
 /// The class of the alerts, and the second part of their dedup keys.
 const CLASS: &str = "heartbeat";
@@ -95,18 +100,28 @@ pub struct Due {
 }
 
 /// The events that are due among these keys of the store: a trigger for each heartbeat that is silent for too long, and a
-/// resolve for each one that is back. Also returns the problems with variables of heartbeats.
+/// resolve for each one that is back, or whose variable was removed while its alert is open. Also returns the problems with
+/// variables of heartbeats.
 ///
 /// A heartbeat that never gave a sign of life is new, and pages nobody.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the store failed.
-pub fn due(host: &mut dyn Host, keys: &[String]) -> Result<(Vec<Due>, Vec<ConfigError>), StoreError> {
+pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<ConfigError>), StoreError> {
     let (mut due, mut problems) = (Vec::new(), Vec::new());
+    let mut downs: BTreeSet<&str> = BTreeSet::new();
+    downs.extend(keys.iter().filter_map(|key| rest_of(key, DOWN)));
     for name in keys.iter().filter_map(|key| rest_of(key, BEAT)) {
         let heartbeat = match config::heartbeat(host, &[HEARTBEAT, name].concat()) {
             Ok(Some(heartbeat)) => heartbeat,
-            // It is not watched any more.
+            // It is not watched any more, and nobody else would close its alert. Invalid settings may still contain it.
+            Ok(None) if downs.contains(name) && host.problem().is_none() => {
+                if let Some(down) = read(host, &key(&[DOWN, ".", name].concat()))? {
+                    let event = event(Action::Resolve, name, "{} is not watched any more", 0);
+                    due.push(Due { name: name.to_owned(), service: down.service, event });
+                }
+                continue;
+            }
             Ok(None) => continue,
             Err(problem) => {
                 problems.push(problem);
@@ -114,15 +129,25 @@ pub fn due(host: &mut dyn Host, keys: &[String]) -> Result<(Vec<Due>, Vec<Config
             }
         };
         let Some(Beat { at, service }) = last(host, name)? else { continue };
-        let is_silent = millis(host.now()) > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
+        let now = millis(host.now());
+        // A wrong clock has written this time: until then, nobody would notice the silence.
+        if at > now.saturating_add(AHEAD_MAX_MS) {
+            write(host, &key(&[BEAT, ".", name].concat()), now, service.as_deref())?;
+            continue;
+        }
+        let is_silent = now > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
+        // The listing tells of most senders that nothing is due. It may be old, and then the next tick resolves.
+        if !is_silent && !downs.contains(name) {
+            continue;
+        }
         let down = read(host, &key(&[DOWN, ".", name].concat()))?;
-        let (action, service) = match (is_silent, down) {
-            (true, None) => (Action::Trigger, service),
+        let (action, service, summary) = match (is_silent, down) {
+            (true, None) => (Action::Trigger, service, "No sign of life from {} since {}"),
             // The sign of life may name another service than the one that was paged.
-            (false, Some(down)) => (Action::Resolve, down.service),
+            (false, Some(down)) => (Action::Resolve, down.service, "{} gives signs of life again"),
             _ => continue,
         };
-        due.push(Due { name: name.to_owned(), service, event: event(action, name, at) });
+        due.push(Due { name: name.to_owned(), service, event: event(action, name, summary, at) });
     }
     Ok((due, problems))
 }
@@ -142,12 +167,10 @@ pub fn accepted(host: &mut dyn Host, due: &Due) -> Result<(), StoreError> {
     }
 }
 
-fn event(action: Action, name: &str, at: u64) -> Event {
+/// An event about a heartbeat. `summary` has a place for its name, and one for the time of its last sign of life.
+fn event(action: Action, name: &str, summary: &str, at: u64) -> Event {
     let since = text::epoch(Duration::from_millis(at)).unwrap_or_default();
-    let summary = match action {
-        Action::Trigger => text::interpolate("No sign of life from {} since {}", &[name, &since]),
-        _ => text::interpolate("{} gives signs of life again", &[name]),
-    };
+    let summary = text::interpolate(summary, &[name, &since]);
     let event = Event::new(action, DedupKey::own(CLASS, name), Severity::Critical, &summary, name);
     event.class(Some(CLASS.to_owned())).client(OWN, None)
 }

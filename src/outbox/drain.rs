@@ -311,6 +311,14 @@ impl Run<'_> {
                     self.forget(&keys)?;
                     lanes.push_back(lane);
                 }
+                _ if entry.is_further && outcome.action.closes() && deciding.is_unknown_key() => {
+                    let variable = &target.routing_key_variable;
+                    self.drained.warnings.insert(format!(
+                        "not accepted for `{variable}`: PagerDuty does not know that key, so no alert can be open with it"
+                    ));
+                    self.forget(&keys)?;
+                    lanes.push_back(lane);
+                }
                 Verdict::Refused => {
                     let why = format!("PagerDuty rejected it: {deciding}");
                     let rejected = keys.pop().into_iter().collect();
@@ -356,7 +364,13 @@ impl Run<'_> {
         if let (Some(event), Ok(_)) =
             (report(&entries, service.as_deref()), config::target(self.host, service.as_deref()))
         {
-            keep(self.host, OWN, &[Kept { position: None, service, why: String::new(), event }], now, &[])?;
+            keep(
+                self.host,
+                OWN,
+                &[Kept { position: None, service, why: String::new(), event, is_further: false }],
+                now,
+                &[],
+            )?;
         }
         set_number(self.host, &key(LOST), now)?;
         for (keys, entry) in lost {

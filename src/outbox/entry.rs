@@ -115,6 +115,9 @@ pub struct Entry {
     pub why: String,
     /// The event.
     pub event: Event,
+    /// Whether it is for another service than that of the path. If it closes an alert, it is then only a copy, and needless
+    /// if PagerDuty does not know the routing key.
+    pub is_further: bool,
 }
 
 impl Entry {
@@ -124,7 +127,7 @@ impl Entry {
         let event = event.clone();
         let has_none = event.time().is_none() && !event.is_bare();
         let event = if has_none { event.timestamp(text::epoch(Duration::from_millis(now))) } else { event };
-        Entry { service: service.map(str::to_owned), source: source.to_owned(), why, event }
+        Entry { service: service.map(str::to_owned), source: source.to_owned(), why, event, is_further: false }
     }
 
     /// The value in the store.
@@ -136,6 +139,9 @@ impl Entry {
         members.insert("why".into(), self.why.as_str().into());
         if self.event.has_no_minimal() {
             members.insert("whole".into(), true.into());
+        }
+        if self.is_further {
+            members.insert("further".into(), true.into());
         }
         members.insert("event".into(), self.event.to_json_within(EVENT_MAX_BYTES));
         json::encode(&Value::Object(members))
@@ -149,8 +155,8 @@ impl Entry {
             _ => None,
         };
         let (service, source, why) = (text("service"), text("source")?, text("why")?);
-        let whole = members.get("whole") == Some(&Value::Bool(true));
+        let [whole, is_further] = ["whole", "further"].map(|name| members.get(name) == Some(&Value::Bool(true)));
         let event = Event::restore(members.remove("event")?, whole)?;
-        Some(Entry { service, source, why, event })
+        Some(Entry { service, source, why, event, is_further })
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::REQUEST_MAX;
-use crate::config::{Fallback, FallbackFormat};
+use super::keep::SEVERITIES;
+use crate::config::{self, Fallback, FallbackFormat};
 use crate::http::Url;
 use crate::json;
-use crate::pagerduty::event::Event;
-use crate::pagerduty::events_api::{self, Addressed, Destination, Retries, Verdict};
+use crate::pagerduty::event::{Event, Severity};
+use crate::pagerduty::events_api::{self, Addressed, Destination, Outcome, Retries, Verdict};
 use crate::runtime::{self, Host, HttpRequest};
 use crate::text;
 
@@ -28,7 +28,7 @@ const SUMMARY_MAX_CHARS: usize = 300;
 /// The longest line that counts the other alerts, in UTF-16 code units.
 const COUNT_MAX_CHARS: usize = 40;
 
-/// How long the fallback may take, and how long after [`REQUEST_MAX`] it may still take.
+/// How long a message may take.
 pub const TOLD_MAX: Duration = Duration::from_secs(4);
 
 /// A trigger that PagerDuty has not accepted.
@@ -53,13 +53,21 @@ pub enum Rest {
     Lost,
 }
 
-/// Tells somebody about these triggers, with one request, or in format `event` with one for each of at most ten. Waits 4
-/// seconds at most.
+/// Tells somebody about these triggers, with one request, or in format `event` with one for each of at most ten: the most
+/// severe. Waits 4 seconds at most. Returns a warning if only some of these events were accepted.
 ///
 /// # Errors
 /// Returns why nobody was told. The text contains no part of the URL.
-pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], rest: Rest) -> Result<(), String> {
-    let until = host.elapsed().min(REQUEST_MAX).saturating_add(TOLD_MAX);
+pub fn tell(
+    host: &mut dyn Host,
+    fallback: &Fallback,
+    untaken: &[Untaken<'_>],
+    rest: Rest,
+) -> Result<Option<String>, String> {
+    // However late it is: a slow store may have taken any time, and nobody else says anything.
+    let until = host.elapsed().saturating_add(TOLD_MAX);
+    let of = |severity: Severity| untaken.iter().filter(move |untaken| untaken.event.severity() == severity);
+    let untaken: Vec<Untaken<'_>> = SEVERITIES.into_iter().flat_map(of).cloned().collect();
     match &fallback.format {
         FallbackFormat::Event(keys) => {
             let events: Vec<Event> = untaken.iter().take(NAMED_MAX).map(|untaken| untaken.event.clone()).collect();
@@ -67,13 +75,18 @@ pub fn tell(host: &mut dyn Host, fallback: &Fallback, untaken: &[Untaken<'_>], r
             let destination = Destination { keys, alerts, changes, minimal: true };
             let addressed = [Addressed { events: &events, held: &[], destination }];
             let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), until, None);
-            match outcomes.iter().find(|outcome| outcome.verdict() != Verdict::Accepted) {
-                Some(outcome) => Err(fallback.secret.redact(&outcome.deciding().to_string())),
-                None => Ok(()),
+            let failed: Vec<&Outcome> =
+                outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted).collect();
+            let Some(first) = failed.first() else { return Ok(None) };
+            let why = fallback.secret.redact(&first.deciding().to_string());
+            if failed.len() == outcomes.len() {
+                return Err(why);
             }
+            let (variable, some, all) = (config::FALLBACK_URL, failed.len(), outcomes.len());
+            Ok(Some(format!("the server at `{variable}` has not accepted {some} of {all} events: {why}")))
         }
-        FallbackFormat::Teams => post(host, &fallback.url, &card(&words(untaken, rest)), until),
-        FallbackFormat::Text => post(host, &fallback.url, &plain(&words(untaken, rest)), until),
+        FallbackFormat::Teams => post(host, &fallback.url, &card(&words(&untaken, rest)), until).map(|()| None),
+        FallbackFormat::Text => post(host, &fallback.url, &plain(&words(&untaken, rest)), until).map(|()| None),
     }
 }
 
@@ -88,7 +101,7 @@ pub fn try_out(host: &mut dyn Host, fallback: &Fallback, probe: Event) -> Result
     match &fallback.format {
         FallbackFormat::Event(_) => {
             let untaken = Untaken { event: &probe, source: "", service: None, why: "" };
-            tell(host, fallback, &[untaken], Rest::Lost)
+            tell(host, fallback, &[untaken], Rest::Lost).map(|_| ())
         }
         FallbackFormat::Teams => post(host, &fallback.url, &card(TRIAL), until),
         FallbackFormat::Text => post(host, &fallback.url, &plain(TRIAL), until),
@@ -110,15 +123,18 @@ fn plain(words: &str) -> Value {
     json::object([("text", words.into())])
 }
 
-/// An adaptive card in a message, as workflows of Microsoft Teams accept it.
+/// An adaptive card in a message, as workflows of Microsoft Teams accept it. Each line is a block of its own: Teams reads a
+/// block as Markdown, where a single line break is a space.
+/// <https://github.com/microsoft/AdaptiveCards/issues/5538>
 /// <https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using>
 fn card(words: &str) -> Value {
-    let block = json::object([("type", "TextBlock".into()), ("text", words.into()), ("wrap", true.into())]);
+    let block = |line: &str| json::object([("type", "TextBlock".into()), ("text", line.into()), ("wrap", true.into())]);
+    let blocks: Vec<Value> = words.lines().map(block).collect();
     let content = json::object([
         ("$schema", "http://adaptivecards.io/schemas/adaptive-card.json".into()),
         ("type", "AdaptiveCard".into()),
         ("version", "1.2".into()),
-        ("body", vec![block].into()),
+        ("body", blocks.into()),
     ]);
     let attachment = json::object([
         ("contentType", "application/vnd.microsoft.card.adaptive".into()),

@@ -1,6 +1,6 @@
 //! Storing the events of a delivery that PagerDuty has not accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, EntryKey, key, lane_of};
 use super::{ANY, NONE, REQUEST_MAX, millis, number, set_number};
@@ -23,6 +23,8 @@ pub struct Kept {
     pub why: String,
     /// The event.
     pub event: Event,
+    /// Whether it is for another service than that of the path.
+    pub is_further: bool,
 }
 
 /// The events of a delivery to store.
@@ -34,35 +36,50 @@ pub struct Selected {
     pub digested: Vec<(usize, usize)>,
 }
 
-/// Selects the events to store: all, or if they are more than `ENTRIES_MAX` those of the most severe alerts, and for each
-/// service a digest of the other triggers. Events of other alerts that close them are not stored at all.
+/// Selects the events to store: all, or if they are more than `ENTRIES_MAX` the digests of a storm, those of the most severe
+/// alerts, and for each service a digest of the other triggers. Events that close other alerts are stored if there is room,
+/// first those of alerts that have an entry in `entries`: it may open them.
 ///
 /// `group` is the dedup key of the digest, if the delivery has one. `slug` and `name` are the source's.
-pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &str)) -> Selected {
+pub fn select(left: Vec<Kept>, entries: &[EntryKey], group: Option<&DedupKey>, (slug, name): (&str, &str)) -> Selected {
     if left.len() <= ENTRIES_MAX {
         return Selected { kept: left, digested: Vec::new() };
     }
-    let events: Vec<Event> = left.iter().map(|kept| kept.event.clone()).collect();
-    let lanes = event::by_alert(&events);
-    let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
     let mut digests: Vec<(Option<String>, Vec<Kept>)> = Vec::new();
-    for kept in left.iter().flatten() {
+    for kept in &left {
         if !digests.iter().any(|(service, _)| *service == kept.service) {
             digests.push((kept.service.clone(), Vec::new()));
         }
     }
+    // Services with the same dedup key have different alerts.
+    let mut lanes: Vec<(Class, Severity, Vec<usize>)> = Vec::new();
+    let mut stored: BTreeSet<&str> = BTreeSet::new();
+    stored.extend(entries.iter().map(EntryKey::lane));
+    for (service, _) in &digests {
+        let of_service = left.iter().enumerate().filter(|(_, kept)| kept.service == *service);
+        let (indices, events): (Vec<usize>, Vec<Event>) =
+            of_service.map(|(index, kept)| (index, kept.event.clone())).unzip();
+        for lane in event::by_alert(&events) {
+            let of_lane = || lane.iter().filter_map(|at| events.get(*at));
+            let has_entry =
+                || of_lane().next().is_some_and(|event| stored.contains(&*lane_of(service.as_deref(), event)));
+            let class = match opens(of_lane()) {
+                true if of_lane().any(storm::is_digest) => Class::Digest,
+                true => Class::Open,
+                false if has_entry() => Class::OverWithEntry,
+                false => Class::Over,
+            };
+            let severity = of_lane().map(Event::severity).max().unwrap_or(Severity::Info);
+            lanes.push((class, severity, lane.iter().filter_map(|at| indices.get(*at).copied()).collect()));
+        }
+    }
+    let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
     let room = ENTRIES_MAX.saturating_sub(digests.len());
     let mut selected = Selected::default();
-    // First the alerts that are open after the delivery, and of these the most severe.
-    for (is_open, severity) in
-        [true, false].into_iter().flat_map(|is_open| SEVERITIES.map(|severity| (is_open, severity)))
-    {
-        for lane in &lanes {
-            let of_lane = || lane.iter().filter_map(|index| events.get(*index));
-            if opens(of_lane()) != is_open || of_lane().map(Event::severity).max() != Some(severity) {
-                continue;
-            }
+    for (class, severity) in CLASSES.into_iter().flat_map(|class| SEVERITIES.map(|severity| (class, severity))) {
+        for (_, _, lane) in lanes.iter().filter(|(of, worst, _)| (*of, *worst) == (class, severity)) {
             let fits = selected.kept.len() + lane.len() <= room;
+            let is_open = matches!(class, Class::Digest | Class::Open);
             for kept in lane.iter().filter_map(|index| left.get_mut(*index)?.take()) {
                 if fits {
                     selected.kept.push(kept);
@@ -80,14 +97,30 @@ pub fn select(left: Vec<Kept>, group: Option<&DedupKey>, (slug, name): (&str, &s
         selected.digested.extend(left.iter().filter_map(|kept| Some((kept.position?, digest))));
         let events: Vec<Event> = left.into_iter().map(|kept| kept.event).collect();
         for event in storm::digest(&events, group, slug, name) {
-            selected.kept.push(Kept { position: None, service: service.clone(), why: why.clone(), event });
+            let (service, why) = (service.clone(), why.clone());
+            selected.kept.push(Kept { position: None, service, why, event, is_further: false });
         }
     }
     selected
 }
 
+/// The alerts of a delivery that has too many, in the order in which their events are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// The digest of a storm: a digest of it would list none of its alerts.
+    Digest,
+    /// Open after the delivery.
+    Open,
+    /// Over after it, with an entry that may open it.
+    OverWithEntry,
+    /// Over after it.
+    Over,
+}
+
+const CLASSES: [Class; 4] = [Class::Digest, Class::Open, Class::OverWithEntry, Class::Over];
+
 /// All severities, the most severe first.
-const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info];
+pub(super) const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info];
 
 /// Whether the alert is open after these events of it.
 pub(super) fn opens<'a>(mut lane: impl DoubleEndedIterator<Item = &'a Event>) -> bool {
@@ -121,12 +154,13 @@ pub fn keep(
         *time = entry.arrived().unwrap_or_default().max(*time);
     }
     let mut keys = Vec::new();
-    for (place, Kept { service, why, event, .. }) in kept.iter().enumerate() {
+    for (place, Kept { service, why, event, is_further, .. }) in kept.iter().enumerate() {
         // Deliveries that look for entries rely on this.
         if host.elapsed().saturating_sub(began) > REQUEST_MAX {
             return Err(StoreError::Failed);
         }
         let entry = Entry::new(service.as_deref(), source, why.clone(), event, arrived);
+        let entry = Entry { is_further: *is_further, ..entry };
         let value = entry.encode();
         let after = last.get(&*lane_of(service.as_deref(), event)).map_or(0, |last| last.saturating_add(1));
         let key = EntryKey::new(&entry, arrived.max(after), place, &value);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::config;
 use crate::error::Error;
+use crate::mapping;
 use crate::outbox::beats;
 use crate::report::Report;
 use crate::runtime::Host;
@@ -40,6 +41,6 @@ pub(super) fn noted(
 
 /// Whether the body of a sign of life says that a problem is over: Alertmanager says so when its Watchdog stops.
 fn says_resolved(body: &[u8]) -> bool {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let body = mapping::parse(body).unwrap_or_default();
     body.get("status").and_then(Value::as_str).is_some_and(|status| status.eq_ignore_ascii_case("resolved"))
 }

@@ -1,5 +1,7 @@
 //! The work after the answer to the sender. No host promises that it happens.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::send::Ready;
@@ -89,9 +91,12 @@ impl Later {
             if !drained.is_busy {
                 lines.push(drain_line(host, drained));
             }
-            // A store that fails may still have the entry.
+            // A digest lists many of them.
+            let mut is_kept: BTreeMap<String, bool> = BTreeMap::new();
             self.untaken.retain(|pending| {
-                pending.key.as_ref().is_none_or(|key| !matches!(host.stored(key.as_str()), Ok(None)))
+                let Some(key) = pending.key.as_ref().map(EntryKey::as_str) else { return true };
+                // A store that fails may still have the entry.
+                *is_kept.entry(key.to_owned()).or_insert_with(|| !matches!(host.stored(key), Ok(None)))
             });
         }
         let service = self.service.clone();
@@ -125,12 +130,14 @@ impl Later {
             // The page is more important than the choice.
             true
         });
-        if !is_wanted {
+        let asked = tried.iter().map(|pending| pending.outcome.deciding().wait()).max();
+        let pause = asked.unwrap_or_default().max(events_api::SLOW_PAUSE);
+        let not_before = host.elapsed().saturating_add(pause);
+        // A pause that is too long would only hold the instance, and delay the message.
+        if !is_wanted || not_before >= TRIED_MAX {
             self.untaken.append(&mut tried);
             return;
         }
-        let asked = tried.iter().map(|pending| pending.outcome.deciding().wait()).max();
-        let pause = asked.unwrap_or_default().max(events_api::SLOW_PAUSE);
         let batches = (0..self.targets.len()).map(|number| {
             let of_target = tried.iter().filter(|pending| pending.lost.destination == number);
             of_target.map(|pending| pending.lost.event.clone()).collect()
@@ -140,7 +147,6 @@ impl Later {
         let addressed =
             addressed.map(|(events, target)| Addressed { events, held: &[], destination: target.destination() });
         let addressed: Vec<Addressed<'_>> = addressed.collect();
-        let not_before = host.elapsed().saturating_add(pause);
         let effort = Effort { retries: Retries::Slowly, in_order: false, not_before };
         let (outcomes, _) = events_api::deliver(host, &addressed, effort, TRIED_MAX, None);
         report.ended("deliver", host);
@@ -184,7 +190,10 @@ fn tell(host: &mut dyn Host, untaken: &[Untaken<'_>], rest: Rest, report: &mut R
     };
     report.ended("fallback", host);
     match told {
-        Ok(()) => report.more.push(("fallback", "accepted".into())),
+        Ok(partly) => {
+            report.more.push(("fallback", "accepted".into()));
+            report.warnings.extend(partly);
+        }
         Err(why) => report.warnings.push(format!("nobody could be told by `{}`: {why}", config::FALLBACK_URL)),
     }
     true

@@ -11,7 +11,10 @@ use crate::text;
 
 /// How much of a body is read for the excerpt in a fallback alert, in bytes. The excerpt has a thousand characters, and
 /// white space is joined.
-const EXCERPT_BYTES: usize = 8 * 1024;
+const EXCERPT_BYTES: usize = 16 * 1024;
+
+/// How much of the end of that is left out, in bytes: the beginning of a secret there would not be recognised.
+const CUT_BYTES: usize = 8 * 1024;
 
 /// A delivery that could not be mapped, or a part of it.
 pub(super) struct Unmapped<'a> {
@@ -44,8 +47,11 @@ pub(super) fn page(
     // A key may be anywhere in such a body.
     let body = if delivery.is_opaque() { &[] } else { delivery.body() };
     let redact = |text: &str| config.redact(&target.routing_keys.redact(text));
-    let body = redact(&String::from_utf8_lossy(body.get(..EXCERPT_BYTES).unwrap_or(body)));
-    let page = fallback::page((intake.slug(), intake.name()), &reasons, &subject, &body, &redact)?;
+    let cut = body.get(..EXCERPT_BYTES);
+    let body = redact(&String::from_utf8_lossy(cut.unwrap_or(body)));
+    let end = if cut.is_some() { body.floor_char_boundary(body.len().saturating_sub(CUT_BYTES)) } else { body.len() };
+    let body = body.get(..end).unwrap_or_default();
+    let page = fallback::page((intake.slug(), intake.name()), &reasons, &subject, body, &redact)?;
     let reports = match page.action() {
         Action::Resolve => "the delivery says that a problem is over, so its fallback alert is resolved",
         _ => "a fallback alert reports it",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::later::Later;
 use super::mirror;
 use crate::auth::Authenticated;
-use crate::config::{self, Outbox, Target};
+use crate::config::{self, Outbox, Target, Variables};
 use crate::http::Request;
 use crate::inbound::intake::Intake;
 use crate::outbox::{self, EntryKey, Kept, Selected};
@@ -38,7 +38,7 @@ pub(super) struct Ready<'a> {
 }
 
 /// Sends the events, and reports their outcomes. Returns the work after the answer to the sender.
-pub(super) fn send(host: &mut dyn Host, ready: &Ready<'_>, report: &mut Report) -> Option<Later> {
+pub(super) fn send(host: &mut Variables<'_>, ready: &Ready<'_>, report: &mut Report) -> Option<Later> {
     let Ready { door, batches, targets, deadline, .. } = *ready;
     let resends = door.resends_state();
     let began = host.elapsed();
@@ -76,15 +76,32 @@ struct Storage {
 
 impl Storage {
     /// A sender that sends its state again by itself needs no outbox, and then nothing is read.
-    fn of(host: &mut dyn Host, resends: bool, report: &mut Report) -> Storage {
-        let mode = if resends { Ok(Outbox::Off) } else { config::outbox(host) };
-        let mode = mode.unwrap_or_else(|error| {
+    fn of(host: &mut Variables<'_>, resends: bool, report: &mut Report) -> Storage {
+        if resends {
+            return Storage { mode: Outbox::Off, entries: Vec::new() };
+        }
+        // A typing error must not let this delivery overtake a stored event.
+        if config::is_outbox_unknown(host)
+            && let Some(entries) = outbox::look(host).ok().filter(|entries| !entries.is_empty())
+        {
+            let why = config::outbox(host).err().map(|error| error.to_string());
+            let why = why.unwrap_or_else(|| "variable `outbox` may be a member of `settings`".to_owned());
+            report.warnings.push(format!("{why}; it counts as on while events are stored"));
+            return Storage { mode: Outbox::On, entries };
+        }
+        let mode = config::outbox(host).unwrap_or_else(|error| {
             report.warnings.push(format!("{error}; nothing is stored"));
             Outbox::Off
         });
         let mut storage = Storage { mode, entries: Vec::new() };
         if mode == Outbox::On {
-            match outbox::look(host) {
+            let began = host.elapsed();
+            let looked = match outbox::look(host) {
+                // Without the entries, this delivery could overtake one of them. A connection may only have been closed.
+                Err(StoreError::Failed) if host.elapsed().saturating_sub(began) < STORING => outbox::look(host),
+                looked => looked,
+            };
+            match looked {
                 Ok(entries) => storage.entries = entries,
                 Err(error) => storage.fail(error, report),
             }
@@ -130,7 +147,7 @@ impl Storage {
         if left.is_empty() {
             return Vec::new();
         }
-        let Selected { kept, digested } = outbox::select(left, group, (intake.slug(), intake.name()));
+        let Selected { kept, digested } = outbox::select(left, &self.entries, group, (intake.slug(), intake.name()));
         let arrived = outbox::millis(host.now().saturating_sub(host.elapsed()));
         let keys = match outbox::keep(host, intake.slug(), &kept, arrived, &self.entries) {
             Ok(keys) => keys,
@@ -167,6 +184,7 @@ fn left_of(batches: &[Vec<Event>], targets: &[&Target], outcomes: &[Outcome]) ->
                 service: target.service().map(str::to_owned),
                 why: outcome.deciding().to_string(),
                 event: event.clone(),
+                is_further: outcome.destination > 0,
             });
         }
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::later::drain_line;
-use crate::config::{self, HEARTBEAT, Outbox};
+use crate::config::{self, HEARTBEAT, Outbox, Variables};
 use crate::http::{Reply, Request, StatusCode};
 use crate::json;
 use crate::outbox::beats::{self, Due};
@@ -14,34 +14,50 @@ use crate::outbox::{self, Drain, EntryKey};
 use crate::pagerduty::events_api::{self, Addressed, Outcome, Retries, Verdict};
 use crate::report::{self, Report};
 use crate::runtime::{Host, StoreError};
+use crate::text;
 
 /// How long a tick works, counted from its arrival. Some monitors wait ten seconds for an answer.
 const TICK_MAX: Duration = Duration::from_secs(8);
 
+/// How long it sends events about heartbeats at least, however long the store took to tell which are due: no other tick would
+/// be faster.
+const PAGE_MIN: Duration = Duration::from_secs(2);
+
 /// Does what is due. Returns the reply and lines for the log: none if nothing was due.
-pub(super) fn tick(host: &mut dyn Host, request: &Request) -> (Reply, Vec<String>) {
+pub(super) fn tick(host: &mut Variables<'_>, request: &Request) -> (Reply, Vec<String>) {
     let mut lines = Vec::new();
-    let is_well = match work(host, request, &mut lines) {
+    let mut is_well = match work(host, request, &mut lines) {
         Ok(is_well) => is_well,
         Err(StoreError::Absent | StoreError::Denied) if !needs_store(host) => true,
         Err(problem) => {
-            let report = Report { source: Some("tick".to_owned()), ..Report::default() };
-            lines.push(report::line(host, &report, None, Some(&problem.to_string())));
+            lines.push(failed(host, &problem.to_string()));
             false
         }
     };
+    // Its members may turn on the outbox, and name heartbeats that nobody watches now.
+    if let Some(problem) = host.problem() {
+        lines.push(failed(host, &problem.to_string()));
+        is_well = false;
+    }
     let (status, word) =
         if is_well { (StatusCode::OK, "success") } else { (StatusCode::SERVICE_UNAVAILABLE, "failing") };
     (Reply::json(status, "application/json", &json::object([("status", word.into())])).uncached(), lines)
 }
 
+/// The line for the log about a problem of a tick.
+fn failed(host: &mut dyn Host, problem: &str) -> String {
+    let report = Report { source: Some("tick".to_owned()), ..Report::default() };
+    report::line(host, &report, None, Some(problem))
+}
+
 /// Whether something is configured that needs a store.
 fn needs_store(host: &dyn Host) -> bool {
-    config::outbox(host) != Ok(Outbox::Off) || config::names(host).all().iter().any(|name| name.starts_with(HEARTBEAT))
+    let is_heartbeat = |name: &String| name.starts_with(HEARTBEAT) && config::heartbeat(host, name) != Ok(None);
+    config::outbox(host) != Ok(Outbox::Off) || config::names(host).all().iter().any(is_heartbeat)
 }
 
 /// Returns whether nobody needs to look.
-fn work(host: &mut dyn Host, request: &Request, lines: &mut Vec<String>) -> Result<bool, StoreError> {
+fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) -> Result<bool, StoreError> {
     let ticked = match Ticked::begin(host)? {
         Ok(ticked) => ticked,
         Err(was_well) => return Ok(was_well),
@@ -53,14 +69,25 @@ fn work(host: &mut dyn Host, request: &Request, lines: &mut Vec<String>) -> Resu
         let mut report = Report { source: Some("heartbeat".to_owned()), ..Report::default() };
         report.warnings.extend(problems.iter().map(ToString::to_string));
         let mut error = None;
+        // The log has what was sent, even if the store fails then.
+        let mut noted = Ok(());
+        let until = TICK_MAX.max(host.elapsed().saturating_add(PAGE_MIN));
         for due in due {
-            if let Err(problem) = page(host, &due, &mut report)? {
-                is_well = false;
-                error = error.or(Some(problem));
+            match page(host, &due, until, &mut report) {
+                Ok(Ok(())) => {}
+                Ok(Err(problem)) => {
+                    is_well = false;
+                    error = error.or(Some(problem));
+                }
+                failed => {
+                    noted = failed.map(|_| ());
+                    break;
+                }
             }
         }
         report.ended("deliver", host);
         lines.push(report::line(host, &report, None, error.as_deref()));
+        noted?;
     }
     match config::outbox(host) {
         // Deliveries do not look for entries, so sending them could close newer alerts.
@@ -81,33 +108,44 @@ fn work(host: &mut dyn Host, request: &Request, lines: &mut Vec<String>) -> Resu
             }
         }
         Err(error) => {
-            let report = Report { source: Some("tick".to_owned()), ..Report::default() };
-            lines.push(report::line(host, &report, None, Some(&error.to_string())));
+            lines.push(failed(host, &error.to_string()));
             is_well = false;
         }
     }
+    is_well &= host.problem().is_none();
     ticked.end(host, is_well)?;
     Ok(is_well)
 }
 
-/// Sends an event about a heartbeat. Returns why PagerDuty did not accept it, if it did not.
-fn page(host: &mut dyn Host, due: &Due, report: &mut Report) -> Result<Result<(), String>, StoreError> {
+/// Sends an event about a heartbeat, until `until` at the latest. Returns why PagerDuty did not accept it, if it did not.
+fn page(
+    host: &mut dyn Host,
+    due: &Due,
+    until: Duration,
+    report: &mut Report,
+) -> Result<Result<(), String>, StoreError> {
     let target = match config::target(host, due.service.as_deref()) {
         Ok(target) => target,
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => return Ok(Err(text::interpolate("heartbeat `{}`: {}", &[&due.name, &error.to_string()]))),
     };
     let events = [due.event.clone()];
     let addressed = [Addressed { events: &events, held: &[], destination: target.destination() }];
-    let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), TICK_MAX, None);
+    let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), until, None);
     report.further_keys.push(target.routing_key_variable.clone());
-    let mut problem = None;
+    let number = report.further_keys.len();
+    let mut result = Ok(());
     for outcome in outcomes {
-        if outcome.verdict() == Verdict::Accepted {
-            beats::accepted(host, due)?;
-        } else {
-            problem = Some(report::untaken(&target.routing_key_variable, &outcome));
+        let outcome = Outcome { destination: number, ..outcome };
+        if outcome.verdict() != Verdict::Accepted {
+            result = Err(report::untaken(&target.routing_key_variable, &outcome));
         }
-        report.outcomes.push(Outcome { destination: report.further_keys.len(), ..outcome });
+        // If PagerDuty does not know the key, no alert can be open with it.
+        let is_done = result.is_ok() || outcome.is_needless();
+        report.outcomes.push(outcome);
+        if is_done {
+            report.warnings.extend(std::mem::replace(&mut result, Ok(())).err());
+            beats::accepted(host, due)?;
+        }
     }
-    Ok(problem.map_or(Ok(()), Err))
+    Ok(result)
 }

@@ -39,7 +39,7 @@ impl<'r, 'e> Run<'r, 'e> {
         let mut keyed = Keyed::default();
         let rules = self.rules;
         let Some(last) = rules.rules.iter().rposition(|rule| rule.dedup_key.is_some()) else { return keyed };
-        let Some(mapped) = at.event.dedup_key() else { return keyed };
+        let Some(mapped) = at.event.dedup_key().filter(|_| !self.is_own(&at.event)) else { return keyed };
         let names = Names::of(&self.shared, &at.event, &at.item, true);
         for (index, rule) in rules.rules.iter().enumerate().take(last + 1) {
             let Some(text) = &rule.dedup_key else {

@@ -30,11 +30,11 @@
 //!    summary. The `if` of a rule with `dedup_key` is evaluated in the same way, and its steps do not depend on the other
 //!    events of the delivery. An acknowledge or a resolve with a new key is repeated with the mapped key, which closes
 //!    what was opened before the rule existed or while it failed.
-//! 4. If a rule gives several alerts the same key, and one of them still triggers, the resolves of the others keep their
-//!    mapped keys.
+//! 4. If a rule gives several alerts the same key, and one of them still triggers or is acknowledged, the resolves of the
+//!    others keep their mapped keys.
 //! 5. A rule that fails is skipped as a whole, with a warning. So is an invalid rule. An invalid list changes nothing.
-//! 6. Rules see what a mapping made. They do not see the relay's own alerts: fallback alerts, digests, and the resolve of a
-//!    digest.
+//! 6. Rules see what a mapping made. They do not see the relay's own alerts: fallback alerts, alerts about unexpanded
+//!    variables, digests, and the resolve of a digest.
 //!
 //! The work is in proportion to the number of rules times the number of events.
 

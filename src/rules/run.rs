@@ -77,8 +77,7 @@ impl<'r, 'e> Run<'r, 'e> {
     pub(super) fn run(mut self, events: Vec<Event>) -> Ruled<'e> {
         let mut ruled = Vec::new();
         for (index, event) in events.into_iter().enumerate() {
-            // The relay itself makes the resolve of a digest.
-            if event.dedup_key().is_some() && event.dedup_key() == self.subject.group {
+            if self.is_own(&event) {
                 let mapped_key = event.dedup_key().cloned();
                 ruled.push(RuledEvent { event, index, mapped_key, service: None, matched: Vec::new() });
             } else {
@@ -94,6 +93,11 @@ impl<'r, 'e> Run<'r, 'e> {
         };
         let warnings = self.failures.into_iter().filter_map(warning).collect();
         Ruled { events: ruled, dropped: self.dropped, warnings }
+    }
+
+    /// Whether the relay itself makes the alert: the resolve of a digest, or a report about the sender's payload.
+    pub(super) fn is_own(&self, event: &Event) -> bool {
+        event.dedup_key().is_some_and(|key| Some(key) == self.subject.group || key.is_own())
     }
 
     pub(super) fn item(&self, event: &Event) -> Value {

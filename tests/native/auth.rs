@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use base64ct::{Base64, Encoding};
+use hmac::{Hmac as Mac, KeyInit, Mac as _};
 use pagerelay_support::evidence;
 use pagerelay_support::vectors::{accepts, request, rotation};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::Sha256;
 
 const OTHER: &str = "another-secret-of-some-length";
 
@@ -72,6 +74,51 @@ fn what_the_vendors_own_libraries_sign_opens_here() {
     }
     evidence(&format!("cross-check: {judged} made by the vendors' own libraries judged alike here"));
     assert!(judged > 0);
+}
+
+/// The values in a stranger's message must take no memory: a body of 1 MiB could take a hundred MiB.
+#[cfg(feature = "sns")]
+#[test]
+fn values_that_no_signature_of_sns_covers_are_not_even_parsed() {
+    let is_good = |case: &Value| case["verdict"] == "accept" && case["scheme"]["type"] == "sns";
+    let good: Vec<Value> = vectors().into_iter().filter(is_good).collect();
+    assert!(!good.is_empty());
+    for mut case in good {
+        let body = Base64::decode_vec(case["body_base64"].as_str().expect("text")).expect("base64");
+        let members = str::from_utf8(&body).expect("text").trim_start().strip_prefix('{').expect("an object");
+        // No parser that builds values would accept it.
+        let deep = format!(r#"{{"MessageAttributes": {}{}, {members}"#, "[".repeat(100_000), "]".repeat(100_000));
+        case["body_base64"] = Base64::encode_string(deep.as_bytes()).into();
+        let secrets = rotation(case["secret"].as_str().expect("text"), None);
+        assert_eq!(accepts(&case, &request(&case), &secrets), Some(false), "{}", case["name"]);
+    }
+}
+
+/// The text that Standard Webhooks sign, with its boundaries between id, timestamp and body at other full stops.
+#[test]
+fn a_recorded_standard_webhook_is_not_replayed_with_a_timestamp_from_its_body() {
+    let (recorded, now) = (1_700_000_000, 1_772_600_798);
+    let verdict = |id: &str, timestamp: u64, body: &str| {
+        let mut mac = Mac::<Sha256>::new_from_slice(b"a key that both of them know").expect("any length");
+        mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+        let signature = format!("v1,{}", Base64::encode_string(&mac.finalize().into_bytes()));
+        let secret = format!("whsec_{}", Base64::encode_string(b"a key that both of them know"));
+        let case = json!({
+            "name": id, "scheme": {"type": "standard-webhooks"}, "secret": secret, "now": timestamp,
+            "headers": [["webhook-id", id], ["webhook-timestamp", timestamp.to_string()], ["webhook-signature", signature]],
+            "body_base64": Base64::encode_string(body.as_bytes()),
+        });
+        accepts(&case, &request(&case), &rotation(&secret, None))
+    };
+    for id in ["msg_1", "evt.4711.a", "evt.1712345678901", "8c6de2f6-8d3a-4a5e-9d5c-3b1b6b6e2f11"] {
+        let title = format!("a title .{now}.state=ok&");
+        let body = format!(r#"{{"title": "{title}"}}"#);
+        assert_eq!(verdict(id, recorded, &body), Some(false), "{id}");
+        // The same signed text, and so the same signature.
+        let (before, after) = body.split_once(&format!(".{now}.")).expect("both");
+        assert_eq!(verdict(&format!("{id}.{recorded}.{before}"), now, after), None, "{id}");
+        assert_eq!(verdict(&format!("{id}.{recorded}"), now, after), None, "{id}");
+    }
 }
 
 /// The header with a vector's signature, if it has exactly one.

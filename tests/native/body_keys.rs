@@ -141,3 +141,69 @@ fn a_key_that_a_client_repeats_is_seen_by_nobody_and_changes_no_dedup_key() {
         assert_eq!(events, sent("the-next-key-is-repeated-as-well"), "{variable}");
     }
 }
+
+/// The same key as clients write it: with the escapes that JSON needs, those of PHP, those of every character, JSON inside JSON,
+/// and the escapes of a URL.
+fn spelled(key: &str) -> [String; 5] {
+    let inside = |text: &str| json!(text).to_string().trim_matches('"').to_owned();
+    let units = key.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+    let url = key.bytes().map(|byte| if byte == b' ' { "+".to_owned() } else { format!("%{byte:02x}") }).collect();
+    [inside(key), inside(key).replace('/', "\\/"), units, inside(&inside(key)), url]
+}
+
+#[test]
+fn a_key_that_a_client_repeats_with_escapes_is_seen_by_nobody() {
+    for key in ["a/key+that \"is\"\\repeated 7%2Fß", "näher/beschrieben-🔑-von-hier", "/\\n-begins-with-an-escape-41"]
+    {
+        for ((path, member), spelled) in [
+            ("/v2/enqueue", "routing_key"),
+            ("/v2/alerts", "apiKey"),
+            ("/events", "service_key"),
+            ("/opsgenie", "apiKey"),
+        ]
+        .into_iter()
+        .flat_map(|case| spelled(key).map(|spelled| (case, spelled)))
+        {
+            let what = format!("{path} {spelled}");
+            let text = |before: &str| format!(r#""{before}{spelled}\n{spelled}\\{spelled} end""#);
+            let body = format!(
+                r#"{{"{member}": {}, "event_action": "trigger", "dedup_key": {}, "alias": {}, "message": {},
+                    "payload": {{"severity": "error", "summary": {}, "source": "s"}}, "details": {{{}: "x"}}}}"#,
+                json!(key),
+                text("k"),
+                text("k"),
+                text("m"),
+                text("s"),
+                text("n")
+            );
+            let mut host = Accepting::new();
+            host.variables.extend([("secret_events", key), ("secret_opsgenie", key)]);
+            let (reply, line) = pipeline::handle(&mut host, &stranger(Method::Post, path, &[], body.as_bytes()));
+            assert!(reply.status.is_success(), "{what}: {}", String::from_utf8_lossy(&reply.body));
+            let sent = host.sent.first().expect("an event");
+            let key_sent = sent["dedup_key"].as_str().expect("text");
+            assert!(key_sent.starts_with("k[redacted]\n[redacted]"), "{what}: {key_sent}");
+            let line: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+            for text in
+                [sent["payload"]["summary"].as_str().expect("text"), line.to_string().as_str(), &sent.to_string()]
+            {
+                assert!(
+                    text.contains("[redacted]") && !text.contains(key) && !text.contains(&spelled),
+                    "{what}: {text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_that_only_resembles_a_key_stays() {
+    let key = "a/key-that-is-not-repeated 7";
+    for text in
+        ["a\\/key-that-is-not-repeate", "a/key-that-is-not-repeated\\n7", "%61%2", "\\u0061\\u", "\\", "\\\\\\", "%+%"]
+    {
+        assert_eq!(pagerelay::text::redact_escaped(text, key), text);
+    }
+    let long = "\\".repeat(1 << 20);
+    assert_eq!(pagerelay::text::redact_escaped(&long, key), long, "and this takes no longer than a look at each byte");
+}

@@ -132,7 +132,11 @@ fn a_source_has_fixtures_that_fire_that_resolve_and_that_are_rejected() {
         };
         assert!(does("trigger"), "{} has no fixture that triggers", source.slug);
         assert_eq!(does("resolve"), resolves(source), "{} has no fixture that resolves", source.slug);
-        assert!(fixtures.iter().any(|f| f.expected(false).error.is_some()), "{} rejects nothing", source.slug);
+        assert!(
+            fixtures.iter().any(|f| f.expected(false).error.is_some()),
+            "{} has no fixture that is rejected",
+            source.slug
+        );
     }
 }
 

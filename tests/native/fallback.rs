@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use base64ct::Encoding;
 use pagerelay::http::Method;
 use serde_json::{Value, json};
 
 use crate::host::Accepting;
 use crate::keys::sent_by;
-use crate::walls::{handle, known};
+use crate::walls::{handle, known, stranger};
 
 /// The action, the number in the key, and the summary of the fallback alert of a body.
 fn fallback(path: &str, body: &str) -> (String, u8, String) {
@@ -58,6 +59,32 @@ fn the_subject_shows_no_secret() {
     ] {
         let (_, _, summary) = fallback("/alertmanager", &json!({"title": title}).to_string());
         assert!(summary.starts_with(&format!("pagerelay could not map \"{shown}\" from ")), "{title}: {summary}");
+    }
+}
+
+#[test]
+fn the_excerpt_shows_no_part_of_a_secret_that_is_escaped_or_cut_off() {
+    for secret in ["MzM0/2+h4sd/8d7/9sdk/3k2=", "ein langes Kennw\u{f6}rt 1234"] {
+        let json = json!(secret).to_string();
+        let escaped: String = secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+        let url: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let mut bodies = vec![json.clone(), json.replace('/', "\\/"), format!("\"{escaped}\""), format!("a={url}")];
+        // It is cut off after each of its characters.
+        bodies.extend((1..secret.len()).map(|shown| format!("{}{secret}", " ".repeat(16 * 1024 - shown))));
+        bodies.extend((1..secret.len()).map(|shown| format!("{}{secret}", " ".repeat(8 * 1024 - shown))));
+        for body in bodies {
+            let mut host = Accepting::new();
+            host.variables.insert("webhook_secret", secret);
+            let pair = base64ct::Base64::encode_string(format!("any:{secret}").as_bytes());
+            let headers = [("authorization", format!("Basic {pair}"))];
+            let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let (reply, _) =
+                handle(&mut host, &stranger(Method::Post, "/grafana", &headers, format!("x {body}").as_bytes()));
+            assert!(reply.status.is_success(), "{reply:?}");
+            let excerpt = host.sent[0]["payload"]["custom_details"]["excerpt"].as_str().expect("text").to_owned();
+            let known = ["x", "x [redacted]", "x \"[redacted]\"", "x a=[redacted]"];
+            assert!(known.contains(&excerpt.as_str()), "{body}: {excerpt}");
+        }
     }
 }
 

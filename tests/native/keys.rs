@@ -80,7 +80,9 @@ fn no_source_and_no_key_of_events_is_in_the_name_space_of_the_relay() {
         let resolve = sent("/events", &json!({"event_action": "resolve", "dedup_key": key}));
         let hash = text::sha256_hex(key.as_bytes());
         assert_eq!(resolve, [pair("resolve", &format!("{key}~{hash}"))]);
+        assert!(DedupKey::verbatim(key).is_some_and(|key| !key.is_own()), "{key}");
     }
+    assert!(DedupKey::own("formatted", "unmapped:35").is_own());
     for key in ["pagerelayed:x", "a:pagerelay:x", "x~0000000000000000000000000000000000000000000000000000000000000000"]
     {
         let resolve = sent("/events", &json!({"event_action": "resolve", "dedup_key": key}));

@@ -242,6 +242,12 @@ fn reads_attachments_previews_and_integrations_are_not_copied() {
         (Method::Delete, "/v2/alerts/%2e%2E", ""),
         (Method::Delete, "/v2/alerts/saved-searches/../../teams/t", ""),
         (Method::Post, "/v2/alerts/x/actions/%2e%2e", ""),
+        (Method::Delete, "/v2/alerts/saved-searches/..;/teams", ""),
+        (Method::Delete, "/v2/alerts/saved-searches/..%3bx/teams", ""),
+        (Method::Post, "/v2/alerts/x/actions/..%2F..%2Fteams", ""),
+        (Method::Post, "/v2/alerts/..%2Fteams/close", ""),
+        (Method::Delete, "/v2/alerts/a%2F..%5C..%2fteams", ""),
+        (Method::Delete, "/v2/alerts/186912755e41aLi4vLi4vdGVhbXM", ""),
     ] {
         let mut host = TwoProducts::new();
         host.call(method, target, body);
@@ -257,14 +263,14 @@ fn reads_attachments_previews_and_integrations_are_not_copied() {
 fn no_segment_of_a_copy_is_more_than_a_name() {
     let mut host = TwoProducts::new();
     for (method, path) in [
-        (Method::Delete, "saved-searches/..;/teams"),
-        (Method::Post, "x/actions/..%2F..%2Fteams"),
-        (Method::Post, "..%2Fteams/close"),
+        (Method::Delete, "saved-searches/a..;b/teams"),
+        (Method::Post, "x/actions/...%2Fa?b%2Fteams"),
+        (Method::Post, "a%2Fb.%2F%252e%252e/close"),
     ] {
         host.call(method, &format!("/v2/alerts/{path}"), "");
     }
     let paths: Vec<&str> = host.copies.iter().filter_map(|(_, url, ..)| url.split("/v2/alerts/").nth(1)).collect();
-    let wanted = ["saved-searches/..%3B/teams", "x/actions/..%2F..%2Fteams", "..%2Fteams/close"];
+    let wanted = ["saved-searches/a..%3Bb/teams", "x/actions/...%2Fa", "a%2Fb.%2F%252e%252e/close"];
     assert_eq!(paths, wanted);
 }
 

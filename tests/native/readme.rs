@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use pagerelay::auth::Scheme;
+use pagerelay::auth::{Hash, Scheme};
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay::pagerduty::event::{SEVERITY_WORDS, Severity};
 use pagerelay::pipeline;
@@ -316,6 +316,18 @@ fn shows(shown: &Value, actual: &Value) -> bool {
             None => shown == actual,
         },
         _ => shown == actual,
+    }
+}
+
+#[test]
+fn the_guide_names_the_hash_of_each_vendors_signature() {
+    let security = read("src/guide/security.md");
+    for (hash, name) in [(Hash::Sha256, "HMAC-SHA-256"), (Hash::Sha1, "HMAC-SHA-1")] {
+        let signs =
+            |source: &&&Source| source.schemes.iter().any(|s| matches!(s, Scheme::Hmac(hmac) if hmac.hash == hash));
+        let vendors: Vec<&str> = SOURCES.iter().filter(signs).map(|source| source.name).collect();
+        let wanted = format!("{name} over the body ({})", vendors.join(", "));
+        assert!(security.contains(&wanted), "src/guide/security.md: {wanted}");
     }
 }
 

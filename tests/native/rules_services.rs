@@ -93,3 +93,28 @@ fn a_late_resolve_of_a_storm_reaches_every_alert_that_rules_sent_to_several_serv
         assert!(open.is_empty(), "{rules}: {open:?}");
     }
 }
+
+#[test]
+fn a_resolve_does_not_close_an_acknowledged_alert_that_has_its_key_by_a_rule() {
+    let template = json!({
+        "each": "alarms",
+        "event": {"event_action": "{{ item.do }}", "dedup_key": "{{ item.id }}",
+            "payload": {"summary": "{{ item.id }}", "source": "mine", "severity": "error"}}
+    });
+    let rules = json!([{"dedup_key": "{{ item.team }}"}]);
+    let alarm = |id: &str, action: &str| json!({"id": id, "do": action, "team": "shop"});
+    for (alarms, closes) in [
+        (vec![alarm("a", "acknowledge"), alarm("b", "resolve")], false),
+        (vec![alarm("a", "trigger"), alarm("a", "acknowledge"), alarm("b", "resolve")], false),
+        (vec![alarm("b", "resolve"), alarm("a", "trigger"), alarm("a", "acknowledge")], false),
+        (vec![alarm("a", "acknowledge"), alarm("a", "resolve"), alarm("b", "resolve")], true),
+    ] {
+        let variables = [("custom_mine", &*template.to_string())];
+        let (sent, reply) = with_rules("/custom/mine", &rules, &variables, &json!({"alarms": alarms}));
+        let resolved =
+            |event: &&Value| event["event_action"] == "resolve" && event["dedup_key"] == "custom_mine:rule:shop";
+        assert_eq!(sent.iter().any(|event| resolved(&event)), closes, "{reply:#}");
+        let own = |event: &&Value| event["event_action"] == "resolve" && event["dedup_key"] == "custom_mine:b";
+        assert!(sent.iter().any(|event| own(&event)), "{reply:#}");
+    }
+}

@@ -9,12 +9,15 @@
 //! issuer. A signature does not prove *whose* topic it was: Amazon signs the messages of every AWS account. So a message
 //! about a topic that the operator has not listed is rejected, and that list is the real authorisation.
 
+use std::collections::BTreeMap;
+
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, Value};
 
 use super::certificate::{Hash, KEY_MAX_BYTES, KEY_MIN_BYTES, SigningKey};
 use super::topic::host_of;
 use crate::auth::TIMESTAMP_TOLERANCE_SECS;
+use crate::auth::body::Members;
 use crate::http::Url;
 use crate::json;
 use crate::text;
@@ -25,6 +28,9 @@ const AGE_MAX_SECS: u64 = 3600 + TIMESTAMP_TOLERANCE_SECS;
 /// The signed members, in order. Only `Subject` is optional.
 const NOTIFICATION: &[&str] = &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
 const CONFIRMATION: &[&str] = &["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
+
+/// The members that say how to verify the signature.
+const UNSIGNED: &[&str] = &["Signature", "SignatureVersion", "SigningCertURL"];
 
 /// A message whose signature is not verified yet.
 ///
@@ -43,8 +49,14 @@ impl Unverified {
     /// Parses a message. Returns nothing if it is malformed, about a topic that is not in `topics`, or too far from
     /// `now`. This makes every check that needs no certificate, so that strangers cannot make us fetch certificates.
     pub(super) fn parse(body: &[u8], topics: &[String], now: u64) -> Option<Unverified> {
-        let message: Value = serde_json::from_slice(body).ok()?;
-        let member = |name: &str| message.get(name).and_then(Value::as_str);
+        let names = [CONFIRMATION, &["Subject"], UNSIGNED].concat();
+        let found = Members::find(body, &names)?;
+        // The texts of the message, without the values that no signature covers: those may be many.
+        let texts =
+            names.iter().filter_map(|name| Some((*name, serde_json::from_slice(found.value(body, name)?).ok()?)));
+        let texts: BTreeMap<&str, String> = texts.collect();
+        let member = |name: &str| texts.get(name).map(String::as_str);
+        let is_absent = |name: &str| found.value(body, name).is_none_or(|value| value == b"null");
         let topic = topics.iter().find(|listed| Some(listed.as_str()) == member("TopicArn"))?;
         let names = match member("Type")? {
             "Notification" => NOTIFICATION,
@@ -59,7 +71,7 @@ impl Unverified {
                     signed.extend([name, "\n", value, "\n"]);
                     members.insert((*name).to_owned(), value.into());
                 }
-                None if *name == "Subject" && message.get(name).is_none_or(Value::is_null) => {}
+                None if *name == "Subject" && is_absent(name) => {}
                 _ => return None,
             }
         }

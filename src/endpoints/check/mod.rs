@@ -400,12 +400,12 @@ impl Checker<'_> {
                     continue;
                 }
             };
-            let (whose, but) = match events_api::takes_no_changes(&key) {
-                true => ("an orchestration", "; it does not accept change events"),
-                false => ("a service", ""),
+            let whose = match events_api::takes_no_changes(&key) {
+                true => "an orchestration, which accepts no change events",
+                false => "a service",
             };
-            let what = "variable `{}` holds the key of {} ending in {}, for {}{}";
-            self.say(Level::Ok, what, &[&variable, whose, key.tail(), &to, but]);
+            let what = "variable `{}` holds the key of {}. The key ends in {}, and is sent to {}";
+            self.say(Level::Ok, what, &[&variable, whose, key.tail(), &to]);
             if let Some(same) = keys.iter().find(|known| known.key.tail() == key.tail() && known.key.equals(&key)) {
                 self.say(Level::Note, "variables `{}` and `{}` hold the same key", &[&same.variable, &variable]);
             }

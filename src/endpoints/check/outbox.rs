@@ -18,8 +18,12 @@ impl Checker<'_> {
     pub(super) fn outbox(&mut self, names: &[String]) {
         // The loop over all settings reports an invalid choice.
         let mode = config::outbox(self.host).unwrap_or_default();
-        let heartbeats: Vec<String> =
-            names.iter().filter(|name| name.starts_with(HEARTBEAT) && !name.ends_with("_previous")).cloned().collect();
+        let named = names.iter().filter(|name| name.starts_with(HEARTBEAT) && !name.ends_with("_previous"));
+        let (unset, heartbeats): (Vec<String>, Vec<String>) =
+            named.cloned().partition(|name| config::heartbeat(self.host, name) == Ok(None));
+        for variable in &unset {
+            self.say(Level::Warning, "variable `{}` is not set; nobody watches it", &[variable]);
+        }
         if mode == Outbox::Off && heartbeats.is_empty() {
             return;
         }
@@ -52,7 +56,7 @@ impl Checker<'_> {
             self.say(Level::Warning, what, &[&count, &age]);
         }
         match ticks::last(self.host)? {
-            Some((at, _)) if now.saturating_sub(at) <= TICK_MAX_MS => {
+            Some((at, _)) if now.abs_diff(at) <= TICK_MAX_MS => {
                 self.say(Level::Ok, "the last tick was {} ago", &[&seconds(now.saturating_sub(at))]);
             }
             _ if heartbeats.is_empty() && mode == Outbox::Replicated => self.say(Level::Error, UNTICKED_REPLICAS, &[]),
@@ -74,11 +78,10 @@ impl Checker<'_> {
             let name = variable.strip_prefix(HEARTBEAT).unwrap_or(variable);
             match config::heartbeat(self.host, variable) {
                 Err(error) => self.say(Level::Error, "{}", &[&error.to_string()]),
-                Ok(None) => self.say(Level::Warning, "variable `{}` is not set; nobody watches it", &[variable]),
-                Ok(Some(_)) if config::heartbeat_variable(name).as_ref() != Some(variable) => {
+                Ok(_) if config::heartbeat_variable(name).as_ref() != Some(variable) => {
                     self.say(Level::Warning, UNSPEAKABLE, &[variable]);
                 }
-                Ok(Some(_)) => match beats::last(self.host, name)? {
+                Ok(_) => match beats::last(self.host, name)? {
                     Some(beat) => {
                         let age = seconds(now.saturating_sub(beat.at));
                         self.say(Level::Ok, "heartbeat `{}`: the last sign of life was {} ago", &[name, &age]);

@@ -3,6 +3,7 @@
 use super::{Checker, Level, Opened};
 use crate::config::{self, DEFAULT_SERVICE};
 use crate::rules::{List, Rules};
+use crate::text::count;
 
 impl Checker<'_> {
     /// Checks the rules for the sources and templates that accept deliveries.
@@ -42,8 +43,8 @@ impl Checker<'_> {
     fn list(&mut self, variable: &str, list: &Result<List, crate::mapping::MapError>) {
         match list {
             Ok(list) => {
-                let rules = Rules::compile(std::slice::from_ref(list)).count().to_string();
-                self.say(Level::Ok, "variable `{}` has {} valid rules", &[variable, &rules]);
+                let rules = count(Rules::compile(std::slice::from_ref(list)).count(), "valid rule");
+                self.say(Level::Ok, "variable `{}` has {}", &[variable, &rules]);
             }
             // The error is not a format string: it may contain braces.
             Err(error) => self.say(Level::Warning, "{}; its rules are not used", &[&error.to_string()]),

@@ -64,6 +64,9 @@ pub(super) fn prompt(source: &Source) -> String {
     if resolve.is_some() {
         task.push_str("\n   `<dedup_key>` is that of the first preview, percent-encoded.\n");
     }
+    if source.setup.resolves.starts_with("never") {
+        let _ = write!(task, "\n   {sender} does not report the end of a problem, so leave out `resolve.json`.\n");
+    }
     let _ = write!(
         task,
         "\n   Expect status 200 both times: `events` has `\"event_action\": \"trigger\"` for the first, \

@@ -88,9 +88,10 @@ impl DedupKey {
         DedupKey { key: bounded([OWN, ":", source, ":", what].concat()), former: None }
     }
 
-    /// Whether this is the key of one of the relay's own alerts ([`DedupKey::own`]).
+    /// Whether this is the key of one of the relay's own alerts ([`DedupKey::own`]). A key of a sender that begins like one
+    /// ends with a hash ([`DedupKey::verbatim`]).
     pub fn is_own(&self) -> bool {
-        self.key.strip_prefix(OWN).is_some_and(|rest| rest.starts_with(':'))
+        self.key.strip_prefix(OWN).is_some_and(|rest| rest.starts_with(':')) && !self.is_hashed()
     }
 
     /// Takes a key that the sender chose, unchanged if PagerDuty would accept it and it contains no hidden characters.

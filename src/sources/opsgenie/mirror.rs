@@ -4,8 +4,8 @@
 //! aliases that they stand for. An alert without an alias gets the relay's name of it as its alias, so that a close with
 //! the relay's id closes it there too; a repeated create then counts up one alert. The sender's key is not in it.
 //!
-//! The relay does not pass on reads, attachments, bodies that are not JSON, and paths with a segment `.` or `..`. An id of
-//! the relay for an alias of more than 255 characters contains only its hash, so such a close finds no alert in Opsgenie.
+//! The relay does not pass on reads, attachments, bodies that are not JSON, and paths with `.` or `..` between slashes, whether
+//! the slashes are encoded or not. An id of the relay for an alias of more than 255 characters contains only its hash, so such a close finds no alert in Opsgenie.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
@@ -63,9 +63,10 @@ pub fn request(delivery: &Authenticated<'_>) -> Option<Mirrored> {
 }
 
 /// Appends a segment. Returns `None` for one that a server may resolve: the path, with the operator's key beside it, could
-/// then lead out of the Alert API.
+/// then lead out of the Alert API. Some servers decode `%2F` first, and some ignore what follows a `;`.
 fn push(path: &mut String, segment: &str) -> Option<()> {
-    if matches!(segment, "." | "..") {
+    let name = |part: &str| part.split(';').next().map_or(0, str::len);
+    if segment.split(['/', '\\']).any(|part| matches!(part.get(..name(part)), Some("." | ".."))) {
         return None;
     }
     path.push('/');

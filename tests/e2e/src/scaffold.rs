@@ -1,4 +1,4 @@
-//! `cargo dev -- new <slug>`: creates the files and lines of a new source. It compiles, rejects every payload, and
+//! `cargo dev new <slug>`: creates the files and lines of a new source. It compiles, rejects every payload, and
 //! fails the tests until somebody has written it.
 
 use std::path::Path;
@@ -11,14 +11,12 @@ const REGISTRY: &str = "src/sources/mod.rs";
 /// The list of the page's samples.
 const SAMPLES: &str = "src/endpoints/playground/samples.txt";
 
-/// Names that a source cannot have: other paths of the relay, and Rust's keywords.
-const TAKEN: &[&str] = &[
-    "act", "as", "async", "await", "box", "break", "check", "const", "continue", "crate", "custom", "do", "dyn",
-    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "health", "if", "impl", "in", "let", "loop",
-    "macro", "match", "mod", "move", "mut", "preview", "priv", "pub", "ref", "return", "self", "setup", "static",
-    "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where",
-    "while", "yield",
-];
+/// Names that a source cannot have: other paths of the relay, and of the APIs that it speaks at its root; what the log and
+/// dedup keys call the relay's own work; and Rust's keywords.
+const TAKEN: &str = "act as async await box break check const continue crate custom do dyn else enum extern false final fn for gen \
+    generic health heartbeat if impl in let loop macro match mod move mut outbox pagerelay preview priv pub ref \
+    return self setup static struct super tick trait true try type typeof unsafe unsized use v1 v2 virtual where \
+    while yield";
 
 /// Creates a source, and returns the next steps.
 ///
@@ -29,8 +27,8 @@ pub fn new_source(root: &Path, slug: &str) -> Result<String> {
     if !letters || !slug.starts_with(|c: char| c.is_ascii_lowercase()) {
         bail!("{slug:?} is not a slug: use lower-case letters and digits, starting with a letter");
     }
-    if TAKEN.contains(&slug) {
-        bail!("{slug} cannot be a slug: another path or a Rust keyword has this name");
+    if TAKEN.split(' ').any(|taken| taken == slug) {
+        bail!("{slug} cannot be a slug: the relay itself or a Rust keyword has this name");
     }
     let file = format!("src/sources/{slug}.rs");
     let fixtures = format!("tests/fixtures/{slug}");
@@ -137,11 +135,12 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
 const NEXT: &str = "\
 The source SLUG exists. Next steps:
 
-  1. src/sources/SLUG.rs: write the four sections of its docs from the vendor's documentation, then `docs`, `name`, `setup`
-     and `map`.
-  2. tests/fixtures/SLUG: replace the payloads by ones in the documented shape, with invented values. 02 resolves what 01
-     triggers. Add one for every edge that the docs mention, and one that is rejected.
+  1. tests/fixtures/SLUG: replace the payloads by ones in the documented shape, with invented values. 02 resolves what 01
+     triggers. Add one for every edge that the docs mention, and one that is rejected. If you rename the first two, rename
+     their .events.json too, and change the names in src/endpoints/playground/samples.txt.
+  2. src/sources/SLUG.rs: write the four sections of its docs from the vendor's documentation, then `docs`, `name`, `setup`
+     and `map`. The crate documentation in src/lib.rs has an example under \"Adding a source\".
   3. UPDATE_EXPECT=1 cargo test --test native
-     writes the expected events and the table of sources. Compare them with the docs of step 1.
-  4. README.md: add the name to section \"Sources\".
+     writes the expected events and the table of sources. Compare them with the docs of step 2.
+  4. README.md: add the name to section \"Sources\". tests/native/words.rs: add the member that contains the state to FIELDS.
   5. cargo test --test native, and cargo test before you commit.";

@@ -142,6 +142,8 @@ fn a_rate_limit_is_respected_after_the_answer() {
         let state = world.state();
         let sent: Vec<Duration> = state.pagerduty.received.iter().map(|(at, _)| *at).collect();
         assert_eq!(sent.len(), requests, "{retry_after:?}: {sent:?}");
+        // Nobody waits for a time that is too late.
+        assert_eq!((state.log.len(), state.now > secs(10)), (requests, requests == 2), "{:?}", state.log);
         if let [first, second] = &*sent {
             assert!(*second - *first >= secs(10), "{sent:?}");
         }
@@ -435,6 +437,26 @@ fn a_tick_fails_for_an_event_that_is_stored_for_more_than_5_minutes_and_for_an_h
         let lost = String::from_utf8(world.state().store.keys["pr1.lost"].clone()).expect("a number");
         let lost = Duration::from_millis(lost.parse().expect("a number")) - EPOCH;
         assert_eq!((world.stored(), world.tick(lost + secs(3600) - early).status), (0, status));
+    }
+}
+
+#[test]
+fn a_tick_without_a_store_fails_only_if_something_needs_one() {
+    for (variable, status) in [
+        (("outbox", "off"), 200),
+        (("heartbeat_watchdog", ""), 200),
+        (("settings", r#"{"outbox": "off", "heartbeat_watchdog": null}"#), 200),
+        (("heartbeat_watchdog", "5m"), 503),
+        (("heartbeat_watchdog", "soon"), 503),
+        (("outbox", "on"), 503),
+        (("outbox", "sometimes"), 503),
+        (("settings", r#"{"outbox": "on"}"#), 503),
+        (("settings", r#"{"outbox": "off""#), 503),
+    ] {
+        let world = World::new(1, &variables(&[variable]));
+        world.state().store.is_absent = true;
+        assert_eq!(world.tick(secs(1)).status, status, "{variable:?}");
+        assert_eq!(world.state().log.is_empty(), status == 200, "{variable:?}");
     }
 }
 

@@ -83,7 +83,8 @@ fn the_alert_of_a_silent_sender_is_sent_by_each_tick_until_pagerduty_accepts_it(
 #[test]
 fn a_body_that_says_resolved_is_no_sign_of_life() {
     let world = world("5m");
-    for (body, keys) in [(r#"{"status":"resolved","alerts":[]}"#, 0), (r#"{"status":"firing"}"#, 1)] {
+    let resolved = r#"{"status":"resolved","alerts":[]}"#;
+    for (body, keys) in [(resolved, 0), (&format!("\u{feff}{resolved}"), 0), (r#"{"status":"firing"}"#, 1)] {
         let answer = beat(&world, 1, "/heartbeat/watchdog", body);
         assert_eq!(answer.status, 200);
         assert_eq!(world.state().store.keys.len(), keys, "{body}");
@@ -265,4 +266,126 @@ fn a_sign_of_life_is_noted_if_the_grace_does_not_allow_to_leave_it_out() {
         }
         assert_eq!(world.accepted().len(), pages, "{period}");
     }
+}
+
+#[test]
+fn the_alert_of_a_heartbeat_whose_variable_is_removed_is_resolved_once_and_pages_again_if_the_variable_is_back() {
+    let world = world("1m");
+    let payments = "E".repeat(32);
+    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
+    beat(&world, 1, "/heartbeat/watchdog/payments", "");
+    world.tick(secs(200));
+    world.state().variables.remove("heartbeat_watchdog");
+    for time in [260, 320, 380] {
+        assert_eq!(world.tick(secs(time)).status, 200);
+    }
+    {
+        let state = world.state();
+        let (_, last) = state.pagerduty.received.last().expect("a resolve");
+        assert_eq!(last["payload"]["summary"], "watchdog is not watched any more");
+        assert_eq!((&last["event_action"], &last["routing_key"]), (&json!("resolve"), &json!(payments)));
+        assert_eq!(state.pagerduty.received.len(), 2);
+        assert!(state.pagerduty.open.is_empty());
+    }
+    world.state().variables.insert("heartbeat_watchdog".to_owned(), "1m".to_owned());
+    world.tick(secs(440));
+    assert_eq!(world.accepted().len(), 3);
+}
+
+#[test]
+fn invalid_settings_resolve_no_heartbeat_and_a_tick_says_that_nobody_watches() {
+    let world = world("1m");
+    let period = world.state().variables.remove("heartbeat_watchdog").expect("a period");
+    let settings = |text: &str| drop(world.state().variables.insert("settings".to_owned(), text.to_owned()));
+    settings(&json!({"heartbeat_watchdog": period}).to_string());
+    beat(&world, 1, "/heartbeat/watchdog", "");
+    world.tick(secs(200));
+    settings("{\"heartbeat_watchdog\": \"1m\",}");
+    for time in [260, 262, 320] {
+        assert_eq!(world.tick(secs(time)).status, 503, "{time}");
+    }
+    assert_eq!(world.accepted().len(), 1, "nobody knows whether it is watched");
+    let line = world.state().log.last().cloned().expect("a line");
+    assert_eq!(
+        (&line["source"], &line["level"], &line["error"]),
+        (&json!("tick"), &json!("error"), &json!("variable `settings` is not valid JSON: line 1, column 29"))
+    );
+    let sign = beat(&world, 330, "/heartbeat/watchdog", "");
+    assert_eq!(
+        (sign.status, sign.body["detail"].as_str()),
+        (
+            503,
+            Some("variable `heartbeat_watchdog` is not set; variable `settings` is not valid JSON: line 1, column 29")
+        )
+    );
+    settings("{}");
+    assert_eq!(world.tick(secs(380)).status, 200);
+    assert_eq!(world.accepted().len(), 2);
+}
+
+#[test]
+fn the_resolve_for_a_key_that_pagerduty_does_not_know_is_not_sent_for_ever() {
+    let world = world("1m");
+    let payments = "E".repeat(32);
+    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
+    beat(&world, 1, "/heartbeat/watchdog/payments", "");
+    world.tick(secs(200));
+    beat(&world, 210, "/heartbeat/watchdog", "");
+    // Without its variable, the key may still have the alert.
+    world.state().variables.remove("routing_key_payments");
+    assert_eq!(world.tick(secs(220)).status, 503);
+    let line = world.state().log.last().cloned().expect("a line");
+    assert_eq!(line["error"], "heartbeat `watchdog`: variable `routing_key_payments` is not set");
+    world.state().variables.insert("routing_key_payments".to_owned(), payments);
+    world.state().pagerduty.unknown_keys.push("EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE");
+    assert_eq!([230, 250].map(|time| world.tick(secs(time)).status), [200, 200]);
+    assert_eq!(world.state().pagerduty.received.len(), 2);
+    let warning =
+        "PagerDuty has not accepted an event with the key in variable `routing_key_payments`: 400 Invalid routing key";
+    let warned = |line: &&Value| line["warnings"] == json!([warning]);
+    assert_eq!(world.state().log.iter().filter(warned).count(), 1);
+}
+
+#[test]
+fn silence_after_a_sign_of_life_of_the_future_pages() {
+    let world = world("5m+2m");
+    let tomorrow = json!({"at": (EPOCH + secs(86_400)).as_millis(), "service": null}).to_string();
+    world.state().store.keys.insert("pr1.beat.watchdog".to_owned(), tomorrow.into_bytes());
+    let pages = [60, 120, 470, 600].map(|time| (world.tick(secs(time)), world.accepted().len()).1);
+    assert_eq!(pages, [0, 0, 0, 1]);
+    let state = world.state();
+    let summary = state.pagerduty.received[0].1["payload"]["summary"].as_str().expect("a text");
+    assert!(summary.starts_with("No sign of life from watchdog since 2026-03-04T04:54:20"), "{summary}");
+}
+
+#[test]
+fn many_heartbeats_in_a_slow_store_page_all_the_same() {
+    let names: Vec<String> = (0..20).map(|n| format!("heartbeat_a{n}")).collect();
+    let heartbeats: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "5m")).collect();
+    let world = World::new(1, &variables(&heartbeats));
+    for n in 0..20 {
+        let at = if n == 7 { EPOCH } else { EPOCH + secs(900) };
+        let beat = json!({"at": at.as_millis(), "service": null}).to_string();
+        world.state().store.keys.insert(format!("pr1.beat.a{n}"), beat.into_bytes());
+    }
+    let calls = world.state().store.calls;
+    world.state().store.always_takes = Some(Duration::from_millis(500));
+    assert_eq!(world.tick(secs(1000)).status, 200);
+    let state = world.state();
+    assert_eq!(state.pagerduty.received.len(), 1);
+    // Of the record of ticks two writes and a read, a listing, one read for each heartbeat, and two calls for the page.
+    assert_eq!(state.store.calls - calls, 4 + 20 + 2);
+}
+
+#[test]
+fn the_log_has_a_page_that_the_store_could_not_note() {
+    let world = world("1m");
+    beat(&world, 1, "/heartbeat/watchdog", "");
+    world.state().store.fails_at.push(("set", "pr1.down.", 1));
+    assert_eq!([200, 260].map(|time| world.tick(secs(time)).status), [503, 200]);
+    assert_eq!(world.accepted().len(), 2);
+    let state = world.state();
+    let pages = state.log.iter().filter(|line| line["source"] == "heartbeat" && line["status"].is_null());
+    let pages: Vec<&Value> = pages.map(|line| &line["events"][0]["pagerduty"]).collect();
+    assert_eq!(pages, ["202 Event processed", "202 Event processed"]);
 }

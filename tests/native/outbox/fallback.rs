@@ -6,7 +6,7 @@ use pagerelay::http::Method;
 use pagerelay_support::SECRET;
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{EPOCH, World};
 use super::{Answer, event, events, request, secs, variables};
 
 const URL: &str = "https://chat.test/hook/T0123?key=s3cret-of-the-hook&token=abc";
@@ -68,6 +68,39 @@ fn a_message_names_ten_alerts_and_counts_the_others_and_mentions_nobody() {
 }
 
 #[test]
+fn an_events_api_that_accepts_some_events_has_told_somebody_and_a_warning_counts_the_others() {
+    let both = json!([{"id": "a", "n": 1}, {"id": "b", "n": 2}]);
+    for (rejected, fallback, warning) in [
+        ("nothing", json!("accepted"), Value::Null),
+        ("sim:b", json!("accepted"), json!(["the server at `fallback_url` has not accepted 1 of 2 events: 400"])),
+        ("sim:", Value::Null, json!(["nobody could be told by `fallback_url`: 400"])),
+    ] {
+        let key = ("fallback_routing_key", "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF");
+        let world = world(&[("fallback_format", "event"), key, ("retry_after_answer", "off")]);
+        (world.state().others_answer, world.state().others_reject) = (202, Some(rejected));
+        world.ask(secs(1), events("hasty", &both));
+        let state = world.state();
+        let line = state.log.last().expect("a line");
+        assert_eq!((&line["fallback"], &line["warnings"]), (&fallback, &warning), "{line:#}");
+    }
+}
+
+#[test]
+fn a_message_names_the_most_severe_alerts_whatever_their_order() {
+    for (format, key) in [("text", None), ("event", Some(("fallback_routing_key", "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF")))]
+    {
+        let world = world(&[&[("fallback_format", format), ("retry_after_answer", "off")], key.as_slice()].concat());
+        let severities = ["info", "warning", "error", "critical"];
+        let item = |n: usize| json!({"id": n, "n": n, "severity": severities[n / 8]});
+        world.ask(secs(1), events("hasty", &(0..32).map(item).collect()));
+        let state = world.state();
+        let told: String = state.others.iter().map(|(_, body)| body.to_string()).collect();
+        let named = (0..32).filter(|n| told.contains(&format!("alert {n} #{n}"))).collect::<Vec<_>>();
+        assert_eq!(named, [16, 17, 24, 25, 26, 27, 28, 29, 30, 31], "{told}");
+    }
+}
+
+#[test]
 fn the_formats_are_a_text_a_card_and_the_event_itself() {
     let key = "F".repeat(32);
     for (format, more) in [("teams", None), ("event", Some(("fallback_routing_key", &*key)))] {
@@ -78,9 +111,18 @@ fn the_formats_are_a_text_a_card_and_the_event_itself() {
         let (url, body) = state.others.first().expect("a message");
         assert_eq!(url, URL);
         if format == "teams" {
-            let block = &body["attachments"][0]["content"]["body"][0];
-            assert!(block["text"].as_str().expect("a text").starts_with("PagerDuty has not accepted:\n[error]"));
-            assert_eq!((&body["type"], &block["wrap"]), (&json!("message"), &json!(true)));
+            // Teams shows a line break inside a block as a space.
+            let blocks = body["attachments"][0]["content"]["body"].as_array().expect("blocks");
+            let lines: Vec<&str> = blocks.iter().filter_map(|block| block["text"].as_str()).collect();
+            assert_eq!(
+                lines,
+                [
+                    "PagerDuty has not accepted:",
+                    "[error] alert a #1 (hasty, 503)",
+                    "The relay does not send it again: tell the person on call."
+                ]
+            );
+            assert_eq!((&body["type"], &blocks[2]["wrap"]), (&json!("message"), &json!(true)));
         } else {
             assert_eq!((&body["dedup_key"], &body["routing_key"]), (&json!("sim:a"), &json!(key)));
         }
@@ -199,6 +241,14 @@ fn a_check_tries_the_fallback_only_where_that_is_asked_for_with_its_own_secret()
 }
 
 #[test]
+fn a_check_does_not_fail_for_a_heartbeat_whose_variable_is_blank() {
+    let world = world(&[("heartbeat_watchdog", " ")]);
+    world.state().store.is_absent = true;
+    let answer = check(&world, "/check", &[]);
+    assert_eq!(findings(&answer, "outbox"), ["warning: variable `heartbeat_watchdog` is not set; nobody watches it"]);
+}
+
+#[test]
 fn a_check_shows_what_is_stored_and_when_the_last_tick_was() {
     let world = world(&[("outbox", "on")]);
     let answer = check(&world, "/check", &[]);
@@ -216,6 +266,11 @@ fn a_check_shows_what_is_stored_and_when_the_last_tick_was() {
     assert!(found[1].starts_with("warning: 1 event stored, the oldest for "), "{found:?}");
     assert!(found[2].starts_with("ok: the last tick was "), "{found:?}");
     assert!(!world.state().store.keys.contains_key("pr1.check"));
+    // A wrong clock has written the time of this tick.
+    let tomorrow = json!({"at": (EPOCH + secs(86_400)).as_millis(), "well": true}).to_string();
+    world.state().store.keys.insert("pr1.tick".to_owned(), tomorrow.into_bytes());
+    let found = findings(&check(&world, "/check", &[]), "outbox");
+    assert!(found[2].starts_with("warning: nothing has called /tick in the last 10 minutes"), "{found:?}");
     world.state().store.fails = true;
     let answer = check(&world, "/check", &[]);
     assert_eq!(findings(&answer, "outbox"), ["warning: the key-value store failed; nothing can be stored"]);

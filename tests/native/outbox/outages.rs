@@ -68,7 +68,7 @@ fn add(result: &mut Result, world: &World, alerts: u64, (begins, ends): (u64, u6
     for alert in 0..alerts {
         let arrives = alert * APART;
         let key = format!("sim:a{alert}");
-        result.left_open += usize::from(state.pagerduty.open.contains_key(&key));
+        result.left_open += usize::from(state.pagerduty.is_open(&key));
         // A sender that sends its state again says nothing about an alert that is over.
         let is_over = resends && arrives + LASTS < ends + INTERVAL;
         if !(begins..ends).contains(&arrives) || is_over {

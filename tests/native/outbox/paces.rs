@@ -274,6 +274,18 @@ fn a_tick_in_the_future_stops_no_other() {
 }
 
 #[test]
+fn a_loss_in_the_future_makes_no_tick_fail() {
+    let world = World::new(1, &variables(&[("outbox", "on")]));
+    for (ahead, status) in [(0, 503), (3000, 503), (7200, 200), (86_400, 200)] {
+        let at = (EPOCH + secs(100 + ahead)).as_millis().to_string();
+        world.state().store.keys.insert("pr1.lost".to_owned(), at.into_bytes());
+        world.state().store.keys.remove("pr1.tick");
+        assert_eq!(world.tick(secs(100)).status, status, "{ahead}");
+        world.state().now = Duration::ZERO;
+    }
+}
+
+#[test]
 fn a_stored_event_has_its_severity_and_time_again() {
     let world = stored(0, 60);
     world.ask(secs(1), events("hasty", &json!([{"id": "a", "n": 1, "severity": "critical"}])));

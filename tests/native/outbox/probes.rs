@@ -20,13 +20,15 @@ fn down(until: u64, more: &[(&str, &str)]) -> World {
 
 #[test]
 fn a_store_that_is_too_slow_does_not_silence_the_fallback() {
-    let world = down(3600, &[ON[0], URL]);
-    world.state().store.always_takes = Some(Duration::from_millis(1100));
-    let items: Vec<Value> = (0..40).map(|n| json!({"id": format!("a{n}"), "n": n})).collect();
-    let answer = world.ask(secs(1), events("hasty", &items.into()));
-    assert_eq!(answer.status, 503);
-    let state = world.state();
-    assert_eq!(state.others.len(), 1);
+    for takes in [1100, 3000, 10_000] {
+        let world = down(3600, &[ON[0], URL]);
+        world.state().store.always_takes = Some(Duration::from_millis(takes));
+        let items: Vec<Value> = (0..40).map(|n| json!({"id": format!("a{n}"), "n": n})).collect();
+        let answer = world.ask(secs(1), events("hasty", &items.into()));
+        assert_eq!(answer.status, 503);
+        let state = world.state();
+        assert_eq!(state.others.len(), 1, "{takes}");
+    }
 }
 
 #[test]
@@ -136,6 +138,127 @@ fn a_service_whose_key_is_rejected_holds_up_no_other_service() {
     world.state().variables.insert("routing_key_payments".to_owned(), key);
     world.tick(secs(3800));
     assert_eq!(world.accepted(), ["trigger 1", "trigger 2"]);
+}
+
+#[test]
+fn a_stored_copy_of_a_resolve_is_needless_if_pagerduty_does_not_know_the_key() {
+    let rules = r#"[{"if": "event.dedup_key == 'sim:b'", "service": "payments"}]"#;
+    let world = down(60, &[ON[0], ("rules", rules), ("routing_key_payments", "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE")]);
+    let answer = world.ask(secs(1), event("hasty", "a", 1, "up"));
+    assert_eq!((answer.status, world.stored()), (200, 2), "{answer:?}");
+    // A trigger for that service is no copy.
+    world.ask(secs(2), event("hasty", "b", 2, "down"));
+    world.state().pagerduty.unknown_keys.push("EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE");
+    for time in [100, 200, 300] {
+        world.tick(secs(time));
+    }
+    assert_eq!((world.stored(), world.accepted()), (1, vec!["resolve 1".to_owned()]));
+    let state = world.state();
+    let warned = |line: &Value| line["warnings"].to_string().contains("not accepted for `routing_key_payments`");
+    assert_eq!(state.log.iter().filter(|line| warned(line)).count(), 1);
+}
+
+#[test]
+fn of_more_than_40_events_the_copy_of_a_resolve_does_not_close_the_alert_of_another_service() {
+    let rules = r#"[{"if": "event.dedup_key == 'sim:none'", "service": "payments"}]"#;
+    let world = down(60, &[ON[0], ("rules", rules), ("routing_key_payments", "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE")]);
+    let item = |n: usize| json!({"id": format!("a{n}"), "n": n, "severity": "warning"});
+    let mut items: Vec<Value> = (0..45).map(item).collect();
+    items.push(json!({"id": "again", "n": 50, "state": "up"}));
+    items.push(json!({"id": "again", "n": 51, "severity": "critical"}));
+    let answer = world.ask(secs(1), events("patient", &items.into()));
+    let shown = answer.body["events"].as_array().expect("events");
+    let again: Vec<&Value> = shown.iter().filter(|event| event["dedup_key"] == "sim:again").collect();
+    let [resolve, trigger, copy] = &*again else { panic!("three events: {again:?}") };
+    assert_eq!((&resolve["stored"], &trigger["stored"]), (&json!(true), &json!(true)), "{again:?}");
+    assert_eq!((&copy["routing_key"], &copy["stored"]), (&json!("routing_key_payments"), &Value::Null));
+}
+
+#[test]
+fn a_read_that_fails_once_lets_no_event_overtake_a_stored_one() {
+    for call in [("get", "pr1.any", 1), ("get", "pr1.none", 1), ("list", "", 1)] {
+        let world = down(60, ON);
+        world.state().store.keys.insert("pr1.none".to_owned(), b"1".to_vec());
+        world.ask(secs(1), event("hasty", "a", 1, "up"));
+        world.state().store.fails_at.push(call);
+        let answer = world.ask(secs(100), event("hasty", "a", 2, "down"));
+        assert_eq!((answer.status, &answer.body["warnings"][1]), (200, &Value::Null), "{answer:?}");
+        world.tick(secs(200));
+        assert_eq!(world.accepted(), ["resolve 1", "trigger 2"], "{call:?}");
+    }
+}
+
+#[test]
+fn the_digest_of_a_storm_is_stored_itself_because_a_digest_of_it_would_list_none_of_its_alerts() {
+    let world = down(60, ON);
+    let severity = |n: usize| if n < 100 { "critical" } else { "warning" };
+    let item = |n: usize| json!({"id": format!("a{n}"), "n": n, "severity": severity(n)});
+    let answer = world.ask(secs(1), events("patient", &(0..300).map(item).collect()));
+    assert_eq!((answer.status, world.stored()), (200, 40), "{answer:?}");
+    for minute in 2..6 {
+        world.tick(secs(60 * minute));
+    }
+    let state = world.state();
+    let mut told = String::new();
+    for (_, event) in state.pagerduty.received.iter().filter(|(at, _)| *at > secs(60)) {
+        told.push_str(&event.to_string());
+    }
+    let untold: Vec<usize> = (0..300).filter(|n| !told.contains(&format!("#{n}\""))).collect();
+    assert_eq!(untold, [0; 0]);
+}
+
+#[test]
+fn of_more_than_40_resolves_those_of_stored_triggers_are_stored_first() {
+    let rules = r#"[{"if": "event.payload.severity == 'critical'", "service": "payments"}]"#;
+    let world = down(60, &[ON[0], ("rules", rules), ("routing_key_payments", "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE")]);
+    let item = |n: usize, state: &str| json!({"id": n, "n": n, "state": state, "severity": "critical"});
+    world.ask(secs(1), events("patient", &(0..30).map(|n| item(n, "down")).collect()));
+    // Each is for both services.
+    let answer = world.ask(secs(20), events("patient", &(0..30).map(|n| item(n, "up")).collect()));
+    assert_eq!((answer.status, world.stored()), (503, 68), "{answer:?}");
+    for minute in 2..6 {
+        world.tick(secs(60 * minute));
+    }
+    assert_eq!((world.stored(), world.state().pagerduty.open.len()), (0, 0));
+}
+
+#[test]
+fn each_entry_of_a_delivery_is_looked_for_once_however_many_alerts_it_lists() {
+    let world = down(3600, ON);
+    let item = |n: usize| json!({"id": n, "n": n});
+    world.ask(secs(1), events("patient", &(0..100).map(item).collect()));
+    let many = world.state().store.calls;
+    let world = down(3600, ON);
+    world.ask(secs(1), events("patient", &(0..40).map(item).collect()));
+    let few = world.state().store.calls;
+    assert!(many < few + 10, "{many} {few}");
+}
+
+#[test]
+fn a_typing_error_in_a_variable_lets_no_event_overtake_a_stored_one() {
+    for (name, right, wrong, why) in [
+        ("outbox", "on", "onn", "variable `outbox` must be one of off, on, replicated"),
+        ("settings", r#"{"outbox": "on"}"#, r#"{"outbox": "on",}"#, "variable `outbox` may be a member of `settings`"),
+    ] {
+        let world = down(30, &[(name, right)]);
+        let set = |value: &str| drop(world.state().variables.insert(name.to_owned(), value.to_owned()));
+        world.ask(secs(1), event("hasty", "a", 1, "up"));
+        set(wrong);
+        // Another instance sends what is stored.
+        let until = (super::world::EPOCH + secs(90)).as_millis();
+        let lease = json!({"until": until, "who": "another"}).to_string();
+        world.state().store.keys.insert("pr1.lease".to_owned(), lease.into_bytes());
+        let answer = world.ask(secs(60), event("hasty", "a", 2, "down"));
+        assert_eq!((answer.status, world.stored()), (200, 2), "{answer:?}");
+        let warning = format!("{why}; it counts as on while events are stored");
+        assert!(answer.body["warnings"].to_string().contains(&warning), "{answer:?}");
+        set(right);
+        world.tick(secs(120));
+        assert_eq!(world.accepted(), ["resolve 1", "trigger 2"], "{name}");
+    }
+    // Without stored events, nothing is stored.
+    let world = down(30, &[("settings", r#"{"outbox": "on",}"#)]);
+    assert_eq!((world.ask(secs(1), event("hasty", "a", 1, "up")).status, world.stored()), (503, 0));
 }
 
 #[test]

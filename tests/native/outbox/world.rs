@@ -50,6 +50,8 @@ pub(super) struct State {
     /// Requests to other hosts than PagerDuty, and how they are answered.
     pub(super) others: Vec<(String, Value)>,
     pub(super) others_answer: u16,
+    /// Bodies with this text get a 400 from them.
+    pub(super) others_reject: Option<&'static str>,
 }
 
 enum Next {
@@ -70,6 +72,10 @@ pub(super) struct Store {
     /// How long each call takes, if that is always the same.
     pub(super) always_takes: Option<Duration>,
     pub(super) fails: bool,
+    /// Whether the runtime has none.
+    pub(super) is_absent: bool,
+    /// The calls that fail, each by its name and the beginning of its key, and how often they fail.
+    pub(super) fails_at: Vec<(&'static str, &'static str, u64)>,
     pub(super) calls: u64,
     /// What broke a rule of the store.
     pub(super) faults: Vec<String>,
@@ -89,13 +95,17 @@ pub(super) struct PagerDuty {
     pub(super) applied_late: u32,
     /// Events with one of these texts get this status, whenever they come.
     pub(super) statuses: Vec<(&'static str, u16)>,
+    /// The routing keys that it does not know.
+    pub(super) unknown_keys: Vec<&'static str>,
     /// How long it takes for an answer, at most.
     pub(super) takes: Duration,
     /// Each accepted event: when, its action, its dedup key, its number.
     pub(super) accepted: Vec<(Duration, String, String, u64)>,
     /// Every request: when, and the event.
     pub(super) received: Vec<(Duration, Value)>,
-    /// The number of the trigger that opened each open alert.
+    /// The only routing key whose requests fail, if the others do not.
+    pub(super) failing_key: Option<String>,
+    /// The number of the trigger that opened each open alert, by its dedup key and routing key: `sim:a@<key>`.
     pub(super) open: BTreeMap<String, u64>,
     /// What must never happen.
     pub(super) faults: Vec<String>,
@@ -106,18 +116,24 @@ impl PagerDuty {
         self.outages.iter().any(|(from, until)| (*from..*until).contains(&now))
     }
 
+    /// Whether an alert with this dedup key is open, with any routing key.
+    pub(super) fn is_open(&self, key: &str) -> bool {
+        self.open.keys().any(|open| open.split_once('@').is_some_and(|(open, _)| open == key))
+    }
+
     fn apply(&mut self, now: Duration, event: &Value) {
         let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (action, key) = (text("/event_action"), text("/dedup_key"));
         let number = number_of(event);
-        match (&*action, self.open.get(&key)) {
-            ("trigger", None) => drop(self.open.insert(key.clone(), number)),
-            ("trigger", Some(open)) => drop(self.open.insert(key.clone(), number.max(*open))),
+        let alert = [&key, "@", &text("/routing_key")].concat();
+        match (&*action, self.open.get(&alert)) {
+            ("trigger", None) => drop(self.open.insert(alert, number)),
+            ("trigger", Some(open)) => drop(self.open.insert(alert, number.max(*open))),
             ("resolve", Some(open)) => {
                 if *open > number {
                     self.faults.push(format!("{key}: resolve {number} closes the newer trigger {open}"));
                 }
-                self.open.remove(&key);
+                self.open.remove(&alert);
             }
             _ => {}
         }
@@ -153,6 +169,7 @@ impl World {
             log: Vec::new(),
             others: Vec::new(),
             others_answer: 200,
+            others_reject: None,
         };
         World(Arc::new(Shared { state: Mutex::new(state), waits: Mutex::new(waits), waited }))
     }
@@ -239,7 +256,7 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Makes a call to the store.
-    fn call<T>(&self, act: impl FnOnce(&mut Store) -> T) -> Result<T, StoreError> {
+    fn call<T>(&self, name: &str, key: &str, act: impl FnOnce(&mut Store) -> T) -> Result<T, StoreError> {
         let until = {
             let mut state = self.world.state();
             let most = state.store.takes;
@@ -248,6 +265,15 @@ impl Instance {
         self.world.wait_until(until);
         let mut state = self.world.state();
         state.store.calls += 1;
+        let is_meant =
+            |(call, begins, left): &&mut (&str, &str, u64)| *call == name && key.starts_with(*begins) && *left > 0;
+        if let Some((.., left)) = state.store.fails_at.iter_mut().find(is_meant) {
+            *left -= 1;
+            return Err(StoreError::Failed);
+        }
+        if state.store.is_absent {
+            return Err(StoreError::Absent);
+        }
         if state.store.fails {
             return Err(StoreError::Failed);
         }
@@ -297,11 +323,11 @@ impl Host for Instance {
     }
 
     fn stored(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.call(|store| store.keys.get(key).cloned())
+        self.call("get", key, |store| store.keys.get(key).cloned())
     }
 
     fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.call(|store| {
+        self.call("set", key, |store| {
             let before = store.keys.insert(key.to_owned(), value.to_vec());
             if key.starts_with("pr1.e.") {
                 if before.is_some_and(|before| before != value) {
@@ -315,7 +341,7 @@ impl Host for Instance {
     }
 
     fn forget(&mut self, key: &str) -> Result<(), StoreError> {
-        self.call(|store| {
+        self.call("delete", key, |store| {
             if store.keys.remove(key).is_some() && key.starts_with("pr1.e.") {
                 store.deleted.insert(key.to_owned());
             }
@@ -323,7 +349,7 @@ impl Host for Instance {
     }
 
     fn keys(&mut self) -> Result<Vec<String>, StoreError> {
-        self.call(|store| store.keys.keys().cloned().collect())
+        self.call("list", "", |store| store.keys.keys().cloned().collect())
     }
 
     fn pause(&mut self, until: Duration) {
@@ -352,10 +378,11 @@ impl Wire for Instance {
         let (now, most) = (state.now, state.pagerduty.takes);
         let ends = now + Duration::from_millis(1) + state.up_to(most);
         if !outbound.url.authority.ends_with("pagerduty.com") {
+            let is_rejected = state.others_reject.is_some_and(|part| body.to_string().contains(part));
+            let status = if is_rejected { 400 } else { state.others_answer };
+            let confirmation = if status == 202 { CONFIRMED.to_vec() } else { Vec::new() };
             state.others.push((outbound.url.to_string(), body));
-            let status = state.others_answer;
-            let body = if status == 202 { CONFIRMED.to_vec() } else { Vec::new() };
-            let answer = Ok(HttpResponse { status, retry_after: None, body });
+            let answer = Ok(HttpResponse { status, retry_after: None, body: confirmation });
             return Ok(Running { ends, answer, event: None });
         }
         state.pagerduty.received.push((now, body.clone()));
@@ -364,7 +391,14 @@ impl Wire for Instance {
             let answer = Ok(HttpResponse { status: *status, retry_after: None, body: Vec::new() });
             return Ok(Running { ends, answer, event: None });
         }
-        if !state.pagerduty.is_down(now) {
+        let is_spared = state.pagerduty.failing_key.as_ref().is_some_and(|key| body["routing_key"] != **key);
+        let is_down = !is_spared && state.pagerduty.is_down(now);
+        if !is_down && state.pagerduty.unknown_keys.iter().any(|key| body["routing_key"] == **key) {
+            let body = b"{\"status\":\"invalid event\",\"message\":\"Invalid routing key\"}".to_vec();
+            let answer = Ok(HttpResponse { status: 400, retry_after: None, body });
+            return Ok(Running { ends, answer, event: None });
+        }
+        if !is_down {
             let answer = Ok(HttpResponse { status: 202, retry_after: None, body: CONFIRMED.to_vec() });
             return Ok(Running { ends, answer, event: Some(body) });
         }

@@ -253,7 +253,7 @@ pub(super) fn remove(value: &mut Value, path: &[PathStep]) {
 /// Changes a value slightly. Different values stay different.
 pub(super) fn mark(value: &mut Value) {
     match value {
-        Value::String(text) => text.push('~'),
+        Value::String(text) => *text = changed(text),
         Value::Bool(flag) => *flag = !*flag,
         Value::Number(number) => {
             *value = match number.as_u64() {
@@ -264,6 +264,11 @@ pub(super) fn mark(value: &mut Value) {
         Value::Null => *value = "~".into(),
         Value::Array(_) | Value::Object(_) => {}
     }
+}
+
+/// A text with a slight change.
+pub(super) fn changed(text: &str) -> String {
+    [text, "~"].concat()
 }
 
 /// Finds a value with the same text as `wanted`, at a path that may match many positions.

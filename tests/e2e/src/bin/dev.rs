@@ -1,11 +1,11 @@
 //! `cargo dev`: serves the component on localhost next to a mock PagerDuty, and shows each event in the terminal.
 //!
-//! `cargo dev` serves until it is stopped. `cargo dev -- --demo` posts a fixture of every source, firing and then
-//! resolved, and ends. `cargo dev -- new <slug>` creates a source, and ends. `cargo dev conformance` runs the exchanges of
+//! `cargo dev` serves until it is stopped. `cargo dev --demo` posts a fixture of every source, firing and then
+//! resolved, and ends. `cargo dev new <slug>` creates a source, and ends. `cargo dev conformance` runs the exchanges of
 //! `tests/conformance` on every host that this machine has, and `cargo dev conformance <base-url>` on the relay at that URL.
 //! `dev host <component> <file>` is one of these hosts: a component with the variables of a JSON file. `--port N` listens on that port
 //! instead of one that the system picks. The value of a variable `NAME` is read from `SPIN_VARIABLE_NAME`, as in `spin up`. If a
-//! routing key is set there, events are sent to the real PagerDuty.
+//! routing key is set there, events are sent to the real PagerDuty. The key-value store is in memory.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -18,14 +18,14 @@ use pagerelay::text::one_line;
 use pagerelay_e2e::build::Flavour;
 use pagerelay_e2e::conformance::{self, Host, Known, Report};
 use pagerelay_e2e::fixtures;
+use pagerelay_e2e::keyvalue::KeyValue;
 use pagerelay_e2e::pagerduty::{PagerDuty, Received};
 use pagerelay_e2e::rest::{self, Rest};
 use pagerelay_e2e::runtime::{Call, Relay, Reply, World, relay};
 use pagerelay_e2e::server::Server;
 use pagerelay_e2e::{SERVICE_KEY, own_secrets, root, run, scaffold};
 
-const USAGE: &str =
-    "usage: cargo dev [-- [--demo] [--port N]], cargo dev -- new <slug>, or cargo dev conformance [<base-url>]";
+const USAGE: &str = "usage: cargo dev [--demo] [--port N], cargo dev new <slug>, or cargo dev conformance [<base-url>]";
 
 /// What was asked for on the command line.
 enum Command {
@@ -33,6 +33,8 @@ enum Command {
     Conformance(Option<String>),
     /// To serve this component with the variables of this file.
     Host { component: PathBuf, variables: PathBuf },
+    /// To print the usage.
+    Help,
     /// A new source with this slug.
     New(String),
     /// To serve, on this port or on one that the system picks; or to play the demo.
@@ -46,6 +48,7 @@ fn command() -> Result<Command, lexopt::Error> {
     let mut parser = lexopt::Parser::from_iter(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Command::Help),
             lexopt::Arg::Long("demo") => demo = true,
             lexopt::Arg::Long("port") => port = parser.value()?.parse()?,
             lexopt::Arg::Value(word) if word == "new" => {
@@ -76,6 +79,10 @@ fn main() -> ExitCode {
         Ok(Command::Conformance(base)) => {
             return run(conform(base.as_deref())).unwrap_or_else(|error| fail(&format!("{error:#}")));
         }
+        Ok(Command::Help) => {
+            say(USAGE);
+            return ExitCode::SUCCESS;
+        }
         Ok(Command::Host { component, variables }) => {
             return run(host(&component, variables)).unwrap_or_else(|error| fail(&format!("{error:#}")));
         }
@@ -91,7 +98,8 @@ fn main() -> ExitCode {
         Err(error) => return fail(&format!("{error}\n{USAGE}")),
     };
     let relay = relay(Flavour::Spin);
-    let mut world = World::default();
+    // So that people can try the outbox and heartbeats. Nothing uses it unless a variable asks for that.
+    let mut world = World { store: Some(KeyValue::default()), ..World::default() };
     for (name, value) in std::env::vars().filter(|(_, value)| !value.is_empty()) {
         if let Some(name) = name.strip_prefix("SPIN_VARIABLE_") {
             world = world.with(&name.to_ascii_lowercase(), &value);
@@ -139,7 +147,7 @@ fn main() -> ExitCode {
 async fn conform(base: Option<&str>) -> anyhow::Result<ExitCode> {
     let exchanges = conformance::exchange::all()?;
     let (mut hosts, known) = match base {
-        Some(base) => (vec![Host::elsewhere(base, &conformance::secret())?], Known::none()),
+        Some(base) => (vec![Host::elsewhere(base, &conformance::secret()?)?], Known::none()),
         None => (conformance::hosts(&std::env::current_exe()?)?, Known::read()?),
     };
     let mut report = Report::default();
@@ -149,8 +157,10 @@ async fn conform(base: Option<&str>) -> anyhow::Result<ExitCode> {
     say(&report.table(&known));
     report.differences().iter().for_each(|line| say(line));
     let (same, differ, skipped) = report.counts();
-    say(&format!("{same} the same, {differ} differ, {skipped} not run"));
     let surprises = if base.is_some() { Vec::new() } else { report.surprises(&known) };
+    let is_known = base.is_none() && differ > 0 && surprises.is_empty();
+    let known = if is_known { ", as tests/conformance/differences.json says" } else { "" };
+    say(&format!("{same} the same, {differ} differ{known}, {skipped} not run"));
     surprises.iter().for_each(|line| say(&format!("tests/conformance/differences.json: {line}")));
     let failed = base.is_some() && differ > 0 || !surprises.is_empty();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -224,9 +234,9 @@ fn secret_of_the_day(variable: &str) -> String {
     format!("dev-{}", &pagerelay::text::sha256_hex(seed.as_bytes())[..24])
 }
 
-/// Posts the first two fixtures of every source: one that fires, and its resolve.
+/// Posts the first two fixtures of every source: one that fires, and its resolve if the vendor sends one.
 async fn play(world: &World) -> ExitCode {
-    let mut failed = false;
+    let (mut sent, mut failed) = (0, 0);
     for source in sources::SOURCES {
         for fixture in fixtures::of(source).into_iter().take(2) {
             say(&format!("\n{} {}", bold(source.name), fixture.name()));
@@ -236,16 +246,18 @@ async fn play(world: &World) -> ExitCode {
             match relay(Flavour::Spin).call(world, call).await {
                 Ok(reply) => {
                     show_reply(&reply);
-                    failed |= reply.status >= 300;
+                    failed += usize::from(reply.status >= 300);
                 }
                 Err(error) => {
                     say(&format!("  the component failed: {error:#}"));
-                    failed = true;
+                    failed += 1;
                 }
             }
+            sent += 1;
         }
     }
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    say(&format!("\n{sent} deliveries of {} sources, {failed} failed", sources::SOURCES.len()));
+    if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Shows an event as the person on call would see it.
@@ -281,8 +293,9 @@ fn show_event(received: &Received) {
 /// Shows the reply to the sender, in one line.
 fn show_reply(reply: &Reply) {
     let said = reply.json();
-    let words = one_line(said["detail"].as_str().or(said["message"].as_str()).unwrap_or_default());
-    say(&format!("  {} {} {words}", bold("reply"), reply.status));
+    // The answers of an API have members of their own, and a text has none.
+    let words = ["detail", "message", "result"].iter().find_map(|name| said[*name].as_str()).unwrap_or_default();
+    say(format!("  {} {} {}", bold("reply"), reply.status, one_line(words)).trim_end());
     for ignored in said["ignored"].as_array().into_iter().flatten() {
         let part = |name: &str| one_line(ignored[name].as_str().unwrap_or_default());
         say(&format!("    ignored {}: {}", part("item"), part("reason")));

@@ -95,7 +95,10 @@ impl Host {
     pub fn elsewhere(base: &str, secret: &str) -> Result<Host> {
         let uri: Uri = base.parse().with_context(|| format!("{base} is not a URL"))?;
         let authority = uri.authority().with_context(|| format!("{base} has no host"))?.as_str().to_owned();
-        anyhow::ensure!(["http", "https"].contains(&uri.scheme_str().unwrap_or_default()), "{base} is not http(s)");
+        anyhow::ensure!(
+            ["http", "https"].contains(&uri.scheme_str().unwrap_or_default()),
+            "{base} does not begin with http:// or https://"
+        );
         let place = Place::Elsewhere { base: base.trim_end_matches('/').to_owned(), secret: secret.to_owned() };
         Ok(Host { name: authority, place })
     }

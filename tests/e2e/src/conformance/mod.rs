@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::build::Flavour;
 use crate::pagerduty::PagerDuty;
-use crate::{SECRET, golden, root};
+use crate::{golden, root};
 
 pub use exchange::{Difference, Exchange};
 pub use hosts::Host;
@@ -231,8 +231,11 @@ pub fn hosts(dev: &Path) -> Result<Vec<Host>> {
     Ok(hosts)
 }
 
-/// The secret that the exchanges use, or that of somebody's relay.
-pub fn secret() -> String {
+/// The secret of somebody's relay.
+///
+/// # Errors
+/// Returns an error if variable `PAGERELAY_SECRET` is unset or empty.
+pub fn secret() -> Result<String> {
     let given = std::env::var("PAGERELAY_SECRET").ok().filter(|secret| !secret.is_empty());
-    given.unwrap_or_else(|| SECRET.to_owned())
+    given.context("PAGERELAY_SECRET is not set: set it to the `webhook_secret` of that relay")
 }

@@ -833,8 +833,8 @@ ok       settings      setting `outbox` is off
 ok       settings      setting `fallback_format` is text
 ok       settings      setting `branches_github` is default
 ok       settings      setting `branches_gitlab` is default
-ok       routing keys  variable `routing_key` holds the key of a service ending in 000u, for events.pagerduty.com
-ok       routing keys  variable `routing_key_data` holds the key of an orchestration ending in 000u, for events.pagerduty.com; it does not accept change events
+ok       routing keys  variable `routing_key` holds the key of a service. The key ends in 000u, and is sent to events.pagerduty.com
+ok       routing keys  variable `routing_key_data` holds the key of an orchestration, which accepts no change events. The key ends in 000u, and is sent to events.pagerduty.com
 note     senders       sources and templates without variable `services_<source>` can page every service; set it to limit them: {open}
 note     senders       variable `webhook_secret` verifies the signatures of several sources. A signature does not cover the path, so each of them accepts a body that was signed for another; set `secret_<source>` for those that you use: {alike}
 ok       egress        https://events.pagerduty.com is reachable

@@ -80,6 +80,8 @@ fn what_is_no_slug_or_is_there_already_changes_nothing() {
     let before = (copy.read(REGISTRY), copy.read(SAMPLES));
     for slug in
         ["", "Grafana", "9lives", "two-words", "two_words", "a/b", "..", "é", "grafana", "left", "custom", "match"]
+            .into_iter()
+            .chain(["heartbeat", "outbox", "pagerelay", "tick", "v2"])
     {
         let refused = scaffold::new_source(&copy.0, slug);
         assert!(refused.is_err(), "{slug}: {refused:?}");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::asker::Asker;
 use super::origin::{ALL, DECIDED, Explainer, Origin};
-use super::payload::{Item, PathStep, PayloadPart, Walk, edit, mark, remove, shown};
+use super::payload::{Item, PathStep, PayloadPart, Walk, changed, edit, mark, remove, shown};
 use crate::json;
 use crate::pagerduty::event::Event;
 use crate::text;
@@ -252,13 +252,13 @@ impl Search<'_, '_, '_> {
     /// Finds the headers that decide fields.
     fn headers(&mut self, names: &[String]) {
         let any = (!names.is_empty()).then(|| self.asker.ask(self.case.payload.clone(), names)).flatten();
-        if any.is_none_or(|answer| self.difference(&answer).is_none()) {
+        if any.is_none_or(|answer| self.difference(&answer, "").is_none()) {
             return;
         }
         for name in names {
             let answer = self.asker.ask(self.case.payload.clone(), std::slice::from_ref(name));
             if let Some(answer) = answer {
-                let difference = self.difference(&answer);
+                let difference = self.difference(&answer, "");
                 self.note(&text::join_nonempty(&["header", name], " "), difference, &[]);
             }
         }
@@ -276,19 +276,27 @@ impl Search<'_, '_, '_> {
         let mut payload = payload.clone();
         parts.iter().for_each(|part| how(&mut payload, part));
         let answer = self.asker.ask(payload, &[])?;
-        Some(self.difference(&answer))
+        let written = match parts {
+            [PayloadPart { value: Value::String(text), .. }] if !text.is_empty() => changed(text),
+            _ => String::new(),
+        };
+        Some(self.difference(&answer, &written))
     }
 
-    fn difference(&self, answer: &[Event]) -> Difference {
+    /// Compares the event with that of another payload. `written` is the text that one changed part has there, or empty.
+    fn difference(&self, answer: &[Event], written: &str) -> Difference {
         let key = self.event.dedup_key();
         let same_alert = || answer.iter().find(|other| key.is_some() && other.dedup_key() == key);
         match if answer.len() == self.case.count { answer.get(self.case.at) } else { same_alert() } {
             Some(other) if other == self.event => Difference { is_other: false, fields: Vec::new() },
             Some(other) => {
-                let mut fields = Vec::new();
-                differing(&self.json, Some(&other.to_json()), String::new(), &mut fields);
-                // The result is a different alert, so this part decides the kind of delivery.
-                let is_other = 2 * fields.len() > self.fields.len() && other.dedup_key() != key;
+                let (json, mut fields) = (other.to_json(), Vec::new());
+                differing(&self.json, Some(&json), String::new(), &mut fields);
+                // The result is a different alert, so this part decides the kind of delivery. Not so if the alert only
+                // repeats the part: a small event may have the name of a host in most of its fields.
+                let is_other = 2 * fields.len() > self.fields.len()
+                    && other.dedup_key() != key
+                    && !repeats(&json, &fields, written);
                 Difference { is_other, fields }
             }
             None => Difference { is_other: !answer.contains(self.event), fields: Vec::new() },
@@ -335,6 +343,15 @@ fn flatten(value: &Value, path: String, fields: &mut Map<String, Value>) {
             fields.insert(path, value.clone());
         }
     }
+}
+
+/// Whether each of these fields of an event contains a text. The dedup key does not count: it may be a hash.
+fn repeats(event: &Value, names: &[String], written: &str) -> bool {
+    let mut fields = Map::new();
+    flatten(event, String::new(), &mut fields);
+    let contains = |value: &Value| String::from_utf8(json::encode(value)).is_ok_and(|json| json.contains(written));
+    let mut counted = names.iter().filter(|name| *name != "dedup_key");
+    !written.is_empty() && counted.all(|name| fields.get(name).is_some_and(contains))
 }
 
 /// The fields of `value` that are different or absent in `other`.
