@@ -9,7 +9,7 @@ use super::entry::{Entry, EntryKey, LIFETIME, key, service_hash};
 use super::keep::{Kept, keep};
 use super::lease::Lease;
 use super::pace::Pace;
-use super::{entries, millis, note_none, set_number};
+use super::{NONE, entries, millis, set_number};
 use crate::config::{self, Target};
 use crate::pagerduty::event::{Action, DedupKey, Event, OWN, Severity};
 use crate::pagerduty::events_api::{self, Addressed, Outcome, Retries, Verdict};
@@ -129,7 +129,12 @@ impl Run<'_> {
     }
 
     fn has_time(&self) -> bool {
-        self.host.elapsed() < self.until && self.drained.outcomes.len() < SENDS_MAX
+        self.host.elapsed() < self.until && self.sends_left() > 0
+    }
+
+    /// How many events this request may still send.
+    fn sends_left(&self) -> usize {
+        SENDS_MAX.saturating_sub(self.drained.outcomes.len())
     }
 
     /// Whether the report has room for another lost event.
@@ -144,7 +149,7 @@ impl Run<'_> {
             let keys = entries(self.host)?;
             (self.drained.left, self.drained.oldest) = (keys.len(), keys.iter().filter_map(EntryKey::arrived).min());
             if keys.is_empty() {
-                return note_none(self.host, began);
+                return set_number(self.host, &key(NONE), began);
             }
             let mut did_any = false;
             let mut next = None;
@@ -201,7 +206,7 @@ impl Run<'_> {
             alive.rotate_left(usize::try_from(pace.fails()).unwrap_or_default() % alive.len());
         }
         while !lanes.is_empty() && self.has_time() && !pace.waits(self.now()) {
-            let room = usize::try_from(pace.room(self.now())).unwrap_or(usize::MAX).min(at_once);
+            let room = usize::try_from(pace.room(self.now())).unwrap_or(usize::MAX).min(at_once).min(self.sends_left());
             let mut batch = Vec::new();
             while batch.len() < room
                 && self.has_time()
@@ -388,22 +393,19 @@ fn replaces(event: &Event, earlier: &Event) -> bool {
     event.action() == earlier.action() && !is_own && !storm::is_digest(event) && !storm::is_digest(earlier)
 }
 
-/// The entries by the hash of their service, and by lane: the lane with the oldest entry is the first.
+/// The entries by the hash of their service, and by lane: lanes with older entries come first.
 fn by_service(keys: Vec<EntryKey>) -> BTreeMap<String, Lanes> {
     let mut lanes: BTreeMap<String, VecDeque<EntryKey>> = BTreeMap::new();
     for key in keys {
         lanes.entry(key.lane().to_owned()).or_default().push_back(key);
     }
     let mut services: BTreeMap<String, Lanes> = BTreeMap::new();
-    let oldest = |lane: &VecDeque<EntryKey>| lane.front().and_then(EntryKey::arrived);
     for lane in lanes.into_values() {
         let service = lane.front().map_or("", EntryKey::service).to_owned();
-        let lanes = services.entry(service).or_default();
-        if lanes.front().is_some_and(|first| oldest(&lane) < oldest(first)) {
-            lanes.push_front(lane);
-        } else {
-            lanes.push_back(lane);
-        }
+        services.entry(service).or_default().push_back(lane);
+    }
+    for lanes in services.values_mut() {
+        lanes.make_contiguous().sort_by_key(|lane| lane.front().and_then(EntryKey::arrived));
     }
     services
 }

@@ -160,7 +160,7 @@ fn words(untaken: &[Untaken<'_>], rest: Rest) -> String {
         let line = text::interpolate("\n[{}] {} ({})", &[event.severity().as_str(), &summary, &facts]);
         // The count of the others has to fit too.
         let length = [&*words, &line].map(|text| text.encode_utf16().count()).iter().sum::<usize>();
-        if named > 0 && length + COUNT_MAX_CHARS > room {
+        if length + COUNT_MAX_CHARS > room {
             break;
         }
         words.push_str(&line);

@@ -107,14 +107,6 @@ pub fn look(host: &mut dyn Host) -> Result<Vec<EntryKey>, StoreError> {
     }
 }
 
-/// Notes that a listing that began at `began` showed no entry, if deliveries do not know that yet.
-pub(crate) fn note_none(host: &mut dyn Host, began: u64) -> Result<(), StoreError> {
-    match number(host, &key(ANY))? {
-        Some(any) if began > any.saturating_add(MARGIN_MS) => set_number(host, &key(NONE), began),
-        _ => Ok(()),
-    }
-}
-
 /// The positions of the events whose alert has an entry: they must not overtake it.
 pub fn held(entries: &[EntryKey], service: Option<&str>, events: &[Event]) -> Vec<usize> {
     let mut lanes: BTreeSet<&str> = BTreeSet::new();

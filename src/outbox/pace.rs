@@ -57,7 +57,7 @@ impl Pace {
     /// How many events may be sent now. If none may, [`Pace::next`] says when.
     pub(super) fn room(&mut self, now: u64) -> u64 {
         // A minute that begins in the future was written by a wrong clock.
-        if now >= self.minute.saturating_add(MINUTE_MS) || now < self.minute {
+        if !(self.minute..self.minute.saturating_add(MINUTE_MS)).contains(&now) {
             (self.minute, self.sent) = (now, 0);
         }
         let room = PER_MINUTE.saturating_sub(self.sent);

@@ -47,7 +47,7 @@ impl Ticked {
     /// # Errors
     /// Returns [`StoreError`] if the store failed.
     pub fn is_late(&self, host: &mut dyn Host, drained: &Drained) -> Result<bool, StoreError> {
-        let is_old = |oldest: u64| drained.left > 0 && self.now > oldest.saturating_add(LATE_MS);
+        let is_old = |oldest: u64| self.now > oldest.saturating_add(LATE_MS);
         let lost = number(host, &key(LOST))?;
         // A time far in the future was written by a wrong clock.
         Ok(drained.oldest.is_some_and(is_old) || lost.is_some_and(|at| self.now.abs_diff(at) < LOST_MS))

@@ -1,5 +1,6 @@
 //! What the sender gets, what is stored, and what goes out later.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pagerelay::http::Method;
@@ -7,8 +8,8 @@ use pagerelay::outbox::{Entry, EntryKey};
 use pagerelay_support::{SECRET, SERVICE_KEY, fixtures};
 use serde_json::{Value, json};
 
-use super::world::{EPOCH, World};
-use super::{event, events, request, secs, variables};
+use super::world::{EPOCH, World, number_of};
+use super::{MILLISECOND, event, events, request, secs, variables};
 
 const ON: &[(&str, &str)] = &[("outbox", "on")];
 
@@ -99,6 +100,26 @@ fn only_severe_triggers_are_retried_after_the_answer_and_a_variable_turns_that_o
         let world = down(10, more);
         world.ask(Duration::ZERO, events("patient", &json!([{"id": "a", "n": 1, "severity": severity}])));
         assert_eq!(!world.accepted().is_empty(), retried, "{severity} {more:?}");
+    }
+}
+
+#[test]
+fn of_a_delivery_to_several_services_only_what_failed_is_retried_after_the_answer() {
+    let rules = json!([{"if": "'alert p' in event.payload.summary", "service": "payments"}]).to_string();
+    let payments = "E".repeat(32);
+    for failing in ["#1\"", "#2\"", "#3\"", "#4\""] {
+        let world = World::new(1, &variables(&[("rules", &rules), ("routing_key_payments", &payments)]));
+        world.state().pagerduty.statuses.push((failing, 503));
+        world.at(secs(11), |world| world.state().pagerduty.statuses.clear());
+        let items = [(1, "a1"), (2, "a2"), (3, "p3"), (4, "p4")].map(|(n, id)| json!({"id": id, "n": n}));
+        assert_eq!(world.ask(Duration::ZERO, events("patient", &items.to_vec().into())).status, 503);
+        let mut accepted = world.accepted();
+        accepted.sort();
+        assert_eq!(accepted, ["trigger 1", "trigger 2", "trigger 3", "trigger 4"], "{failing}");
+        let state = world.state();
+        let of_payments = state.pagerduty.received.iter().filter(|(_, event)| event["routing_key"] == payments);
+        let of_payments: BTreeSet<u64> = of_payments.map(|(_, event)| number_of(event)).collect();
+        assert_eq!(of_payments, BTreeSet::from([3, 4]), "{failing}");
     }
 }
 
@@ -400,6 +421,23 @@ fn a_tick_says_only_whether_somebody_should_look() {
     assert_eq!(world.tick(secs(403)).status, 503);
     world.state().store.fails = true;
     assert_eq!(world.tick(secs(500)).status, 503);
+}
+
+#[test]
+fn a_tick_fails_for_an_event_that_is_stored_for_more_than_5_minutes_and_for_an_hour_after_a_loss() {
+    for (more, status) in [(Duration::ZERO, 200), (MILLISECOND, 503)] {
+        let world = down(3600, ON);
+        world.ask(secs(1), event("hasty", "a", 1, "down"));
+        assert_eq!(world.tick(world.arrival() + secs(300) + more).status, status);
+    }
+    for (early, status) in [(MILLISECOND, 503), (Duration::ZERO, 200)] {
+        let world = down(3600, ON);
+        world.ask(secs(1), event("hasty", "a", 1, "down"));
+        world.tick(secs(90_000));
+        let lost = String::from_utf8(world.state().store.keys["pr1.lost"].clone()).expect("a number");
+        let lost = Duration::from_millis(lost.parse().expect("a number")) - EPOCH;
+        assert_eq!((world.stored(), world.tick(lost + secs(3600) - early).status), (0, status));
+    }
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use pagerelay::http::{Headers, Method, Request};
 use pagerelay_support::OPSGENIE_SECRET;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{EPOCH, World};
-use super::{Answer, request, secs, variables};
+use super::{Answer, MILLISECOND, request, secs, variables};
 
 const SECRET: &str = "beats-0123456789abcdef";
 
@@ -178,6 +178,33 @@ fn a_sender_that_beats_often_writes_seldom() {
 }
 
 #[test]
+fn a_sign_of_life_is_noted_after_a_tenth_of_the_period_or_half_of_a_short_grace() {
+    for (period, share) in [("10m", 60), ("10m+3m", 60), ("10m+1m", 30), ("10m+10s", 5)] {
+        let world = world(period);
+        let noted = [0, share - 1, share].map(|after| {
+            beat(&world, 1000 + after, "/heartbeat/watchdog", "");
+            let value = world.state().store.keys["pr1.beat.watchdog"].clone();
+            let value: Value = serde_json::from_slice(&value).expect("JSON");
+            Duration::from_millis(value["at"].as_u64().expect("a time")) - EPOCH - secs(1000)
+        });
+        assert_eq!(noted, [0, 0, share].map(secs), "{period}");
+    }
+}
+
+#[test]
+fn silence_pages_when_the_grace_is_over() {
+    for (period, silence) in [("5m", 600), ("5m+2m", 420), ("5m+0s", 300)] {
+        for (more, pages) in [(Duration::ZERO, 0), (MILLISECOND, 1)] {
+            let world = world(period);
+            world.state().store.always_takes = Some(Duration::ZERO);
+            beat(&world, 1000, "/heartbeat/watchdog", "");
+            world.tick(secs(1000 + silence) + more);
+            assert_eq!(world.accepted().len(), pages, "{period} {more:?}");
+        }
+    }
+}
+
+#[test]
 fn the_path_chooses_the_service_and_the_name_is_read_generously() {
     let world = world("1m");
     world.state().variables.insert("routing_key_payments".to_owned(), "E".repeat(32));
@@ -315,7 +342,7 @@ fn the_resolve_for_a_key_that_pagerduty_does_not_know_is_not_sent_for_ever() {
     assert_eq!(world.state().pagerduty.received.len(), 2);
     let warning =
         "PagerDuty has not accepted an event with the key in variable `routing_key_payments`: 400 Invalid routing key";
-    let warned = |line: &&serde_json::Value| line["warnings"] == json!([warning]);
+    let warned = |line: &&Value| line["warnings"] == json!([warning]);
     assert_eq!(world.state().log.iter().filter(warned).count(), 1);
 }
 
@@ -359,6 +386,6 @@ fn the_log_has_a_page_that_the_store_could_not_note() {
     assert_eq!(world.accepted().len(), 2);
     let state = world.state();
     let pages = state.log.iter().filter(|line| line["source"] == "heartbeat" && line["status"].is_null());
-    let pages: Vec<&serde_json::Value> = pages.map(|line| &line["events"][0]["pagerduty"]).collect();
+    let pages: Vec<&Value> = pages.map(|line| &line["events"][0]["pagerduty"]).collect();
     assert_eq!(pages, ["202 Event processed", "202 Event processed"]);
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::world::{EPOCH, World};
-use super::{event, events, secs, variables};
+use super::world::{EPOCH, World, number_of};
+use super::{LEASE, MILLISECOND, event, events, secs, variables};
 
 const ON: &[(&str, &str)] = &[("outbox", "on")];
 
@@ -77,20 +77,19 @@ fn an_event_that_pagerduty_rejects_takes_no_earlier_one_with_it() {
 }
 
 #[test]
-fn an_event_that_is_never_accepted_holds_up_no_other_alert() {
-    for status in [403, 500] {
+fn events_that_are_never_accepted_hold_up_no_other_alert() {
+    for (status, never) in [(403, &["#1\""] as &[_]), (500, &["#1\""]), (500, &["#1\"", "#2\"", "#3\""])] {
         let world = down(30, ON);
-        world.state().pagerduty.statuses.push(("#1\"", status));
+        world.state().pagerduty.statuses.extend(never.iter().map(|text| (*text, status)));
         for n in 1..30 {
             world.arrives(secs(1) + Duration::from_millis(n), event("hasty", &format!("a{n}"), n, "down"), |_| ());
         }
         world.run();
         assert_eq!(world.stored(), 29);
-        for minute in 1..6 {
+        for minute in 1..20 {
             world.tick(secs(60 * minute));
         }
-        assert_eq!(world.stored(), 1, "{status}");
-        assert_eq!(world.accepted().len(), 28);
+        assert_eq!((world.stored(), world.accepted().len()), (never.len(), 29 - never.len()), "{status} {never:?}");
     }
 }
 
@@ -184,4 +183,82 @@ fn a_listing_by_a_clock_that_was_ahead_hides_no_entry() {
         let looked = world.ask(secs(time), event("hasty", "a", time, state));
         assert_eq!(looked.body["events"][0]["attempts"], 0, "{time}: {looked:?}");
     }
+}
+
+#[test]
+fn of_several_triggers_of_an_alert_in_a_row_only_the_last_is_sent() {
+    // One event replaces 24 others at most.
+    for (count, sent) in [(3, &["trigger 3"] as &[_]), (26, &["trigger 25", "trigger 26"])] {
+        let world = down(100, ON);
+        for n in 1..=count {
+            world.ask(secs(3 * n), event("hasty", "a", n, "down"));
+        }
+        world.tick(secs(300));
+        assert_eq!(world.accepted(), sent);
+        assert_eq!(world.stored(), 0);
+    }
+}
+
+#[test]
+fn the_oldest_alert_is_sent_first() {
+    let world = down(60, ON);
+    for n in 0..20 {
+        world.arrives(secs(1) + Duration::from_millis(n), event("hasty", &format!("a{n}"), n, "down"), |_| ());
+    }
+    world.run();
+    // The last attempt has failed, so the next would begin with another alert.
+    world.state().store.keys.retain(|key, _| !key.starts_with("pr1.key."));
+    world.tick(secs(100));
+    let state = world.state();
+    let sent = state.pagerduty.received.iter().filter(|(at, _)| *at > secs(60)).map(|(_, event)| number_of(event));
+    assert_eq!(sent.collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_event_is_sent_until_it_is_24_hours_old() {
+    for (more, is_sent) in [(Duration::ZERO, true), (MILLISECOND, false)] {
+        let world = down(3600, ON);
+        world.ask(secs(1), event("hasty", "a", 1, "down"));
+        world.state().store.always_takes = Some(Duration::ZERO);
+        world.tick(world.arrival() + secs(24 * 3600) - LEASE + more);
+        let line = world.state().log.last().expect("a line").clone();
+        assert_eq!(world.accepted().contains(&"trigger 1".to_owned()), is_sent, "{line}");
+        assert_eq!(line["error"].is_null(), is_sent, "{line}");
+    }
+}
+
+#[test]
+fn a_request_reports_at_most_500_lost_events_and_its_alerts_list_all_of_them() {
+    let world = down(60, ON);
+    world.ask(secs(1), event("hasty", "a", 1, "down"));
+    {
+        let mut state = world.state();
+        let of_entry = |(key, _): &(&String, &Vec<u8>)| key.starts_with("pr1.e.");
+        let (key, value) = state.store.keys.iter().find(of_entry).expect("an entry");
+        let (key, value) = (key.clone(), value.clone());
+        for lane in 1..560 {
+            let key = key.replace(&key[15..31], &format!("{lane:016x}"));
+            state.store.keys.insert(key, value.clone());
+        }
+        state.store.always_takes = Some(Duration::ZERO);
+    }
+    let lost = [90_000, 90_060].map(|time| {
+        world.tick(secs(time));
+        world.state().log.last().expect("a line")["error"].clone()
+    });
+    assert_eq!((lost, world.stored()), (["500 stored events lost", "60 stored events lost"].map(Value::from), 0));
+    let listed: Vec<usize> = lists_since(&world, 60).iter().map(|list| list.as_array().expect("lines").len()).collect();
+    assert_eq!((listed.iter().sum::<usize>(), listed.iter().max()), (560, Some(&50)), "{listed:?}");
+}
+
+#[test]
+fn a_store_that_fails_while_stored_events_are_sent_is_a_warning_about_them() {
+    let world = down(60, ON);
+    world.ask(secs(1), event("hasty", "a", 1, "down"));
+    world.at(secs(101), |world| world.state().store.fails = true);
+    assert_eq!(world.tick(secs(100)).status, 503);
+    let state = world.state();
+    let line = state.log.iter().rev().find(|line| line["source"] == "outbox").expect("a line");
+    let warnings = line["warnings"].to_string();
+    assert!(warnings.contains("the key-value store failed; stored events wait for the next attempt"), "{line}");
 }

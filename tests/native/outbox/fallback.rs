@@ -131,13 +131,18 @@ fn the_formats_are_a_text_a_card_and_the_event_itself() {
 
 #[test]
 fn the_success_of_a_message_is_no_acceptance_and_its_failure_is_a_warning() {
-    for (status, warning) in [(200, None), (404, Some("nobody could be told by `fallback_url`: 404"))] {
-        let world = world(&[("retry_after_answer", "off")]);
+    let (told, failed) = (None, Some("nobody could be told by `fallback_url`: 404"));
+    for (format, status, warning) in
+        [("text", 200, told), ("text", 404, failed), ("event", 202, told), ("event", 404, failed)]
+    {
+        let key = "F".repeat(32);
+        let more = [("retry_after_answer", "off"), ("fallback_format", format), ("fallback_routing_key", &key)];
+        let world = world(&more);
         world.state().others_answer = status;
         assert_eq!(world.ask(secs(1), event("hasty", "a", 1, "down")).status, 503);
         let state = world.state();
         let last = state.log.last().expect("a line");
-        assert_eq!(last["warnings"][0].as_str(), warning);
+        assert_eq!(last["warnings"][0].as_str(), warning, "{format} {status}");
         assert_eq!(last["error"], "PagerDuty has not accepted 1 trigger");
     }
 }

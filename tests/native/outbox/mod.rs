@@ -13,7 +13,7 @@ use pagerelay::sources::Source;
 use pagerelay_support::{SECRET, SERVICE_KEY};
 use serde_json::{Value, json};
 
-use self::world::World;
+use self::world::{EPOCH, World};
 
 mod answers;
 mod beats;
@@ -129,11 +129,25 @@ impl World {
         self.state().pagerduty.accepted.iter().map(accepted).collect()
     }
 
+    /// When the only stored event arrived.
+    fn arrival(&self) -> Duration {
+        let state = self.state();
+        let mut keys = state.store.keys.keys().filter(|key| key.starts_with("pr1.e."));
+        let time = keys.next().and_then(|key| key.split('.').nth(4)).expect("an entry with a time");
+        assert_eq!(keys.next(), None, "one entry");
+        Duration::from_millis(time.parse().expect("a time")) - EPOCH
+    }
+
     /// How many events are stored.
     fn stored(&self) -> usize {
         self.state().store.keys.keys().filter(|key| key.starts_with("pr1.e.")).count()
     }
 }
+
+/// How long an instance waits before it knows that it has the lease, if the store takes no time.
+const LEASE: Duration = Duration::from_millis(1250);
+
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

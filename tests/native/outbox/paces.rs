@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pagerelay::http::Method;
+use pagerelay::http::{Headers, Method, Request};
 use serde_json::json;
 
 use super::world::{EPOCH, World};
-use super::{event, events, request, secs, variables};
+use super::{LEASE, MILLISECOND, event, events, request, secs, variables};
 
 /// A world whose PagerDuty fails until this time, and that has stored this many events, of an alert each.
 fn stored(count: u64, until: u64) -> World {
@@ -56,18 +56,99 @@ fn one_event_shows_that_pagerduty_is_still_down() {
 
 #[test]
 fn a_drain_waits_as_long_as_pagerduty_asks_but_not_longer_than_five_minutes() {
-    for (retry_after, sent) in [(200, [1, 1, 1, 2]), (86_400, [1, 1, 1, 2]), (20, [1, 1, 2, 2])] {
+    for (retry_after, sent) in [(200, [1, 1, 1, 1, 2, 2]), (86_400, [1, 1, 1, 1, 1, 2]), (20, [1, 1, 2, 3, 4, 4])] {
         let world = stored(1, 3600);
         forget_pace(&world);
         (world.state().pagerduty.failure, world.state().pagerduty.retry_after) = (429, Some(retry_after));
         let before = requests(&world);
-        let counts = [1000, 1015, 1060, 1310].map(|time| {
+        let counts = [1000, 1015, 1060, 1195, 1296, 1310].map(|time| {
             world.tick(secs(time));
             requests(&world) - before
         });
-        assert_eq!(counts[..3], sent[..3], "{retry_after}");
-        assert!(counts[3] > counts[0], "{retry_after}: {counts:?}");
+        assert_eq!(counts, sent, "{retry_after}");
     }
+}
+
+/// Whether a tick, this long after the pause, sends what failed at the end of so many failures in a row.
+fn is_sent_after(pause: Duration, fails: u64, early: Duration) -> bool {
+    let world = stored(1, 3600);
+    {
+        let mut state = world.state();
+        (state.store.always_takes, state.pagerduty.takes) = (Some(Duration::ZERO), Duration::ZERO);
+        for value in state.store.keys.iter_mut().filter(|(key, _)| key.starts_with("pr1.key.")) {
+            *value.1 = json!({"next": 0, "fails": fails, "minute": 0, "sent": 0}).to_string().into_bytes();
+        }
+    }
+    let before = requests(&world);
+    world.tick(secs(1000));
+    assert_eq!(requests(&world) - before, 1);
+    let failed = world.state().pagerduty.received.last().expect("a request").0 + MILLISECOND;
+    world.tick(failed + pause - LEASE - early);
+    requests(&world) - before == 2
+}
+
+#[test]
+fn after_each_failure_a_service_pauses_twice_as_long_from_5_seconds_up_to_one_minute() {
+    for (fails, pause) in [(0, 5), (1, 10), (2, 20), (3, 40), (4, 60), (5, 60), (1000, 60)] {
+        assert!(!is_sent_after(secs(pause), fails, MILLISECOND), "{fails}");
+        assert!(is_sent_after(secs(pause), fails, Duration::ZERO), "{fails}");
+    }
+}
+
+#[test]
+fn once_pagerduty_has_accepted_an_event_the_first_pause_is_5_seconds_again() {
+    let world = stored(1, 60);
+    world.tick(secs(100));
+    assert_eq!(world.stored(), 0);
+    world.state().pagerduty.outages.push((secs(200), secs(300)));
+    world.ask(secs(200), event("hasty", "b", 2, "down"));
+    let state = world.state();
+    // The attempts after the answer, until 25 seconds after the arrival.
+    let later = state.pagerduty.received.iter().map(|(at, _)| *at).filter(|at| *at > secs(201));
+    let later: Vec<Duration> = later.collect();
+    let pauses: Vec<u64> = later.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
+    assert_eq!(pauses, [5, 10], "{later:?}");
+}
+
+#[test]
+fn one_request_sends_at_most_200_events() {
+    let names: Vec<String> = (0..6).map(|number| format!("routing_key_s{number}")).collect();
+    let keys: Vec<String> = (0..6).map(|number| format!("E{number}").repeat(16)).collect();
+    let services = names.iter().zip(&keys).map(|(name, key)| (&**name, &**key));
+    let world = World::new(1, &variables(&services.chain([("outbox", "on")]).collect::<Vec<_>>()));
+    world.state().pagerduty.outages.push((Duration::ZERO, secs(60)));
+    for number in 0..6 {
+        let item = |n: usize| json!({"id": format!("a{n}"), "n": n});
+        let of_service = events(&format!("hasty/s{number}"), &(0..39).map(item).collect());
+        world.arrives(secs(1), of_service, |_| ());
+    }
+    world.run();
+    assert_eq!(world.stored(), 234);
+    world.state().store.always_takes = Some(Duration::ZERO);
+    forget_pace(&world);
+    let before = requests(&world);
+    world.tick(secs(200));
+    assert_eq!((requests(&world) - before, world.stored()), (200, 34));
+    world.tick(secs(300));
+    assert_eq!(world.stored(), 0);
+}
+
+#[test]
+fn a_service_for_which_a_tick_has_no_time_left_does_not_pause() {
+    let payments = "E".repeat(32);
+    let world = World::new(1, &variables(&[("outbox", "on"), ("routing_key_payments", &payments)]));
+    world.state().pagerduty.outages = vec![(Duration::ZERO, secs(60)), (secs(90), secs(105))];
+    for path in ["/hasty", "/hasty/payments"] {
+        world.arrives(secs(1), request(Method::Post, path, r#"[{"id": "a", "n": 1}]"#), |_| ());
+    }
+    world.run();
+    assert_eq!(world.stored(), 2);
+    forget_pace(&world);
+    (world.state().store.always_takes, world.state().pagerduty.failure) = (Some(Duration::ZERO), 0);
+    // PagerDuty does not answer, so the first service uses up the time.
+    assert_eq!(world.tick(secs(100)).after, secs(8));
+    world.tick(secs(109));
+    assert_eq!((world.accepted().len(), world.stored()), (1, 1));
 }
 
 #[test]
@@ -118,15 +199,50 @@ fn a_lease_ends_with_its_drain() {
 }
 
 #[test]
-fn an_instance_whose_store_is_slow_does_not_drain() {
-    let world = stored(1, 60);
-    world.state().store.always_takes = Some(Duration::from_millis(600));
+fn an_instance_whose_store_needs_more_than_a_second_for_the_lease_does_not_drain() {
+    // It reads the lease, and writes it.
+    for (takes, left) in [(500, 0), (501, 1)] {
+        let world = stored(1, 60);
+        world.state().store.always_takes = Some(Duration::from_millis(takes));
+        world.tick(secs(100));
+        assert_eq!((world.accepted().len(), world.stored()), (1 - left, left), "{takes}");
+        world.state().store.always_takes = None;
+        world.tick(secs(170));
+        assert_eq!(world.stored(), 0);
+    }
+}
+
+#[test]
+fn an_instance_that_has_lost_its_lease_does_not_end_that_of_another() {
+    let world = stored(1, 3600);
+    forget_pace(&world);
+    // The drain waits for PagerDuty until its time is over.
+    world.state().pagerduty.failure = 0;
+    let until = u64::try_from((EPOCH + secs(145)).as_millis()).expect("a time");
+    let lease = json!({"until": until, "who": "another"}).to_string().into_bytes();
+    world.at(secs(105), move |world| drop(world.state().store.keys.insert("pr1.lease".to_owned(), lease)));
+    assert_eq!(world.tick(secs(100)).after.as_secs(), 8);
+    forget_pace(&world);
     let before = requests(&world);
-    world.tick(secs(100));
-    assert_eq!((requests(&world), world.stored()), (before, 1));
-    world.state().store.always_takes = None;
-    world.tick(secs(170));
-    assert_eq!(world.stored(), 0);
+    world.tick(secs(120));
+    assert_eq!(requests(&world), before);
+    world.tick(secs(150));
+    assert_eq!(requests(&world), before + 1);
+}
+
+#[test]
+fn of_two_instances_that_begin_at_the_same_time_one_sends_what_is_stored() {
+    let world = stored(1, 60);
+    let before = requests(&world);
+    for id in ["1", "2"] {
+        let headers = Headers::new([("x-request-id".to_owned(), id.as_bytes().to_vec())]);
+        let tick = Request { headers, ..request(Method::Get, "/tick", "") };
+        world.arrives(secs(100), tick, |_| ());
+    }
+    // Every call takes the same time, so the two differ in their headers only.
+    world.state().store.always_takes = Some(MILLISECOND);
+    world.run();
+    assert_eq!((requests(&world) - before, world.stored()), (1, 0));
 }
 
 #[test]
