@@ -18,7 +18,7 @@ pub(super) fn settle(events: &mut [RuledEvent<'_>]) {
             alerts.entry(key.as_str().to_owned()).or_default().insert(mapped.as_str().to_owned(), triggers);
         }
     }
-    let open = |alerts: &BTreeMap<String, bool>| alerts.len() > 1 && alerts.values().any(|triggers| *triggers);
+    let open = |alerts: &BTreeMap<String, bool>| alerts.values().any(|triggers| *triggers);
     let mut shared: BTreeSet<&String> = BTreeSet::new();
     shared.extend(alerts.iter().filter(|(_, alerts)| open(alerts)).map(|(key, _)| key));
     for ruled in events.iter_mut().filter(|ruled| ruled.event.action() == Action::Resolve) {

@@ -24,6 +24,7 @@ mod guide;
 mod outages;
 mod paces;
 mod probes;
+mod ticks;
 mod world;
 
 /// A sender that waits ten seconds, one that waits for one second, and one that sends its state again by itself.
