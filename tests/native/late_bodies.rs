@@ -1,9 +1,11 @@
-//! Bodies that the relay reads only once it knows who sends them, as in the component.
+//! What the component does in order: it reads a body only once it knows who sends it, answers, and then logs.
 
-use pagerelay::http::{Method, ReadError, Request};
+use std::cell::RefCell;
+
+use pagerelay::http::{Method, ReadError, Reply, Request};
 use pagerelay::pipeline;
 use pagerelay::runtime::Host;
-use pagerelay_support::host::{Answering, CONFIRMED};
+use pagerelay_support::host::{Accepting, Answering, CONFIRMED};
 use pagerelay_support::{SECRET, credentials};
 use serde_json::{Value, json};
 
@@ -101,4 +103,17 @@ fn a_control_endpoint_reads_the_body_except_a_check_which_needs_none() {
     // Without a store, a sign of life is an error, and what is no sign of life is none.
     assert_eq!(beat(Ok(b"{}")).status, 503);
     assert_eq!(beat(Ok(br#"{"status": "resolved"}"#)).status, 200);
+}
+
+#[test]
+fn the_sender_has_its_answer_before_anything_is_logged() {
+    for (method, path, order) in
+        [(Method::Post, "/formatted", &["200", "log"] as &[_]), (Method::Get, "/health", &["200"])]
+    {
+        let done = RefCell::new(Vec::new());
+        let request = stranger(method, path, &[("x-webhook-secret", SECRET)], FORMATTED);
+        let answer = &mut |reply: Reply| done.borrow_mut().push(reply.status.as_str().to_owned());
+        pipeline::serve(&mut Accepting::new(), &request, answer, &mut |_| done.borrow_mut().push("log".to_owned()));
+        assert_eq!(done.into_inner(), order, "{path}");
+    }
 }
