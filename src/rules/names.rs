@@ -93,7 +93,7 @@ impl fmt::Debug for Names {
     }
 }
 
-// The engine looks up the names of an expression by text, so [`Object::get_value`] has nothing to do here.
+// The engine looks up names by text, so `get_value` would never be called.
 impl Object for Names {
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
         match name {
