@@ -11,6 +11,7 @@
 //! [`drain`](crate::outbox::drain()). [`Report`] collects the facts for the reply and the log.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::auth::{Authenticated, SHARED_SECRET};
@@ -394,14 +395,8 @@ fn deliver(
 
 /// The reasons why parts of a request have no event, each once. A client of an API asked for them, so somebody should know
 /// that they have no effect.
-fn without_effect(ignored: &[Ignored]) -> Vec<String> {
-    let mut reasons: Vec<String> = Vec::new();
-    for Ignored { reason, .. } in ignored {
-        if !reasons.iter().any(|known| known == reason) {
-            reasons.push(reason.to_string());
-        }
-    }
-    reasons
+fn without_effect(ignored: &[Ignored]) -> BTreeSet<String> {
+    ignored.iter().map(|ignored| ignored.reason.to_string()).collect()
 }
 
 /// Maps the payload to events.

@@ -50,10 +50,9 @@ impl<'a> Gate<'a> {
         let unread = readable(request)?;
         let known = match (known, &unread) {
             (Some(known), _) => known.with_body_of(request),
-            (None, unread) if self.is_signed(request) => {
-                without_its_body(self.authenticate(host, request), unread.as_ref())?
-            }
+            // Without the body, no signature can be verified.
             (None, Some(error)) => return Err(error.clone()),
+            (None, None) if self.is_signed(request) => self.authenticate(host, request)?,
             (None, None) => auth::verify_body(request, self.schemes, access(self.config))?,
         };
         let (delivery, undecoded) = known.at(self.to.through.map_or("", |through| through.path)).decoded();
@@ -134,17 +133,5 @@ fn readable(request: &Request) -> Result<Option<Error>, Error> {
         Some(ReadError::TooLarge) => Ok(Some(Error::Read(ReadError::TooLarge))),
         Some(problem) => Err(problem.into()),
         None => Ok(None),
-    }
-}
-
-/// The error of a signed body that could not be read: without the body no signature can be verified.
-fn without_its_body<'a>(
-    known: Result<Authenticated<'a>, Error>,
-    unread: Option<&Error>,
-) -> Result<Authenticated<'a>, Error> {
-    match (unread, known) {
-        (Some(error), Err(_)) => Err(error.clone()),
-        (Some(error), Ok(known)) if known.authenticated_by().scheme.is_signature() => Err(error.clone()),
-        (_, known) => known,
     }
 }

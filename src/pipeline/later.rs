@@ -205,10 +205,9 @@ pub(super) fn drain_line(host: &mut dyn Host, drained: Drained) -> String {
     let mut report =
         Report { source: Some("outbox".to_owned()), outcomes, further_keys: variables, ..Report::default() };
     report.more.push(("left", left.into()));
-    if let Some(oldest) = oldest.filter(|_| left > 0) {
-        report.more.push(("oldest_s", (outbox::millis(host.now()).saturating_sub(oldest) / 1000).into()));
-    }
     if left > 0 {
+        let age = oldest.map(|oldest| outbox::millis(host.now()).saturating_sub(oldest) / 1000);
+        report.more.extend(age.map(|age| ("oldest_s", age.into())));
         report.warnings.push(format!("{} still stored", text::count(left, "event")));
     }
     report.warnings.extend(warnings);

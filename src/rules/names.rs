@@ -93,11 +93,8 @@ impl fmt::Debug for Names {
     }
 }
 
+// The engine looks up names by text, so `get_value` would never be called.
 impl Object for Names {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
         match name {
             "event" => Some(self.made.get_or_init(|| self.event()).clone()),

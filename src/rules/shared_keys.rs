@@ -18,7 +18,7 @@ pub(super) fn settle(events: &mut [RuledEvent<'_>]) {
             alerts.entry(key.as_str().to_owned()).or_default().insert(mapped.as_str().to_owned(), is_open);
         }
     }
-    let open = |alerts: &BTreeMap<String, bool>| alerts.len() > 1 && alerts.values().any(|is_open| *is_open);
+    let open = |alerts: &BTreeMap<String, bool>| alerts.values().any(|is_open| *is_open);
     let mut shared: BTreeSet<&String> = BTreeSet::new();
     shared.extend(alerts.iter().filter(|(_, alerts)| open(alerts)).map(|(key, _)| key));
     for ruled in events.iter_mut().filter(|ruled| ruled.event.action() == Action::Resolve) {

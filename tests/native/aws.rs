@@ -17,10 +17,14 @@ use pagerelay::sources;
 #[cfg(feature = "templates")]
 use pagerelay_support::SECRET;
 use pagerelay_support::fixtures::{self, Fixture};
+#[cfg(feature = "templates")]
+use pagerelay_support::host::Answering;
 use serde_json::{Value, json};
 
 #[cfg(feature = "templates")]
 use crate::host::Accepting;
+#[cfg(feature = "templates")]
+use crate::walls::stranger;
 
 /// What each row of the table of kinds has fixtures for: `o`pens, `r`esolves, `i`gnored, and `n` for a neighbour: an alert
 /// of the same kind about another thing. The numbers of the rows are those of the notes from which the table was made.
@@ -215,6 +219,37 @@ fn a_template_for_sns_confirms_the_subscriptions_of_listed_topics_only() {
     assert_ne!(status, 200, "another template takes no token");
     let wrong = Template::read("custom_queues", &template(r#""from": "sqs", "#)).err().expect("it is rejected");
     assert_eq!(wrong.to_string(), "variable `custom_queues` has a `from` other than sns");
+}
+
+#[cfg(feature = "templates")]
+#[test]
+fn a_subscription_is_confirmed_only_if_sns_says_so() {
+    let url = format!("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=t");
+    let body = json!({
+        "Type": "SubscriptionConfirmation", "MessageId": "m", "TopicArn": TOPIC, "Message": "You have chosen.",
+        "Token": "t", "Timestamp": "2026-03-04T05:06:08.120Z", "SubscribeURL": url,
+    });
+    let rejected = "Amazon SNS rejected the confirmation";
+    let unreachable = "the subscription could not be confirmed; allow outbound https://sns.<region>.amazonaws.com";
+    for (answer, status, detail) in [
+        (200, 200, None),
+        // The token may have expired.
+        (400, 503, Some(rejected)),
+        (404, 503, Some(rejected)),
+        (499, 503, Some(rejected)),
+        (302, 503, Some(unreachable)),
+        (500, 503, Some(unreachable)),
+        (204, 503, Some(unreachable)),
+    ] {
+        let mut host = Answering::new(|_: &str, _: &Value| (answer, "<ConfirmSubscriptionResponse/>"));
+        host.inner.variables.insert("sns_topics", TOPIC);
+        let target = format!("/sns?token={SECRET}");
+        let (reply, _) =
+            pipeline::handle(&mut host, &stranger(Method::Post, &target, &[], body.to_string().as_bytes()));
+        let said: Value = serde_json::from_slice(&reply.body).expect("json");
+        assert_eq!((reply.status.as_u16(), said["detail"].as_str()), (status, detail), "{answer}");
+        assert_eq!(host.sent, [(url.clone(), Value::Null)], "{answer}");
+    }
 }
 
 #[test]

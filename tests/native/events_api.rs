@@ -3,7 +3,9 @@
 use pagerelay::http::Method;
 use pagerelay::mapping::{MapError, Mapped};
 use pagerelay::pagerduty::event::{Action, DedupKey};
+use pagerelay::pipeline;
 use pagerelay::sources::events::SOURCE;
+use pagerelay_support::host::{Answering, CONFIRMED};
 use pagerelay_support::{ROUTING_KEY, SERVICE_KEY, contract, fixtures};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -160,4 +162,31 @@ fn a_change_is_accepted_and_opens_no_alert() {
         "payload": {"summary": "Deployed web 7", "source": "ci"}});
     assert_eq!(host.sent, [sent]);
     assert_eq!(said["dedup_key"], Value::Null, "a change has no key");
+}
+
+#[test]
+fn an_alert_and_a_change_each_have_a_url_and_the_preview_shows_it() {
+    let payload = json!({"summary": "s", "source": "h", "severity": "error"});
+    let alert = json!({"event_action": "trigger", "dedup_key": "k", "payload": payload});
+    let change = json!({"payload": {"summary": "s", "source": "h"}});
+    // A key of an event orchestration accepts no changes.
+    let orchestration = "R0pageRelayTestKey00000000000001";
+    for (body, url, key, is_sent) in [
+        (&alert, "https://events.pagerduty.com/v2/enqueue", SERVICE_KEY, true),
+        (&change, "https://events.pagerduty.com/v2/change/enqueue", SERVICE_KEY, true),
+        (&alert, "https://events.pagerduty.com/v2/enqueue", orchestration, true),
+        (&change, "https://events.pagerduty.com/v2/change/enqueue", orchestration, false),
+    ] {
+        let mut host = Answering::new(|_: &str, _: &Value| (202, CONFIRMED));
+        host.inner.variables.insert("routing_key", key);
+        let body = body.to_string();
+        let (reply, _) = pipeline::handle(&mut host, &known(Method::Post, "/preview/events", &[], body.as_bytes()));
+        let shown: Value = serde_json::from_slice(&reply.body).expect("json");
+        assert_eq!(shown["events"][0]["url"], url, "{shown:#}");
+        assert_eq!(shown["events"][0].get("not_sent").is_none(), is_sent, "{shown:#}");
+        assert!(host.sent.is_empty());
+        pipeline::handle(&mut host, &known(Method::Post, "/events", &[], body.as_bytes()));
+        let urls: Vec<&str> = host.sent.iter().map(|(url, _)| url.as_str()).collect();
+        assert_eq!(urls, if is_sent { vec![url] } else { Vec::new() }, "{body}");
+    }
 }

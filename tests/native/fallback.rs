@@ -208,3 +208,25 @@ fn a_reply_has_a_dedup_key_only_if_one_event_is_the_whole_delivery() {
         assert_eq!((&reply["status"], &reply["dedup_key"]), (&json!("success"), &key), "{reply}");
     }
 }
+
+#[test]
+fn a_warning_says_whether_the_fallback_alert_is_opened_or_resolved() {
+    for (state, says) in [
+        ("alerting", "1 item could not be mapped; a fallback alert reports it"),
+        (
+            "ok",
+            "1 item could not be mapped; the delivery says that a problem is over, so its fallback alert is resolved",
+        ),
+    ] {
+        let body = json!({"title": "Disk full", "state": state}).to_string();
+        let (_, reply) = handle(&mut Accepting::new(), &known(Method::Post, "/grafana", &[], body.as_bytes()));
+        assert_eq!(reply["warnings"], json!([says]));
+    }
+}
+
+#[test]
+fn a_body_that_may_contain_a_key_anywhere_gives_its_alert_no_title() {
+    let (action, number, summary) = fallback("/opsgenie", r#"[{"title": "Disk full", "apiKey": "0123456789"}]"#);
+    assert_eq!((&*action, number), ("trigger", fallback("/opsgenie", "no json").1));
+    assert!(!summary.contains("Disk full"), "{summary}");
+}

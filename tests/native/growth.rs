@@ -99,6 +99,7 @@ fn a_challenge_is_echoed_as_it_came() {
 fn a_preview_of_a_challenge_shows_that_there_is_nothing_to_send() {
     let (_, body) = post(&mut Accepting::new(), "/preview/echoing");
     assert_eq!(body["message"], "nothing to send");
+    assert_eq!(body["warnings"], json!(["the sender asks a question, which would be answered"]));
 }
 
 /// A request whose only credential is the key in its body.

@@ -29,6 +29,7 @@ mod identities;
 mod key_secrets;
 mod keys;
 mod lanes;
+mod late_bodies;
 mod licences;
 mod manifests;
 mod monitoring;
@@ -41,8 +42,11 @@ mod outbox_model;
 mod properties;
 mod readme;
 mod retries;
+mod rotation;
 #[cfg(feature = "templates")]
 mod rules;
+#[cfg(feature = "templates")]
+mod rules_members;
 #[cfg(feature = "templates")]
 mod rules_services;
 #[cfg(feature = "templates")]
@@ -52,6 +56,7 @@ mod settings;
 mod setup;
 mod sources;
 mod statuses;
+mod storms;
 #[cfg(feature = "templates")]
 mod template_bounds;
 mod tidy;

@@ -451,6 +451,26 @@ fn a_subscription_of_sns_is_confirmed_through_opsgenies_path_only_if_its_topic_i
 }
 
 #[test]
+fn the_reasons_why_a_call_has_no_effect_are_each_named_once() {
+    let record = |state: &str| {
+        json!({"Sns": {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:alerts", "Type": "Notification",
+        "Message": json!({"AlarmName": "a", "NewStateValue": state, "AlarmArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a"}).to_string()}})
+    };
+    let body = json!({"Records": [record("INSUFFICIENT_DATA"), record("INSUFFICIENT_DATA")]});
+    let (reply, line) = pipeline::handle(
+        &mut host(),
+        &stranger(
+            Method::Post,
+            &format!("/v1/json/cloudwatch?apiKey={OPSGENIE_SECRET}"),
+            &[],
+            body.to_string().as_bytes(),
+        ),
+    );
+    let line: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+    assert_eq!(line["warnings"], json!(["neither firing nor over"]), "{reply:?} {line}");
+}
+
+#[test]
 fn the_log_names_the_program_only_if_it_has_authenticated() {
     let mut host = host();
     let agent = format!("Prober/1.0\u{7f} {}", "x".repeat(200));

@@ -299,7 +299,7 @@ fn a_resolve_that_only_the_current_key_takes_is_retried_with_the_previous_one() 
 fn the_requests_of_a_large_delivery_are_bounded() {
     // With the first retry, 100 events make 200 requests. Of 30, each is retried further twice.
     for (events, least, most) in
-        [(1, 6, 6), (10, 60, 60), (20, 120, 120), (30, 120, 150), (60, 120, 124), (100, 200, 200)]
+        [(1, 6, 6), (10, 60, 60), (20, 120, 120), (30, 120, 150), (60, 120, 120), (100, 200, 200)]
     {
         let mut host = Scripted::new(down);
         let triggers: Vec<Event> = (0..events).map(|i| trigger(&format!("alert-{i:03}"))).collect();
@@ -313,6 +313,38 @@ fn the_requests_of_a_large_delivery_are_bounded() {
     let triggers: Vec<Event> = (0..100).map(|i| trigger(&format!("alert-{i:03}"))).collect();
     host.deliver(&triggers, Retries::UntilDeadline);
     assert_eq!((host.times("alert-007").len(), host.sent.len()), (6, 105));
+}
+
+#[test]
+fn events_that_failed_together_are_not_retried_at_the_same_time() {
+    let mut host = Scripted::new(down);
+    let triggers: Vec<Event> = (0..40).map(|i| trigger(&format!("alert-{i:03}"))).collect();
+    host.deliver(&triggers, Retries::Once);
+    let mut retried: Vec<u128> = (0..40).map(|i| host.times(&format!("alert-{i:03}"))[1]).collect();
+    retried.sort_unstable();
+    let spread = retried[39] - retried[0];
+    assert!((50..=100).contains(&spread), "{spread} ms: {retried:?}");
+    retried.dedup();
+    assert!(retried.len() > 20, "{retried:?}");
+}
+
+#[test]
+fn each_status_has_one_verdict() {
+    for (statuses, verdict) in [
+        (&[401_u16, 402, 403][..], Verdict::RefusedKey),
+        // PagerDuty never redirects, and has the path, the method and the host.
+        (&[300, 301, 302, 307, 308, 399, 404, 405, 407, 410, 421], Verdict::Misdirected),
+        (&[400, 406, 409, 413, 418, 422, 424, 426, 499], Verdict::Refused),
+        // Without a body, no success is confirmed.
+        (&[200, 204, 299, 408, 425, 429, 500, 502, 503, 599, 100, 600], Verdict::Retry),
+        (&[202], Verdict::Accepted),
+    ] {
+        for status in statuses {
+            let mut host = Scripted::new(|_, _| Ok((*status, None)));
+            let outcomes = host.deliver(&[trigger("a")], Retries::Never);
+            assert_eq!(outcomes[0].verdict(), verdict, "{status}");
+        }
+    }
 }
 
 #[test]

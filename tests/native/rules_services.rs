@@ -118,3 +118,18 @@ fn a_resolve_does_not_close_an_acknowledged_alert_that_has_its_key_by_a_rule() {
         assert!(sent.iter().any(|event| own(&event)), "{reply:#}");
     }
 }
+
+#[test]
+fn triggers_for_any_service_are_sent_before_the_copies_of_resolves_for_all_services() {
+    let rules = json!([{"if": "item.labels.team == 'shop'", "service": "shop"},
+        {"if": "item.labels.team == 'search'", "service": "search"}]);
+    let (shop, search) = (key("shop"), key("search"));
+    let of =
+        |status: &str, n: usize, team: &str| alert(status, &n.to_string(), &json!({"alertname": "Slow", "team": team}));
+    let mut alerts: Vec<Value> = (0..5).map(|n| of("resolved", n, "shop")).collect();
+    alerts.extend([of("firing", 5, "search"), of("firing", 6, "shop"), of("firing", 7, "none")]);
+    let keys = [("routing_key_shop", shop.as_str()), ("routing_key_search", &search)];
+    let (sent, reply) = with_rules("/alertmanager", &rules, &keys, &group(alerts));
+    let actions: Vec<&str> = sent.iter().filter_map(|event| event["event_action"].as_str()).collect();
+    assert_eq!(actions, [["trigger"; 3].as_slice(), &["resolve"; 15]].concat(), "{reply:#}");
+}

@@ -201,8 +201,50 @@ fn a_lane_ends_at_its_first_event_that_is_not_accepted() {
     let both = json!([{"id": "a", "n": 1, "state": "down"}, {"id": "a", "n": 2, "state": "up"}]);
     let answer = world.ask(Duration::ZERO, events("hasty", &both));
     assert_eq!((answer.status, &answer.body["message"]), (200, &json!("2 events stored")));
+    assert_eq!(answer.body["events"][1]["pagerduty"], "not sent: an earlier event of the alert is not accepted yet");
     assert_eq!(world.accepted(), ["trigger 1", "resolve 2"]);
     assert_eq!(world.stored(), 0);
+}
+
+#[test]
+fn an_event_that_is_accepted_or_rejected_as_invalid_does_not_end_its_lane() {
+    for (status, of_trigger, accepted) in
+        [(200, None, ["trigger 1", "resolve 2"].as_slice()), (502, Some(400), &["resolve 2"])]
+    {
+        let world = World::new(1, &variables(ON));
+        world.state().pagerduty.statuses.extend(of_trigger.map(|status| ("#1\"", status)));
+        let both = json!([{"id": "a", "n": 1, "state": "down"}, {"id": "a", "n": 2, "state": "up"}]);
+        let answer = world.ask(secs(1), events("hasty", &both));
+        assert_eq!(answer.status, status, "{answer:?}");
+        // The second is not stored, and not sent after the answer.
+        assert_eq!(answer.body["events"][1]["pagerduty"], "202 Event processed");
+        assert_eq!((world.stored(), world.accepted()), (0, accepted.iter().map(ToString::to_string).collect()));
+    }
+}
+
+#[test]
+fn the_line_about_the_work_after_the_answer_names_source_and_service() {
+    let payments = "E".repeat(32);
+    let world = down(12, &[("routing_key_payments", &payments)]);
+    world.ask(secs(1), request(Method::Post, "/hasty/payments", r#"[{"id": "a", "n": 1}]"#));
+    let state = world.state();
+    let last = state.log.last().expect("a line");
+    assert_eq!(
+        (&last["after_answer"], &last["source"], &last["service"]),
+        (&json!(true), &json!("hasty"), &json!("payments"))
+    );
+}
+
+#[test]
+fn a_trigger_that_pagerduty_rejects_is_not_retried_after_the_answer() {
+    for status in [400, 403] {
+        let world = down(12, &[]);
+        world.state().pagerduty.failure = status;
+        world.ask(secs(1), event("hasty", "a", 1, "down"));
+        assert_eq!(world.accepted(), [""; 0], "{status}");
+        let state = world.state();
+        assert!(state.pagerduty.received.iter().all(|(at, _)| *at < secs(3)), "{status}");
+    }
 }
 
 #[test]
@@ -252,6 +294,21 @@ fn a_store_that_hangs_for_a_second_delays_a_page_and_loses_none() {
         assert_eq!((answer.status, answer.after < secs(3)), (200, true), "{answer:?}");
         assert_eq!(world.accepted(), ["trigger 1"]);
         assert!(!answer.body.to_string().contains("stored"), "{answer:?}");
+    }
+}
+
+#[test]
+fn with_an_outbox_the_last_attempt_ends_300_ms_earlier_so_that_there_is_time_to_store() {
+    for (outbox, status, ends) in [("off", 503, 750), ("on", 200, 450), ("replicated", 200, 450)] {
+        let world = down(60, &[("outbox", outbox), ("retry_after_answer", "off")]);
+        // It does not answer at all.
+        world.state().pagerduty.failure = 0;
+        world.state().store.always_takes = Some(Duration::from_millis(1));
+        let answer = world.ask(secs(1), event("hasty", "a", 1, "down"));
+        assert_eq!(answer.status, status, "{outbox}: {answer:?}");
+        // It has a second. Some calls of the store are before the first attempt, and some after the last one.
+        let after = answer.after.as_millis();
+        assert!((ends..ends + 20).contains(&after), "{outbox}: {after} ms");
     }
 }
 

@@ -27,18 +27,38 @@ fn lists_since(world: &World, time: u64) -> Vec<Value> {
 
 #[test]
 fn digests_of_several_deliveries_are_all_sent() {
+    // The digest of a group has a key of its sender.
+    for (source, key) in [("hasty", "pagerelay:hasty:digest"), ("grouped", "sim:group")] {
+        let world = down(60, ON);
+        for delivery in 0..2_u64 {
+            let item = |n: usize| json!({"id": format!("d{delivery}n{n}"), "n": n});
+            let answer = world.ask(secs(1 + 25 * delivery), events(source, &(0..70).map(item).collect()));
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        for minute in 2..6 {
+            world.tick(secs(60 * minute));
+        }
+        assert_eq!(world.stored(), 0);
+        let listed: usize = lists_since(&world, 60).iter().map(|list| list.as_object().expect("alerts").len()).sum();
+        assert_eq!(listed, 2 * 31, "{source}");
+        let state = world.state();
+        let of_digest = state.pagerduty.accepted.iter().filter(|(_, _, accepted, _)| accepted == key);
+        assert_eq!(of_digest.count(), 2, "{source}");
+    }
+}
+
+#[test]
+fn of_several_triggers_of_an_alert_in_a_row_only_the_last_is_sent() {
     let world = down(60, ON);
-    for delivery in 0..2_u64 {
-        let item = |n: usize| json!({"id": format!("d{delivery}n{n}"), "n": n});
-        let answer = world.ask(secs(1 + 25 * delivery), events("hasty", &(0..70).map(item).collect()));
-        assert_eq!(answer.status, 200, "{answer:?}");
+    for (n, state) in [(1, "down"), (2, "down"), (3, "up"), (4, "down"), (5, "down"), (6, "down")] {
+        world.ask(secs(3 * n), event("hasty", "a", n, state));
     }
-    for minute in 2..6 {
-        world.tick(secs(60 * minute));
-    }
-    assert_eq!(world.stored(), 0);
-    let listed: usize = lists_since(&world, 60).iter().map(|list| list.as_object().expect("alerts").len()).sum();
-    assert_eq!(listed, 2 * 31);
+    assert_eq!(world.stored(), 6);
+    world.tick(secs(200));
+    assert_eq!(
+        (world.stored(), world.accepted()),
+        (0, ["trigger 2", "resolve 3", "trigger 6"].map(str::to_owned).to_vec())
+    );
 }
 
 #[test]

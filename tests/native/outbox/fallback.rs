@@ -158,6 +158,20 @@ fn nobody_is_told_about_what_closes_an_alert_about_previews_and_about_what_went_
 }
 
 #[test]
+fn a_message_about_lost_events_names_those_that_open_an_alert() {
+    let world = world(&[("outbox", "on")]);
+    let both = json!([{"id": "a", "n": 1, "state": "down"}, {"id": "b", "n": 2, "state": "up"}]);
+    assert_eq!(world.ask(secs(1), events("hasty", &both)).status, 200);
+    assert_eq!(world.stored(), 2);
+    world.state().others.clear();
+    world.tick(secs(86_460));
+    let (_, body) = told(&world);
+    let text = body["text"].as_str().expect("a text");
+    assert!(text.contains("alert a #1") && !text.contains("alert b #2"), "{text}");
+    assert!(world.state().log.last().expect("a line").to_string().contains("2 stored events lost"));
+}
+
+#[test]
 fn an_unusable_url_is_a_warning_and_never_shown() {
     for (url, problem) in [
         ("http://chat.test/hook", "variable `fallback_url` must be an https URL (plain http only on loopback)"),

@@ -24,18 +24,22 @@ mod guide;
 mod outages;
 mod paces;
 mod probes;
+mod ticks;
 mod world;
 
-/// A sender that waits ten seconds, one that waits for one second, and one that sends its state again by itself.
+/// A sender that waits ten seconds, one that waits for one second, one whose deliveries are parts of one group, and one that
+/// sends its state again by itself.
 static PATIENT: Source = Source { slug: "patient", name: "Patient", map, ..Source::DEFAULT };
 static HASTY: Source =
     Source { slug: "hasty", name: "Hasty", patience: Duration::from_secs(1), map, ..Source::DEFAULT };
+static GROUPED: Source =
+    Source { slug: "grouped", name: "Grouped", patience: Duration::from_secs(1), map: map_group, ..Source::DEFAULT };
 static RESENDING: Source = Source { slug: "resending", name: "Resending", resends_state: true, map, ..Source::DEFAULT };
 
 /// The senders of a world.
 fn senders() -> Vec<&'static Source> {
     let opsgenie = pagerelay::sources::SOURCES.iter().copied().find(|source| source.slug == "opsgenie");
-    vec![&HASTY, opsgenie.expect("a source"), &PATIENT, &RESENDING]
+    vec![&GROUPED, &HASTY, opsgenie.expect("a source"), &PATIENT, &RESENDING]
 }
 
 /// Maps a list of events. The number of each is at the end of its summary.
@@ -59,6 +63,11 @@ fn map(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
     };
     let events = Node::root(&body).items().unwrap_or_default().iter().map(event).collect();
     Ok(Mapped { events, ..Mapped::default() })
+}
+
+/// Maps a list of events of one group.
+fn map_group(delivery: &Authenticated<'_>) -> Result<Mapped, MapError> {
+    Ok(Mapped { group: DedupKey::new("sim", &["group"]), ..map(delivery)? })
 }
 
 /// The variables of a world: a key, a secret, and these.
