@@ -206,8 +206,7 @@ fn a_listing_by_a_clock_that_was_ahead_hides_no_entry() {
 }
 
 #[test]
-fn of_several_triggers_of_an_alert_in_a_row_only_the_last_is_sent() {
-    // One event replaces 24 others at most.
+fn one_event_replaces_24_earlier_ones_at_most() {
     for (count, sent) in [(3, &["trigger 3"] as &[_]), (26, &["trigger 25", "trigger 26"])] {
         let world = down(100, ON);
         for n in 1..=count {
