@@ -97,6 +97,8 @@ pub struct Due {
     pub service: Option<String>,
     /// The event.
     pub event: Event,
+    /// Whether the heartbeat still has a variable.
+    pub is_watched: bool,
 }
 
 /// The events that are due among these keys of the store: a trigger for each heartbeat that is silent for too long, and a
@@ -118,7 +120,7 @@ pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<C
             Ok(None) if downs.contains(name) && host.problem().is_none() => {
                 if let Some(down) = read(host, &key(&[DOWN, ".", name].concat()))? {
                     let event = event(Action::Resolve, name, "{} is not watched any more", 0);
-                    due.push(Due { name: name.to_owned(), service: down.service, event });
+                    due.push(Due { name: name.to_owned(), service: down.service, event, is_watched: false });
                 }
                 continue;
             }
@@ -147,12 +149,13 @@ pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<C
             (false, Some(down)) => (Action::Resolve, down.service, "{} gives signs of life again"),
             _ => continue,
         };
-        due.push(Due { name: name.to_owned(), service, event: event(action, name, summary, at) });
+        let event = event(action, name, summary, at);
+        due.push(Due { name: name.to_owned(), service, event, is_watched: true });
     }
     Ok((due, problems))
 }
 
-/// Notes that PagerDuty has accepted an event that was due.
+/// Notes that PagerDuty has accepted an event that was due, or that nothing can resolve its alert any more.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the store failed. The next tick then sends the event again, which changes nothing.

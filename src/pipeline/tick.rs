@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::later::drain_line;
-use crate::config::{self, HEARTBEAT, Outbox, Variables};
+use crate::config::{self, HEARTBEAT, Outbox, Problem, Variables};
 use crate::http::{Reply, Request, StatusCode};
 use crate::json;
 use crate::outbox::beats::{self, Due};
@@ -22,6 +22,9 @@ const TICK_MAX: Duration = Duration::from_secs(8);
 /// How long it sends events about heartbeats at least, however long the store took to tell which are due: no other tick would
 /// be faster.
 const PAGE_MIN: Duration = Duration::from_secs(2);
+
+/// The warning about the alert of a removed heartbeat whose service has no routing key.
+const UNRESOLVED: &str = "heartbeat `{}` is not watched any more, but its alert stays open: {}";
 
 /// Does what is due. Returns the reply and lines for the log: none if nothing was due.
 pub(super) fn tick(host: &mut Variables<'_>, request: &Request) -> (Reply, Vec<String>) {
@@ -126,6 +129,11 @@ fn page(
 ) -> Result<Result<(), String>, StoreError> {
     let target = match config::target(host, due.service.as_deref()) {
         Ok(target) => target,
+        // Its service is removed too. Otherwise every tick would fail, for ever.
+        Err(error) if !due.is_watched && error.problem == Problem::Unset => {
+            report.warnings.push(text::interpolate(UNRESOLVED, &[&due.name, &error.to_string()]));
+            return Ok(Ok(beats::accepted(host, due)?));
+        }
         Err(error) => return Ok(Err(text::interpolate("heartbeat `{}`: {}", &[&due.name, &error.to_string()]))),
     };
     let events = [due.event.clone()];
