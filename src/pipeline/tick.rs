@@ -147,8 +147,7 @@ fn page(
         if outcome.verdict() != Verdict::Accepted {
             result = Err(report::untaken(&target.routing_key_variable, &outcome));
         }
-        // If PagerDuty does not know the key, no alert can be open with it.
-        let is_done = result.is_ok() || outcome.is_needless();
+        let is_done = result.is_ok() || outcome.closes_nothing();
         report.outcomes.push(outcome);
         if is_done {
             report.warnings.extend(std::mem::replace(&mut result, Ok(())).err());
