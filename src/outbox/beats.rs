@@ -2,8 +2,11 @@
 //!
 //! A sign of life writes only key `beat.<name>`. Each tick compares these keys with the clock, and sends what is due. Key
 //! `down.<name>` says that PagerDuty has accepted the trigger, and for which service. With one key for both, a tick could
-//! overwrite a sign of life. Both events have the same dedup key each time, so two ticks at once do no harm. If a variable is
-//! removed, only key `down.<name>` goes: a variable that was missing by mistake is back with the last sign of life.
+//! overwrite a sign of life. A tick writes key `beat.<name>` only if a wrong clock wrote it. The trigger and the resolve of a
+//! heartbeat always have the same dedup key, so two ticks at once do no harm.
+//!
+//! If a variable is removed, a tick deletes only key `down.<name>`. If it was missing by mistake, the last sign of life is
+//! still there.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,10 +31,10 @@ const AHEAD_MAX_MS: u64 = 60_000;
 /// The class of the alerts, and the second part of their dedup keys.
 const CLASS: &str = "heartbeat";
 
-/// A sign of life is noted again after this part of the period: one divided by this.
+/// A sign of life is noted again after this part of the period: the period divided by this.
 pub const PERIOD_SHARE: u32 = 10;
 
-/// Or after this part of the grace, if that is shorter: one divided by this.
+/// Or after this part of the grace, if that is shorter: the grace divided by this.
 pub const GRACE_SHARE: u32 = 2;
 
 /// A sign of life.
@@ -138,7 +141,7 @@ pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<C
             continue;
         }
         let is_silent = now > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
-        // The listing tells of most senders that nothing is due. It may be old, and then the next tick resolves.
+        // Without key `down`, there is nothing to resolve. If the listing is outdated, the next tick resolves.
         if !is_silent && !downs.contains(name) {
             continue;
         }
