@@ -152,7 +152,7 @@ impl Run<'_> {
                 if !self.has_time() {
                     return Ok(());
                 }
-                did_any |= self.service(&service, lanes)?;
+                did_any |= self.drain_service(&service, lanes)?;
                 let pace = self.paces.get(&service).filter(|pace| pace.waits(self.now()));
                 next = next.into_iter().chain(pace.map(|pace| pace.next)).min();
             }
@@ -170,7 +170,7 @@ impl Run<'_> {
     }
 
     /// Sends entries of a service. Returns whether any was deleted.
-    fn service(&mut self, service: &str, lanes: Lanes) -> Result<bool, StoreError> {
+    fn drain_service(&mut self, service: &str, lanes: Lanes) -> Result<bool, StoreError> {
         let mut pace = match self.paces.get(service) {
             Some(pace) => *pace,
             None => Pace::load(self.host, service)?,

@@ -66,32 +66,7 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
         Err(was_well) => return Ok(was_well),
     };
     let keys = host.keys()?;
-    let (due, problems) = beats::due(host, &keys)?;
-    let mut is_well = problems.is_empty();
-    if !(due.is_empty() && problems.is_empty()) {
-        let mut report = Report { source: Some("heartbeat".to_owned()), ..Report::default() };
-        report.warnings.extend(problems.iter().map(ToString::to_string));
-        let mut error = None;
-        // The log has what was sent, even if the store fails then.
-        let mut noted = Ok(());
-        let until = TICK_MAX.max(host.elapsed().saturating_add(PAGE_MIN));
-        for due in due {
-            match page(host, &due, until, &mut report) {
-                Ok(Ok(())) => {}
-                Ok(Err(problem)) => {
-                    is_well = false;
-                    error = error.or(Some(problem));
-                }
-                failed => {
-                    noted = failed.map(|_| ());
-                    break;
-                }
-            }
-        }
-        report.ended("deliver", host);
-        lines.push(report::line(host, &report, None, error.as_deref()));
-        noted?;
-    }
+    let mut is_well = heartbeats(host, &keys, lines)?;
     match config::outbox(host) {
         // Deliveries do not look for entries, so sending them could close newer alerts.
         Ok(Outbox::Off) => {}
@@ -118,6 +93,34 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
     is_well &= host.problem().is_none();
     ticked.end(host, is_well)?;
     Ok(is_well)
+}
+
+/// Sends what is due about heartbeats among these keys of the store. Returns whether nobody needs to look.
+fn heartbeats(host: &mut Variables<'_>, keys: &[String], lines: &mut Vec<String>) -> Result<bool, StoreError> {
+    let (due, problems) = beats::due(host, keys)?;
+    if due.is_empty() && problems.is_empty() {
+        return Ok(true);
+    }
+    let mut report = Report { source: Some("heartbeat".to_owned()), ..Report::default() };
+    report.warnings.extend(problems.iter().map(ToString::to_string));
+    let mut error = None;
+    let mut noted = Ok(());
+    let until = TICK_MAX.max(host.elapsed().saturating_add(PAGE_MIN));
+    for due in due {
+        match page(host, &due, until, &mut report) {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => error = error.or(Some(problem)),
+            Err(failed) => {
+                noted = Err(failed);
+                break;
+            }
+        }
+    }
+    report.ended("deliver", host);
+    // The log has what was sent, even if the store failed then.
+    lines.push(report::line(host, &report, None, error.as_deref()));
+    noted?;
+    Ok(problems.is_empty() && error.is_none())
 }
 
 /// Sends an event about a heartbeat, until `until` at the latest. Returns why PagerDuty did not accept it, if it did not.
