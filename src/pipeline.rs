@@ -310,17 +310,11 @@ fn deliver(
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = asked.explain.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
-    if to.through.is_some_and(|through| !through.path.is_empty()) {
-        report.warnings.extend(without_effect(&ignored));
-    }
-    (report.ignored, report.rejected) = (ignored, rejected);
     let never_pages = to.through.is_some_and(|through| (through.api.never_pages)(through.path));
+    note_mapped(to, &events, (ignored, rejected), report);
     // Nothing is paged for a body that its API does not have.
     if let Some(error) = report.rejected.iter().find(|error| never_pages || **error == MapError::Batch) {
         return Err(error.clone().into());
-    }
-    if let ([event], [], false) = (&*events, &*report.rejected, to.preview) {
-        report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
     }
 
     // The events of each destination.
@@ -389,6 +383,22 @@ fn deliver(
         }
         (None, _) => Ok(report::success(status, &report.message(), report)),
     }
+}
+
+/// Notes what the mapping made, for the reply and the log.
+fn note_mapped(
+    to: &Delivery<'_>,
+    events: &[Event],
+    (ignored, rejected): (Vec<Ignored>, Vec<MapError>),
+    report: &mut Report,
+) {
+    if to.through.is_some_and(|through| !through.path.is_empty()) {
+        report.warnings.extend(without_effect(&ignored));
+    }
+    if let ([event], [], false) = (events, &*rejected, to.preview) {
+        report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
+    }
+    (report.ignored, report.rejected) = (ignored, rejected);
 }
 
 /// Warns that a preview does not answer a sender that wants more than alerts.
