@@ -94,8 +94,8 @@
 //! 14. Hidden characters ([`text::is_hidden`]) never leave: [`json::encode_visible`] writes every event, reply, message and
 //!     log line.
 //! 15. An event never overtakes a stored event of its alert, and an entry is written once and then only deleted: after
-//!     PagerDuty has accepted it or a later event that makes it needless, or after its loss was reported ([`outbox`]). After
-//!     the answer, an event that is not stored is sent only if it opens an alert ([`outbox::left`]).
+//!     PagerDuty has accepted it, after it became needless, or after its loss was reported ([`outbox`]). After the answer, an
+//!     event that is not stored is sent only if it opens an alert ([`outbox::left`]).
 //!
 //! # Glossary
 //!

@@ -3,10 +3,11 @@
 //! A delivery passes [`route`](route::route) → [`Intake::find`] → `Gate::by_head` → `receive`, which reads the body →
 //! `Gate::with_body` → `Gate::target` → `map` → `rules` → `plan` → `page` → [`tell_apart`](event::tell_apart) →
 //! `send`: [`held`](crate::outbox::held) → [`deliver`](events_api::deliver) → [`keep`](crate::outbox::keep()), the first and the
-//! last only with an outbox. From `rules` on, the events of each destination are apart. After the answer follows `Later::run`:
+//! last only with an outbox. From `rules` on, the events of each destination are apart. Before `send`, a sign of life in the
+//! delivery is noted, and a subscription is confirmed. After the answer follows `Later::run`:
 //! [`drain`](crate::outbox::drain()) → `retry` → [`tell`](crate::outbox::fallback::tell).
 //!
-//! A preview ends with [`preview`](preview::preview) before `send`. A control request passes `route` → `authenticate` →
+//! A preview ends with [`preview`](preview::preview) before anything is sent. A control request passes `route` → `authenticate` →
 //! [`act`](act::act), [`check`](check::check) or `beat::noted`. A tick passes `route` → [`due`](crate::outbox::beats::due) →
 //! [`drain`](crate::outbox::drain()). [`Report`] collects the facts for the reply and the log.
 
@@ -27,7 +28,7 @@ use crate::inbound::intake::{Intake, Mapper};
 use crate::inbound::route::{self, Delivery, Endpoint, Through, Unrouted};
 use crate::mapping::{Handshake, Ignored, MapError, Mapped};
 use crate::pagerduty::event::{self, DedupKey, Event};
-use crate::pagerduty::events_api;
+use crate::pagerduty::events_api::{self, Draft};
 use crate::pagerduty::storm;
 use crate::report::{self, Report};
 use crate::runtime::Host;
@@ -263,7 +264,8 @@ fn administer(
     }
 }
 
-/// Runs a delivery through to PagerDuty. A preview stops before the first outbound event.
+/// Runs a delivery through to PagerDuty, as the documentation of this module says. A preview stops before the first outbound
+/// event.
 fn deliver(
     host: &mut Variables<'_>,
     request: &Request,
@@ -284,6 +286,7 @@ fn deliver(
         return Err(Error::CrossSite);
     }
 
+    // Who sends, and where it goes.
     let (hmac, deadline) = (door.hmac(), door.deadline());
     let schemes = door.schemes(hmac.as_ref());
     let config = config::load(host, door.slug(), &schemes, door.accepted(to.service))?;
@@ -303,22 +306,19 @@ fn deliver(
     report.warnings.extend(target.warns());
     report.ended("auth", host);
 
+    // The events.
     let mapper = intake.mapper(options);
     let mapped = if unread.is_none() { map(&mapper, &delivery) } else { Mapped::default() };
     let explained = asked.explain.map(|wanted| (wanted, Positions::of(&mapped.events)));
     let Mapped { events, ignored, rejected, group, handshake } = mapped;
-    if to.through.is_some_and(|through| !through.path.is_empty()) {
-        report.warnings.extend(without_effect(&ignored));
-    }
-    (report.ignored, report.rejected) = (ignored, rejected);
     let never_pages = to.through.is_some_and(|through| (through.api.never_pages)(through.path));
+    note_mapped(to, &events, (ignored, rejected), report);
     // Nothing is paged for a body that its API does not have.
     if let Some(error) = report.rejected.iter().find(|error| never_pages || **error == MapError::Batch) {
         return Err(error.clone().into());
     }
-    if let ([event], [], false) = (&*events, &*report.rejected, to.preview) {
-        report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
-    }
+
+    // The events of each destination.
     let is_rest = !events.is_empty();
     let map = |delivery: &Authenticated<'_>| mapper.map(delivery);
     let (preview, group) = (to.preview, group.as_ref());
@@ -327,6 +327,8 @@ fn deliver(
     let Routed { further, batches, traces, unruled, has_rules } = rules(host, &ruling, &target, events, report)?;
     let targets: Vec<&Target> = std::iter::once(&target).chain(&further).collect();
     report.further_keys = further.iter().map(|target| target.routing_key_variable.clone()).collect();
+
+    // Those that are sent individually, and the fallback alert.
     let mut batches: Vec<Vec<Event>> =
         batches.into_iter().map(|events| plan(host, &intake, (events, has_rules), group, report)).collect();
     let unmapped = Unmapped { intake: &intake, delivery: &delivery, config: &config, target: &target };
@@ -345,25 +347,16 @@ fn deliver(
         beat::noted(host, delivery.body(), name, service, report)?;
     }
     let visit = visit::visit(host, &intake, handshake.as_ref())?;
-    // A preview ends here, before anything is sent.
+    // Nothing is sent for a preview.
     let status = if preview {
-        report.warnings.extend(visit.map(|_| "the subscription would be confirmed".to_owned()));
-        if matches!(handshake, Some(Handshake::Answer(_) | Handshake::Question)) {
-            report.warnings.push("the sender asks a question, which would be answered".to_owned());
-        }
-        let drafts = batches
-            .iter()
-            .zip(&targets)
-            .flat_map(|(events, target)| events_api::draft(events, target.destination(), &target.routing_key_variable));
-        let explain = |(wanted, positions, alone): (_, _, Vec<Event>)| {
+        report.warnings.extend(unanswered(visit.is_some(), handshake.as_ref()));
+        let explanation = explained.map(|(wanted, positions, alone)| {
             let since = host.elapsed();
             let in_time = || host.elapsed().saturating_sub(since) < EXPLAIN_MAX;
             let question = Question { map: &map, delivery: &delivery, words: &intake.states(), in_time: &in_time };
             explain::explain(&question, &alone, &positions, wanted)
-        };
-        let explanation = explained.map(explain);
-        let events = batches.iter().flatten();
-        report.preview = Some(preview::preview(drafts.zip(events).collect(), &traces, explanation));
+        });
+        report.preview = Some(preview::preview(drafts(&batches, &targets), &traces, explanation));
         report::mapped(StatusCode::OK, &target, report)?
     } else {
         if let Some((url, rule)) = visit {
@@ -391,6 +384,41 @@ fn deliver(
         }
         (None, _) => Ok(report::success(status, &report.message(), report)),
     }
+}
+
+/// Notes what the mapping made, for the reply and the log.
+fn note_mapped(
+    to: &Delivery<'_>,
+    events: &[Event],
+    (ignored, rejected): (Vec<Ignored>, Vec<MapError>),
+    report: &mut Report,
+) {
+    if to.through.is_some_and(|through| !through.path.is_empty()) {
+        report.warnings.extend(without_effect(&ignored));
+    }
+    if let ([event], [], false) = (events, &*rejected, to.preview) {
+        report.mapped_key = event.dedup_key().map(|key| key.as_str().to_owned());
+    }
+    (report.ignored, report.rejected) = (ignored, rejected);
+}
+
+/// Warns that a preview does not answer a sender that wants more than alerts.
+fn unanswered(is_visit: bool, handshake: Option<&Handshake>) -> Option<String> {
+    let what = match handshake {
+        Some(Handshake::Answer(_) | Handshake::Question) => "the sender asks a question, which would be answered",
+        _ if is_visit => "the subscription would be confirmed",
+        _ => return None,
+    };
+    Some(what.to_owned())
+}
+
+/// The events of all destinations, as they would be sent.
+fn drafts<'e>(batches: &'e [Vec<Event>], targets: &[&Target]) -> Vec<(Draft, &'e Event)> {
+    let drafts = batches
+        .iter()
+        .zip(targets)
+        .flat_map(|(events, target)| events_api::draft(events, target.destination(), &target.routing_key_variable));
+    drafts.zip(batches.iter().flatten()).collect()
 }
 
 /// The reasons why parts of a request have no event, each once. A client of an API asked for them, so somebody should know

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::http::{Reply, StatusCode};
 use crate::json;
 use crate::mapping::{Ignored, MapError};
-use crate::pagerduty::events_api::{Failure, Outcome, Sent, Verdict};
+use crate::pagerduty::events_api::{self, Failure, Outcome, Sent, Verdict};
 use crate::runtime::Host;
 use crate::text;
 
@@ -278,10 +278,7 @@ fn warnings_of(target: &Target, number: usize, outcomes: &[Outcome]) -> Vec<Stri
                 "not sent: the key in `{variable}` belongs to an event orchestration, which accepts no change events"
             ),
         ),
-        (
-            outcomes().filter(|outcome| outcome.is_needless()).count(),
-            format!("not accepted for `{variable}`: PagerDuty does not know that key, so no alert can be open with it"),
-        ),
+        (outcomes().filter(|outcome| outcome.is_needless()).count(), events_api::closing_nothing(variable)),
         (with(&|outcome| outcome.minimal), "sent without details because PagerDuty rejected the full event".to_owned()),
     ];
     let notes = notes.into_iter().filter(|(count, _)| *count > 0);

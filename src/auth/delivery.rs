@@ -33,6 +33,9 @@ const CREDENTIALS: &[&str] = &["auth", "cookie", "key", "password", "secret", "s
 /// The shortest value of the query that is looked for elsewhere, in bytes. No secret is shorter.
 const CREDENTIAL_MIN_BYTES: usize = 16;
 
+/// How many values of the query are looked for in a header. No sender has so many credentials in its URL.
+const CREDENTIALS_MAX: usize = 8;
+
 fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     CREDENTIALS.iter().any(|word| name.contains(word))
@@ -127,13 +130,17 @@ impl<'a> Authenticated<'a> {
     }
 
     /// Whether a text contains a credential of the query. Runtimes and proxies repeat the URL in headers such as
-    /// `spin-full-url` and `x-original-url`, perhaps with other escapes.
+    /// `spin-full-url` and `x-original-url`, perhaps with other escapes. If there are more than [`CREDENTIALS_MAX`], every
+    /// text counts as one that does: the work would be in proportion to the query times the headers.
     fn repeats_credential(&self, text: &str) -> bool {
         let pairs = self.request.query.split('&').filter_map(|pair| pair.split_once('='));
-        let mut values = pairs.filter(|(name, value)| {
+        let credentials = pairs.filter(|(name, value)| {
             value.len() >= CREDENTIAL_MIN_BYTES && self.hides(&percent_decode_str(name).decode_utf8_lossy())
         });
-        values.any(|(_, value)| text::redact_escaped(text, &percent_decode_str(value).decode_utf8_lossy()) != text)
+        credentials.enumerate().any(|(index, (_, value))| {
+            let is_in = || text::redact_escaped(text, &percent_decode_str(value).decode_utf8_lossy()) != text;
+            index >= CREDENTIALS_MAX || is_in()
+        })
     }
 
     /// The headers whose names begin with `prefix`, by the rest of their names. [`Authenticated::header`] decides which
@@ -160,7 +167,8 @@ impl<'a> Authenticated<'a> {
         values.next().is_none().then_some(value)
     }
 
-    /// The names of the headers that [`Authenticated::header`] returns, in lower case.
+    /// The names of the headers whose names are not those of credentials, in lower case. [`Authenticated::header`] may still
+    /// hide one because of its value.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
         self.request.headers.names().filter(|name| !self.hides(name))
     }

@@ -71,7 +71,7 @@ pub(super) fn verify(headers: &Headers, body: &[u8], secret: &Secret, clock: Clo
 
 /// Whether an id contains what may be a signed timestamp, between full stops. An attacker could move the timestamp of a
 /// recorded delivery and the beginning of its body into the id, up to a text in the body that looks like a later
-/// timestamp. The specification allows senders no ids with full stops that others choose.
+/// timestamp. The specification forbids senders to use ids with full stops that others choose.
 fn contains_timestamp(id: &str) -> bool {
     let is_timestamp = |part: &str| part.len() == TIMESTAMP_DIGITS && part.bytes().all(|byte| byte.is_ascii_digit());
     id.split('.').skip(1).any(is_timestamp)

@@ -40,6 +40,7 @@
 //! Every filter but `default` and `d` makes an undefined value of an undefined value, so a `default` at the end of a chain
 //! of filters serves for all of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
@@ -278,6 +279,11 @@ const HOLDING: &[&str] = &[
 /// The filters that compare items.
 const COMPARING: &[&str] = &["dictsort", "groupby", "max", "min", "sort", "unique"];
 
+/// A value as the filters that work on texts read it: the engine writes any other value as a text first.
+fn as_text(value: &Value) -> Cow<'_, str> {
+    value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
+}
+
 /// Pays for what a filter visits in its arguments.
 fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
     let [value, others @ ..] = args else { return Ok(()) };
@@ -297,12 +303,10 @@ fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
     if value.as_object().is_some() && !FREE.contains(&name) {
         cost::pay(state, value, Work::Write)?;
     }
-    // The engine writes any other value as a text first.
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let steps = |work: usize| state.consume_fuel(u64::try_from(work / 64).unwrap_or(u64::MAX));
     match (name, others) {
         // Every character is looked for in the characters.
-        ("trim", [chars, ..]) => steps(text(value).len().saturating_mul(text(chars).len())),
+        ("trim", [chars, ..]) => steps(as_text(value).len().saturating_mul(as_text(chars).len())),
         ("indent", _) => {
             let width = others.iter().find_map(|arg| {
                 arg.as_usize().or_else(|| arg.get_attr("width").ok().and_then(|width| width.as_usize()))
@@ -311,9 +315,9 @@ fn pay(state: &State<'_, '_>, name: &str, args: &[Value]) -> Result<(), Error> {
             if width > TEXT_MAX_BYTES {
                 return fail(TOO_LONG);
             }
-            steps(text(value).lines().count().saturating_add(1).saturating_mul(width))
+            steps(as_text(value).lines().count().saturating_add(1).saturating_mul(width))
         }
-        ("parse_json", _) => steps(text(value).len().saturating_mul(16)),
+        ("parse_json", _) => steps(as_text(value).len().saturating_mul(16)),
         _ => Ok(()),
     }
 }

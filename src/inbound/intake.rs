@@ -24,7 +24,7 @@ use crate::sources::{Source, Visit};
 /// The part of a sender's timeout that is reserved for the reply.
 pub const MARGIN: Duration = Duration::from_millis(500);
 
-/// The part that is reserved instead if a timeout is too short for [`MARGIN`]: one divided by this.
+/// If a timeout is short, only this part of it is reserved: the timeout divided by this.
 pub const MARGIN_SHARE: u32 = 4;
 
 /// The longest time for a request. The clouds that run Spin stop a handler after 30 seconds.

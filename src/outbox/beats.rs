@@ -2,8 +2,11 @@
 //!
 //! A sign of life writes only key `beat.<name>`. Each tick compares these keys with the clock, and sends what is due. Key
 //! `down.<name>` says that PagerDuty has accepted the trigger, and for which service. With one key for both, a tick could
-//! overwrite a sign of life. Both events have the same dedup key each time, so two ticks at once do no harm. If a variable is
-//! removed, only key `down.<name>` goes: a variable that was missing by mistake is back with the last sign of life.
+//! overwrite a sign of life. A tick writes key `beat.<name>` only if a wrong clock wrote it. The trigger and the resolve of a
+//! heartbeat always have the same dedup key, so two ticks at once do no harm.
+//!
+//! If a variable is removed, a tick deletes only key `down.<name>`. If it was missing by mistake, the last sign of life is
+//! still there.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,10 +31,10 @@ const AHEAD_MAX_MS: u64 = 60_000;
 /// The class of the alerts, and the second part of their dedup keys.
 const CLASS: &str = "heartbeat";
 
-/// A sign of life is noted again after this part of the period: one divided by this.
+/// A sign of life is noted again after this part of the period: the period divided by this.
 pub const PERIOD_SHARE: u32 = 10;
 
-/// Or after this part of the grace, if that is shorter: one divided by this.
+/// Or after this part of the grace, if that is shorter: the grace divided by this.
 pub const GRACE_SHARE: u32 = 2;
 
 /// A sign of life.
@@ -97,6 +100,8 @@ pub struct Due {
     pub service: Option<String>,
     /// The event.
     pub event: Event,
+    /// Whether the heartbeat still has a variable.
+    pub is_watched: bool,
 }
 
 /// The events that are due among these keys of the store: a trigger for each heartbeat that is silent for too long, and a
@@ -118,7 +123,7 @@ pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<C
             Ok(None) if downs.contains(name) && host.problem().is_none() => {
                 if let Some(down) = read(host, &key(&[DOWN, ".", name].concat()))? {
                     let event = event(Action::Resolve, name, "{} is not watched any more", 0);
-                    due.push(Due { name: name.to_owned(), service: down.service, event });
+                    due.push(Due { name: name.to_owned(), service: down.service, event, is_watched: false });
                 }
                 continue;
             }
@@ -136,7 +141,7 @@ pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<C
             continue;
         }
         let is_silent = now > at.saturating_add(millis(heartbeat.period + heartbeat.grace));
-        // The listing tells of most senders that nothing is due. It may be old, and then the next tick resolves.
+        // Without key `down`, there is nothing to resolve. If the listing is outdated, the next tick resolves.
         if !is_silent && !downs.contains(name) {
             continue;
         }
@@ -147,12 +152,13 @@ pub fn due(host: &mut Variables<'_>, keys: &[String]) -> Result<(Vec<Due>, Vec<C
             (false, Some(down)) => (Action::Resolve, down.service, "{} gives signs of life again"),
             _ => continue,
         };
-        due.push(Due { name: name.to_owned(), service, event: event(action, name, summary, at) });
+        let event = event(action, name, summary, at);
+        due.push(Due { name: name.to_owned(), service, event, is_watched: true });
     }
     Ok((due, problems))
 }
 
-/// Notes that PagerDuty has accepted an event that was due.
+/// Notes that PagerDuty has accepted an event that was due, or that nothing can resolve its alert any more.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the store failed. The next tick then sends the event again, which changes nothing.

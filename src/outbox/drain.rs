@@ -157,7 +157,7 @@ impl Run<'_> {
                 if !self.has_time() {
                     return Ok(());
                 }
-                did_any |= self.service(&service, lanes)?;
+                did_any |= self.drain_service(&service, lanes)?;
                 let pace = self.paces.get(&service).filter(|pace| pace.waits(self.now()));
                 next = next.into_iter().chain(pace.map(|pace| pace.next)).min();
             }
@@ -175,7 +175,7 @@ impl Run<'_> {
     }
 
     /// Sends entries of a service. Returns whether any was deleted.
-    fn service(&mut self, service: &str, lanes: Lanes) -> Result<bool, StoreError> {
+    fn drain_service(&mut self, service: &str, lanes: Lanes) -> Result<bool, StoreError> {
         let mut pace = match self.paces.get(service) {
             Some(pace) => *pace,
             None => Pace::load(self.host, service)?,
@@ -311,11 +311,8 @@ impl Run<'_> {
                     self.forget(&keys)?;
                     lanes.push_back(lane);
                 }
-                _ if entry.is_further && outcome.action.closes() && deciding.is_unknown_key() => {
-                    let variable = &target.routing_key_variable;
-                    self.drained.warnings.insert(format!(
-                        "not accepted for `{variable}`: PagerDuty does not know that key, so no alert can be open with it"
-                    ));
+                _ if entry.is_further && outcome.closes_nothing() => {
+                    self.drained.warnings.insert(events_api::closing_nothing(&target.routing_key_variable));
                     self.forget(&keys)?;
                     lanes.push_back(lane);
                 }
@@ -364,13 +361,8 @@ impl Run<'_> {
         if let (Some(event), Ok(_)) =
             (report(&entries, service.as_deref()), config::target(self.host, service.as_deref()))
         {
-            keep(
-                self.host,
-                OWN,
-                &[Kept { position: None, service, why: String::new(), event, is_further: false }],
-                now,
-                &[],
-            )?;
+            let kept = Kept { position: None, service, why: String::new(), event, is_further: false };
+            keep(self.host, OWN, &[kept], now, &[])?;
         }
         set_number(self.host, &key(LOST), now)?;
         for (keys, entry) in lost {

@@ -2,15 +2,15 @@
 //!
 //! A chat line is no page, so its success is never an acceptance.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::keep::SEVERITIES;
 use crate::config::{self, Fallback, FallbackFormat};
 use crate::http::Url;
 use crate::json;
-use crate::pagerduty::event::{Event, Severity};
+use crate::pagerduty::event::Event;
 use crate::pagerduty::events_api::{self, Addressed, Destination, Outcome, Retries, Verdict};
 use crate::runtime::{self, Host, HttpRequest};
 use crate::text;
@@ -66,8 +66,8 @@ pub fn tell(
 ) -> Result<Option<String>, String> {
     // However late it is: a slow store may have taken any time, and nobody else says anything.
     let until = host.elapsed().saturating_add(TOLD_MAX);
-    let of = |severity: Severity| untaken.iter().filter(move |untaken| untaken.event.severity() == severity);
-    let untaken: Vec<Untaken<'_>> = SEVERITIES.into_iter().flat_map(of).cloned().collect();
+    let mut untaken = untaken.to_vec();
+    untaken.sort_by_key(|untaken| Reverse(untaken.event.severity()));
     match &fallback.format {
         FallbackFormat::Event(keys) => {
             let events: Vec<Event> = untaken.iter().take(NAMED_MAX).map(|untaken| untaken.event.clone()).collect();
@@ -75,15 +75,15 @@ pub fn tell(
             let destination = Destination { keys, alerts, changes, minimal: true };
             let addressed = [Addressed { events: &events, held: &[], destination }];
             let (outcomes, _) = events_api::deliver(host, &addressed, Retries::Once.into(), until, None);
-            let failed: Vec<&Outcome> =
-                outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted).collect();
+            let failed = outcomes.iter().filter(|outcome| outcome.verdict() != Verdict::Accepted);
+            let failed: Vec<&Outcome> = failed.collect();
             let Some(first) = failed.first() else { return Ok(None) };
             let why = fallback.secret.redact(&first.deciding().to_string());
             if failed.len() == outcomes.len() {
                 return Err(why);
             }
-            let (variable, some, all) = (config::FALLBACK_URL, failed.len(), outcomes.len());
-            Ok(Some(format!("the server at `{variable}` has not accepted {some} of {all} events: {why}")))
+            let (variable, count, all) = (config::FALLBACK_URL, failed.len(), outcomes.len());
+            Ok(Some(format!("the server at `{variable}` has not accepted {count} of {all} events: {why}")))
         }
         FallbackFormat::Teams => post(host, &fallback.url, &card(&words(&untaken, rest)), until).map(|()| None),
         FallbackFormat::Text => post(host, &fallback.url, &plain(&words(&untaken, rest)), until).map(|()| None),

@@ -1,5 +1,6 @@
 //! Storing the events of a delivery that PagerDuty has not accepted.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, EntryKey, key, lane_of};
@@ -45,49 +46,32 @@ pub fn select(left: Vec<Kept>, entries: &[EntryKey], group: Option<&DedupKey>, (
     if left.len() <= ENTRIES_MAX {
         return Selected { kept: left, digested: Vec::new() };
     }
+    // The triggers that the digest of each service lists.
     let mut digests: Vec<(Option<String>, Vec<Kept>)> = Vec::new();
     for kept in &left {
         if !digests.iter().any(|(service, _)| *service == kept.service) {
             digests.push((kept.service.clone(), Vec::new()));
         }
     }
-    // Services with the same dedup key have different alerts.
-    let mut lanes: Vec<(Class, Severity, Vec<usize>)> = Vec::new();
     let mut stored: BTreeSet<&str> = BTreeSet::new();
     stored.extend(entries.iter().map(EntryKey::lane));
-    for (service, _) in &digests {
-        let of_service = left.iter().enumerate().filter(|(_, kept)| kept.service == *service);
-        let (indices, events): (Vec<usize>, Vec<Event>) =
-            of_service.map(|(index, kept)| (index, kept.event.clone())).unzip();
-        for lane in event::by_alert(&events) {
-            let of_lane = || lane.iter().filter_map(|at| events.get(*at));
-            let has_entry =
-                || of_lane().next().is_some_and(|event| stored.contains(&*lane_of(service.as_deref(), event)));
-            let class = match opens(of_lane()) {
-                true if of_lane().any(storm::is_digest) => Class::Digest,
-                true => Class::Open,
-                false if has_entry() => Class::OverWithEntry,
-                false => Class::Over,
-            };
-            let severity = of_lane().map(Event::severity).max().unwrap_or(Severity::Info);
-            lanes.push((class, severity, lane.iter().filter_map(|at| indices.get(*at).copied()).collect()));
-        }
-    }
-    let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
+    // Services with the same dedup key have different alerts.
+    let lanes = digests.iter().flat_map(|(service, _)| classified(service.as_deref(), &left, &stored));
+    let mut lanes: Vec<Lane> = lanes.collect();
+    lanes.sort_by_key(|lane| (lane.class, Reverse(lane.severity)));
     let room = ENTRIES_MAX.saturating_sub(digests.len());
+    let mut left: Vec<Option<Kept>> = left.into_iter().map(Some).collect();
     let mut selected = Selected::default();
-    for (class, severity) in CLASSES.into_iter().flat_map(|class| SEVERITIES.map(|severity| (class, severity))) {
-        for (_, _, lane) in lanes.iter().filter(|(of, worst, _)| (*of, *worst) == (class, severity)) {
-            let fits = selected.kept.len() + lane.len() <= room;
-            let is_open = matches!(class, Class::Digest | Class::Open);
-            for kept in lane.iter().filter_map(|index| left.get_mut(*index)?.take()) {
-                if fits {
-                    selected.kept.push(kept);
-                } else if let Some((_, digest)) =
-                    digests.iter_mut().find(|(service, _)| is_open && *service == kept.service)
-                {
-                    digest.push(kept);
-                }
+    for Lane { class, indices, .. } in lanes {
+        let fits = selected.kept.len() + indices.len() <= room;
+        let is_open = matches!(class, Class::Digest | Class::Open);
+        for kept in indices.into_iter().filter_map(|index| left.get_mut(index)?.take()) {
+            if fits {
+                selected.kept.push(kept);
+            } else if let Some((_, digest)) =
+                digests.iter_mut().find(|(service, _)| is_open && *service == kept.service)
+            {
+                digest.push(kept);
             }
         }
     }
@@ -104,8 +88,41 @@ pub fn select(left: Vec<Kept>, entries: &[EntryKey], group: Option<&DedupKey>, (
     selected
 }
 
+/// The events of one alert among those to store.
+struct Lane {
+    class: Class,
+    /// That of the most severe event.
+    severity: Severity,
+    /// Their positions among the events to store.
+    indices: Vec<usize>,
+}
+
+/// The alerts of one service, with what decides their order. Those in `stored` have entries of earlier deliveries.
+fn classified(service: Option<&str>, left: &[Kept], stored: &BTreeSet<&str>) -> Vec<Lane> {
+    let of_service = left.iter().enumerate().filter(|(_, kept)| kept.service.as_deref() == service);
+    let (indices, events): (Vec<usize>, Vec<Event>) =
+        of_service.map(|(index, kept)| (index, kept.event.clone())).unzip();
+    let lane = |positions: Vec<usize>| {
+        let of_lane = || positions.iter().filter_map(|position| events.get(*position));
+        let has_entry = || of_lane().next().is_some_and(|event| stored.contains(&*lane_of(service, event)));
+        let class = match opens(of_lane()) {
+            true if of_lane().any(storm::is_digest) => Class::Digest,
+            true => Class::Open,
+            false if has_entry() => Class::OverWithEntry,
+            false => Class::Over,
+        };
+        let severity = of_lane().map(Event::severity).max().unwrap_or(Severity::Info);
+        Lane {
+            class,
+            severity,
+            indices: positions.iter().filter_map(|position| indices.get(*position).copied()).collect(),
+        }
+    };
+    event::by_alert(&events).into_iter().map(lane).collect()
+}
+
 /// The alerts of a delivery that has too many, in the order in which their events are stored.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     /// The digest of a storm: a digest of it would list none of its alerts.
     Digest,
@@ -116,11 +133,6 @@ enum Class {
     /// Over after it.
     Over,
 }
-
-const CLASSES: [Class; 4] = [Class::Digest, Class::Open, Class::OverWithEntry, Class::Over];
-
-/// All severities, the most severe first.
-pub(super) const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info];
 
 /// Whether the alert is open after these events of it.
 pub(super) fn opens<'a>(mut lane: impl DoubleEndedIterator<Item = &'a Event>) -> bool {

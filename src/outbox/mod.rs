@@ -3,8 +3,9 @@
 //! The outbox is a key-value store that all instances share. It has single keys that are read and written as a whole, a
 //! listing of all keys, and nothing that compares and sets. So these rules keep the events of an alert in order:
 //!
-//! 1. An entry is written once, and then only deleted: after PagerDuty has accepted it or a later event that makes it
-//!    needless, or after its loss was reported.
+//! 1. An entry is written once, and then only deleted: after PagerDuty has accepted it, after it became needless, or after
+//!    its loss was reported. An entry is needless if PagerDuty has accepted a later event instead, if its alert is over
+//!    before it began, or if it would close an alert with a key that PagerDuty does not know.
 //! 2. An event never overtakes a stored event of its alert: it is stored behind it ([`held`]). A delivery ends the lane of
 //!    an alert with the first event that is not accepted, and stores the rest behind that one.
 //! 3. One instance at a time sends what is stored, by a lease (`lease::Lease`), oldest first within each lane

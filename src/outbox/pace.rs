@@ -15,9 +15,11 @@ const PER_MINUTE: u64 = 60;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// The shortest and the longest pause after a failure, in milliseconds. Each is so many times as long as the one before.
+/// The shortest and the longest pause after a failure, in milliseconds.
 const PAUSE_MIN_MS: u64 = 5000;
 const PAUSE_MAX_MS: u64 = 60_000;
+
+/// Each pause is this many times as long as the one before.
 const PAUSE_GROWTH: u64 = 2;
 
 /// The longest pause that PagerDuty may ask for, in milliseconds.

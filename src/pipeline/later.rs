@@ -116,25 +116,28 @@ impl Later {
 
     /// Tries the triggers again that are not stored and severe enough, until [`TRIED_MAX`].
     fn retry(&mut self, host: &mut dyn Host, report: &mut Report) {
-        let is_tried = |Pending { lost, outcome, key }: &Pending| {
-            key.is_none() && outcome.verdict() == Verdict::Retry && lost.event.severity() >= TRIED_SEVERITY
+        let now = host.elapsed();
+        let begins = |pending: &Pending| {
+            let asked = pending.outcome.deciding().wait();
+            now.saturating_add(asked.max(events_api::SLOW_PAUSE))
+        };
+        // PagerDuty limits the rate of each service by itself. A pause that is too long would only hold the instance, and delay
+        // the message.
+        let is_tried = |pending: &Pending| {
+            let Pending { lost, outcome, key } = pending;
+            let is_severe = lost.event.severity() >= TRIED_SEVERITY;
+            key.is_none() && outcome.verdict() == Verdict::Retry && is_severe && begins(pending) < TRIED_MAX
         };
         let (mut tried, others): (Vec<Pending>, Vec<Pending>) =
             std::mem::take(&mut self.untaken).into_iter().partition(is_tried);
         self.untaken = others;
-        if tried.is_empty() {
-            return;
-        }
+        let Some(not_before) = tried.iter().map(begins).max() else { return };
         let is_wanted = config::retries_after_answer(host).unwrap_or_else(|error| {
             report.warnings.push(error.to_string());
             // The page is more important than the choice.
             true
         });
-        let asked = tried.iter().map(|pending| pending.outcome.deciding().wait()).max();
-        let pause = asked.unwrap_or_default().max(events_api::SLOW_PAUSE);
-        let not_before = host.elapsed().saturating_add(pause);
-        // A pause that is too long would only hold the instance, and delay the message.
-        if !is_wanted || not_before >= TRIED_MAX {
+        if !is_wanted {
             self.untaken.append(&mut tried);
             return;
         }

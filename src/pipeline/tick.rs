@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::later::drain_line;
-use crate::config::{self, HEARTBEAT, Outbox, Variables};
+use crate::config::{self, HEARTBEAT, Outbox, Problem, Variables};
 use crate::http::{Reply, Request, StatusCode};
 use crate::json;
 use crate::outbox::beats::{self, Due};
@@ -22,6 +22,9 @@ const TICK_MAX: Duration = Duration::from_secs(8);
 /// How long it sends events about heartbeats at least, however long the store took to tell which are due: no other tick would
 /// be faster.
 const PAGE_MIN: Duration = Duration::from_secs(2);
+
+/// The warning about the alert of a removed heartbeat whose service has no routing key.
+const UNRESOLVED: &str = "heartbeat `{}` is not watched any more, but its alert stays open: {}";
 
 /// Does what is due. Returns the reply and lines for the log: none if nothing was due.
 pub(super) fn tick(host: &mut Variables<'_>, request: &Request) -> (Reply, Vec<String>) {
@@ -63,32 +66,7 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
         Err(was_well) => return Ok(was_well),
     };
     let keys = host.keys()?;
-    let (due, problems) = beats::due(host, &keys)?;
-    let mut is_well = problems.is_empty();
-    if !(due.is_empty() && problems.is_empty()) {
-        let mut report = Report { source: Some("heartbeat".to_owned()), ..Report::default() };
-        report.warnings.extend(problems.iter().map(ToString::to_string));
-        let mut error = None;
-        // The log has what was sent, even if the store fails then.
-        let mut noted = Ok(());
-        let until = TICK_MAX.max(host.elapsed().saturating_add(PAGE_MIN));
-        for due in due {
-            match page(host, &due, until, &mut report) {
-                Ok(Ok(())) => {}
-                Ok(Err(problem)) => {
-                    is_well = false;
-                    error = error.or(Some(problem));
-                }
-                failed => {
-                    noted = failed.map(|_| ());
-                    break;
-                }
-            }
-        }
-        report.ended("deliver", host);
-        lines.push(report::line(host, &report, None, error.as_deref()));
-        noted?;
-    }
+    let mut is_well = heartbeats(host, &keys, lines)?;
     match config::outbox(host) {
         // Deliveries do not look for entries, so sending them could close newer alerts.
         Ok(Outbox::Off) => {}
@@ -117,6 +95,34 @@ fn work(host: &mut Variables<'_>, request: &Request, lines: &mut Vec<String>) ->
     Ok(is_well)
 }
 
+/// Sends what is due about heartbeats among these keys of the store. Returns whether nobody needs to look.
+fn heartbeats(host: &mut Variables<'_>, keys: &[String], lines: &mut Vec<String>) -> Result<bool, StoreError> {
+    let (due, problems) = beats::due(host, keys)?;
+    if due.is_empty() && problems.is_empty() {
+        return Ok(true);
+    }
+    let mut report = Report { source: Some("heartbeat".to_owned()), ..Report::default() };
+    report.warnings.extend(problems.iter().map(ToString::to_string));
+    let mut error = None;
+    let mut noted = Ok(());
+    let until = TICK_MAX.max(host.elapsed().saturating_add(PAGE_MIN));
+    for due in due {
+        match page(host, &due, until, &mut report) {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => error = error.or(Some(problem)),
+            Err(failed) => {
+                noted = Err(failed);
+                break;
+            }
+        }
+    }
+    report.ended("deliver", host);
+    // The log has what was sent, even if the store failed then.
+    lines.push(report::line(host, &report, None, error.as_deref()));
+    noted?;
+    Ok(problems.is_empty() && error.is_none())
+}
+
 /// Sends an event about a heartbeat, until `until` at the latest. Returns why PagerDuty did not accept it, if it did not.
 fn page(
     host: &mut dyn Host,
@@ -126,6 +132,11 @@ fn page(
 ) -> Result<Result<(), String>, StoreError> {
     let target = match config::target(host, due.service.as_deref()) {
         Ok(target) => target,
+        // Its service is removed too. Otherwise every tick would fail, for ever.
+        Err(error) if !due.is_watched && error.problem == Problem::Unset => {
+            report.warnings.push(text::interpolate(UNRESOLVED, &[&due.name, &error.to_string()]));
+            return Ok(Ok(beats::accepted(host, due)?));
+        }
         Err(error) => return Ok(Err(text::interpolate("heartbeat `{}`: {}", &[&due.name, &error.to_string()]))),
     };
     let events = [due.event.clone()];
@@ -139,8 +150,7 @@ fn page(
         if outcome.verdict() != Verdict::Accepted {
             result = Err(report::untaken(&target.routing_key_variable, &outcome));
         }
-        // If PagerDuty does not know the key, no alert can be open with it.
-        let is_done = result.is_ok() || outcome.is_needless();
+        let is_done = result.is_ok() || outcome.closes_nothing();
         report.outcomes.push(outcome);
         if is_done {
             report.warnings.extend(std::mem::replace(&mut result, Ok(())).err());

@@ -9,7 +9,8 @@ use crate::pagerduty::event::Action;
 /// Lets a resolve keep its mapped key if a rule gave the same key to another alert that is still open: the resolve would
 /// close that alert too.
 pub(super) fn settle(events: &mut [RuledEvent<'_>]) {
-    // For each key of a rule, the alerts that have it now, and whether each is open after its last event. One that is acknowledged is.
+    // For each key of a rule, the alerts that have it now, and whether each is open after its last event. An acknowledged alert
+    // is open.
     let mut alerts: BTreeMap<String, BTreeMap<String, bool>> = BTreeMap::new();
     for ruled in events.iter() {
         let (Some(key), Some(mapped)) = (ruled.event.dedup_key(), &ruled.mapped_key) else { continue };

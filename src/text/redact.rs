@@ -20,14 +20,15 @@ pub fn redact_escaped(text: &str, secret: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let (mut done, mut at) = (0, 0);
     while let Some(rest) = text.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
-        match length_of(plain.as_bytes(), rest).filter(|length| *length > 0) {
+        match matched_length(plain.as_bytes(), rest).filter(|length| *length > 0) {
             Some(length) => {
                 shown.push_str(text.get(done..at).unwrap_or_default());
                 shown.push_str(REDACTED);
                 at += length;
                 done = at;
             }
-            // Behind the first of several backslashes nothing else begins. So a long run of them takes no longer.
+            // If nothing begins with the first of several backslashes, nothing begins with the others. So a long run of them
+            // costs no more than other text.
             None => at += backslashes(rest).max(1),
         }
     }
@@ -38,7 +39,7 @@ pub fn redact_escaped(text: &str, secret: &str) -> String {
 
 /// The length of `secret` at the beginning of `text`, in bytes. Returns `None` if the text begins with something else. The
 /// secret has no backslashes.
-fn length_of(secret: &[u8], text: &[u8]) -> Option<usize> {
+fn matched_length(secret: &[u8], text: &[u8]) -> Option<usize> {
     let (mut left, mut at) = (secret, 0);
     while let Some((first, others)) = left.split_first() {
         let rest = text.get(at..)?;

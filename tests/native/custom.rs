@@ -770,3 +770,21 @@ fn a_header_that_repeats_a_secret_of_the_url_is_absent() {
         }
     }
 }
+
+#[test]
+fn many_secrets_in_a_url_hide_every_header_and_cost_little() {
+    let template = r#"{"auth": {"scheme": "query", "parameter": "sig"}, "event": {"event_action": "trigger",
+        "dedup_key": "{{ k }}", "payload": {"summary": "{{ headers.x_1 is none }}", "source": "x", "severity": "error"}}}"#;
+    let mut host = Accepting::new();
+    host.variables.extend([("webhook_secret", SECRET), ("custom_x", template)]);
+    let keys: String = (0..3000).map(|number| format!("&key=0123456789ab{number:04}")).collect();
+    let names: Vec<String> = (0..90).map(|number| format!("x-{number}")).collect();
+    let value = "%41".repeat(300);
+    let headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+    let request = stranger(Method::Post, &format!("/custom/x?sig={SECRET}{keys}"), &headers, br#"{"k": "1"}"#);
+    let began = std::time::Instant::now();
+    let (reply, _) = handle(&mut host, &request);
+    assert!(reply.status.is_success(), "{reply:?}");
+    assert_eq!(host.sent[0]["payload"]["summary"], "true");
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}

@@ -25,7 +25,7 @@ mod probe;
 mod run;
 
 pub use self::draft::{Draft, draft, takes_no_changes};
-pub use self::outcome::{Failure, LIMIT_PAUSE, Outcome, PAUSES, SLOW_PAUSE, Sent, Verdict};
+pub use self::outcome::{Failure, LIMIT_PAUSE, Outcome, PAUSES, SLOW_PAUSE, Sent, Verdict, closing_nothing};
 pub use self::probe::{Probe, probe};
 use self::run::{DeliveryRun, LanePosition};
 

@@ -84,6 +84,11 @@ pub enum Verdict {
     RefusedKey,
 }
 
+/// The note about events that close nothing ([`Outcome::closes_nothing`]) with the key in a variable.
+pub fn closing_nothing(variable: &str) -> String {
+    format!("not accepted for `{variable}`: PagerDuty does not know that key, so no alert can be open with it")
+}
+
 impl Outcome {
     /// The verdict. For a trigger one accepting key is enough, because the page is sent. An acknowledge or a resolve
     /// has to reach both keys, except a key that PagerDuty does not know: no alert can be open with that one.
@@ -94,7 +99,12 @@ impl Outcome {
     /// Whether the result does not matter: a copy of an acknowledge or a resolve for a further destination, whose routing
     /// key PagerDuty does not know. No alert can be open with that key.
     pub fn is_needless(&self) -> bool {
-        self.destination > 0 && self.action.closes() && self.deciding().is_unknown_key()
+        self.destination > 0 && self.closes_nothing()
+    }
+
+    /// Whether it would close an alert, but PagerDuty does not know the routing key, so that no alert can be open with it.
+    pub fn closes_nothing(&self) -> bool {
+        self.action.closes() && self.deciding().is_unknown_key()
     }
 
     /// The result that decides the verdict.

@@ -5,7 +5,8 @@
 //! the relay's id closes it there too; a repeated create then counts up one alert. The sender's key is not in it.
 //!
 //! The relay does not pass on reads, attachments, bodies that are not JSON, and paths with `.` or `..` between slashes, whether
-//! the slashes are encoded or not. An id of the relay for an alias of more than 255 characters contains only its hash, so such a close finds no alert in Opsgenie.
+//! the slashes are encoded or not. An id of the relay for an alias of more than 255 characters contains only its hash, so such
+//! a close finds no alert in Opsgenie.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
@@ -65,8 +66,8 @@ pub fn request(delivery: &Authenticated<'_>) -> Option<Mirrored> {
 /// Appends a segment. Returns `None` for one that a server may resolve: the path, with the operator's key beside it, could
 /// then lead out of the Alert API. Some servers decode `%2F` first, and some ignore what follows a `;`.
 fn push(path: &mut String, segment: &str) -> Option<()> {
-    let name = |part: &str| part.split(';').next().map_or(0, str::len);
-    if segment.split(['/', '\\']).any(|part| matches!(part.get(..name(part)), Some("." | ".."))) {
+    let is_dots = |part: &str| matches!(part.split(';').next(), Some("." | ".."));
+    if segment.split(['/', '\\']).any(is_dots) {
         return None;
     }
     path.push('/');

@@ -151,6 +151,21 @@ fn a_rate_limit_is_respected_after_the_answer() {
 }
 
 #[test]
+fn a_service_that_waits_too_long_after_a_rate_limit_does_not_keep_those_of_other_services_from_a_retry() {
+    let payments = "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE";
+    let rules = r#"[{"if": "event.dedup_key == 'sim:b'", "service": "payments"}]"#;
+    let world = down(10, &[("rules", rules), ("routing_key_payments", payments)]);
+    world.state().pagerduty.limited = Some((payments, 40));
+    let alerts = json!([{"id": "a", "n": 1, "severity": "critical"}, {"id": "b", "n": 2, "severity": "critical"}]);
+    world.ask(Duration::ZERO, events("patient", &alerts));
+    let state = world.state();
+    let accepted: Vec<&str> = state.pagerduty.accepted.iter().map(|(_, _, key, _)| &**key).collect();
+    assert_eq!(accepted, ["sim:a"]);
+    let limited = state.pagerduty.received.iter().filter(|(_, event)| event["routing_key"] == payments).count();
+    assert_eq!(limited, 1);
+}
+
+#[test]
 fn a_stored_event_is_a_success_and_goes_out_once_pagerduty_accepts_it() {
     let world = down(600, ON);
     let answer = world.ask(secs(5), event("patient", "a", 1, "down"));

@@ -293,6 +293,23 @@ fn the_alert_of_a_heartbeat_whose_variable_is_removed_is_resolved_once_and_pages
 }
 
 #[test]
+fn a_heartbeat_that_is_removed_together_with_its_service_makes_no_tick_fail() {
+    let world = world("1m");
+    world.state().variables.insert("routing_key_payments".to_owned(), "E".repeat(32));
+    beat(&world, 1, "/heartbeat/watchdog/payments", "");
+    world.tick(secs(200));
+    for variable in ["heartbeat_watchdog", "routing_key_payments"] {
+        world.state().variables.remove(variable);
+    }
+    assert_eq!([260, 320, 380].map(|time| world.tick(secs(time)).status), [200, 200, 200]);
+    let warning = "heartbeat `watchdog` is not watched any more, but its alert stays open: \
+                   variable `routing_key_payments` is not set";
+    let warned = |line: &&serde_json::Value| line["warnings"] == json!([warning]);
+    assert_eq!(world.state().log.iter().filter(warned).count(), 1);
+    assert_eq!(world.accepted().len(), 1);
+}
+
+#[test]
 fn invalid_settings_resolve_no_heartbeat_and_a_tick_says_that_nobody_watches() {
     let world = world("1m");
     let period = world.state().variables.remove("heartbeat_watchdog").expect("a period");

@@ -95,6 +95,8 @@ pub(super) struct PagerDuty {
     pub(super) applied_late: u32,
     /// Events with one of these texts get this status, whenever they come.
     pub(super) statuses: Vec<(&'static str, u16)>,
+    /// A routing key whose rate it limits, and the `Retry-After`.
+    pub(super) limited: Option<(&'static str, u64)>,
     /// The routing keys that it does not know.
     pub(super) unknown_keys: Vec<&'static str>,
     /// How long it takes for an answer, at most.
@@ -389,6 +391,10 @@ impl Wire for Instance {
         let text = body.to_string();
         if let Some((_, status)) = state.pagerduty.statuses.iter().find(|(part, _)| text.contains(part)) {
             let answer = Ok(HttpResponse { status: *status, retry_after: None, body: Vec::new() });
+            return Ok(Running { ends, answer, event: None });
+        }
+        if let Some((_, wait)) = state.pagerduty.limited.filter(|(key, _)| body["routing_key"] == **key) {
+            let answer = Ok(HttpResponse { status: 429, retry_after: Some(wait), body: Vec::new() });
             return Ok(Running { ends, answer, event: None });
         }
         let is_spared = state.pagerduty.failing_key.as_ref().is_some_and(|key| body["routing_key"] != **key);
