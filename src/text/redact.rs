@@ -17,6 +17,9 @@ pub fn redact_escaped(text: &str, secret: &str) -> String {
         return redact(text, secret);
     }
     let plain = secret.replace('\\', "");
+    let first = plain.bytes().next();
+    let may_begin =
+        |byte: &u8| matches!(byte, b'\\' | b'%') || Some(*byte) == first || (*byte == b'+' && first == Some(b' '));
     let mut shown = String::with_capacity(text.len());
     let (mut done, mut at) = (0, 0);
     while let Some(rest) = text.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
@@ -29,7 +32,11 @@ pub fn redact_escaped(text: &str, secret: &str) -> String {
             }
             // If nothing begins with the first of several backslashes, nothing begins with the others. So a long run of them
             // costs no more than other text.
-            None => at += backslashes(rest).max(1),
+            None => {
+                at += backslashes(rest).max(1);
+                let skipped = text.as_bytes().iter().skip(at).position(may_begin);
+                at = skipped.map_or(text.len(), |skipped| at + skipped);
+            }
         }
     }
     shown.push_str(text.get(done..).unwrap_or_default());

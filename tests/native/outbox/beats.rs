@@ -304,7 +304,7 @@ fn a_heartbeat_that_is_removed_together_with_its_service_makes_no_tick_fail() {
     assert_eq!([260, 320, 380].map(|time| world.tick(secs(time)).status), [200, 200, 200]);
     let warning = "heartbeat `watchdog` is not watched any more, but its alert stays open: \
                    variable `routing_key_payments` is not set";
-    let warned = |line: &&serde_json::Value| line["warnings"] == json!([warning]);
+    let warned = |line: &&Value| line["warnings"] == json!([warning]);
     assert_eq!(world.state().log.iter().filter(warned).count(), 1);
     assert_eq!(world.accepted().len(), 1);
 }
