@@ -67,6 +67,11 @@ pub mod operate {}
 #[doc = include_str!("outbox.md")]
 pub mod outbox {}
 
+/// [outbox]: outbox
+///
+#[doc = include_str!("evidence.md")]
+pub mod evidence {}
+
 /// [configure]: configure
 /// [operate]: operate
 /// [outbox]: outbox

@@ -108,6 +108,16 @@ fn names_exist(block: &Block) {
         match words[at..] {
             ["bash", script] => assert!(root().join(script).exists(), "{}: {script}", block.at),
             ["rustup", "target", "add", "wasm32-unknown-unknown"] => {}
+            ["cargo", "install", ref rest @ ..] => {
+                let known = ["--locked", "cargo-mutants", "cargo-tarpaulin"];
+                assert!(rest.iter().all(|word| known.contains(word)), "{}: {line}", block.at);
+            }
+            ["cargo", tool @ ("mutants" | "tarpaulin"), ref rest @ ..] => {
+                let settings = [".cargo/mutants.toml", ".tarpaulin.toml"];
+                assert!(settings.iter().any(|file| file.contains(tool) && root().join(file).exists()), "{line}");
+                let files = rest.iter().filter(|word| word.contains('/'));
+                files.for_each(|file| assert!(root().join(file).exists(), "{}: {file}", block.at));
+            }
             ["cargo", ref rest @ ..] => {
                 let verbs = ["dev", "doc", "rustc", "test"];
                 assert!(verbs.contains(&rest[0]), "{}: cargo {}", block.at, rest[0]);

@@ -91,9 +91,10 @@ const PATTERNS: &[(&str, bool, &str)] = &[
 ];
 
 /// Pages of the guide, each a file of `src/guide` and a module.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "configure",
     "deploy",
+    "evidence",
     "hosts",
     "monitor",
     "operate",
