@@ -190,3 +190,16 @@ fn an_alert_and_a_change_each_have_a_url_and_the_preview_shows_it() {
         assert_eq!(urls, if is_sent { vec![url] } else { Vec::new() }, "{body}");
     }
 }
+
+#[test]
+fn a_preview_says_that_a_time_was_omitted_only_if_there_was_one() {
+    for (time, is_said) in [(json!("yesterday"), true), (json!("2026-05-06T07:08:09Z"), false), (Value::Null, false)] {
+        let body = json!({"event_action": "trigger", "dedup_key": "k",
+            "payload": {"summary": "s", "source": "s", "severity": "error", "timestamp": time}});
+        let request = known(Method::Post, "/preview/events", &[], body.to_string().as_bytes());
+        let (_, reply) = handle(&mut Accepting::new(), &request);
+        let reply = reply.to_string();
+        let said = reply.contains("payload.timestamp: omitted because it is not a valid timestamp");
+        assert_eq!(said, is_said, "{time}: {reply}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What the members of a rule may be, and which of them have changed an event.
 
 use pagerelay::rules::{List, Rules};
+use pagerelay_support::SERVICE_KEY;
 use serde_json::{Value, json};
 
 use crate::rules::{alert, group, with_rules};
@@ -50,6 +51,14 @@ fn a_list_may_have_64_kib_and_100_rules() {
     let full = format!("{hundred}{}", " ".repeat(65_536 - hundred.len()));
     let lists = [List::read("rules", &full).expect("a list")];
     assert_eq!(Rules::compile(&lists).count(), 100);
+}
+
+#[test]
+fn a_rule_with_a_dedup_key_changes_the_other_members_of_an_event_without_one() {
+    let rules = json!([{"if": "event.payload.source == 'ci'", "dedup_key": "{{ event.payload.source }}", "summary": "of the rule"}]);
+    let change = json!({"payload": {"summary": "Build 7", "source": "ci", "timestamp": "2026-05-06T07:08:09Z"}});
+    let (sent, reply) = with_rules("/events", &rules, &[("routing_key", SERVICE_KEY)], &change);
+    assert_eq!((&sent[0]["payload"]["summary"], sent.len()), (&json!("of the rule"), 1), "{reply:#}");
 }
 
 /// What each rule has changed about the first event of a preview.

@@ -262,6 +262,18 @@ fn a_typing_error_in_a_variable_lets_no_event_overtake_a_stored_one() {
 }
 
 #[test]
+fn a_read_that_fails_is_repeated_only_if_it_was_quick() {
+    for (takes, is_repeated) in [(100, true), (299, true), (300, false)] {
+        let world = down(60, ON);
+        world.state().store.keys.insert("pr1.none".to_owned(), b"1".to_vec());
+        world.state().store.always_takes = Some(Duration::from_millis(takes));
+        world.state().store.fails_at.push(("get", "pr1.any", 1));
+        let answer = world.ask(secs(100), event("patient", "a", 1, "down"));
+        assert_eq!(answer.body["warnings"].is_null(), is_repeated, "{takes} ms: {answer:?}");
+    }
+}
+
+#[test]
 fn a_stored_resolve_goes_out_with_both_keys() {
     let previous = "F".repeat(32);
     let world = down(30, &[ON[0], ("routing_key_previous", &previous)]);
