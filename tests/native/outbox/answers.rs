@@ -1,5 +1,6 @@
 //! What the sender gets, what is stored, and what goes out later.
 
+#[cfg(feature = "templates")]
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use pagerelay::outbox::{Entry, EntryKey};
 use pagerelay_support::{SECRET, SERVICE_KEY, fixtures};
 use serde_json::{Value, json};
 
-use super::world::{EPOCH, World, number_of};
+#[cfg(feature = "templates")]
+use super::world::number_of;
+use super::world::{EPOCH, World};
 use super::{MILLISECOND, event, events, request, secs, variables};
 
 const ON: &[(&str, &str)] = &[("outbox", "on")];
@@ -103,6 +106,7 @@ fn only_severe_triggers_are_retried_after_the_answer_and_a_variable_turns_that_o
     }
 }
 
+#[cfg(feature = "templates")]
 #[test]
 fn of_a_delivery_to_several_services_only_what_failed_is_retried_after_the_answer() {
     let rules = json!([{"if": "'alert p' in event.payload.summary", "service": "payments"}]).to_string();
@@ -150,6 +154,7 @@ fn a_rate_limit_is_respected_after_the_answer() {
     }
 }
 
+#[cfg(feature = "templates")]
 #[test]
 fn a_service_that_waits_too_long_after_a_rate_limit_does_not_keep_those_of_other_services_from_a_retry() {
     let payments = "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE";

@@ -140,6 +140,7 @@ fn a_service_whose_key_is_rejected_holds_up_no_other_service() {
     assert_eq!(world.accepted(), ["trigger 1", "trigger 2"]);
 }
 
+#[cfg(feature = "templates")]
 #[test]
 fn a_stored_copy_of_a_resolve_is_needless_if_pagerduty_does_not_know_the_key() {
     let rules = r#"[{"if": "event.dedup_key == 'sim:b'", "service": "payments"}]"#;
@@ -158,6 +159,7 @@ fn a_stored_copy_of_a_resolve_is_needless_if_pagerduty_does_not_know_the_key() {
     assert_eq!(state.log.iter().filter(|line| warned(line)).count(), 1);
 }
 
+#[cfg(feature = "templates")]
 #[test]
 fn of_more_than_40_events_the_copy_of_a_resolve_does_not_close_the_alert_of_another_service() {
     let rules = r#"[{"if": "event.dedup_key == 'sim:none'", "service": "payments"}]"#;
@@ -207,6 +209,7 @@ fn the_digest_of_a_storm_is_stored_itself_because_a_digest_of_it_would_list_none
     assert_eq!(untold, [0; 0]);
 }
 
+#[cfg(feature = "templates")]
 #[test]
 fn of_more_than_40_resolves_those_of_stored_triggers_are_stored_first() {
     let rules = r#"[{"if": "event.payload.severity == 'critical'", "service": "payments"}]"#;
