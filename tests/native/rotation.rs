@@ -38,6 +38,14 @@ fn deliver(status: &str, count: usize, current: Answer, previous: Option<Answer>
     (reply.status.as_u16(), serde_json::from_slice(&reply.body).expect("json"))
 }
 
+/// Asserts the status of the reply with these answers for both keys, and a part of its reason.
+fn assert_reply(status: &str, current: Answer, previous: Answer, expected: u16, why: &str) {
+    let (actual, reply) = deliver(status, 1, current, Some(previous));
+    assert_eq!(actual, expected, "{current:?} {previous:?}: {reply:#}");
+    let detail = reply["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains(why), "{current:?} {previous:?}: {detail}");
+}
+
 #[test]
 fn a_trigger_needs_one_key_that_works_and_else_the_current_one_gives_the_reason() {
     for (current, previous, status, why) in [
@@ -51,10 +59,7 @@ fn a_trigger_needs_one_key_that_works_and_else_the_current_one_gives_the_reason(
         // The current key may work soon, and then the previous one is not needed.
         (DOWN, ACCEPTED, 503, "503 down"),
     ] {
-        let (actual, reply) = deliver("firing", 1, current, Some(previous));
-        assert_eq!(actual, status, "{current:?} {previous:?}: {reply:#}");
-        let detail = reply["detail"].as_str().unwrap_or_default();
-        assert!(detail.contains(why), "{current:?} {previous:?}: {detail}");
+        assert_reply("firing", current, previous, status, why);
     }
 }
 
@@ -73,10 +78,7 @@ fn a_resolve_has_to_reach_both_keys_except_one_that_pagerduty_does_not_know() {
         (FORBIDDEN, ACCEPTED, 502, "403 forbidden"),
         (FORBIDDEN, UNAUTHORIZED, 502, "403 forbidden"),
     ] {
-        let (actual, reply) = deliver("resolved", 1, current, Some(previous));
-        assert_eq!(actual, status, "{current:?} {previous:?}: {reply:#}");
-        let detail = reply["detail"].as_str().unwrap_or_default();
-        assert!(detail.contains(why), "{current:?} {previous:?}: {detail}");
+        assert_reply("resolved", current, previous, status, why);
     }
 }
 

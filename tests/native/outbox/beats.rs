@@ -236,13 +236,19 @@ fn a_ping_of_opsgenies_api_is_a_sign_of_life() {
     assert_eq!(world.accepted().len(), 1);
 }
 
+/// Pages a service of its own about a heartbeat that stopped. Returns the service's key.
+fn payments_paged(world: &World) -> String {
+    let payments = "E".repeat(32);
+    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
+    beat(world, 1, "/heartbeat/watchdog/payments", "");
+    world.tick(secs(200));
+    payments
+}
+
 #[test]
 fn the_service_that_was_paged_gets_the_resolve() {
     let world = world("1m");
-    let payments = "E".repeat(32);
-    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
-    beat(&world, 1, "/heartbeat/watchdog/payments", "");
-    world.tick(secs(200));
+    let payments = payments_paged(&world);
     beat(&world, 210, "/heartbeat/watchdog", "");
     world.tick(secs(220));
     // From now on, the last sign of life chooses.
@@ -271,10 +277,7 @@ fn a_sign_of_life_is_noted_if_the_grace_does_not_allow_to_leave_it_out() {
 #[test]
 fn the_alert_of_a_heartbeat_whose_variable_is_removed_is_resolved_once_and_pages_again_if_the_variable_is_back() {
     let world = world("1m");
-    let payments = "E".repeat(32);
-    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
-    beat(&world, 1, "/heartbeat/watchdog/payments", "");
-    world.tick(secs(200));
+    let payments = payments_paged(&world);
     world.state().variables.remove("heartbeat_watchdog");
     for time in [260, 320, 380] {
         assert_eq!(world.tick(secs(time)).status, 200);
@@ -343,10 +346,7 @@ fn invalid_settings_resolve_no_heartbeat_and_a_tick_says_that_nobody_watches() {
 #[test]
 fn the_resolve_for_a_key_that_pagerduty_does_not_know_is_not_sent_for_ever() {
     let world = world("1m");
-    let payments = "E".repeat(32);
-    world.state().variables.insert("routing_key_payments".to_owned(), payments.clone());
-    beat(&world, 1, "/heartbeat/watchdog/payments", "");
-    world.tick(secs(200));
+    let payments = payments_paged(&world);
     beat(&world, 210, "/heartbeat/watchdog", "");
     // Without its variable, the key may still have the alert.
     world.state().variables.remove("routing_key_payments");
